@@ -1,0 +1,584 @@
+//! An x86-64 assembler whose every method is `const fn`.
+//!
+//! [`Asm`] is a cursor over borrowed bytes. It never allocates and never stops:
+//! past the end of its slices it goes on counting, so a caller measures, gets
+//! room and runs the same code again. The same methods bake a `static` at compile
+//! time ([`bake!`](crate::bake)) and emit at run time.
+//!
+//! One method is one instruction form, named by mnemonic and operand kinds: `r`
+//! register, `m` memory, `i` immediate, `x` and `y` vectors. Widths are types,
+//! so `add_rr(RAX, EDI)` does not compile. This file owns bytes, labels and
+//! fixups; it refuses to know where code will run, or whether.
+//!
+//! ```
+//! use barejit::asm::{Asm, RAX, RDI, Tables};
+//!
+//! let mut bytes = [0; 16];
+//! let mut a = Asm::new(&mut bytes, Tables::none());
+//! a.mov_rr(RAX, RDI).add_ri(RAX, 1).ret();
+//! let code = a.finish().unwrap();
+//! assert_eq!(code.bytes(), [0x48, 0x89, 0xF8, 0x48, 0x83, 0xC0, 0x01, 0xC3]);
+//! ```
+//!
+//! Mixed widths do not compile:
+//! ```compile_fail
+//! # use barejit::asm::{Asm, RAX, EDI, Tables};
+//! Asm::new(&mut [], Tables::none()).add_rr(RAX, EDI);
+//! ```
+//! nor does a width that the instruction lacks:
+//! ```compile_fail
+//! # use barejit::asm::{Asm, AL, CL, Tables};
+//! Asm::new(&mut [], Tables::none()).imul_rr(AL, CL);
+//! ```
+
+mod bake;
+mod encode;
+mod inst;
+mod operand;
+#[cfg(test)]
+mod tests;
+
+pub use crate::code::{Cond, Label, Scale};
+pub use bake::Baked;
+pub use operand::*;
+
+use crate::code::{Base, Code, Hole, Mark, Operand, Record, RecordKind, Relocation, Symbol};
+use encode::{Bytes, Fault, fits_i8};
+
+/// Why code could not be finished.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// A slice was too short; these lengths suffice.
+    Full(Needs),
+    /// This many labels were made, and one that is referred to was not bound.
+    Unbound(Label),
+    /// The hole at this offset cannot reach its label.
+    OutOfReach(u32),
+    /// The instruction at this offset has an immediate wider than its operand.
+    Immediate(u32),
+    /// The instruction at this offset has RSP as an index, or an index with RIP.
+    Index(u32),
+    /// No code at all, or more than 2 GiB of it.
+    Size,
+}
+
+impl Error {
+    /// Panics with the error's name: how a constant says that it cannot be baked.
+    pub const fn raise(self) -> ! {
+        match self {
+            Self::Full(_) => panic!("the assembler ran out of room"),
+            Self::Unbound(_) => panic!("a label is referred to but never bound"),
+            Self::OutOfReach(_) => panic!("a displacement does not fit its hole"),
+            Self::Immediate(_) => panic!("an immediate is wider than its operand"),
+            Self::Index(_) => panic!("RSP cannot be an index, and RIP takes none"),
+            Self::Size => panic!("code must have between 1 byte and 2 GiB"),
+        }
+    }
+}
+
+/// How much room a piece of code takes. As counted by a run with too little
+/// room it is an upper bound, because a jump to a forgotten label is long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Needs {
+    /// Bytes of code.
+    pub bytes: usize,
+    /// Labels plus fixups.
+    pub slots: usize,
+    /// Source marks.
+    pub marks: usize,
+    /// Symbols.
+    pub symbols: usize,
+    /// Load-time relocations.
+    pub relocations: usize,
+    /// Records for a listing.
+    pub records: usize,
+}
+
+/// Room for one label or one fixup.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// A label's offset, or `UNBOUND`; a fixup's hole.
+    at: u32,
+    label: u32,
+    kind: FixupKind,
+    /// Bytes between the hole and the end of the instruction.
+    after: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum FixupKind {
+    Rel8,
+    Rel32,
+    Abs64,
+}
+
+const UNBOUND: u32 = u32::MAX;
+
+impl Slot {
+    /// A filler for slices of slots.
+    pub const EMPTY: Self = Self { at: UNBOUND, label: 0, kind: FixupKind::Rel32, after: 0 };
+}
+
+/// The slices an assembler keeps its notes in. An empty slice keeps none of
+/// that kind, which is an error only for slots and relocations.
+#[derive(Debug)]
+pub struct Tables<'a> {
+    /// Labels grow from the front, fixups from the back.
+    pub slots: &'a mut [Slot],
+    /// Where source marks go.
+    pub marks: &'a mut [Mark],
+    /// Where symbols go.
+    pub symbols: &'a mut [Symbol<'a>],
+    /// Where relocations go.
+    pub relocations: &'a mut [Relocation],
+    /// Where the record for a listing goes.
+    pub records: &'a mut [Record],
+}
+
+impl<'a> Tables<'a> {
+    /// No room for anything but bytes.
+    pub const fn none() -> Self {
+        Self { slots: &mut [], marks: &mut [], symbols: &mut [], relocations: &mut [], records: &mut [] }
+    }
+
+    /// Room for labels and fixups only.
+    pub const fn slots(slots: &'a mut [Slot]) -> Self {
+        Self { slots, ..Self::none() }
+    }
+}
+
+/// A slice that is filled from the front and counts on past its end.
+#[derive(Debug)]
+struct Table<'a, T> {
+    items: &'a mut [T],
+    used: usize,
+}
+
+impl<'a, T: Copy> Table<'a, T> {
+    const fn new(items: &'a mut [T]) -> Self {
+        Self { items, used: 0 }
+    }
+
+    const fn push(&mut self, item: T) {
+        if self.used < self.items.len() {
+            self.items[self.used] = item;
+        }
+        self.used += 1;
+    }
+
+    const fn overflowed(&self) -> bool {
+        self.used > self.items.len()
+    }
+
+    const fn finish(self) -> &'a [T] {
+        let used = if self.overflowed() { self.items.len() } else { self.used };
+        self.items.split_at(used).0
+    }
+}
+
+/// The assembler: see the [module](self).
+#[derive(Debug)]
+pub struct Asm<'a> {
+    buf: &'a mut [u8],
+    pos: usize,
+    slots: &'a mut [Slot],
+    labels: usize,
+    fixups: usize,
+    marks: Table<'a, Mark>,
+    symbols: Table<'a, Symbol<'a>>,
+    relocations: Table<'a, Relocation>,
+    records: Table<'a, Record>,
+    /// The first thing that went wrong.
+    error: Option<Error>,
+}
+
+impl<'a> Asm<'a> {
+    /// An assembler that writes to `buf` and keeps its notes in `tables`.
+    pub const fn new(buf: &'a mut [u8], tables: Tables<'a>) -> Self {
+        Self {
+            buf,
+            pos: 0,
+            slots: tables.slots,
+            labels: 0,
+            fixups: 0,
+            marks: Table::new(tables.marks),
+            symbols: Table::new(tables.symbols),
+            relocations: Table::new(tables.relocations),
+            records: Table::new(tables.records),
+            error: None,
+        }
+    }
+
+    /// Offset of the next byte.
+    pub const fn offset(&self) -> u32 {
+        self.pos as u32
+    }
+
+    /// The room that everything so far takes.
+    pub const fn needs(&self) -> Needs {
+        Needs {
+            bytes: self.pos,
+            slots: self.labels + self.fixups,
+            marks: self.marks.used,
+            symbols: self.symbols.used,
+            relocations: self.relocations.used,
+            records: self.records.used,
+        }
+    }
+
+    /// Writes one instruction and, if asked to, describes it.
+    #[inline(always)]
+    const fn put(&mut self, inst: Bytes, mnemonic: &'static str, operands: [Operand; 4]) -> &mut Self {
+        // One unaligned store of the whole window: what lies past `size` is
+        // overwritten by the next instruction.
+        let size = inst.size as usize;
+        if let Some((_, rest)) = self.buf.split_at_mut_checked(self.pos)
+            && let Some(window) = rest.first_chunk_mut::<16>()
+        {
+            *window = inst.word.to_le_bytes();
+        } else {
+            self.put_at_edge(&inst);
+        }
+        self.pos += size;
+        if !matches!(inst.fault, Fault::None) {
+            self.refuse(&inst);
+        }
+        if let Some(label) = inst.label {
+            self.fix(label, FixupKind::Rel32, inst.after, 4);
+        }
+        if !self.records.items.is_empty() {
+            self.record(size, RecordKind::Inst(mnemonic, operands));
+        }
+        self
+    }
+
+    #[cold]
+    const fn put_at_edge(&mut self, inst: &Bytes) {
+        let bytes = inst.word.to_le_bytes();
+        let mut i = 0;
+        while i < inst.size as usize && self.pos + i < self.buf.len() {
+            self.buf[self.pos + i] = bytes[i];
+            i += 1;
+        }
+    }
+
+    #[cold]
+    const fn refuse(&mut self, inst: &Bytes) {
+        let at = self.offset() - inst.size as u32;
+        self.fail(match inst.fault {
+            Fault::Index => Error::Index(at),
+            _ => Error::Immediate(at),
+        });
+    }
+
+    const fn fail(&mut self, error: Error) {
+        if self.error.is_none() {
+            self.error = Some(error);
+        }
+    }
+
+    /// Notes what the `size` bytes before the cursor are.
+    #[cold]
+    const fn record(&mut self, size: usize, kind: RecordKind) {
+        self.records.push(Record { offset: (self.pos - size) as u32, size: size as u32, kind });
+    }
+
+    /// Puts bytes as they are: data, or instructions that were baked before.
+    pub const fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        if let Some((_, rest)) = self.buf.split_at_mut_checked(self.pos)
+            && let Some((hole, _)) = rest.split_at_mut_checked(bytes.len())
+        {
+            hole.copy_from_slice(bytes);
+        }
+        self.pos += bytes.len();
+        if !self.records.items.is_empty() {
+            self.record(bytes.len(), RecordKind::Data);
+        }
+        self
+    }
+
+    /// Pads with zeros to a multiple of `alignment` bytes, a power of two, for
+    /// data. It is counted from the first byte of the code.
+    pub const fn align(&mut self, alignment: usize) -> &mut Self {
+        debug_assert!(alignment.is_power_of_two());
+        while self.pos & (alignment - 1) != 0 {
+            self.bytes(&[0]);
+        }
+        self
+    }
+
+    /// Pads likewise with multi-byte no-ops, for code that is run through.
+    pub const fn align_code(&mut self, alignment: usize) -> &mut Self {
+        debug_assert!(alignment.is_power_of_two());
+        loop {
+            let gap = self.pos.wrapping_neg() & (alignment - 1);
+            if gap == 0 {
+                return self;
+            }
+            self.nop(if gap < 9 { gap as u8 } else { 9 });
+        }
+    }
+
+    /// Ties what comes next to a value of the front end.
+    pub const fn mark(&mut self, source: u32) -> &mut Self {
+        self.marks.push(Mark { code: self.offset(), source });
+        self
+    }
+
+    /// Names everything from offset `start` to here.
+    pub const fn symbol(&mut self, name: &'a str, start: u32) -> &mut Self {
+        self.symbols.push(Symbol { name, offset: start, size: self.offset() - start });
+        self
+    }
+
+    /// Puts a comment into the listing.
+    pub const fn comment(&mut self, text: &'static str) -> &mut Self {
+        if !self.records.items.is_empty() {
+            self.record(0, RecordKind::Comment(text));
+        }
+        self
+    }
+
+    /// The `SIZE` bytes just put, to be filled later: an immediate or a
+    /// displacement at the end of an instruction.
+    pub const fn hole<const SIZE: usize>(&self) -> Hole<SIZE> {
+        Hole::new(self.offset() - SIZE as u32)
+    }
+
+    /// Makes a label that is not bound yet.
+    pub const fn label(&mut self) -> Label {
+        let label = Label(self.labels as u32);
+        if self.labels + self.fixups < self.slots.len() {
+            self.slots[self.labels] = Slot::EMPTY;
+        }
+        self.labels += 1;
+        label
+    }
+
+    /// Binds `label` to the next byte.
+    ///
+    /// # Panics
+    /// In debug builds, if it is bound already.
+    pub const fn bind(&mut self, label: Label) -> &mut Self {
+        let offset = self.offset();
+        if let Some(slot) = self.slot(label) {
+            debug_assert!(slot.at == UNBOUND, "a label is bound twice");
+            slot.at = offset;
+        }
+        if !self.records.items.is_empty() {
+            self.record(0, RecordKind::Bind(label));
+        }
+        self
+    }
+
+    /// Makes a label bound to the next byte.
+    pub const fn here(&mut self) -> Label {
+        let label = self.label();
+        self.bind(label);
+        label
+    }
+
+    const fn slot(&mut self, label: Label) -> Option<&mut Slot> {
+        let index = label.0 as usize;
+        if index < self.labels && self.labels + self.fixups <= self.slots.len() {
+            Some(&mut self.slots[index])
+        } else {
+            None
+        }
+    }
+
+    /// The offset of `label`, once it is bound.
+    pub const fn bound(&mut self, label: Label) -> Option<u32> {
+        match self.slot(label) {
+            Some(Slot { at: UNBOUND, .. }) | None => None,
+            Some(slot) => Some(slot.at),
+        }
+    }
+
+    /// Notes a hole of `size` bytes that ends `after` bytes before the cursor.
+    const fn fix(&mut self, label: Label, kind: FixupKind, after: u8, size: u32) {
+        self.fixups += 1;
+        if self.labels + self.fixups <= self.slots.len() {
+            let at = self.offset() - after as u32 - size;
+            let place = self.slots.len() - self.fixups;
+            self.slots[place] = Slot { at, label: label.0, kind, after };
+        }
+    }
+
+    /// A jump or call: short where `label` is bound and near enough, if the
+    /// form exists (`short` is not 0), else near.
+    const fn branch(&mut self, short: u8, near: Bytes, label: Label, text: &'static str, cond: Operand) {
+        let operands = [cond, Operand::Label(label), Operand::None, Operand::None];
+        if let Some(target) = self.bound(label)
+            && short != 0
+        {
+            let back = target as i64 - (self.pos as i64 + 2);
+            if fits_i8(back) {
+                self.put(encode::branch8(short, back), text, operands);
+                return;
+            }
+        }
+        self.put(near, text, operands);
+        self.fix(label, FixupKind::Rel32, 0, 4);
+    }
+
+    /// `jmp label`, short (EB cb) if the label is bound and in reach, else near
+    /// (E9 cd).
+    pub const fn jmp(&mut self, label: Label) -> &mut Self {
+        self.branch(
+            0xEB,
+            encode::plain(encode::op(0xE9), Field::digit(0), encode::Imm::new(0, 4)),
+            label,
+            "jmp",
+            Operand::None,
+        );
+        self
+    }
+
+    /// `jcc label`, short (70+cc cb) if the label is bound and in reach, else
+    /// near (0F 80+cc cd).
+    pub const fn jcc(&mut self, cond: Cond, label: Label) -> &mut Self {
+        let near = encode::plain(encode::op_0f(0x80 | cond as u8), Field::digit(0), encode::Imm::new(0, 4));
+        self.branch(0x70 | cond as u8, near, label, "j", Operand::Cond(cond));
+        self
+    }
+
+    /// `call label` (E8 cd).
+    pub const fn call(&mut self, label: Label) -> &mut Self {
+        self.branch(
+            0,
+            encode::plain(encode::op(0xE8), Field::digit(0), encode::Imm::new(0, 4)),
+            label,
+            "call",
+            Operand::None,
+        );
+        self
+    }
+
+    /// `jmp label` in two bytes (EB cb), bound or not; a label out of reach is
+    /// [`Error::OutOfReach`].
+    pub const fn jmp_short(&mut self, label: Label) -> &mut Self {
+        self.put(
+            encode::branch8(0xEB, 0),
+            "jmp",
+            [Operand::Label(label), Operand::None, Operand::None, Operand::None],
+        );
+        self.fix(label, FixupKind::Rel8, 0, 1);
+        self
+    }
+
+    /// `jcc label` in two bytes (70+cc cb), bound or not; a label out of reach
+    /// is [`Error::OutOfReach`].
+    pub const fn jcc_short(&mut self, cond: Cond, label: Label) -> &mut Self {
+        let operands = [Operand::Cond(cond), Operand::Label(label), Operand::None, Operand::None];
+        self.put(encode::branch8(0x70 | cond as u8, 0), "j", operands);
+        self.fix(label, FixupKind::Rel8, 0, 1);
+        self
+    }
+
+    /// `mov r64, imm64` with the address that `label` will have once loaded.
+    pub const fn mov_r64_label(&mut self, dst: Gpr64, label: Label) -> &mut Self {
+        let inst = encode::plain(encode::op(0xB8).w(), dst.field(), encode::Imm::new(0, 8));
+        self.put(inst, "mov", [dst.operand(), Operand::Label(label), Operand::None, Operand::None]);
+        self.fix(label, FixupKind::Abs64, 0, 8);
+        self
+    }
+
+    /// Eight bytes of data with the address that `label` will have once loaded.
+    pub const fn address_of(&mut self, label: Label) -> &mut Self {
+        self.bytes(&[0; 8]);
+        self.fix(label, FixupKind::Abs64, 0, 8);
+        self
+    }
+
+    /// Resolves every label and gives the finished code.
+    ///
+    /// # Errors
+    /// The first of: an operand that cannot be encoded, a slice that was too
+    /// short, a label that is unbound or out of reach.
+    pub const fn finish(mut self) -> Result<Code<'a>, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if self.pos == 0 || self.pos > i32::MAX as usize {
+            return Err(Error::Size);
+        }
+        if self.pos > self.buf.len()
+            || self.labels + self.fixups > self.slots.len()
+            || (self.marks.overflowed() && !self.marks.items.is_empty())
+            || (self.symbols.overflowed() && !self.symbols.items.is_empty())
+            || (self.records.overflowed() && !self.records.items.is_empty())
+        {
+            return Err(Error::Full(self.needs()));
+        }
+        let mut place = self.slots.len();
+        let last = self.slots.len() - self.fixups;
+        while place > last {
+            place -= 1;
+            let fixup = self.slots[place];
+            let target = self.slots[fixup.label as usize].at;
+            if target == UNBOUND {
+                return Err(Error::Unbound(Label(fixup.label)));
+            }
+            match fixup.kind {
+                FixupKind::Rel8 => {
+                    let distance = target as i64 - (fixup.at as i64 + 1);
+                    if !fits_i8(distance) {
+                        return Err(Error::OutOfReach(fixup.at));
+                    }
+                    Hole::new(fixup.at).fill(self.buf, [distance as u8]);
+                }
+                FixupKind::Rel32 => {
+                    // Code is at most 2 GiB, so every distance fits.
+                    let end = fixup.at + 4 + fixup.after as u32;
+                    let hole = Hole::new(fixup.at);
+                    let bias = i32::from_le_bytes(hole.read(self.buf)) as u32;
+                    hole.fill(self.buf, target.wrapping_sub(end).wrapping_add(bias).to_le_bytes());
+                }
+                FixupKind::Abs64 => {
+                    Hole::new(fixup.at).fill(self.buf, (target as u64).to_le_bytes());
+                    self.relocations.push(Relocation { at: fixup.at });
+                }
+            }
+        }
+        if self.relocations.overflowed() {
+            return Err(Error::Full(self.needs()));
+        }
+        self.resolve_records();
+        let (bytes, _) = self.buf.split_at(self.pos);
+        Ok(Code::new(bytes)
+            .with_symbols(self.symbols.finish())
+            .with_marks(self.marks.finish())
+            .with_relocations(self.relocations.finish())
+            .with_records(self.records.finish()))
+    }
+
+    /// Replaces the labels in the record by the offsets they are bound to.
+    const fn resolve_records(&mut self) {
+        let mut i = 0;
+        while i < self.records.items.len() && i < self.records.used {
+            let record = &mut self.records.items[i];
+            if let RecordKind::Inst(_, operands) = &mut record.kind {
+                let end = record.offset + record.size;
+                let mut k = 0;
+                while k < operands.len() {
+                    match &mut operands[k] {
+                        Operand::Label(label) => {
+                            operands[k] = Operand::Target(self.slots[label.0 as usize].at);
+                        }
+                        Operand::Mem { base, disp, .. } => {
+                            if let Base::Label(label) = *base {
+                                let target = self.slots[label.0 as usize].at;
+                                *disp = target.wrapping_sub(end) as i32 + *disp;
+                                *base = Base::Rip;
+                            }
+                        }
+                        _ => {}
+                    }
+                    k += 1;
+                }
+            }
+            i += 1;
+        }
+    }
+}

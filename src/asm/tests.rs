@@ -1,0 +1,317 @@
+//! Holds every form against an independent disassembler, iced-x86: our text of
+//! an instruction must be its reading of our bytes.
+
+use super::inst::FORMS;
+use super::*;
+use iced_x86::{Decoder, DecoderOptions, Formatter, FormatterOptions, IntelFormatter};
+use std::{collections::BTreeMap, format, string::String, vec, vec::Vec};
+
+/// A form: method, width, and an emitter that picks its operands.
+pub(super) type Form = (&'static str, u16, fn(&mut Asm<'_>, &mut Source));
+
+/// Instructions per form and width; with 700 or so forms that is above 200,000.
+const ROUNDS: usize = 500;
+
+/// Random numbers, repeatable.
+pub(super) struct Source(u64);
+
+impl Source {
+    fn below(&mut self, bound: usize) -> usize {
+        // SplitMix64 (Steele, Lea, Flood, 2014).
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+/// Operands that can be picked for an instruction of a width.
+pub(super) trait Pick {
+    fn pick(source: &mut Source, bits: u16) -> Self;
+}
+
+impl<const B: u16> Pick for Gpr<B> {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        source.of(&Self::ALL)
+    }
+}
+
+impl Pick for Xmm {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        Self::new(source.below(16) as u8)
+    }
+}
+
+impl Pick for Ymm {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        Self::new(source.below(16) as u8)
+    }
+}
+
+impl Pick for Cond {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        source.of(&Self::ALL)
+    }
+}
+
+const EDGES: [i64; 14] =
+    [0, 1, -1, 2, 127, 128, -128, -129, 32767, -32768, i32::MAX as i64, i32::MIN as i64, i64::MAX, i64::MIN];
+
+impl Pick for i64 {
+    fn pick(source: &mut Source, bits: u16) -> Self {
+        loop {
+            let value = source.of(&EDGES);
+            if encode::signed(value, bits) == Some(value) {
+                return value;
+            }
+        }
+    }
+}
+
+impl Pick for i32 {
+    fn pick(source: &mut Source, bits: u16) -> Self {
+        i64::pick(source, bits.min(32)) as i32
+    }
+}
+
+impl Pick for u8 {
+    fn pick(source: &mut Source, bits: u16) -> Self {
+        source.of(&[0, 1, 2, 7, (bits - 1) as u8])
+    }
+}
+
+impl<const B: u16> Pick for Mem<B> {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        let disp = i32::pick(source, 32);
+        let mem = match source.below(8) {
+            0 => return Mem::rip(disp),
+            1 => Mem::absolute(disp),
+            _ => Mem::base(source.of(&Gpr64::ALL)).disp(disp),
+        };
+        let index = source.of(&Gpr64::ALL);
+        if source.below(2) == 0 || index == RSP {
+            mem
+        } else {
+            mem.index(index, source.of(&[Scale::X1, Scale::X2, Scale::X4, Scale::X8]))
+        }
+    }
+}
+
+fn formatter() -> IntelFormatter {
+    let mut formatter = IntelFormatter::new();
+    let options: &mut FormatterOptions = formatter.options_mut();
+    options.set_space_after_operand_separator(true);
+    options.set_number_base(iced_x86::NumberBase::Decimal);
+    options.set_signed_immediate_operands(true);
+    options.set_rip_relative_addresses(true);
+    options.set_memory_size_options(iced_x86::MemorySizeOptions::Always);
+    options.set_always_show_scale(true);
+    options.set_use_pseudo_ops(false);
+    formatter
+}
+
+/// iced's text of the one instruction that `bytes` are, at offset `ip`.
+fn outside(bytes: &[u8], ip: u64) -> String {
+    let mut decoder = Decoder::with_ip(64, bytes, ip, DecoderOptions::NONE);
+    let instruction = decoder.decode();
+    let mut text = String::new();
+    formatter().format(&instruction, &mut text);
+    if instruction.len() == bytes.len() {
+        text
+    } else {
+        format!("{text} (+{} bytes)", bytes.len() - instruction.len())
+    }
+}
+
+/// Assembles with `emit` and gives the lines as (bytes, text).
+fn lines(emit: impl Fn(&mut Asm<'_>)) -> Vec<(Vec<u8>, String)> {
+    let (mut bytes, mut slots, mut records) = ([0; 512], [Slot::EMPTY; 16], [Record::EMPTY; 16]);
+    let tables = Tables { slots: &mut slots, records: &mut records, ..Tables::none() };
+    let mut a = Asm::new(&mut bytes, tables);
+    emit(&mut a);
+    let code = a.finish().expect("assembles");
+    code.lines().map(|line| (line.bytes().to_vec(), format!("{line}"))).collect()
+}
+
+#[test]
+fn every_form_reads_back_as_itself() {
+    let mut source = Source(2026);
+    let mut seen = BTreeMap::new();
+    let mut total = 0;
+    let mut wrong = Vec::new();
+    for (name, bits, emit) in FORMS.iter().copied().flatten() {
+        for _ in 0..ROUNDS {
+            let (mut bytes, mut records) = ([0; 32], [Record::EMPTY; 1]);
+            let mut a = Asm::new(&mut bytes, Tables { records: &mut records, ..Tables::none() });
+            emit(&mut a, &mut source);
+            let code = a.finish().expect("assembles");
+            let ours = format!("{}", code.lines().next().expect("one record"));
+            let theirs = outside(code.bytes(), 0);
+            total += 1;
+            if ours != theirs {
+                wrong.push(format!(
+                    "{name} at {bits} bits: {:02x?}\n  ours:     {ours}\n  iced-x86: {theirs}",
+                    code.bytes()
+                ));
+                break;
+            }
+        }
+        *seen.entry(*name).or_insert(0) += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    std::println!(
+        "{} forms at {} widths, {total} instructions, all read back",
+        seen.len(),
+        seen.values().sum::<usize>()
+    );
+    assert!(total >= 200_000, "only {total} instructions");
+}
+
+#[test]
+fn multi_byte_nops_are_one_instruction_each() {
+    for size in 1..=9 {
+        let line = &lines(|a| {
+            a.nop(size);
+        })[0];
+        assert_eq!(line.0.len(), usize::from(size));
+        if size != 2 {
+            assert_eq!(line.1, outside(&line.0, 0), "{:02x?}", line.0);
+        }
+    }
+}
+
+#[test]
+fn branches_are_short_when_bound_and_near() {
+    for gap in [0, 100, 126, 127, 2000] {
+        let mut bytes = vec![0; gap + 64];
+        let (mut slots, mut records) = ([Slot::EMPTY; 16], vec![Record::EMPTY; 32]);
+        let mut a =
+            Asm::new(&mut bytes, Tables { slots: &mut slots, records: &mut records, ..Tables::none() });
+        let back = a.here();
+        let ahead = a.label();
+        a.bytes(&vec![0x90; gap]);
+        let start = a.needs().records;
+        a.jmp(back).jcc(Cond::Ne, back).call(back).jmp(ahead).jcc(Cond::L, ahead);
+        a.mov_rm(RAX, Mem::label(ahead)).cmp_mi(Mem::<8>::label(back), 5);
+        a.bind(ahead).ret();
+        let code = a.finish().expect("assembles");
+        for line in code.lines().skip(start).filter(|line| !line.bytes().is_empty()) {
+            let theirs = outside(line.bytes(), u64::from(line.offset()));
+            // Jumps: iced gives the target in decimal, with the short ones so marked.
+            let theirs = match theirs.rsplit_once(' ') {
+                Some((head, target)) if head.starts_with('j') || head == "call" => {
+                    let target: u64 = target.trim_end_matches('h').parse().expect("a decimal target");
+                    format!("{} 0x{target:x}", head.trim_end_matches(" short"))
+                }
+                _ => theirs,
+            };
+            assert_eq!(format!("{line}"), theirs, "gap {gap}: {:02x?}", line.bytes());
+        }
+        let jmp = code.lines().nth(start).expect("the jump");
+        assert_eq!(jmp.bytes().len(), if gap <= 126 { 2 } else { 5 }, "gap {gap}");
+    }
+}
+
+#[test]
+fn counting_past_the_end_measures_and_a_second_run_fits() {
+    fn emit(a: &mut Asm<'_>) {
+        let end = a.label();
+        let top = a.here();
+        a.dec_r(RDI).jcc(Cond::E, end).jmp(top).bind(end).ret();
+    }
+    let mut a = Asm::new(&mut [], Tables::none());
+    emit(&mut a);
+    let needs = a.needs();
+    assert!(matches!(a.finish(), Err(Error::Full(n)) if n == needs));
+    let (mut bytes, mut slots) = (vec![0; needs.bytes], vec![Slot::EMPTY; needs.slots]);
+    let mut a = Asm::new(&mut bytes, Tables::slots(&mut slots));
+    emit(&mut a);
+    let code = a.finish().expect("what was measured is enough");
+    assert!(code.bytes().len() <= needs.bytes);
+    // Every shorter buffer is refused, and nothing is written past its end.
+    for room in 0..code.bytes().len() {
+        let (mut bytes, mut slots) = (vec![0xEE; room + 32], vec![Slot::EMPTY; needs.slots]);
+        let (inside, outside) = bytes.split_at_mut(room);
+        let mut a = Asm::new(inside, Tables::slots(&mut slots));
+        emit(&mut a);
+        assert!(matches!(a.finish(), Err(Error::Full(_))), "room {room}");
+        assert!(outside.iter().all(|byte| *byte == 0xEE));
+    }
+}
+
+#[test]
+fn impossible_operands_are_refused() {
+    let finish = |emit: fn(&mut Asm<'_>)| {
+        let (mut bytes, mut slots) = ([0; 256], [Slot::EMPTY; 4]);
+        let mut a = Asm::new(&mut bytes, Tables::slots(&mut slots));
+        a.ret();
+        emit(&mut a);
+        a.finish().err()
+    };
+    assert_eq!(
+        finish(|a| {
+            a.mov_rm(RAX, qword(RAX).index(RSP, Scale::X1));
+        }),
+        Some(Error::Index(1))
+    );
+    assert_eq!(
+        finish(|a| {
+            a.mov_rm(RAX, Mem::rip(0).index(RAX, Scale::X1));
+        }),
+        Some(Error::Index(1))
+    );
+    assert_eq!(
+        finish(|a| {
+            a.add_ri(CL, 256);
+        }),
+        Some(Error::Immediate(1))
+    );
+    assert_eq!(
+        finish(|a| {
+            a.add_ri(CL, 255);
+        }),
+        None
+    );
+    assert_eq!(
+        finish(|a| {
+            a.mov_ri(ECX, 1 << 32);
+        }),
+        Some(Error::Immediate(1))
+    );
+    assert_eq!(
+        finish(|a| {
+            a.imul_rri(CX, CX, -32769);
+        }),
+        Some(Error::Immediate(1))
+    );
+    let unbound = finish(|a| {
+        let label = a.label();
+        a.jmp(label);
+    });
+    assert_eq!(unbound, Some(Error::Unbound(Label(0))));
+    let far = finish(|a| {
+        let label = a.label();
+        a.jmp_short(label).bytes(&[0; 128]).bind(label);
+    });
+    assert_eq!(far, Some(Error::OutOfReach(2)));
+}
+
+#[test]
+fn addresses_are_left_to_the_loader() {
+    let (mut bytes, mut slots, mut relocations) = ([0; 64], [Slot::EMPTY; 8], [Relocation { at: 0 }; 2]);
+    let tables = Tables { slots: &mut slots, relocations: &mut relocations, ..Tables::none() };
+    let mut a = Asm::new(&mut bytes, tables);
+    let data = a.label();
+    a.mov_r64_label(RAX, data).ret().bind(data).address_of(data);
+    let code = a.finish().expect("assembles");
+    let mut cells: Vec<u32> = code.relocations().iter().map(|relocation| relocation.at).collect();
+    cells.sort_unstable();
+    assert_eq!(cells, [2, 11]);
+    assert_eq!(code.bytes()[2..10], 11u64.to_le_bytes());
+    assert_eq!(code.bytes()[11..19], 11u64.to_le_bytes());
+}

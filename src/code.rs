@@ -1,0 +1,238 @@
+//! Finished code: bytes, where to enter them, and what is known about them.
+//!
+//! A [`Code`] is what the assembler makes and what code memory loads. It owns
+//! nothing, runs nothing and knows neither; it only keeps the promise that its
+//! entry, symbols and relocations lie inside its bytes. Holes in baked bytes are
+//! filled here, at compile time or at run time, by the same functions.
+
+mod notation;
+
+pub use notation::{Base, Cond, Label, Line, Operand, Record, RecordKind, Scale};
+
+/// Ties a code offset to an opaque value of the front end that wrote it. It
+/// holds for every byte from `code` up to the next mark.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Offset into the code, in bytes.
+    pub code: u32,
+    /// Meaning private to the front end.
+    pub source: u32,
+}
+
+impl Mark {
+    /// A filler for slices of marks that are yet to be written.
+    pub const EMPTY: Self = Self { code: 0, source: 0 };
+}
+
+/// A named range of code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Symbol<'a> {
+    /// The name that perf and gdb show.
+    pub name: &'a str,
+    /// Offset of the first byte.
+    pub offset: u32,
+    /// Length in bytes.
+    pub size: u32,
+}
+
+/// Eight bytes of code that hold the offset of a label and must have the load
+/// address added: what ELF calls R_X86_64_RELATIVE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Relocation {
+    /// Offset of the eight bytes.
+    pub at: u32,
+}
+
+/// Finished machine code.
+///
+/// Invariant: `entry` is inside `bytes`, and so is every symbol and every
+/// relocation; the constructors check it.
+#[derive(Clone, Copy, Debug)]
+pub struct Code<'a> {
+    bytes: &'a [u8],
+    entry: u32,
+    symbols: &'a [Symbol<'a>],
+    marks: &'a [Mark],
+    relocations: &'a [Relocation],
+    records: &'a [Record],
+}
+
+impl<'a> Code<'a> {
+    /// Code that is entered at its first byte.
+    ///
+    /// # Panics
+    /// If `bytes` is empty or does not fit 31-bit offsets; for a constant,
+    /// that is a compile error.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        assert!(!bytes.is_empty(), "code without bytes has no entry");
+        assert!(bytes.len() <= i32::MAX as usize, "code larger than 2 GiB");
+        Self { bytes, entry: 0, symbols: &[], marks: &[], relocations: &[], records: &[] }
+    }
+
+    /// The same code, entered at `offset`.
+    ///
+    /// # Panics
+    /// If `offset` is outside the bytes.
+    pub const fn entered_at(self, offset: u32) -> Self {
+        assert!((offset as usize) < self.bytes.len(), "entry outside the code");
+        Self { entry: offset, ..self }
+    }
+
+    /// The same code with names for its parts.
+    ///
+    /// # Panics
+    /// If a symbol reaches outside the bytes.
+    pub const fn with_symbols(self, symbols: &'a [Symbol<'a>]) -> Self {
+        let mut i = 0;
+        while i < symbols.len() {
+            let end = symbols[i].offset as usize + symbols[i].size as usize;
+            assert!(end <= self.bytes.len(), "symbol outside the code");
+            i += 1;
+        }
+        Self { symbols, ..self }
+    }
+
+    /// The same code with marks, which must ascend.
+    ///
+    /// # Panics
+    /// If they do not ascend.
+    pub const fn with_marks(self, marks: &'a [Mark]) -> Self {
+        let mut i = 1;
+        while i < marks.len() {
+            assert!(marks[i - 1].code <= marks[i].code, "marks out of order");
+            i += 1;
+        }
+        Self { marks, ..self }
+    }
+
+    /// The same code with cells that need the load address added.
+    ///
+    /// # Panics
+    /// If a cell is outside the bytes.
+    pub const fn with_relocations(self, relocations: &'a [Relocation]) -> Self {
+        let mut i = 0;
+        while i < relocations.len() {
+            assert!(relocations[i].at as usize + 8 <= self.bytes.len(), "relocation outside the code");
+            i += 1;
+        }
+        Self { relocations, ..self }
+    }
+
+    /// The same code with the assembler's record of it, for a listing.
+    pub const fn with_records(self, records: &'a [Record]) -> Self {
+        Self { records, ..self }
+    }
+
+    /// The bytes, before relocation.
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Offset of the first instruction to run.
+    pub const fn entry(&self) -> u32 {
+        self.entry
+    }
+
+    /// Names of parts of the code.
+    pub const fn symbols(&self) -> &'a [Symbol<'a>] {
+        self.symbols
+    }
+
+    /// Source marks, ascending by code offset.
+    pub const fn marks(&self) -> &'a [Mark] {
+        self.marks
+    }
+
+    /// Where the load address must be added.
+    pub const fn relocations(&self) -> &'a [Relocation] {
+        self.relocations
+    }
+
+    /// The mark that covers the instruction at `offset`, if any.
+    pub fn mark_at(&self, offset: u32) -> Option<Mark> {
+        let after = self.marks.partition_point(|mark| mark.code <= offset);
+        self.marks[..after].last().copied()
+    }
+
+    /// The symbol that covers `offset`, if any.
+    pub fn symbol_at(&self, offset: u32) -> Option<Symbol<'a>> {
+        let covers = |s: &&Symbol<'_>| s.offset <= offset && offset - s.offset < s.size;
+        self.symbols.iter().find(covers).copied()
+    }
+
+    /// The code line by line in Intel notation, if it was assembled with a
+    /// record; else nothing.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'a>> {
+        let bytes = self.bytes;
+        self.records.iter().map(move |record| Line::new(record, bytes))
+    }
+}
+
+/// A hole of `SIZE` bytes in code, to be filled once the value is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hole<const SIZE: usize> {
+    at: u32,
+}
+
+impl<const SIZE: usize> Hole<SIZE> {
+    /// The hole at `at`.
+    pub const fn new(at: u32) -> Self {
+        Self { at }
+    }
+
+    /// Offset of the hole's first byte.
+    pub const fn at(self) -> u32 {
+        self.at
+    }
+
+    /// Writes `value` into the hole.
+    ///
+    /// # Panics
+    /// If the hole is not inside `code`; in a constant, a compile error.
+    pub const fn fill(self, code: &mut [u8], value: [u8; SIZE]) {
+        let (_, hole) = code.split_at_mut(self.at as usize);
+        let (hole, _) = hole.split_at_mut(SIZE);
+        hole.copy_from_slice(&value);
+    }
+
+    /// What the hole holds.
+    ///
+    /// # Panics
+    /// If the hole is not inside `code`.
+    pub const fn read(self, code: &[u8]) -> [u8; SIZE] {
+        let (_, hole) = code.split_at(self.at as usize);
+        match hole.first_chunk() {
+            Some(hole) => *hole,
+            None => panic!("hole outside the code"),
+        }
+    }
+}
+
+/// Fills a 32-bit RIP-relative `hole` so that it reaches offset `target`, as a
+/// linker does for R_X86_64_PC32. The displacement counts from the end of the
+/// instruction, which must be the end of the hole (SDM vol. 2A, 2.2.1.6).
+///
+/// # Panics
+/// If hole or target lies outside the code; in a constant that is a compile
+/// error:
+///
+/// ```compile_fail
+/// use barejit::code::{Hole, patch_rip};
+/// const LEA: [u8; 8] = [0x48, 0x8D, 0x35, 0, 0, 0, 0, 0xC3];
+/// const BEYOND: [u8; 8] = patch_rip(LEA, Hole::new(3), 9);
+/// # fn main() { let _ = BEYOND; }
+/// ```
+///
+/// # Examples
+/// ```
+/// use barejit::code::{Hole, patch_rip};
+/// const LEA: [u8; 8] = [0x48, 0x8D, 0x35, 0, 0, 0, 0, 0xC3];
+/// const REACHES_RET: [u8; 8] = patch_rip(LEA, Hole::new(3), 7);
+/// assert_eq!(REACHES_RET, LEA);
+/// ```
+pub const fn patch_rip<const N: usize>(mut code: [u8; N], hole: Hole<4>, target: u32) -> [u8; N] {
+    assert!(target as usize <= N, "target outside the code");
+    let end = hole.at + 4;
+    hole.fill(&mut code, target.wrapping_sub(end).to_le_bytes());
+    code
+}
