@@ -168,6 +168,41 @@ impl<'a> Code<'a> {
     }
 }
 
+/// A page that holds code and nothing else, so that its protection is nobody
+/// else's business. A page on x86-64 has 4096 bytes.
+#[derive(Debug)]
+#[repr(C, align(4096))]
+pub struct Page([u8; 4096]);
+
+impl Page {
+    /// A page with `parts`, each on a multiple of 64 bytes, in order; the rest
+    /// is `int3`.
+    ///
+    /// # Panics
+    /// If they do not fit; for a static, a compile error.
+    pub const fn holding(parts: &[&[u8]]) -> Self {
+        let mut page = [0xCC; 4096];
+        let mut at = 0;
+        let mut i = 0;
+        while i < parts.len() {
+            let (_, room) = page.split_at_mut(at);
+            let (place, _) = room.split_at_mut(parts[i].len());
+            place.copy_from_slice(parts[i]);
+            at += parts[i].len().next_multiple_of(64);
+            i += 1;
+        }
+        Self(page)
+    }
+
+    /// `size` bytes from `offset` on.
+    ///
+    /// # Panics
+    /// If they are not all in the page.
+    pub const fn slice(&self, offset: usize, size: usize) -> &[u8] {
+        self.0.split_at(offset).1.split_at(size).0
+    }
+}
+
 /// A hole of `SIZE` bytes in code, to be filled once the value is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hole<const SIZE: usize> {

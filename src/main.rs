@@ -1,1 +1,52 @@
+//! The executable: argv to command to exit status. No machine knowledge here.
+#![no_std]
+#![no_main]
 
+mod cli;
+mod command;
+mod rt;
+
+use cli::{Cli, Status};
+
+/// Runs the command that the arguments name and gives the exit status.
+fn main(mut args: rt::Args) -> u8 {
+    let _program = args.next();
+    let result = match args.clone().next() {
+        None => command::hello::run(Cli::new("hello", args)),
+        Some(b"--help" | b"-h" | b"help") => cli::print(HELP),
+        Some(b"--version" | b"-V") => cli::print(concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some(word) => {
+            args.next();
+            match word {
+                b"hello" => command::hello::run(Cli::new("hello", args)),
+                _ => Err(cli::unknown("command", HELP, word)),
+            }
+        }
+    };
+    match result {
+        Ok(()) => Status::Success as u8,
+        Err(status) => status,
+    }
+}
+
+const HELP: &str = "\
+Usage: barejit COMMAND [OPTION…] [ARGUMENT…]
+
+A JIT with nothing underneath it: machine code in executable memory, with raw
+syscalls only.
+
+Commands:
+  hello        run the \"Hello World!\" stub (also without any command)
+
+  COMMAND --help    tells about a command
+  --help            tells this
+  --version         tells the version
+
+Exit status:
+  0  success
+  1  the system refused something: memory, input or output
+  2  usage or bad input
+  3  generated code or its call-back failed
+  4  probe found no usable strategy
+  5  barejit itself panicked, which is a bug
+";

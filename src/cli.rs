@@ -1,0 +1,209 @@
+//! The command line: options and values, help, and what to say when it is wrong.
+//!
+//! Every message is one line on standard error, `barejit: COMMAND: what: why`.
+
+use crate::rt::Args;
+use barejit::sys::{self, Error, Fd};
+use core::fmt;
+use getargs::{Arg, Argument, Options};
+
+/// Exit statuses, as `--help` lists them.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Status {
+    Success = 0,
+    Refused = 1,
+    Usage = 2,
+}
+
+/// What a command answers: nothing, or the status to exit with once it has been
+/// reported why.
+pub(crate) type Outcome = Result<(), u8>;
+
+/// The arguments of one command.
+pub(crate) struct Cli {
+    command: &'static str,
+    options: Options<Word, WordIter>,
+}
+
+type WordIter = core::iter::Map<Args, fn(&'static [u8]) -> Word>;
+
+/// An argument as the parser sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Word(pub(crate) &'static [u8]);
+
+impl Argument for Word {
+    type ShortOpt = u8;
+
+    fn ends_opts(self) -> bool {
+        self.0.ends_opts()
+    }
+
+    fn parse_long_opt(self) -> Option<(Self, Option<Self>)> {
+        let (name, value) = self.0.parse_long_opt()?;
+        Some((Self(name), value.map(Self)))
+    }
+
+    /// A number is no option, however negative.
+    fn parse_short_cluster(self) -> Option<Self> {
+        let cluster = self.0.parse_short_cluster()?;
+        if cluster[0].is_ascii_digit() { None } else { Some(Self(cluster)) }
+    }
+
+    fn consume_short_opt(self) -> (u8, Option<Self>) {
+        let (option, rest) = self.0.consume_short_opt();
+        (option, rest.map(Self))
+    }
+
+    fn consume_short_val(self) -> Self {
+        self
+    }
+}
+
+impl Cli {
+    /// The arguments after the name of `command`.
+    pub(crate) fn new(command: &'static str, args: Args) -> Self {
+        Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
+    }
+
+    /// The next option or positional argument.
+    pub(crate) fn next(&mut self) -> Result<Option<Arg<Word>>, u8> {
+        self.options.next_arg().map_err(|error| self.malformed(error))
+    }
+
+    /// The value of the option just read; it may begin with `-`.
+    pub(crate) fn value(&mut self) -> Result<&'static [u8], u8> {
+        match self.options.value() {
+            Ok(Word(value)) => Ok(value),
+            Err(error) => Err(self.malformed(error)),
+        }
+    }
+
+    fn malformed(&self, error: getargs::Error<Word>) -> u8 {
+        use getargs::Error::{DoesNotRequireValue, RequiresValue};
+        let (option, what) = match error {
+            RequiresValue(option) => (option, "needs a value"),
+            DoesNotRequireValue(option) => (option, "takes no value"),
+            _ => return self.usage(format_args!("arguments that make no sense")),
+        };
+        match option {
+            getargs::Opt::Long(Word(name)) => self.usage(format_args!("--{} {what}", Lossy(name))),
+            getargs::Opt::Short(name) => self.usage(format_args!("-{} {what}", Lossy(&[name]))),
+        }
+    }
+
+    /// Picks the word that is `value` from a list of `choices`, one space
+    /// between them, and gives its place.
+    pub(crate) fn choice(&mut self, option: &str, choices: &'static str) -> Result<usize, u8> {
+        let value = self.value()?;
+        choices
+            .split(' ')
+            .position(|choice| choice.as_bytes() == value)
+            .ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
+    }
+
+    /// Wrong usage, said in words.
+    pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> u8 {
+        sys::report(format_args!("{}: {what}", self.command));
+        Status::Usage as u8
+    }
+
+    /// An argument that the command's `help` does not know.
+    pub(crate) fn unexpected(&self, argument: Arg<Word>, help: &'static str) -> u8 {
+        match argument {
+            Arg::Long(Word(name)) => {
+                let near = nearest("--", name, options(help));
+                self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)))
+            }
+            Arg::Short(name) => self.usage(format_args!("unknown option '-{}'", Lossy(&[name]))),
+            Arg::Positional(Word(word)) => self.usage(format_args!("unexpected argument '{}'", Lossy(word))),
+        }
+    }
+
+    /// A refusal of the system, with the call and its errno.
+    pub(crate) fn refused(&self, error: Error) -> u8 {
+        sys::report(format_args!("{}: {error}", self.command));
+        Status::Refused as u8
+    }
+}
+
+/// Prints `text` to standard output.
+pub(crate) fn print(text: &str) -> Outcome {
+    sys::write_all(Fd::STDOUT, text.as_bytes()).map_err(|error| {
+        sys::report(format_args!("{error}"));
+        Status::Refused as u8
+    })
+}
+
+/// A `word` that stands where one of the first words of `help`'s indented lines
+/// should.
+pub(crate) fn unknown(what: &str, help: &'static str, word: &[u8]) -> u8 {
+    let words = help.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let words = words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    let near = match word.strip_prefix(b"--") {
+        Some(option) => nearest("--", option, options(help)),
+        None => nearest("", word, words),
+    };
+    sys::report(format_args!("unknown {what} '{}'{near}", Lossy(word)));
+    Status::Usage as u8
+}
+
+/// The long options that a help text names.
+fn options(help: &'static str) -> impl Iterator<Item = &'static str> {
+    let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.filter(|word| word.len() > 2 && word.starts_with("--"))
+}
+
+/// The candidate that a mistaken word begins, or else the one with the smallest
+/// edit distance to it.
+struct Nearest(Option<&'static str>);
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(word) => write!(f, ", did you mean '{word}'?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `dashes` is what `candidates` begin with and `word` lacks.
+fn nearest(dashes: &str, word: &[u8], candidates: impl Iterator<Item = &'static str>) -> Nearest {
+    let distance = |candidate: &&str| {
+        let candidate = &candidate.as_bytes()[dashes.len()..];
+        if candidate.starts_with(word) { 0 } else { distance(word, candidate) }
+    };
+    Nearest(candidates.min_by_key(distance))
+}
+
+/// Levenshtein's distance, of the first 31 bytes of each: one row of the table
+/// at a time.
+fn distance(a: &[u8], b: &[u8]) -> u8 {
+    let (a, b) = (&a[..a.len().min(31)], &b[..b.len().min(31)]);
+    let mut row: [u8; 32] = core::array::from_fn(|i| i as u8);
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i as u8 + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + u8::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Bytes from outside as text; what is not UTF-8 becomes U+FFFD.
+pub(crate) struct Lossy<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{FFFD}")?;
+            }
+        }
+        Ok(())
+    }
+}

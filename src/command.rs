@@ -1,0 +1,4 @@
+//! The commands: each reads its options, asks a front end for code, has it run
+//! and says what came of it.
+
+pub(crate) mod hello;

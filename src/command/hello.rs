@@ -1,0 +1,59 @@
+//! `barejit hello`: the stub, and a caller who checks what it returned.
+
+use crate::cli::{self, Cli, Outcome};
+use barejit::{
+    front::hello::{self, Layout, TEXT},
+    run::{self, Map, Options},
+    sys::{self, Errno, Error, Fd},
+};
+use getargs::Arg;
+
+const HELP: &str = "\
+Usage: barejit hello [OPTION…]
+
+Runs machine code that writes \"Hello World!\" by a syscall of its own.
+
+Options:
+  --layout listing|words   43 bytes with the text right behind the code, or the
+                           46 bytes that 23 words of 16 bits make
+  --map wx|rwx|inplace     write, then seal (default); one mapping of 128 bytes
+                           for everything; or the static array's own page
+";
+
+pub(crate) fn run(mut cli: Cli) -> Outcome {
+    let mut layout = Layout::Listing;
+    let mut map = 0;
+    while let Some(argument) = cli.next()? {
+        match argument {
+            Arg::Long(cli::Word(b"help")) => return cli::print(HELP),
+            Arg::Long(cli::Word(b"layout")) => {
+                layout = [Layout::Listing, Layout::Words][cli.choice("--layout", "listing words")?];
+            }
+            Arg::Long(cli::Word(b"map")) => map = cli.choice("--map", "wx rwx inplace")?,
+            _ => return Err(cli.unexpected(argument, HELP)),
+        }
+    }
+    let map = match map {
+        0 => Map::WriteThenExecute,
+        1 => Map::Unprotected,
+        _ => Map::InPlace(&hello::PAGE, hello::offset(layout)),
+    };
+    let options = Options { map };
+    // SAFETY: (1) the stub takes nothing and returns in RAX; (2) it writes 12 of
+    // its own bytes to standard output and clobbers what the ABI lets it.
+    let result = unsafe { run::run(&hello::code(layout), [0; 6], &options) };
+    let returned = result.map_err(|error| cli.refused(error))?;
+    complete(returned as isize).map_err(|error| cli.refused(error))
+}
+
+/// Writes what the stub's write(2), which returned `returned`, left unwritten.
+fn complete(returned: isize) -> Result<(), Error> {
+    let written = match usize::try_from(returned) {
+        Ok(written) => written,
+        Err(_) => match Errno::new(-returned as i32) {
+            Errno::EINTR => 0,
+            errno => return Err(Error { call: "write", errno }),
+        },
+    };
+    sys::write_all(Fd::STDOUT, TEXT.get(written..).unwrap_or_default())
+}

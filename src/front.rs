@@ -1,0 +1,7 @@
+//! The front ends: text in, [`Code`](crate::code::Code) out.
+//!
+//! A front end knows a language and the assembler. It never sees memory, the
+//! kernel or another front end, and what a mark in its code means is its secret.
+#![forbid(unsafe_code)]
+
+pub mod hello;

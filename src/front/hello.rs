@@ -1,0 +1,161 @@
+//! `hello`: a stub that writes "Hello World!" by a syscall of its own.
+//!
+//! The placeholder is the stub before linking, its `lea` with a hole; the
+//! *listing* layout fills the hole and is what runs. The *words* layout is the
+//! same program from 23 words of 16 bits. Everything here happens in the
+//! compiler, which also holds it against the documented bytes.
+
+use crate::asm::{Asm, Baked, Label, Mem, RAX, RDI, RDX, RSI};
+use crate::bake;
+use crate::code::{Code, Hole, Page, patch_rip};
+
+/// What the stub writes, without a newline.
+pub const TEXT: [u8; 12] = *b"Hello World!";
+
+/// The stub up to its data: `write(1, text, 12)`, returning what the kernel
+/// left in RAX.
+const fn write_stub(a: &mut Asm<'_>, text: Mem<0>) -> Hole<4> {
+    a.mov_r64_imm32(RAX, 1);
+    a.mov_r64_imm32(RDI, 1);
+    a.mov_r64_imm32(RDX, TEXT.len() as i32);
+    a.lea(RSI, text);
+    let hole = a.hole();
+    a.syscall().ret();
+    hole
+}
+
+/// The stub as its author writes it down first: the address is not known yet.
+const fn placeholder(a: &mut Asm<'_>) -> Hole<4> {
+    let hole = write_stub(a, Mem::rip(0));
+    a.bytes(&TEXT);
+    hole
+}
+
+/// The same as an assembler with labels does it.
+const fn linked(a: &mut Asm<'_>, text: Label, filler: &[u8]) {
+    write_stub(a, Mem::label(text));
+    a.bytes(filler).bind(text).bytes(&TEXT);
+}
+
+const fn listing(a: &mut Asm<'_>) {
+    let text = a.label();
+    linked(a, text, &[]);
+}
+
+/// `int3` after `ret` lets the data begin on a word; nothing prints the last two
+/// bytes.
+const fn words(a: &mut Asm<'_>) {
+    let text = a.label();
+    linked(a, text, &[0xCC]);
+    a.bytes(&[0x00, 0x0A]);
+}
+
+const PLACEHOLDER: Baked<43, Hole<4>> = bake!(placeholder);
+
+/// Filling the hole is all that a linker does here: the displacement becomes
+/// 0x1F − 0x1C = 3, counted from the end of the `lea`.
+const LISTING: [u8; 43] = patch_rip(PLACEHOLDER.bytes, PLACEHOLDER.with, 0x1F);
+
+const WORDS: [u8; 46] = expand(&DOCUMENTED_WORDS);
+
+/// The documented placeholder.
+#[rustfmt::skip]
+const DOCUMENTED: [u8; 31] = [
+    0x48, 0xC7, 0xC0, 0x01, 0x00, 0x00, 0x00, // 00  mov rax, 1
+    0x48, 0xC7, 0xC7, 0x01, 0x00, 0x00, 0x00, // 07  mov rdi, 1
+    0x48, 0xC7, 0xC2, 0x0C, 0x00, 0x00, 0x00, // 0E  mov rdx, 12
+    0x48, 0x8D, 0x35, 0x00, 0x00, 0x00, 0x00, // 15  lea rsi, [rip+0], which is 1C, not 15
+    0x0F, 0x05,                               // 1C  syscall
+    0xC3,                                     // 1E  ret
+];
+
+/// The documented words. They are called little-endian, yet are meant to be
+/// read high byte first; the CC in them is called a no-op and is `int3`.
+const DOCUMENTED_WORDS: [u16; 23] = [
+    0x48c7, 0xc001, 0x0000, 0x0048, 0xc7c7, 0x0100, 0x0000, 0x48c7, 0xc20c, 0x0000, 0x0048, 0x8d35, 0x0400,
+    0x0000, 0x0f05, 0xc3cc, 0x4865, 0x6c6c, 0x6f20, 0x576f, 0x726c, 0x6421, 0x000a,
+];
+
+const fn expand<const WORDS: usize, const BYTES: usize>(words: &[u16; WORDS]) -> [u8; BYTES] {
+    assert!(BYTES == 2 * WORDS);
+    let mut bytes = [0; BYTES];
+    let mut i = 0;
+    while i < BYTES {
+        bytes[i] = words[i / 2].to_be_bytes()[i % 2];
+        i += 1;
+    }
+    bytes
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    a.len() == b.len() && i == a.len()
+}
+
+// One wrong byte above is a build that fails here.
+const _: () = assert!(same(PLACEHOLDER.bytes.split_at(31).0, &DOCUMENTED));
+const _: () = assert!(PLACEHOLDER.with.at() == 0x18);
+const _: () = {
+    const LINKED: Baked<43, ()> = bake!(listing);
+    assert!(same(&LINKED.bytes, &LISTING));
+};
+const _: () = {
+    const ASSEMBLED: Baked<46, ()> = bake!(words);
+    assert!(same(&ASSEMBLED.bytes, &WORDS));
+};
+
+/// The page that both layouts have to themselves.
+pub static PAGE: Page = Page::holding(&[&LISTING, &WORDS]);
+
+/// How the stub is laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Layout {
+    /// 43 bytes, data right behind the code.
+    Listing,
+    /// 46 bytes, from 16-bit words.
+    Words,
+}
+
+/// The stub in this layout.
+pub const fn code(layout: Layout) -> Code<'static> {
+    Code::new(PAGE.slice(offset(layout) as usize, size(layout)))
+}
+
+/// Where in [`PAGE`] the stub of this layout begins, in bytes.
+pub const fn offset(layout: Layout) -> u32 {
+    match layout {
+        Layout::Listing => 0,
+        Layout::Words => 64,
+    }
+}
+
+const fn size(layout: Layout) -> usize {
+    match layout {
+        Layout::Listing => LISTING.len(),
+        Layout::Words => WORDS.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listing_is_the_placeholder_with_its_hole_filled() {
+        let differing: std::vec::Vec<usize> =
+            (0..43).filter(|i| PLACEHOLDER.bytes[*i] != LISTING[*i]).collect();
+        assert_eq!(differing, [0x18]);
+        assert_eq!(LISTING[0x18], 3);
+        assert_eq!(code(Layout::Listing).bytes()[0x1F..], TEXT);
+    }
+
+    #[test]
+    fn the_words_begin_their_data_on_a_word() {
+        assert_eq!(WORDS[0x18], 4);
+        assert_eq!(code(Layout::Words).bytes()[0x20..0x2C], TEXT);
+        assert_eq!(code(Layout::Words).bytes(), WORDS);
+    }
+}

@@ -1,0 +1,202 @@
+//! What commands and generated code lean on: buffered output and input, and
+//! whole files.
+//!
+//! [`Output`] and [`Input`] begin with a cursor and an end, in that order, so
+//! that generated code can put or take a byte with a compare and a move and call
+//! back only at the end of a buffer. Nothing here knows what runs.
+
+use crate::sys::{self, Errno, Error, Fd, OwnedFd, linux};
+use alloc::vec::Vec;
+use core::{ffi::CStr, marker::PhantomData};
+
+/// Bytes on their way to a descriptor. They leave when the buffer is full, on
+/// [`flush`](Self::flush) and, if the descriptor is a terminal, at newlines.
+///
+/// Invariant: `start` ≤ `next` ≤ `end`, all of one borrowed buffer.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Output<'a> {
+    /// Where the next byte goes.
+    next: *mut u8,
+    /// The end of the buffer.
+    end: *mut u8,
+    start: *mut u8,
+    fd: Fd,
+    terminal: bool,
+    buffer: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Output<'a> {
+    /// Offset of the cursor in this structure, in bytes, for generated code.
+    pub const NEXT: i32 = core::mem::offset_of!(Output<'_>, next) as i32;
+    /// Offset of the end of the buffer.
+    pub const END: i32 = core::mem::offset_of!(Output<'_>, end) as i32;
+
+    /// Output to `fd` through `buffer`.
+    pub fn new(fd: Fd, buffer: &'a mut [u8]) -> Self {
+        let range = buffer.as_mut_ptr_range();
+        let terminal = linux::is_terminal(fd);
+        Self { next: range.start, end: range.end, start: range.start, fd, terminal, buffer: PhantomData }
+    }
+
+    fn used(&self) -> usize {
+        self.next as usize - self.start as usize
+    }
+
+    /// Room for `size` more bytes, to be taken with [`advance`](Self::advance).
+    ///
+    /// # Panics
+    /// If the buffer is smaller than `size`.
+    ///
+    /// # Errors
+    /// What write(2) answers, if the buffer had to be emptied.
+    pub fn room(&mut self, size: usize) -> Result<&mut [u8], Error> {
+        if (self.end as usize) - (self.next as usize) < size {
+            self.flush()?;
+            assert!(self.end as usize - self.next as usize >= size, "a piece larger than the buffer");
+        }
+        // SAFETY: `size` bytes from `next` on are inside the buffer, which is
+        // borrowed through `self`.
+        Ok(unsafe { core::slice::from_raw_parts_mut(self.next, size) })
+    }
+
+    /// Keeps the first `size` bytes of the room just given.
+    pub fn advance(&mut self, size: usize) {
+        debug_assert!(size <= self.end as usize - self.next as usize);
+        self.next = self.next.wrapping_add(size);
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// What write(2) answers.
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        let ends_line = self.terminal && bytes.contains(&b'\n');
+        while !bytes.is_empty() {
+            if self.next == self.end {
+                self.flush()?;
+            }
+            let size = bytes.len().min(self.end as usize - self.next as usize);
+            let (now, later) = bytes.split_at(size);
+            self.room(size)?.copy_from_slice(now);
+            self.advance(size);
+            bytes = later;
+        }
+        if ends_line { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes out what is there. After an error nothing is kept: the same bytes
+    /// are never offered twice.
+    ///
+    /// # Errors
+    /// What write(2) answers.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let used = self.used();
+        self.next = self.start;
+        // SAFETY: the first `used` bytes of the buffer were written through
+        // `room` or by generated code, which keeps the invariant.
+        sys::write_all(self.fd, unsafe { core::slice::from_raw_parts(self.start, used) })
+    }
+
+    /// Whether the descriptor is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+}
+
+/// Bytes from a descriptor, read in blocks.
+///
+/// Invariant: `next` ≤ `end`, both of one borrowed buffer.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Input<'a> {
+    next: *const u8,
+    end: *const u8,
+    start: *mut u8,
+    size: usize,
+    fd: Fd,
+    buffer: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Input<'a> {
+    /// Offset of the cursor in this structure, in bytes, for generated code.
+    pub const NEXT: i32 = core::mem::offset_of!(Input<'_>, next) as i32;
+    /// Offset of the end of what was read.
+    pub const END: i32 = core::mem::offset_of!(Input<'_>, end) as i32;
+
+    /// Input from `fd` through `buffer`.
+    pub fn new(fd: Fd, buffer: &'a mut [u8]) -> Self {
+        let start = buffer.as_mut_ptr();
+        Self { next: start, end: start, start, size: buffer.len(), fd, buffer: PhantomData }
+    }
+
+    /// Input that begins with `first` and goes on with `fd`, through a buffer
+    /// that holds `first` already.
+    pub fn continuing(fd: Fd, buffer: &'a mut [u8], first: core::ops::Range<usize>) -> Self {
+        let range = buffer[first].as_ptr_range();
+        Self { next: range.start, end: range.end, ..Self::new(fd, buffer) }
+    }
+
+    /// The next byte, or `None` at the end of the input.
+    ///
+    /// # Errors
+    /// What read(2) answers.
+    pub fn byte(&mut self) -> Result<Option<u8>, Error> {
+        if self.next == self.end && self.fill()? == 0 {
+            return Ok(None);
+        }
+        // SAFETY: `next` is before `end`, inside what was read.
+        let byte = unsafe { self.next.read() };
+        self.next = self.next.wrapping_add(1);
+        Ok(Some(byte))
+    }
+
+    /// Reads the next block, if the last one is used up, and says how many
+    /// bytes there are; 0 is the end of the input.
+    ///
+    /// # Errors
+    /// What read(2) answers.
+    pub fn fill(&mut self) -> Result<usize, Error> {
+        if self.next == self.end {
+            // SAFETY: `size` bytes at `start` are the buffer, borrowed by `self`.
+            let buffer = unsafe { core::slice::from_raw_parts_mut(self.start, self.size) };
+            let read = sys::read_some(self.fd, buffer)?;
+            self.next = self.start;
+            self.end = self.start.wrapping_add(read);
+        }
+        Ok(self.end as usize - self.next as usize)
+    }
+}
+
+/// Everything that can be read from `fd`.
+///
+/// # Errors
+/// What read(2) answers; EFBIG if there are more than `limit` bytes.
+pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
+    const STEP: usize = 64 * 1024;
+    let mut bytes = Vec::new();
+    loop {
+        let used = bytes.len();
+        if used > limit {
+            return Err(Error { call: "read", errno: Errno::EFBIG });
+        }
+        if bytes.capacity() - used < STEP {
+            bytes.reserve(used.max(STEP));
+        }
+        bytes.resize(bytes.capacity().min(used + 16 * STEP), 0);
+        let read = sys::read_some(fd, &mut bytes[used..])?;
+        bytes.truncate(used + read);
+        if read == 0 {
+            return Ok(bytes);
+        }
+    }
+}
+
+/// Everything in the file at `path`.
+///
+/// # Errors
+/// What open(2) and read(2) answer; EFBIG if there are more than `limit` bytes.
+pub fn read_file(path: &CStr, limit: usize) -> Result<Vec<u8>, Error> {
+    let file: OwnedFd = linux::open(path)?;
+    read_to_end(file.fd(), limit)
+}

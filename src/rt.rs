@@ -1,0 +1,127 @@
+//! The run-time: what a C library would have done before and around `main`.
+//!
+//! ```text
+//! stack at _start, as the kernel leaves it (psABI, 3.4.1)
+//!   rsp ─▶ argc
+//!          argv[0] … argv[argc-1], NULL
+//!          envp[0] …, NULL
+//!          auxv: (type, value) …, (AT_NULL, 0)
+//! ```
+
+mod heap;
+mod mem;
+
+use barejit::sys;
+use core::{
+    ffi::{CStr, c_char},
+    panic::PanicInfo,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// The first instruction of the process: hands the stack pointer, the load
+/// address and the relocations to [`start`] on an aligned stack. RBP = 0 ends
+/// the chain of frames.
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _start() -> ! {
+    core::arch::naked_asm!(
+        "xor ebp, ebp",
+        "mov rdi, rsp",
+        "lea rsi, [rip + __image_base]",
+        "lea rdx, [rip + __rela_start]",
+        "lea rcx, [rip + __rela_end]",
+        "and rsp, -16",
+        "call {start}",
+        "ud2",
+        start = sym start,
+    )
+}
+
+/// # Safety
+/// 1. `stack` points at the stack that the kernel made, `base` at the ELF
+///    header, and `rela` to `rela_end` is the relocation table; called once.
+unsafe extern "C" fn start(stack: *const usize, base: usize, rela: *const Rela, rela_end: *const Rela) -> ! {
+    // SAFETY: (1) duty 1 of the caller; nothing that needs relocating ran yet.
+    unsafe { relocate(base, rela, rela_end) };
+    // SAFETY: duty 1 of the caller.
+    let args = unsafe { Args::new(stack) };
+    sys::linux::exit(crate::main(args).into())
+}
+
+/// An entry of `.rela.dyn` (psABI, 4.4; elf(5)).
+#[repr(C)]
+struct Rela {
+    offset: usize,
+    info: u64,
+    addend: usize,
+}
+
+/// Adds the load address wherever the linker could not.
+///
+/// # Safety
+/// 1. `base` is where this image is loaded, `rela` to `rela_end` its table, and
+///    it is applied for the first time.
+unsafe fn relocate(base: usize, mut rela: *const Rela, end: *const Rela) {
+    const R_X86_64_RELATIVE: u64 = 8;
+    while rela < end {
+        // SAFETY: duty 1 of the caller.
+        let entry = unsafe { rela.read() };
+        if entry.info != R_X86_64_RELATIVE {
+            // Reporting needs relocated code, so the status has to speak.
+            sys::linux::exit(127);
+        }
+        // SAFETY: the linker made this offset for a word of writable data.
+        unsafe { ((base + entry.offset) as *mut usize).write(base + entry.addend) };
+        rela = rela.wrapping_add(1);
+    }
+}
+
+/// The arguments of the process, argv[0] first. Bytes, because nothing promises
+/// UTF-8.
+#[derive(Clone)]
+pub(crate) struct Args {
+    next: *const *const c_char,
+    left: usize,
+}
+
+impl Args {
+    /// # Safety
+    /// 1. `stack` points at argc, and argv follows.
+    unsafe fn new(stack: *const usize) -> Self {
+        // SAFETY: duty 1 of the caller.
+        let left = unsafe { stack.read() };
+        Self { next: stack.wrapping_add(1).cast(), left }
+    }
+}
+
+impl Iterator for Args {
+    type Item = &'static [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        // SAFETY: `left` more pointers follow, by construction.
+        let argument = unsafe { self.next.read() };
+        self.next = self.next.wrapping_add(1);
+        // SAFETY: each is a C string that lives as long as the process.
+        let argument = unsafe { CStr::from_ptr(argument) };
+        Some(argument.to_bytes())
+    }
+}
+
+/// One line on standard error and exit 5: a panic is a bug of barejit. A panic
+/// while panicking ends at once.
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    static PANICKING: AtomicBool = AtomicBool::new(false);
+    const STATUS: i32 = 5;
+    if !PANICKING.swap(true, Ordering::Relaxed) {
+        let message = info.message();
+        match info.location() {
+            Some(at) => {
+                sys::report(format_args!("panicked at {}:{}: {message}; this is a bug", at.file(), at.line()))
+            }
+            None => sys::report(format_args!("panicked: {message}; this is a bug")),
+        }
+    }
+    sys::linux::exit(STATUS)
+}

@@ -1,0 +1,124 @@
+//! The global heap, which does not exist until something is allocated.
+//!
+//! Small blocks come from a list of holes in the program break, which only
+//! grows; large ones are mappings of their own, so that growing one moves page
+//! tables and not bytes, and freeing one gives it back.
+
+use barejit::{
+    exec::PageSize,
+    sys::{self, Errno, Error, Fd, MapFlags, Prot, linux},
+};
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    cell::UnsafeCell,
+    ptr::{self, NonNull},
+};
+use linked_list_allocator::Heap;
+
+/// From here on a block is a mapping of its own.
+const LARGE: usize = 64 * 1024;
+
+/// By how much the small heap grows.
+const STEP: usize = 64 * 1024;
+
+struct Global(UnsafeCell<Heap>);
+
+// SAFETY: the process has one thread, and no signal handler allocates.
+unsafe impl Sync for Global {}
+
+#[global_allocator]
+static GLOBAL: Global = Global(UnsafeCell::new(Heap::empty()));
+
+// SAFETY: blocks come from mappings and holes that are handed out once; a layout
+// decides by itself which of the two it is, so they are never confused.
+unsafe impl GlobalAlloc for Global {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if let Some(size) = large(layout) {
+            return map(size).as_ptr();
+        }
+        // SAFETY: one thread, and no reference to the heap outlives its call.
+        let heap = unsafe { &mut *self.0.get() };
+        loop {
+            if let Ok(block) = heap.allocate_first_fit(layout) {
+                return block.as_ptr();
+            }
+            grow(heap);
+        }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's duty is ours.
+        let block = unsafe { self.alloc(layout) };
+        if large(layout).is_none() {
+            // SAFETY: the block is as large as the layout; a mapping is zero.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let Some(block) = NonNull::new(block) else { return };
+        if let Some(size) = large(layout) {
+            // SAFETY: (1) a block with a large layout is a mapping of this size,
+            // and its owner gives it up. The kernel has no reason to refuse.
+            let _ = unsafe { linux::munmap(block, size.bytes()) };
+        } else {
+            // SAFETY: one thread, as above.
+            let heap = unsafe { &mut *self.0.get() };
+            // SAFETY: a block with a small layout came from this heap.
+            unsafe { heap.deallocate(block, layout) };
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller promises that `size` fits this alignment.
+        let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        if let (Some(from), Some(to), Some(block)) = (large(layout), large(new), NonNull::new(block)) {
+            // SAFETY: (1) a block with a large layout is a mapping of this size.
+            let moved = unsafe { linux::mremap(block, from.bytes(), to.bytes()) };
+            return moved.unwrap_or_else(|error| exhausted(error)).as_ptr();
+        }
+        // SAFETY: the caller's duties, handed on.
+        let moved = unsafe { self.alloc(new) };
+        // SAFETY: two live blocks do not overlap, and both are this large.
+        unsafe { ptr::copy_nonoverlapping(block, moved, layout.size().min(size)) };
+        // SAFETY: the caller gives the block up.
+        unsafe { self.dealloc(block, layout) };
+        moved
+    }
+}
+
+/// The size of the mapping that a block of this layout is, if it is one.
+fn large(layout: Layout) -> Option<PageSize> {
+    if layout.size() < LARGE { None } else { PageSize::covering(layout.size()) }
+}
+
+fn map(size: PageSize) -> NonNull<u8> {
+    let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::PRIVATE.union(MapFlags::ANONYMOUS));
+    // SAFETY: (1) the mapping is not fixed.
+    let block = unsafe { linux::mmap(0, size.bytes(), prot, flags, Fd::NONE, 0) };
+    block.unwrap_or_else(|error| exhausted(error))
+}
+
+/// Moves the program break up by one step.
+fn grow(heap: &mut Heap) {
+    let bottom = if heap.size() == 0 { linux::brk(0).next_multiple_of(16) } else { heap.top() as usize };
+    let top = bottom + STEP;
+    if linux::brk(top) < top {
+        exhausted(Error { call: "brk", errno: Errno::ENOMEM });
+    }
+    if heap.size() == 0 {
+        // SAFETY: the kernel has just given us these bytes.
+        unsafe { heap.init(bottom as *mut u8, STEP) };
+    } else {
+        // SAFETY: the bytes follow the heap's, and nobody else moves the break.
+        unsafe { heap.extend(STEP) };
+    }
+}
+
+/// Out of memory is an answer of the system, not a bug.
+fn exhausted(error: Error) -> ! {
+    const STATUS: i32 = 1;
+    sys::report(format_args!("out of memory: {error}"));
+    linux::exit(STATUS)
+}

@@ -1,0 +1,155 @@
+//! The operating system as this program sees it: types here, syscalls in
+//! [`linux`], and nothing anywhere else.
+//!
+//! Every wrapper answers with an [`Error`] that names the call, so that a
+//! message can say which question failed.
+
+pub mod linux;
+
+use bitflags::bitflags;
+use core::fmt;
+
+pub use syscalls::Errno;
+
+bitflags! {
+    /// What a page may be used for: the `PROT_` flags of mmap(2). No flag is
+    /// PROT_NONE.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Prot: u32 {
+        /// PROT_READ
+        const READ = 1;
+        /// PROT_WRITE
+        const WRITE = 2;
+        /// PROT_EXEC
+        const EXEC = 4;
+    }
+}
+
+bitflags! {
+    /// What kind of mapping: the `MAP_` flags of mmap(2).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct MapFlags: u32 {
+        /// MAP_SHARED
+        const SHARED = 0x01;
+        /// MAP_PRIVATE
+        const PRIVATE = 0x02;
+        /// MAP_FIXED
+        const FIXED = 0x10;
+        /// MAP_ANONYMOUS
+        const ANONYMOUS = 0x20;
+        /// MAP_NORESERVE
+        const NORESERVE = 0x4000;
+    }
+}
+
+/// A file descriptor that somebody else keeps open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fd(i32);
+
+impl Fd {
+    /// Standard input.
+    pub const STDIN: Self = Self(0);
+    /// Standard output.
+    pub const STDOUT: Self = Self(1);
+    /// Standard error.
+    pub const STDERR: Self = Self(2);
+    /// The −1 that anonymous mappings take.
+    pub const NONE: Self = Self(-1);
+}
+
+/// A file descriptor that is closed when its owner goes.
+#[derive(Debug)]
+pub struct OwnedFd(Fd);
+
+impl OwnedFd {
+    /// The descriptor, to be used while the owner lives.
+    pub fn fd(&self) -> Fd {
+        self.0
+    }
+}
+
+impl Drop for OwnedFd {
+    /// close(2) releases the descriptor whatever it answers.
+    fn drop(&mut self) {
+        linux::close(self.0);
+    }
+}
+
+/// A refused syscall.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Error {
+    /// The call, by its name in section 2 of the manual.
+    pub call: &'static str,
+    /// The answer; 0 means that the call claimed success but had no effect.
+    pub errno: Errno,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.call)?;
+        match (self.errno.name_and_description(), self.errno.into_raw()) {
+            (_, 0) => f.write_str(": claimed success without effect"),
+            (Some((name, description)), _) => write!(f, ": {name} ({description})"),
+            (None, number) => write!(f, ": errno {number}"),
+        }
+    }
+}
+
+/// Writes all of `bytes`: partial writes are continued and EINTR is retried
+/// (write(2)).
+///
+/// # Errors
+/// Any other errno, and a write that takes nothing.
+pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        match linux::write(fd, bytes) {
+            Ok(0) => return Err(Error { call: "write", errno: Errno::EIO }),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Error { errno: Errno::EINTR, .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads what there is, up to the size of `buffer`; EINTR is retried (read(2)).
+///
+/// # Errors
+/// Any other errno.
+pub fn read_some(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
+    loop {
+        match linux::read(fd, buffer) {
+            Err(Error { errno: Errno::EINTR, .. }) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Tells the person one line on standard error, in one write, starting with the
+/// program's name. Nobody is left to tell if that fails.
+pub fn report(message: fmt::Arguments<'_>) {
+    let mut line = Line { bytes: [0; 1024], used: 0 };
+    let _ = fmt::Write::write_fmt(&mut line, format_args!("barejit: {message}"));
+    // A message that was cut still ends its line.
+    let end = line.used.min(line.bytes.len() - 1);
+    line.bytes[end] = b'\n';
+    let _ = write_all(Fd::STDERR, &line.bytes[..=end]);
+}
+
+/// Text that is cut at the end of its buffer. Bytes that would break the line
+/// (control characters in an argument, say) become `?`.
+struct Line {
+    bytes: [u8; 1024],
+    used: usize,
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            let Some(place) = self.bytes.get_mut(self.used) else { return Err(fmt::Error) };
+            *place = if byte.is_ascii_control() { b'?' } else { byte };
+            self.used += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! The syscalls of barejit, one thin function each, in the order of section 2
+//! of the Linux manual. No other file makes one.
+
+use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot};
+use core::{ffi::CStr, ptr::NonNull};
+use syscalls::{Sysno, syscall};
+
+fn named<T>(call: &'static str, result: Result<T, Errno>) -> Result<T, Error> {
+    result.map_err(|errno| Error { call, errno })
+}
+
+/// close(2). The descriptor is gone afterwards, whatever the kernel answers.
+pub(super) fn close(fd: Fd) {
+    // SAFETY: only an `OwnedFd` closes, and only its own.
+    let _ = unsafe { syscall!(Sysno::close, fd.0) };
+}
+
+/// exit_group(2): ends the process with the low eight bits of `status`.
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: ending the process touches no memory of ours.
+        let _ = unsafe { syscall!(Sysno::exit_group, status) };
+        // Only a filter can refuse exit_group; then a trap is the way out.
+        // SAFETY: `ud2` raises SIGILL and nothing else.
+        unsafe { core::arch::asm!("ud2", options(nomem, nostack)) };
+    }
+}
+
+/// Whether `fd` is a terminal: ioctl(2) with TCGETS answers.
+pub fn is_terminal(fd: Fd) -> bool {
+    const TCGETS: usize = 0x5401;
+    // struct termios of the kernel has 36 bytes.
+    let mut termios = [0u64; 8];
+    // SAFETY: the kernel writes at most a termios, and there is room.
+    unsafe { syscall!(Sysno::ioctl, fd.0, TCGETS, termios.as_mut_ptr()) }.is_ok()
+}
+
+/// mmap(2).
+///
+/// # Safety
+/// 1. With [`MapFlags::FIXED`], nobody may rely on what was mapped there.
+///
+/// # Errors
+/// The errno of the call; errno 0 if it claims to have mapped address 0.
+pub unsafe fn mmap(
+    address: usize,
+    size: usize,
+    prot: Prot,
+    flags: MapFlags,
+    fd: Fd,
+    offset: usize,
+) -> Result<NonNull<u8>, Error> {
+    // SAFETY: a new mapping harms nobody, and a fixed one is the caller's duty 1.
+    let result = unsafe { syscall!(Sysno::mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) };
+    let address = named("mmap", result)?;
+    NonNull::new(address as *mut u8).ok_or(Error { call: "mmap", errno: Errno::new(0) })
+}
+
+/// mprotect(2).
+///
+/// # Safety
+/// 1. The pages from `address` on are mapped and nobody relies on a use of them
+///    that `prot` forbids.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<(), Error> {
+    // SAFETY: duty 1 of the caller.
+    let result = unsafe { syscall!(Sysno::mprotect, address.as_ptr(), size, prot.bits()) };
+    named("mprotect", result).map(drop)
+}
+
+/// mremap(2) with MREMAP_MAYMOVE.
+///
+/// # Safety
+/// 1. The `old` bytes at `address` are one private mapping of the caller's, and
+///    nothing points into it afterwards.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Error> {
+    const MAYMOVE: usize = 1;
+    // SAFETY: duty 1 of the caller.
+    let result = unsafe { syscall!(Sysno::mremap, address.as_ptr(), old, new, MAYMOVE) };
+    let address = named("mremap", result)?;
+    NonNull::new(address as *mut u8).ok_or(Error { call: "mremap", errno: Errno::new(0) })
+}
+
+/// munmap(2).
+///
+/// # Safety
+/// 1. The pages are the caller's and nothing points into them any more.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
+    // SAFETY: duty 1 of the caller.
+    let result = unsafe { syscall!(Sysno::munmap, address.as_ptr(), size) };
+    named("munmap", result).map(drop)
+}
+
+/// brk(2) as the kernel has it: asks for a new program break and answers with
+/// the one in force, which is the old one on refusal.
+pub fn brk(address: usize) -> usize {
+    // SAFETY: only memory beyond the program's own is gained; this program
+    // never lowers the break.
+    let result = unsafe { syscall!(Sysno::brk, address) };
+    result.unwrap_or(0)
+}
+
+/// open(2), for reading; the descriptor does not survive execve(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
+    const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
+    // SAFETY: the kernel only reads the path, up to its NUL.
+    let result = unsafe { syscall!(Sysno::open, path.as_ptr(), O_RDONLY_CLOEXEC, 0) };
+    Ok(OwnedFd(Fd(named("open", result)? as i32)))
+}
+
+/// read(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
+    // SAFETY: the kernel writes to `buffer` alone, which is borrowed for it.
+    let result = unsafe { syscall!(Sysno::read, fd.0, buffer.as_mut_ptr(), buffer.len()) };
+    named("read", result)
+}
+
+/// write(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize, Error> {
+    // SAFETY: the kernel only reads `bytes`.
+    let result = unsafe { syscall!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) };
+    named("write", result)
+}
