@@ -27,11 +27,11 @@ unsafe fn ends<T: Piece>(dst: *mut u8, src: *const u8, n: usize) {
     // SAFETY: duty 1 of the caller.
     let first_piece = unsafe { src.cast::<T>().read_unaligned() };
     // SAFETY: duty 1 of the caller.
-    let last_piece = unsafe { src.add(last).cast::<T>().read_unaligned() };
+    let last_piece = unsafe { src.wrapping_add(last).cast::<T>().read_unaligned() };
     // SAFETY: duty 1 of the caller.
     unsafe { dst.cast::<T>().write_unaligned(first_piece) };
     // SAFETY: duty 1 of the caller.
-    unsafe { dst.add(last).cast::<T>().write_unaligned(last_piece) };
+    unsafe { dst.wrapping_add(last).cast::<T>().write_unaligned(last_piece) };
 }
 
 /// Copies up to 64 bytes, overlapping or not.
@@ -40,10 +40,10 @@ unsafe fn ends<T: Piece>(dst: *mut u8, src: *const u8, n: usize) {
 /// 1. `n` is at most 64, and both ranges are valid for that many bytes.
 #[inline(always)]
 unsafe fn short(dst: *mut u8, src: *const u8, n: usize) {
-    // SAFETY: duty 1 of the caller, and each arm's range is what `ends` asks for.
     match n {
         0 => {}
-        1 => unsafe { dst.write(src.read()) },
+        // SAFETY: (1) the caller's promise; one piece may overlap itself.
+        1 => unsafe { ends::<u8>(dst, src, n) },
         // SAFETY: as above.
         2..4 => unsafe { ends::<u16>(dst, src, n) },
         // SAFETY: as above.
@@ -147,9 +147,9 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     let mut i = 0;
     while i + 8 <= n {
         // SAFETY: eight bytes from `i` are inside, by the caller's promise.
-        let x = unsafe { a.add(i).cast::<u64>().read_unaligned() };
+        let x = unsafe { a.wrapping_add(i).cast::<u64>().read_unaligned() };
         // SAFETY: likewise.
-        let y = unsafe { b.add(i).cast::<u64>().read_unaligned() };
+        let y = unsafe { b.wrapping_add(i).cast::<u64>().read_unaligned() };
         if x != y {
             return if x.swap_bytes() < y.swap_bytes() { -1 } else { 1 };
         }
@@ -157,9 +157,9 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     }
     while i < n {
         // SAFETY: byte `i` is inside.
-        let x = unsafe { a.add(i).read() };
+        let x = unsafe { a.wrapping_add(i).read() };
         // SAFETY: likewise.
-        let y = unsafe { b.add(i).read() };
+        let y = unsafe { b.wrapping_add(i).read() };
         if x != y {
             return i32::from(x) - i32::from(y);
         }
