@@ -1,0 +1,9 @@
+//! The executable, judged from outside: by strace, qemu-user, readelf, an
+//! independent disassembler and /proc. One file per behaviour, one `support`.
+
+mod support;
+
+mod cli;
+mod elf;
+mod hello;
+mod house;
