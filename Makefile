@@ -11,7 +11,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 build:
-	@$(NEED) cc:gcc
+	@$(NEED) cc:gcc,libc6-dev
 	$(CARGO) build --release --locked
 
 run: build  ## build the executable and run the "Hello World!" stub
@@ -26,7 +26,7 @@ qemu: build  ## run the stub on an emulated CPU
 	qemu-x86_64 $(BAREJIT) hello
 
 test:  ## run every test, in debug and in release
-	@$(NEED) cc:gcc strace:strace qemu-x86_64:qemu-user readelf:binutils objdump:binutils
+	@$(NEED) cc:gcc,libc6-dev strace:strace qemu-x86_64:qemu-user readelf:binutils objdump:binutils
 	$(CARGO) test --locked
 	$(CARGO) test --locked --release --test it
 

@@ -14,6 +14,7 @@ pub(crate) enum Status {
     Success = 0,
     Refused = 1,
     Usage = 2,
+    Faulted = 3,
 }
 
 /// What a command answers: nothing, or the status to exit with once it has been
@@ -102,10 +103,15 @@ impl Cli {
             .ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
     }
 
+    /// Says in words what went wrong and gives the status for it.
+    pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
+        sys::report(format_args!("{}: {what}", self.command));
+        status as u8
+    }
+
     /// Wrong usage, said in words.
     pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> u8 {
-        sys::report(format_args!("{}: {what}", self.command));
-        Status::Usage as u8
+        self.fail(Status::Usage, what)
     }
 
     /// An argument that the command's `help` does not know.
@@ -122,8 +128,72 @@ impl Cli {
 
     /// A refusal of the system, with the call and its errno.
     pub(crate) fn refused(&self, error: Error) -> u8 {
-        sys::report(format_args!("{}: {error}", self.command));
-        Status::Refused as u8
+        self.fail(Status::Refused, format_args!("{error}"))
+    }
+
+    /// A refusal that concerns a file.
+    pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> u8 {
+        self.fail(Status::Refused, format_args!("{}: {error}", Lossy(path)))
+    }
+}
+
+/// Says how a command is used, when it was not used at all.
+pub(crate) fn complain(usage: &str) -> u8 {
+    let _ = sys::write_all(Fd::STDERR, usage.as_bytes());
+    let _ = sys::write_all(Fd::STDERR, b"\n");
+    Status::Usage as u8
+}
+
+/// An integer of so many bits: decimal with an optional sign, or hexadecimal
+/// behind 0x up to the full width as a bit pattern.
+pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
+    let text = core::str::from_utf8(word).ok()?;
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (radix, digits) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None => (10, digits),
+    };
+    // from_str_radix would take a second sign.
+    if !digits.starts_with(|first: char| first.is_ascii_hexdigit()) {
+        return None;
+    }
+    let magnitude = u64::from_str_radix(digits, radix).ok()?;
+    let half = 1 << (bits - 1);
+    let unused = 64 - bits;
+    match (negative, radix) {
+        (true, _) if magnitude <= half => Some((magnitude as i64).wrapping_neg()),
+        (false, 16) if magnitude <= u64::MAX >> unused => Some((magnitude as i64) << unused >> unused),
+        (false, _) if magnitude < half => Some(magnitude as i64),
+        _ => None,
+    }
+}
+
+/// A short text made by `write!`, cut at its end.
+pub(crate) struct Text {
+    bytes: [u8; 128],
+    used: usize,
+}
+
+impl Text {
+    pub(crate) fn new() -> Self {
+        Self { bytes: [0; 128], used: 0 }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.used]).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.used + text.len();
+        self.bytes.get_mut(self.used..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.used = end;
+        Ok(())
     }
 }
 

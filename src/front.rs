@@ -4,4 +4,7 @@
 //! kernel or another front end, and what a mark in its code means is its secret.
 #![forbid(unsafe_code)]
 
+pub mod call;
 pub mod hello;
+pub mod raw;
+pub mod ret;

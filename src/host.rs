@@ -5,6 +5,8 @@
 //! that generated code can put or take a byte with a compare and a move and call
 //! back only at the end of a buffer. Nothing here knows what runs.
 
+pub mod callback;
+
 use crate::sys::{self, Errno, Error, Fd, OwnedFd, linux};
 use alloc::vec::Vec;
 use core::{ffi::CStr, marker::PhantomData};

@@ -2,6 +2,8 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
 mod cli;
 mod command;
 mod rt;
@@ -19,6 +21,9 @@ fn main(mut args: rt::Args) -> u8 {
             args.next();
             match word {
                 b"hello" => command::hello::run(Cli::new("hello", args)),
+                b"ret" => command::ret::run(Cli::new("ret", args)),
+                b"call" => command::call::run(Cli::new("call", args)),
+                b"run" => command::run::run(Cli::new("run", args)),
                 _ => Err(cli::unknown("command", HELP, word)),
             }
         }
@@ -37,6 +42,9 @@ syscalls only.
 
 Commands:
   hello        run the \"Hello World!\" stub (also without any command)
+  ret          return a number from two instructions
+  call         call back into Rust from generated code
+  run          run machine code of your own, in hexadecimal or from a file
 
   COMMAND --help    tells about a command
   --help            tells this

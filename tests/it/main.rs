@@ -7,3 +7,4 @@ mod cli;
 mod elf;
 mod hello;
 mod house;
+mod ret_call_run;

@@ -1,0 +1,58 @@
+//! `barejit call [TEXT]`: generated code that calls back into Rust.
+
+use crate::cli::{self, Cli, Outcome, Status, Word};
+use barejit::{
+    code::Code,
+    front::call,
+    host::callback::{self, answer},
+    run::{self, Options},
+};
+use getargs::Arg;
+
+const HELP: &str = "\
+Usage: barejit call [OPTION…] [TEXT]
+
+Generated code calls a Rust function that prints TEXT (\"Hello, JIT!\") and a
+newline.
+
+Options:
+  --as-documented   the tutorial's 42 bytes, whose stack is off by 8 at the call;
+                    the function called then aligns it itself
+  --panic           the Rust function panics; the call ends, barejit does not break
+";
+
+pub(crate) fn run(mut cli: Cli) -> Outcome {
+    let (mut text, mut as_documented, mut panic) = (None, false, false);
+    while let Some(argument) = cli.next()? {
+        match argument {
+            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Long(Word(b"as-documented")) => as_documented = true,
+            Arg::Long(Word(b"panic")) => panic = true,
+            Arg::Positional(Word(word)) if text.is_none() => text = Some(word),
+            _ => return Err(cli.unexpected(argument, HELP)),
+        }
+    }
+    let print = match (panic, as_documented) {
+        (true, _) => callback::panicking as *const () as u64,
+        (false, true) => callback::print_unaligned as *const () as u64,
+        (false, false) => callback::print as *const () as u64,
+    };
+    match text {
+        Some(_) if as_documented => Err(cli.usage(format_args!("--as-documented has a text of its own"))),
+        Some(text) => greet(&cli, call::with_text(text, print).code()),
+        None if as_documented => greet(&cli, call::as_documented(print).code()),
+        None => greet(&cli, call::default(print).code()),
+    }
+}
+
+fn greet(cli: &Cli, code: Code<'_>) -> Outcome {
+    // SAFETY: (1) the code takes nothing and returns what the call-back answers;
+    // (2) it hands its own text to a call-back that reads it, on a stack that is
+    // aligned or that the call-back aligns.
+    let result = unsafe { run::run(&code, [0; 6], &Options::DEFAULT) };
+    match result.map_err(|error| cli.refused(error))? as u8 {
+        answer::DONE => Ok(()),
+        answer::REFUSED => Err(cli.refused(callback::refusal())),
+        _ => Err(cli.fail(Status::Faulted, format_args!("the call-back panicked"))),
+    }
+}

@@ -1,0 +1,42 @@
+//! `barejit ret N`: the smallest JIT; the process exits with what it returned.
+
+use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
+use barejit::{
+    code::Code,
+    front::ret,
+    run::{self, Options},
+};
+use getargs::Arg;
+
+const HELP: &str = "\
+Usage: barejit ret <integer>
+
+Runs a function of two instructions, mov eax, <integer> and ret, and exits with
+what it returns: the shell sees the low 8 bits. The integer has 32 bits, in
+decimal with a sign or as a bit pattern with 0x.
+";
+
+pub(crate) fn run(mut cli: Cli) -> Outcome {
+    let mut number = None;
+    while let Some(argument) = cli.next()? {
+        match argument {
+            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Positional(Word(word)) if number.is_none() => {
+                let value = integer(word, 32).and_then(|value| i32::try_from(value).ok());
+                number = Some(value.ok_or_else(|| {
+                    cli.usage(format_args!("'{}' is not an integer of 32 bits", Lossy(word)))
+                })?);
+            }
+            _ => return Err(cli.unexpected(argument, HELP)),
+        }
+    }
+    let number = number.ok_or_else(|| cli::complain("Usage: barejit ret <integer>"))?;
+    let bytes = ret::code(number);
+    // SAFETY: (1) the code takes nothing and returns in EAX; (2) it does nothing
+    // else.
+    let result = unsafe { run::run(&Code::new(&bytes), [0; 6], &Options::DEFAULT) };
+    match result.map_err(|error| cli.refused(error))? as u8 {
+        0 => Ok(()),
+        status => Err(status),
+    }
+}

@@ -1,0 +1,81 @@
+//! `barejit run HEX|FILE [ARG…]`: the user's own machine code.
+
+use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
+use alloc::{ffi::CString, vec::Vec};
+use barejit::{
+    code::Code,
+    front::raw,
+    host,
+    run::{self, Options},
+    sys::Fd,
+};
+use core::fmt::Write;
+use getargs::Arg;
+
+const HELP: &str = "\
+Usage: barejit run HEX|FILE [ARG…]
+
+Runs machine code as a function of the System V ABI and prints what it leaves in
+RAX, in decimal and in hexadecimal. HEX is pairs of digits, spaces allowed; FILE
+has the bare bytes, as `objdump -D -b binary -m i386:x86-64` reads them, and - is
+standard input. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9: 64 bits each,
+in decimal with a sign or as a bit pattern with 0x.
+";
+
+/// The most code that is read from a file: offsets into it have 31 bits.
+const LIMIT: usize = 1 << 30;
+
+pub(crate) fn run(mut cli: Cli) -> Outcome {
+    let mut source = None;
+    let mut args = [0; 6];
+    let mut given = 0;
+    while let Some(argument) = cli.next()? {
+        match argument {
+            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Positional(Word(word)) if source.is_none() => source = Some(word),
+            Arg::Positional(Word(word)) => {
+                let place =
+                    args.get_mut(given).ok_or_else(|| cli.usage(format_args!("more than six arguments")))?;
+                let value = integer(word, 64);
+                *place = value.ok_or_else(|| {
+                    cli.usage(format_args!("'{}' is not an integer of 64 bits", Lossy(word)))
+                })? as u64;
+                given += 1;
+            }
+            _ => return Err(cli.unexpected(argument, HELP)),
+        }
+    }
+    let source = source.ok_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]"))?;
+    let bytes = read(&cli, source)?;
+    // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
+    // vouches for it, as with any executable.
+    let result = unsafe { run::run(&Code::new(&bytes), args, &Options::DEFAULT) };
+    let value = result.map_err(|error| cli.refused(error))?;
+    let mut text = cli::Text::new();
+    let _ = writeln!(text, "{} {value:#x}", value as i64);
+    cli::print(text.as_str())
+}
+
+/// The bytes that `source` spells, or names.
+fn read(cli: &Cli, source: &'static [u8]) -> Result<Vec<u8>, u8> {
+    let spelled = source.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
+    if spelled {
+        return raw::parse(source).map_err(|error| match error {
+            raw::Error::Empty => cli.usage(format_args!("no machine code")),
+            raw::Error::OddDigits => cli.usage(format_args!("the last byte has one digit only")),
+            raw::Error::NotHexadecimal(at) => cli.usage(format_args!("byte {at} is not a hexadecimal digit")),
+        });
+    }
+    let bytes = if source == b"-" {
+        host::read_to_end(Fd::STDIN, LIMIT)
+    } else {
+        let path = CString::new(source).map_err(|_| cli.usage(format_args!("a path with a NUL byte")))?;
+        host::read_file(&path, LIMIT)
+    };
+    let bytes = bytes.map_err(|error| cli.refused_for(source, error))?;
+    if bytes.is_empty() {
+        Err(cli.usage(format_args!("{}: no machine code", Lossy(source))))
+    } else {
+        Ok(bytes)
+    }
+}

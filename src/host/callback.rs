@@ -1,0 +1,62 @@
+//! Rust functions that generated code calls, and what they remember for the
+//! caller.
+
+use crate::sys::{self, Errno, Error, Fd};
+use core::sync::atomic::{AtomicI32, Ordering};
+
+/// What a call-back answers in AL.
+pub mod answer {
+    /// It did what it should.
+    pub const DONE: u8 = 0;
+    /// A write was refused; [`refusal`](super::refusal) has the errno.
+    pub const REFUSED: u8 = 1;
+    /// It panicked.
+    pub const PANICKED: u8 = 2;
+}
+
+static REFUSAL: AtomicI32 = AtomicI32::new(0);
+
+/// Why the last [`print()`] answered [`answer::REFUSED`].
+pub fn refusal() -> Error {
+    Error { call: "write", errno: Errno::new(REFUSAL.load(Ordering::Relaxed)) }
+}
+
+/// Prints `size` bytes at `text` to standard output and answers as [`answer`]
+/// says.
+///
+/// # Safety
+/// 1. The bytes are readable.
+pub unsafe extern "sysv64" fn print(text: *const u8, size: u64) -> u8 {
+    // SAFETY: duty 1 of the caller.
+    let text = unsafe { core::slice::from_raw_parts(text, size as usize) };
+    match sys::write_all(Fd::STDOUT, text) {
+        Ok(()) => answer::DONE,
+        Err(error) => {
+            REFUSAL.store(error.errno.into_raw(), Ordering::Relaxed);
+            answer::REFUSED
+        }
+    }
+}
+
+/// [`print()`] for callers that break the ABI's promise of an aligned stack
+/// (psABI, 3.2.2): aligns it, calls and restores it.
+///
+/// # Safety
+/// As [`print()`].
+#[unsafe(naked)]
+pub unsafe extern "sysv64" fn print_unaligned(text: *const u8, size: u64) -> u8 {
+    core::arch::naked_asm!(
+        "push rbp", // rsp = any
+        "mov rbp, rsp",
+        "and rsp, -16",
+        "call {print}", // rdi = text, rsi = size, untouched
+        "leave",
+        "ret",
+        print = sym print,
+    )
+}
+
+/// A call-back that panics, to show that it does no harm.
+pub extern "sysv64" fn panicking(_: *const u8, _: u64) -> u8 {
+    panic!("the call-back was asked to panic")
+}

@@ -1,0 +1,130 @@
+//! `ret`, `call` and `run`: statuses, outputs, exact syscalls, refusals.
+
+use crate::support::*;
+
+#[test]
+fn ret_exits_with_the_low_eight_bits() {
+    for (number, status) in [
+        ("0", 0),
+        ("5", 5),
+        ("+5", 5),
+        ("-1", 255),
+        ("256", 0),
+        ("2147483647", 255),
+        ("-2147483648", 0),
+        ("0x2A", 42),
+        ("0xFFFFFFFF", 255),
+        ("-0x80000000", 0),
+    ] {
+        run(&["ret", number]).expect("", "", status);
+        qemu(&["ret", number]).expect("", "", status);
+    }
+}
+
+#[test]
+fn ret_refuses_what_is_no_number_of_32_bits() {
+    run(&["ret"]).expect("", "Usage: barejit ret <integer>\n", 2);
+    for number in ["", "x", "0x", "1.5", "2147483648", "-2147483649", "0x100000000", "--5x", "+-5", "0x-5"] {
+        let run = run(&["ret", "--", number]);
+        let expected = format!("barejit: ret: '{number}' is not an integer of 32 bits\n");
+        run.expect("", &expected, 2);
+    }
+    run(&["ret", "1", "2"]).expect("", "barejit: ret: unexpected argument '2'\n", 2);
+}
+
+const LIFECYCLE: [&str; 3] = [
+    "mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = ADDRESS",
+    "mprotect(ADDRESS, 4096, PROT_READ|PROT_EXEC) = 0",
+    "munmap(ADDRESS, 4096) = 0",
+];
+
+#[test]
+fn ret_makes_five_syscalls() {
+    let [map, seal, unmap] = LIFECYCLE;
+    assert_calls(&["ret", "7"], &[map, seal, unmap, "exit_group(7) = ?"]);
+}
+
+#[test]
+fn call_makes_six_syscalls() {
+    let [map, seal, unmap] = LIFECYCLE;
+    let print = "write(1, \"Hello, JIT!\\n\", 12) = 12";
+    assert_calls(&["call"], &[map, seal, print, unmap, "exit_group(0) = ?"]);
+    assert_calls(&["call", "--as-documented"], &[map, seal, print, unmap, "exit_group(0) = ?"]);
+}
+
+#[test]
+fn call_prints_any_text() {
+    run(&["call"]).expect("Hello, JIT!\n", "", 0);
+    run(&["call", "--as-documented"]).expect("Hello, JIT!\n", "", 0);
+    run(&["call", ""]).expect("\n", "", 0);
+    run(&["call", "--", "--panic"]).expect("--panic\n", "", 0);
+    qemu(&["call", "näïve"]).expect("näïve\n", "", 0);
+    let long = "x".repeat(100_000);
+    run(&["call", &long]).expect(&(long + "\n"), "", 0);
+}
+
+#[test]
+fn call_reports_what_its_call_back_could_not_write() {
+    inject("write:error=ENOSPC:when=1", &["call"]).expect(
+        "",
+        "barejit: call: write: ENOSPC (No space left on device)\n",
+        1,
+    );
+    inject("write:error=EINTR:when=1", &["call"]).expect("Hello, JIT!\n", "", 0);
+}
+
+#[test]
+fn every_refusal_is_reported() {
+    for command in [&["ret", "1"][..], &["call"], &["call", "--as-documented"]] {
+        for call in ["mmap", "mprotect"] {
+            let message = format!("barejit: {}: {call}: EPERM (Operation not permitted)\n", command[0]);
+            inject(&format!("{call}:error=EPERM"), command).expect("", &message, 1);
+        }
+    }
+    inject("munmap:error=EINVAL", &["ret", "3"]).expect(
+        "",
+        "barejit: ret: munmap: EINVAL (Invalid argument)\n",
+        1,
+    );
+}
+
+#[test]
+fn run_prints_rax() {
+    run(&["run", "B82A000000C3"]).expect("42 0x2a\n", "", 0);
+    run(&["run", "48 89 f8\nc3", "-1"]).expect("-1 0xffffffffffffffff\n", "", 0);
+    // lea rax, [rdi+rsi]; add rax, rdx, rcx, r8, r9; ret
+    let sum = "48 8d 04 37 48 01 d0 48 01 c8 4c 01 c0 4c 01 c8 c3";
+    run(&["run", sum, "1", "20", "300", "4000", "50000", "0x927C0"]).expect("654321 0x9fbf1\n", "", 0);
+    qemu(&["run", sum, "1", "2"]).expect("3 0x3\n", "", 0);
+}
+
+#[test]
+fn run_reads_bytes_from_a_file_or_standard_input() {
+    let path = scratch("code");
+    std::fs::write(&path, b"\x31\xC0\xC3").expect("written");
+    run(&["run", path.to_str().expect("text")]).expect("0 0x0\n", "", 0);
+    std::fs::write(&path, b"").expect("written");
+    let shown = path.to_str().expect("text");
+    run(&["run", shown]).expect("", &format!("barejit: run: {shown}: no machine code\n"), 2);
+    std::fs::remove_file(&path).expect("was there");
+    feed(command(&["run", "-"]), b"\x31\xC0\xFF\xC0\xC3").expect("1 0x1\n", "", 0);
+}
+
+#[test]
+fn run_refuses_what_is_no_code() {
+    run(&["run"]).expect("", "Usage: barejit run HEX|FILE [ARG…]\n", 2);
+    run(&["run", " "]).expect("", "barejit: run: no machine code\n", 2);
+    run(&["run", "c3c"]).expect("", "barejit: run: the last byte has one digit only\n", 2);
+    run(&["run", "c3", "x"]).expect("", "barejit: run: 'x' is not an integer of 64 bits\n", 2);
+    run(&["run", "c3", "1", "2", "3", "4", "5", "6", "7"]).expect(
+        "",
+        "barejit: run: more than six arguments\n",
+        2,
+    );
+    run(&["run", "/nonexistent"]).expect(
+        "",
+        "barejit: run: /nonexistent: open: ENOENT (No such file or directory)\n",
+        1,
+    );
+    run(&["run", "/"]).expect("", "barejit: run: /: read: EISDIR (Is a directory)\n", 1);
+}
