@@ -147,21 +147,21 @@ pub(crate) fn complain(usage: &str) -> u8 {
 /// An integer of so many bits: decimal with an optional sign, or hexadecimal
 /// behind 0x up to the full width as a bit pattern.
 pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
-    let text = core::str::from_utf8(word).ok()?;
-    let (negative, digits) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
+    let (negative, digits) = match word.split_first()? {
+        (b'-', digits) => (true, digits),
+        (b'+', digits) => (false, digits),
+        _ => (false, word),
     };
-    let (radix, digits) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+    let (radix, digits) = match digits.strip_prefix(b"0x").or_else(|| digits.strip_prefix(b"0X")) {
         Some(digits) => (16, digits),
         None => (10, digits),
     };
-    // from_str_radix would take a second sign.
-    if !digits.starts_with(|first: char| first.is_ascii_hexdigit()) {
-        return None;
+    let mut magnitude = if digits.is_empty() { None } else { Some(0u64) };
+    for digit in digits {
+        let digit = char::from(*digit).to_digit(radix)?;
+        magnitude = magnitude?.checked_mul(radix.into())?.checked_add(digit.into());
     }
-    let magnitude = u64::from_str_radix(digits, radix).ok()?;
+    let magnitude = magnitude?;
     let half = 1 << (bits - 1);
     let unused = 64 - bits;
     match (negative, radix) {
