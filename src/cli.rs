@@ -3,7 +3,11 @@
 //! Every message is one line on standard error, `barejit: COMMAND: what: why`.
 
 use crate::rt::Args;
-use barejit::sys::{self, Error, Fd};
+use barejit::{
+    code::Code,
+    run::{self, Diagnosis},
+    sys::{self, Error, Fd},
+};
 use core::fmt;
 use getargs::{Arg, Argument, Options};
 
@@ -129,6 +133,29 @@ impl Cli {
     /// A refusal of the system, with the call and its errno.
     pub(crate) fn refused(&self, error: Error) -> u8 {
         self.fail(Status::Refused, format_args!("{error}"))
+    }
+
+    /// What `code` returned; if it did not, one line says why.
+    pub(crate) fn returned(&self, code: &Code<'_>, result: Result<run::Outcome, Error>) -> Result<u64, u8> {
+        self.returned_from(code, result, &|_, _| Ok(()))
+    }
+
+    /// The same; `describe` writes where in the source a diagnosis leads to,
+    /// with a colon and a space behind.
+    pub(crate) fn returned_from(
+        &self,
+        code: &Code<'_>,
+        result: Result<run::Outcome, Error>,
+        describe: &dyn Fn(&Diagnosis<'_>, &mut fmt::Formatter<'_>) -> fmt::Result,
+    ) -> Result<u64, u8> {
+        let fault = match result.map_err(|error| self.refused(error))? {
+            run::Outcome::Returned(value) => return Ok(value),
+            run::Outcome::Panicked => return Err(Status::Faulted as u8),
+            run::Outcome::Faulted(fault) => fault,
+        };
+        let diagnosis = Diagnosis { fault, code };
+        let place = fmt::from_fn(|f| describe(&diagnosis, f));
+        Err(self.fail(Status::Faulted, format_args!("{place}{diagnosis}")))
     }
 
     /// A refusal that concerns a file.

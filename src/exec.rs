@@ -12,33 +12,9 @@
 //! This file does not know what the bytes mean.
 
 use crate::code::{Code, Page};
+pub use crate::sys::PageSize;
 use crate::sys::{Error, Fd, MapFlags, Prot, linux};
 use core::{marker::PhantomData, mem, ops::Deref, ptr::NonNull};
-
-/// A whole number of pages, in bytes, at least one. Page size on x86-64 is
-/// 4096 bytes (SDM vol. 3A, 4.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageSize(usize);
-
-impl PageSize {
-    /// One page.
-    pub const PAGE: usize = 4096;
-
-    /// The fewest pages that hold `bytes` bytes; `None` if they do not fit the
-    /// address space.
-    pub const fn covering(bytes: usize) -> Option<Self> {
-        match bytes.checked_next_multiple_of(Self::PAGE) {
-            Some(0) => Some(Self(Self::PAGE)),
-            Some(size) if size <= isize::MAX as usize => Some(Self(size)),
-            _ => None,
-        }
-    }
-
-    /// The size in bytes, a multiple of 4096.
-    pub const fn bytes(self) -> usize {
-        self.0
-    }
-}
 
 /// The phase in which code is written: readable and writable.
 #[derive(Debug)]
@@ -172,6 +148,11 @@ impl Unprotected {
         Ok(Self { base, size })
     }
 
+    /// Where the mapping begins.
+    pub fn address(&self) -> usize {
+        self.base.as_ptr() as usize
+    }
+
     /// Copies `code` to the beginning.
     ///
     /// # Panics
@@ -215,6 +196,11 @@ impl InPlace {
         Ok(Self(page))
     }
 
+    /// Where the page begins.
+    pub fn address(&self) -> usize {
+        core::ptr::from_ref(self.0) as usize
+    }
+
     /// The function `offset` bytes into the page.
     ///
     /// # Safety
@@ -226,7 +212,33 @@ impl InPlace {
         assert!((offset as usize) < size_of::<Page>(), "entry outside the page");
         // SAFETY: the address stays mapped and executable; the rest are the
         // caller's duties.
-        unsafe { Symbol::at(core::ptr::from_ref(self.0) as usize + offset as usize) }
+        unsafe { Symbol::at(self.address() + offset as usize) }
+    }
+}
+
+/// A static page as it is, which nobody made executable: the articles' first
+/// attempt. Its functions fault.
+#[derive(Debug)]
+pub struct NotExecutable(pub &'static Page);
+
+impl NotExecutable {
+    /// Where the page begins.
+    pub fn address(&self) -> usize {
+        core::ptr::from_ref(self.0) as usize
+    }
+
+    /// What would be the function `offset` bytes into the page.
+    ///
+    /// # Safety
+    /// 1. The signal that calling it raises is handled.
+    ///
+    /// # Panics
+    /// If `offset` is outside the page.
+    pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
+        assert!((offset as usize) < size_of::<Page>(), "entry outside the page");
+        // SAFETY: the address is mapped; that it is not executable is the
+        // caller's duty 1.
+        unsafe { Symbol::at(self.address() + offset as usize) }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod callback;
 
+use crate::fault;
 use crate::sys::{self, Errno, Error, Fd, OwnedFd, linux};
 use alloc::vec::Vec;
 use core::{ffi::CStr, marker::PhantomData};
@@ -94,10 +95,15 @@ impl<'a> Output<'a> {
     /// What write(2) answers.
     pub fn flush(&mut self) -> Result<(), Error> {
         let used = self.used();
-        self.next = self.start;
         // SAFETY: the first `used` bytes of the buffer were written through
         // `room` or by generated code, which keeps the invariant.
-        sys::write_all(self.fd, unsafe { core::slice::from_raw_parts(self.start, used) })
+        let bytes = unsafe { core::slice::from_raw_parts(self.start, used) };
+        // A signal that comes in between finds all of it or none.
+        fault::held(|| {
+            let result = sys::write_all(self.fd, bytes);
+            self.next = self.start;
+            result
+        })
     }
 
     /// Whether the descriptor is a terminal.

@@ -24,6 +24,8 @@ pub mod code;
 #[cfg(feature = "linux")]
 pub mod exec;
 #[cfg(feature = "linux")]
+pub mod fault;
+#[cfg(feature = "linux")]
 pub mod front;
 #[cfg(feature = "linux")]
 pub mod host;

@@ -11,7 +11,7 @@
 mod heap;
 mod mem;
 
-use barejit::sys;
+use barejit::{fault, sys};
 use core::{
     ffi::{CStr, c_char},
     panic::PanicInfo,
@@ -43,7 +43,9 @@ unsafe extern "C" fn _start() -> ! {
 unsafe extern "C" fn start(stack: *const usize, base: usize, rela: *const Rela, rela_end: *const Rela) -> ! {
     // SAFETY: (1) duty 1 of the caller; nothing that needs relocating ran yet.
     unsafe { relocate(base, rela, rela_end) };
-    // SAFETY: duty 1 of the caller.
+    // SAFETY: (1) duty 1 of the caller.
+    unsafe { sys::process::started_with(stack) };
+    // SAFETY: (1) duty 1 of the caller.
     let args = unsafe { Args::new(stack) };
     sys::linux::exit(crate::main(args).into())
 }
@@ -108,19 +110,22 @@ impl Iterator for Args {
     }
 }
 
-/// One line on standard error and exit 5: a panic is a bug of barejit. A panic
-/// while panicking ends at once.
+/// One line on standard error and exit 5: a panic is a bug of barejit. In a
+/// call-back it is the call-back's failure and ends the guarded call instead. A
+/// panic while panicking ends at once.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     static PANICKING: AtomicBool = AtomicBool::new(false);
     const STATUS: i32 = 5;
     if !PANICKING.swap(true, Ordering::Relaxed) {
-        let message = info.message();
-        match info.location() {
-            Some(at) => {
-                sys::report(format_args!("panicked at {}:{}: {message}; this is a bug", at.file(), at.line()))
-            }
-            None => sys::report(format_args!("panicked: {message}; this is a bug")),
+        let (message, call_back) = (info.message(), fault::in_call_back());
+        let (who, verdict) = if call_back { ("the call-back ", "") } else { ("", "; this is a bug") };
+        let (file, line) = info.location().map_or(("?", 0), |at| (at.file(), at.line()));
+        sys::report(format_args!("{who}panicked at {file}:{line}: {message}{verdict}"));
+        if call_back {
+            PANICKING.store(false, Ordering::Relaxed);
+            // SAFETY: (1) asked just now.
+            unsafe { fault::escape() };
         }
     }
     sys::linux::exit(STATUS)

@@ -5,10 +5,14 @@
 //! message can say which question failed.
 
 pub mod linux;
+pub mod process;
+mod region;
+pub mod signal;
 
 use bitflags::bitflags;
 use core::fmt;
 
+pub use region::{Guard, PageSize, Region, Source};
 pub use syscalls::Errno;
 
 bitflags! {
@@ -95,8 +99,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Writes all of `bytes`: partial writes are continued and EINTR is retried
-/// (write(2)).
+/// Writes all of `bytes`: partial writes are continued, EINTR is retried, and a
+/// descriptor that does not block is waited for (write(2)).
 ///
 /// # Errors
 /// Any other errno, and a write that takes nothing.
@@ -106,13 +110,15 @@ pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
             Ok(0) => return Err(Error { call: "write", errno: Errno::EIO }),
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(Error { errno: Errno::EINTR, .. }) => {}
+            Err(Error { errno: Errno::EAGAIN, .. }) => linux::poll(fd, linux::Ready::Write)?,
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-/// Reads what there is, up to the size of `buffer`; EINTR is retried (read(2)).
+/// Reads what there is, up to the size of `buffer`; EINTR is retried, and a
+/// descriptor that does not block is waited for (read(2)).
 ///
 /// # Errors
 /// Any other errno.
@@ -120,6 +126,7 @@ pub fn read_some(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
     loop {
         match linux::read(fd, buffer) {
             Err(Error { errno: Errno::EINTR, .. }) => {}
+            Err(Error { errno: Errno::EAGAIN, .. }) => linux::poll(fd, linux::Ready::Read)?,
             result => return result,
         }
     }

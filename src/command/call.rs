@@ -1,6 +1,6 @@
 //! `barejit call [TEXT]`: generated code that calls back into Rust.
 
-use crate::cli::{self, Cli, Outcome, Status, Word};
+use crate::cli::{self, Cli, Outcome, Word};
 use barejit::{
     code::Code,
     front::call,
@@ -48,11 +48,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
 fn greet(cli: &Cli, code: Code<'_>) -> Outcome {
     // SAFETY: (1) the code takes nothing and returns what the call-back answers;
     // (2) it hands its own text to a call-back that reads it, on a stack that is
-    // aligned or that the call-back aligns.
-    let result = unsafe { run::run(&code, [0; 6], &Options::DEFAULT) };
-    match result.map_err(|error| cli.refused(error))? as u8 {
+    // aligned or that the call-back aligns; (3) which owns nothing; (4) no output.
+    let result = unsafe { run::run(&code, [0; 6], &Options::BARE) };
+    match cli.returned(&code, result)? as u8 {
         answer::DONE => Ok(()),
-        answer::REFUSED => Err(cli.refused(callback::refusal())),
-        _ => Err(cli.fail(Status::Faulted, format_args!("the call-back panicked"))),
+        _ => Err(cli.refused(callback::refusal())),
     }
 }

@@ -16,33 +16,37 @@ Runs machine code that writes \"Hello World!\" by a syscall of its own.
 Options:
   --layout listing|words   43 bytes with the text right behind the code, or the
                            46 bytes that 23 words of 16 bits make
-  --map wx|rwx|inplace     write, then seal (default); one mapping of 128 bytes
-                           for everything; or the static array's own page
+  --map wx|rwx|inplace|none
+                           write, then seal (default); one mapping of 128 bytes
+                           for everything; the static array's own page; or that
+                           page as it is, which is not executable
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut layout = Layout::Listing;
-    let mut map = 0;
+    let mut map = None;
     while let Some(argument) = cli.next()? {
         match argument {
             Arg::Long(cli::Word(b"help")) => return cli::print(HELP),
             Arg::Long(cli::Word(b"layout")) => {
                 layout = [Layout::Listing, Layout::Words][cli.choice("--layout", "listing words")?];
             }
-            Arg::Long(cli::Word(b"map")) => map = cli.choice("--map", "wx rwx inplace")?,
+            Arg::Long(cli::Word(b"map")) => map = Some(cli.choice("--map", "wx rwx inplace none")?),
             _ => return Err(cli.unexpected(argument, HELP)),
         }
     }
-    let map = match map {
+    let map = map.map(|choice| match choice {
         0 => Map::WriteThenExecute,
         1 => Map::Unprotected,
-        _ => Map::InPlace(&hello::PAGE, hello::offset(layout)),
-    };
-    let options = Options { map };
+        2 => Map::InPlace(&hello::PAGE, hello::offset(layout)),
+        _ => Map::NotExecutable(&hello::PAGE, hello::offset(layout)),
+    });
+    let code = hello::code(layout);
     // SAFETY: (1) the stub takes nothing and returns in RAX; (2) it writes 12 of
-    // its own bytes to standard output and clobbers what the ABI lets it.
-    let result = unsafe { run::run(&hello::code(layout), [0; 6], &options) };
-    let returned = result.map_err(|error| cli.refused(error))?;
+    // its own bytes to standard output and clobbers what the ABI lets it; (3) no
+    // call-backs; (4) no output.
+    let result = unsafe { run::run(&code, [0; 6], &Options { map, ..Options::BARE }) };
+    let returned = cli.returned(&code, result)?;
     complete(returned as isize).map_err(|error| cli.refused(error))
 }
 
@@ -51,7 +55,8 @@ fn complete(returned: isize) -> Result<(), Error> {
     let written = match usize::try_from(returned) {
         Ok(written) => written,
         Err(_) => match Errno::new(-returned as i32) {
-            Errno::EINTR => 0,
+            // write_all tries again, and waits if it must.
+            Errno::EINTR | Errno::EAGAIN => 0,
             errno => return Err(Error { call: "write", errno }),
         },
     };

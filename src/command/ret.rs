@@ -32,10 +32,11 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     }
     let number = number.ok_or_else(|| cli::complain("Usage: barejit ret <integer>"))?;
     let bytes = ret::code(number);
+    let code = Code::new(&bytes);
     // SAFETY: (1) the code takes nothing and returns in EAX; (2) it does nothing
-    // else.
-    let result = unsafe { run::run(&Code::new(&bytes), [0; 6], &Options::DEFAULT) };
-    match result.map_err(|error| cli.refused(error))? as u8 {
+    // else; (3) no call-backs; (4) no output.
+    let result = unsafe { run::run(&code, [0; 6], &Options::BARE) };
+    match cli.returned(&code, result)? as u8 {
         0 => Ok(()),
         status => Err(status),
     }

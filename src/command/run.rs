@@ -47,10 +47,11 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     }
     let source = source.ok_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]"))?;
     let bytes = read(&cli, source)?;
+    let code = Code::new(&bytes);
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
-    // vouches for it, as with any executable.
-    let result = unsafe { run::run(&Code::new(&bytes), args, &Options::DEFAULT) };
-    let value = result.map_err(|error| cli.refused(error))?;
+    // vouches for it, as with any executable; (3) no call-backs; (4) no output.
+    let result = unsafe { run::run(&code, args, &Options::GUARDED) };
+    let value = cli.returned(&code, result)?;
     let mut text = cli::Text::new();
     let _ = writeln!(text, "{} {value:#x}", value as i64);
     cli::print(text.as_str())

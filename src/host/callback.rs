@@ -1,6 +1,7 @@
 //! Rust functions that generated code calls, and what they remember for the
 //! caller.
 
+use crate::fault;
 use crate::sys::{self, Errno, Error, Fd};
 use core::sync::atomic::{AtomicI32, Ordering};
 
@@ -10,8 +11,6 @@ pub mod answer {
     pub const DONE: u8 = 0;
     /// A write was refused; [`refusal`](super::refusal) has the errno.
     pub const REFUSED: u8 = 1;
-    /// It panicked.
-    pub const PANICKED: u8 = 2;
 }
 
 static REFUSAL: AtomicI32 = AtomicI32::new(0);
@@ -29,7 +28,7 @@ pub fn refusal() -> Error {
 pub unsafe extern "sysv64" fn print(text: *const u8, size: u64) -> u8 {
     // SAFETY: duty 1 of the caller.
     let text = unsafe { core::slice::from_raw_parts(text, size as usize) };
-    match sys::write_all(Fd::STDOUT, text) {
+    match fault::call_back(|| sys::write_all(Fd::STDOUT, text)) {
         Ok(()) => answer::DONE,
         Err(error) => {
             REFUSAL.store(error.errno.into_raw(), Ordering::Relaxed);
@@ -58,5 +57,5 @@ pub unsafe extern "sysv64" fn print_unaligned(text: *const u8, size: u64) -> u8 
 
 /// A call-back that panics, to show that it does no harm.
 pub extern "sysv64" fn panicking(_: *const u8, _: u64) -> u8 {
-    panic!("the call-back was asked to panic")
+    fault::call_back(|| panic!("as it was asked to"))
 }

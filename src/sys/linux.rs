@@ -1,8 +1,9 @@
 //! The syscalls of barejit, one thin function each, in the order of section 2
 //! of the Linux manual. No other file makes one.
 
-use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot};
-use core::{ffi::CStr, ptr::NonNull};
+use super::signal::{Action, AlternateStack, Disposition, Signal};
+use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region};
+use core::{ffi::CStr, mem, ptr::NonNull};
 use syscalls::{Sysno, syscall};
 
 fn named<T>(call: &'static str, result: Result<T, Errno>) -> Result<T, Error> {
@@ -33,6 +34,17 @@ pub fn is_terminal(fd: Fd) -> bool {
     let mut termios = [0u64; 8];
     // SAFETY: the kernel writes at most a termios, and there is room.
     unsafe { syscall!(Sysno::ioctl, fd.0, TCGETS, termios.as_mut_ptr()) }.is_ok()
+}
+
+/// kill(2) of this process itself.
+///
+/// # Errors
+/// The errno of the call.
+pub fn kill_self(signal: Signal) -> Result<(), Error> {
+    // SAFETY: asking for one's own number touches nothing.
+    let own = named("getpid", unsafe { syscall!(Sysno::getpid) })?;
+    // SAFETY: a signal does what its disposition says, which is somebody's wish.
+    named("kill", unsafe { syscall!(Sysno::kill, own, signal.number()) }).map(drop)
 }
 
 /// mmap(2).
@@ -99,6 +111,35 @@ pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     named("munmap", result).map(drop)
 }
 
+/// What [`poll`] waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum Ready {
+    /// POLLIN
+    Read = 1,
+    /// POLLOUT
+    Write = 4,
+}
+
+/// poll(2) of one descriptor, without a limit; EINTR is an answer like any other.
+///
+/// # Errors
+/// Any other errno.
+pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
+    #[repr(C)]
+    struct Poll {
+        fd: i32,
+        events: u16,
+        occurred: u16,
+    }
+    let mut poll = Poll { fd: fd.0, events: ready as u16, occurred: 0 };
+    // SAFETY: the kernel reads and writes the one structure.
+    match unsafe { syscall!(Sysno::poll, &raw mut poll, 1, usize::MAX) } {
+        Err(Errno::EINTR) => Ok(()),
+        result => named("poll", result).map(drop),
+    }
+}
+
 /// brk(2) as the kernel has it: asks for a new program break and answers with
 /// the one in force, which is the old one on refusal.
 pub fn brk(address: usize) -> usize {
@@ -137,4 +178,49 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize, Error> {
     // SAFETY: the kernel only reads `bytes`.
     let result = unsafe { syscall!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) };
     named("write", result)
+}
+
+/// What was to happen before [`rt_sigaction`] changed it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Before {
+    /// Nothing.
+    Ignored,
+    /// Something.
+    Other,
+}
+
+/// rt_sigaction(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn rt_sigaction(signal: Signal, disposition: Disposition) -> Result<Before, Error> {
+    const SET: usize = size_of::<u64>();
+    let action = Action::new(disposition, rt_sigreturn as *const () as usize);
+    let mut before = Action::new(Disposition::Default, 0);
+    // SAFETY: the kernel reads one action and writes one; handlers are functions
+    // of the right type.
+    let result =
+        unsafe { syscall!(Sysno::rt_sigaction, signal.number(), &raw const action, &raw mut before, SET) };
+    named("rt_sigaction", result)?;
+    Ok(if before.handler == Action::SIG_IGN { Before::Ignored } else { Before::Other })
+}
+
+/// rt_sigreturn(2): where handlers return to, with the frame at RSP.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn rt_sigreturn() -> ! {
+    core::arch::naked_asm!("mov eax, 15", "syscall", "ud2")
+}
+
+/// sigaltstack(2): gives `stack` to signal handlers, for as long as the process
+/// lives.
+///
+/// # Errors
+/// The errno of the call.
+pub fn sigaltstack(stack: Region) -> Result<(), Error> {
+    let alternate = AlternateStack { base: stack.address(), flags: 0, size: stack.size().bytes() };
+    // SAFETY: the kernel reads one structure; the pages are given up below.
+    let result = unsafe { syscall!(Sysno::sigaltstack, &raw const alternate, 0) };
+    named("sigaltstack", result)?;
+    mem::forget(stack);
+    Ok(())
 }

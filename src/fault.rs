@@ -1,0 +1,392 @@
+//! A guarded call: what goes wrong in generated code comes back to the call site
+//! as a value.
+//!
+//! ```text
+//!   call ──▶ enter ──▶ generated code ──▶ call-back (Rust)
+//!    ▲         │ ▲           │ signal          │ panic
+//!    │         │ │           ▼                 ▼
+//!    │       saves into    on_fault          escape
+//!    │       RECORD, then    │ sets RIP        │ jumps
+//!    └───── leave ◀──────────┴─────────────────┘
+//!           restores everything from RECORD
+//! ```
+//!
+//! [`call`] alone makes no syscall and already survives a call-back that panics;
+//! [`install`] adds the signals. The stack between the call site and the place of
+//! the fault is abandoned, never unwound. A fault in barejit's own code, call-backs
+//! included, stays a crash: one line, then death by that signal. While a handler
+//! runs the other faults are blocked, so that the kernel ends a process that
+//! faults in its fault handler.
+//!
+//! One call at a time, by the one thread there is.
+
+use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
+use crate::sys::{self, Error, Guard, PageSize, Prot, Region, Source, linux, process};
+use core::{
+    arch::naked_asm,
+    cell::UnsafeCell,
+    mem,
+    ops::Range,
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed},
+};
+
+/// Integer arguments in the order of the System V ABI: rdi, rsi, rdx, rcx, r8,
+/// r9. A function that takes fewer does not notice the others.
+pub type Args = [u64; 6];
+
+/// Generated code as [`call`] enters it.
+pub type Entry = extern "sysv64" fn(u64, u64, u64, u64, u64, u64) -> u64;
+
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The code returned and left this in RAX.
+    Returned(u64),
+    /// A signal stopped it.
+    Faulted(Fault),
+    /// A call-back panicked; the panic handler has said so.
+    Panicked,
+}
+
+/// A signal raised by generated code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Which signal.
+    pub signal: Signal,
+    /// Its `si_code`.
+    pub reason: i32,
+    /// The instruction.
+    pub place: Place,
+    /// Where the code lay in memory.
+    pub start: usize,
+    /// The address that the instruction wanted; of SIGSYS, the instruction's own.
+    pub address: usize,
+    /// The syscall that was refused, if the signal is SIGSYS.
+    pub syscall: i32,
+}
+
+/// Where the instruction pointer was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At this offset into the code.
+    Code(u32),
+    /// At this address outside, where a wild jump led.
+    Wild(usize),
+}
+
+/// What the thread is doing. Anything but the first two is a fault of ours.
+mod state {
+    pub(super) const IDLE: u32 = 0;
+    pub(super) const GENERATED: u32 = 1;
+    pub(super) const CALL_BACK: u32 = 2;
+}
+
+/// How the code came back to [`leave`].
+mod ending {
+    pub(super) const RETURNED: u8 = 0;
+    pub(super) const FAULTED: u8 = 1;
+    pub(super) const PANICKED: u8 = 2;
+}
+
+/// What `enter` saves and `leave` restores. A static, because generated code may
+/// overwrite its stack.
+#[repr(C)]
+struct Record {
+    /// rbx, rbp, r12, r13, r14, r15, rsp, return address: 8 bytes each; then
+    /// MXCSR (4) and the x87 control word (2). Only `enter` and `leave` touch it.
+    saved: UnsafeCell<[u64; 9]>,
+    /// One of [`state`]; at offset 72, where `enter` and `leave` know it.
+    state: AtomicU32,
+    /// One of [`ending`].
+    ending: AtomicU8,
+    /// Where the code lies.
+    start: AtomicUsize,
+    end: AtomicUsize,
+    /// What `on_fault` saw.
+    signal: AtomicU8,
+    reason: AtomicI32,
+    rip: AtomicUsize,
+    address: AtomicUsize,
+    syscall: AtomicI32,
+}
+
+// SAFETY: the cell is written and read by the one thread that calls, in `enter`
+// and `leave`; the rest is atomic.
+unsafe impl Sync for Record {}
+
+static RECORD: Record = Record {
+    saved: UnsafeCell::new([0; 9]),
+    state: AtomicU32::new(state::IDLE),
+    ending: AtomicU8::new(ending::RETURNED),
+    start: AtomicUsize::new(0),
+    end: AtomicUsize::new(0),
+    signal: AtomicU8::new(0),
+    reason: AtomicI32::new(0),
+    rip: AtomicUsize::new(0),
+    address: AtomicUsize::new(0),
+    syscall: AtomicI32::new(0),
+};
+
+const _: () = assert!(mem::offset_of!(Record, saved) == 0 && mem::offset_of!(Record, state) == 72);
+
+/// Saves the caller's state and calls `entry`. What comes back is in RAX, and
+/// means nothing unless the ending is `RETURNED`.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn enter(entry: Entry, args: &Args) -> u64 {
+    naked_asm!(
+        "lea rax, [rip + {record}]",
+        "mov [rax], rbx",
+        "mov [rax + 8], rbp",
+        "mov [rax + 16], r12",
+        "mov [rax + 24], r13",
+        "mov [rax + 32], r14",
+        "mov [rax + 40], r15",
+        "mov [rax + 48], rsp",
+        "mov rcx, [rsp]",
+        "mov [rax + 56], rcx",
+        "stmxcsr [rax + 64]",
+        "fnstcw [rax + 68]",
+        "mov dword ptr [rax + 72], {generated}",
+        "mov rax, rdi", // rax = entry
+        "mov r10, rsi", // r10 = args
+        "mov rdi, [r10]",
+        "mov rsi, [r10 + 8]",
+        "mov rdx, [r10 + 16]",
+        "mov rcx, [r10 + 24]",
+        "mov r8, [r10 + 32]",
+        "mov r9, [r10 + 40]",
+        "sub rsp, 8", // rsp = 16n, as the ABI wants it at a call
+        "call rax",
+        "jmp {leave}",
+        record = sym RECORD,
+        generated = const state::GENERATED,
+        leave = sym leave,
+    )
+}
+
+/// The way back from generated code, however it ended and whatever it did to the
+/// registers: restores the caller's and returns for `enter`, keeping RAX.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn leave() -> ! {
+    naked_asm!(
+        "lea rdx, [rip + {record}]",
+        "mov dword ptr [rdx + 72], {idle}",
+        "mov rbx, [rdx]",
+        "mov rbp, [rdx + 8]",
+        "mov r12, [rdx + 16]",
+        "mov r13, [rdx + 24]",
+        "mov r14, [rdx + 32]",
+        "mov r15, [rdx + 40]",
+        "mov rsp, [rdx + 48]",
+        "mov rcx, [rdx + 56]",
+        "mov [rsp], rcx",
+        "push 2", // no direction, no trap, no alignment check
+        "popfq",
+        "fninit",
+        "fldcw [rdx + 68]",
+        "ldmxcsr [rdx + 64]",
+        "ret",
+        record = sym RECORD,
+        idle = const state::IDLE,
+    )
+}
+
+/// Calls `entry` and says how that ended. The addresses in `code` are the code's,
+/// for telling its faults from wild jumps.
+///
+/// # Safety
+/// 1. `entry` keeps to the System V ABI, or breaks it only by raising a signal
+///    while [`install`] has been called.
+/// 2. Called with `args` it does nothing undefined.
+/// 3. Call-backs that panic own nothing that must be dropped.
+///
+/// # Panics
+/// If generated code is running already.
+pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
+    assert!(RECORD.state.load(Relaxed) == state::IDLE, "generated code called from a call-back");
+    RECORD.start.store(code.start, Relaxed);
+    RECORD.end.store(code.end, Relaxed);
+    RECORD.ending.store(ending::RETURNED, Relaxed);
+    // SAFETY: duties 1 to 3 of the caller; the record is not in use.
+    let value = unsafe { enter(entry, args) };
+    RECORD.end.store(0, Relaxed);
+    match RECORD.ending.load(Relaxed) {
+        ending::RETURNED => Ending::Returned(value),
+        ending::FAULTED => Ending::Faulted(fault(code)),
+        _ => Ending::Panicked,
+    }
+}
+
+/// What `on_fault` left in the record.
+fn fault(code: Range<usize>) -> Fault {
+    let (signal, reason) = (Signal::new(RECORD.signal.load(Relaxed)), RECORD.reason.load(Relaxed));
+    let mut rip = RECORD.rip.load(Relaxed);
+    if signal == Signal::TRAP && reason == signal::KERNEL {
+        // RIP is behind an `int3`, which has one byte (SDM vol. 3A, 6.5).
+        rip = rip.wrapping_sub(1);
+    }
+    let place = if code.contains(&rip) { Place::Code((rip - code.start) as u32) } else { Place::Wild(rip) };
+    let (address, syscall) = (RECORD.address.load(Relaxed), RECORD.syscall.load(Relaxed));
+    Fault { signal, reason, place, start: code.start, address, syscall }
+}
+
+/// Marks `body` as Rust code called by generated code: a panic in it ends the
+/// guarded call, a signal in it is a bug of ours.
+pub fn call_back<T>(body: impl FnOnce() -> T) -> T {
+    let before = RECORD.state.swap(state::CALL_BACK, Relaxed);
+    let result = body();
+    RECORD.state.store(before, Relaxed);
+    result
+}
+
+/// Whether a panic now is one of a call-back, which [`escape`] can end.
+pub fn in_call_back() -> bool {
+    RECORD.state.load(Relaxed) == state::CALL_BACK
+}
+
+/// Abandons the call-back and the generated code that called it: [`call`] then
+/// answers [`Ending::Panicked`].
+///
+/// # Safety
+/// 1. [`in_call_back`] says so.
+pub unsafe fn escape() -> ! {
+    RECORD.ending.store(ending::PANICKED, Relaxed);
+    // SAFETY: (1) `enter` has filled the record, and the frame it was called
+    // from is alive: it waits for the code to return.
+    unsafe { leave() }
+}
+
+/// What generated code can do wrong.
+const FAULTS: [Signal; 6] = [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE, Signal::TRAP, Signal::SYS];
+
+/// How a process is asked to end.
+const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+
+/// Room for a handler that writes a line, besides what the kernel pushes.
+const HANDLER: usize = 16 * 1024;
+
+/// Catches the signals of faults from now on, on a stack of their own. Only the
+/// first call does anything.
+///
+/// # Errors
+/// The syscall that refused.
+pub fn install() -> Result<(), Error> {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.load(Relaxed) {
+        return Ok(());
+    }
+    // Without the kernel's word: AVX-512 and its kin need under 4 KiB.
+    let frame = process::auxiliary(process::Auxiliary::MinimumSignalStack).unwrap_or(4096);
+    let size = PageSize::needed(frame.saturating_add(HANDLER))?;
+    let stack = Region::map(size, Guard::PAGE, Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
+    linux::sigaltstack(stack)?;
+    for signal in FAULTS {
+        linux::rt_sigaction(signal, Disposition::Handled(on_fault, Mask::of(&FAULTS)))?;
+    }
+    INSTALLED.store(true, Relaxed);
+    Ok(())
+}
+
+/// The handler of faults. In generated code: notes what happened and has the
+/// thread go on in [`leave`]. In our own: one line, and death by that signal.
+unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) {
+    let signal = Signal::new(number as u8);
+    if RECORD.state.load(Relaxed) != state::GENERATED {
+        let (name, rip, address) = (signal.name(), context.rip, info.address);
+        sys::report(format_args!(
+            "SIG{name} in barejit itself at {rip:#x}, address {address:#x}; this is a bug"
+        ));
+        die_of(signal);
+        return;
+    }
+    RECORD.signal.store(signal.number(), Relaxed);
+    RECORD.reason.store(info.code, Relaxed);
+    RECORD.rip.store(context.rip as usize, Relaxed);
+    RECORD.address.store(info.address, Relaxed);
+    RECORD.syscall.store(info.syscall, Relaxed);
+    RECORD.ending.store(ending::FAULTED, Relaxed);
+    context.rip = leave as *const () as u64;
+    // A trap flag would trap once more before `leave` can clear it.
+    context.rflags = 2;
+}
+
+/// What saves the output when the process is asked to end: a function and its
+/// argument.
+static RESCUE: AtomicUsize = AtomicUsize::new(0);
+static RESCUED: AtomicUsize = AtomicUsize::new(0);
+
+/// Set while output must not be flushed, because it is being flushed.
+static HELD: AtomicBool = AtomicBool::new(false);
+/// The signal that arrived meanwhile.
+static PENDING: AtomicU8 = AtomicU8::new(0);
+
+/// Calls `body`. When INT, TERM or HUP arrive meanwhile, `rescue` is called with
+/// `what` before the process dies of the signal. Signals that were ignored stay
+/// so.
+///
+/// # Safety
+/// 1. `rescue` may be called with `what` at any instruction of `body`, on the
+///    alternate stack.
+///
+/// # Errors
+/// The syscall that refused; `body` is then not called.
+pub unsafe fn rescuing<T>(
+    what: *mut (),
+    rescue: unsafe fn(*mut ()),
+    body: impl FnOnce() -> T,
+) -> Result<T, Error> {
+    RESCUED.store(what as usize, Relaxed);
+    RESCUE.store(rescue as usize, Relaxed);
+    for signal in ENDS {
+        let mask = Mask::of(&ENDS);
+        if linux::rt_sigaction(signal, Disposition::HandledOnce(on_end, mask))? == linux::Before::Ignored {
+            linux::rt_sigaction(signal, Disposition::Ignored)?;
+        }
+    }
+    let result = body();
+    RESCUE.store(0, Relaxed);
+    Ok(result)
+}
+
+/// Calls `flush`, which a second flush must not interrupt: a signal that asks
+/// the process to end waits until it is done. A second one does not.
+pub fn held<T>(flush: impl FnOnce() -> T) -> T {
+    HELD.store(true, Relaxed);
+    let result = flush();
+    HELD.store(false, Relaxed);
+    let pending = PENDING.load(Relaxed);
+    if pending != 0 {
+        rescue_and_die(Signal::new(pending));
+    }
+    result
+}
+
+/// The handler of requests to end.
+unsafe extern "sysv64" fn on_end(number: i32, _: &Info, _: &mut Context) {
+    if HELD.load(Relaxed) {
+        PENDING.store(number as u8, Relaxed);
+    } else {
+        rescue_and_die(Signal::new(number as u8));
+    }
+}
+
+fn rescue_and_die(signal: Signal) {
+    let rescue = RESCUE.swap(0, Relaxed);
+    if rescue != 0 {
+        // SAFETY: only `rescuing` stores here, and a function's address.
+        let rescue = unsafe { mem::transmute::<usize, unsafe fn(*mut ())>(rescue) };
+        // SAFETY: (1) the promise made to `rescuing`.
+        unsafe { rescue(RESCUED.load(Relaxed) as *mut ()) };
+    }
+    die_of(signal);
+}
+
+/// Ends the process as if nobody had handled `signal`. In its handler the signal
+/// is blocked, and death comes when the handler returns.
+fn die_of(signal: Signal) {
+    let restored = linux::rt_sigaction(signal, Disposition::Default);
+    if restored.and_then(|_| linux::kill_self(signal)).is_err() {
+        // What a shell says of a process that died of a signal.
+        linux::exit(128 + i32::from(signal.number()));
+    }
+}

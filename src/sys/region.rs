@@ -1,0 +1,196 @@
+//! Mappings that somebody owns: whole pages, if wanted between two guards.
+//!
+//! ```text
+//!   ┌ guard ┬──────── size ────────┬ guard ┐
+//!   │ ----- │ as the owner wants   │ ----- │
+//!   └───────┴──────────────────────┴───────┘
+//!           ▲ base                     one reservation, one unmapping
+//! ```
+
+use super::{Errno, Error, Fd, MapFlags, Prot, linux};
+use core::{mem, ptr::NonNull};
+
+/// A whole number of pages, in bytes, at least one. Page size on x86-64 is
+/// 4096 bytes (SDM vol. 3A, 4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageSize(usize);
+
+impl PageSize {
+    /// One page.
+    pub const PAGE: usize = 4096;
+
+    /// The fewest pages that hold `bytes` bytes; `None` if they do not fit the
+    /// address space.
+    pub const fn covering(bytes: usize) -> Option<Self> {
+        match bytes.checked_next_multiple_of(Self::PAGE) {
+            Some(0) => Some(Self(Self::PAGE)),
+            Some(size) if size <= isize::MAX as usize => Some(Self(size)),
+            _ => None,
+        }
+    }
+
+    /// The same, or what mmap(2) would say.
+    ///
+    /// # Errors
+    /// ENOMEM if they do not fit.
+    pub const fn needed(bytes: usize) -> Result<Self, Error> {
+        match Self::covering(bytes) {
+            Some(size) => Ok(size),
+            None => Err(Error { call: "mmap", errno: Errno::ENOMEM }),
+        }
+    }
+
+    /// The size in bytes, a multiple of 4096.
+    pub const fn bytes(self) -> usize {
+        self.0
+    }
+}
+
+/// How much inaccessible memory lies on each side of a region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guard {
+    /// Whatever happens to be mapped there.
+    None,
+    /// This many pages.
+    Pages(PageSize),
+}
+
+impl Guard {
+    /// One page on each side: catches what runs over an end byte by byte.
+    pub const PAGE: Self = Self::Pages(PageSize(PageSize::PAGE));
+
+    const fn bytes(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Pages(size) => size.bytes(),
+        }
+    }
+}
+
+/// What a mapping shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// Fresh zeroed pages.
+    Anonymous,
+    /// A file from its first byte, in common with everybody who maps it.
+    Shared(Fd),
+    /// The same, but what is written is not seen by others.
+    Private(Fd),
+}
+
+impl Source {
+    const fn flags(self) -> (MapFlags, Fd) {
+        match self {
+            Self::Anonymous => (MapFlags::PRIVATE.union(MapFlags::ANONYMOUS), Fd::NONE),
+            Self::Shared(fd) => (MapFlags::SHARED, fd),
+            Self::Private(fd) => (MapFlags::PRIVATE, fd),
+        }
+    }
+}
+
+/// A mapping and its guards. Holding one proves that the pages are this
+/// program's; what may be done with them is the owner's knowledge.
+#[derive(Debug)]
+pub struct Region {
+    base: NonNull<u8>,
+    size: PageSize,
+    guard: Guard,
+}
+
+impl Region {
+    /// Maps `size` bytes of `source` for `prot`, between guards.
+    ///
+    /// # Errors
+    /// What mmap(2) answers, for the guards or for what is between them.
+    pub fn map(size: PageSize, guard: Guard, source: Source, prot: Prot) -> Result<Self, Error> {
+        if guard == Guard::None {
+            let (flags, fd) = source.flags();
+            // SAFETY: (1) the mapping is not fixed.
+            let base = unsafe { linux::mmap(0, size.bytes(), prot, flags, fd, 0) }?;
+            return Ok(Self { base, size, guard });
+        }
+        let region = Self::reserve(size, guard)?;
+        region.fill(source, prot)?;
+        Ok(region)
+    }
+
+    /// Sets `size` bytes and their guards aside, inaccessible.
+    ///
+    /// # Errors
+    /// What mmap(2) answers.
+    pub fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
+        let whole = size.bytes().checked_add(2 * guard.bytes());
+        let whole = whole.ok_or(Error { call: "mmap", errno: Errno::ENOMEM })?;
+        let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS).union(MapFlags::NORESERVE);
+        // SAFETY: (1) the mapping is not fixed.
+        let base = unsafe { linux::mmap(0, whole, Prot::empty(), flags, Fd::NONE, 0) }?;
+        let base = NonNull::new(base.as_ptr().wrapping_add(guard.bytes()));
+        Ok(Self { base: base.ok_or(Error { call: "mmap", errno: Errno::new(0) })?, size, guard })
+    }
+
+    /// Replaces what is between the guards, in one step. A mapping and not a
+    /// change of protection: a kernel that only claims to do it is found out.
+    ///
+    /// # Errors
+    /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere.
+    pub fn fill(&self, source: Source, prot: Prot) -> Result<(), Error> {
+        let (flags, fd) = source.flags();
+        let flags = flags.union(MapFlags::FIXED);
+        // SAFETY: (1) the pages are this region's, and its owner wants them
+        // replaced.
+        let base = unsafe { linux::mmap(self.address(), self.size.bytes(), prot, flags, fd, 0) }?;
+        if base == self.base { Ok(()) } else { Err(Error { call: "mmap", errno: Errno::new(0) }) }
+    }
+
+    /// Changes what the pages between the guards may be used for.
+    ///
+    /// # Safety
+    /// 1. Nobody relies on a use that `prot` forbids.
+    ///
+    /// # Errors
+    /// What mprotect(2) answers.
+    pub unsafe fn protect(&self, prot: Prot) -> Result<(), Error> {
+        // SAFETY: (1) the pages are this region's; the rest is duty 1.
+        unsafe { linux::mprotect(self.base, self.size.bytes(), prot) }
+    }
+
+    /// Where the pages between the guards begin.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// The same as a number.
+    pub fn address(&self) -> usize {
+        self.base.as_ptr() as usize
+    }
+
+    /// How large they are.
+    pub fn size(&self) -> PageSize {
+        self.size
+    }
+
+    fn unmap(&self) -> Result<(), Error> {
+        let guard = self.guard.bytes();
+        let Some(base) = NonNull::new(self.base.as_ptr().wrapping_sub(guard)) else { return Ok(()) };
+        // SAFETY: (1) the pages are this object's, which is about to be gone.
+        unsafe { linux::munmap(base, self.size.bytes() + 2 * guard) }
+    }
+
+    /// Gives everything back to the kernel.
+    ///
+    /// # Errors
+    /// What munmap(2) answers; the pages then stay.
+    pub fn release(self) -> Result<(), Error> {
+        let result = self.unmap();
+        mem::forget(self);
+        result
+    }
+}
+
+impl Drop for Region {
+    /// The way out when something else has failed already; what it answers
+    /// would hide the first reason.
+    fn drop(&mut self) {
+        let _ = self.unmap();
+    }
+}

@@ -1,0 +1,205 @@
+//! Signals as the kernel delivers them on x86-64: numbers, dispositions, and
+//! what a handler is shown.
+
+/// A signal, by its number (signal(7)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Signal(u8);
+
+impl Signal {
+    /// The terminal or its session is gone.
+    pub const HUP: Self = Self(1);
+    /// Interrupt from the keyboard.
+    pub const INT: Self = Self(2);
+    /// An instruction that does not exist.
+    pub const ILL: Self = Self(4);
+    /// A breakpoint or a single step.
+    pub const TRAP: Self = Self(5);
+    /// An access that the memory behind the page refuses, or a stack address
+    /// that is not canonical.
+    pub const BUS: Self = Self(7);
+    /// Division by zero, a quotient too large, an unmasked exception.
+    pub const FPE: Self = Self(8);
+    /// A page that is not mapped or not for this use.
+    pub const SEGV: Self = Self(11);
+    /// The polite request to end.
+    pub const TERM: Self = Self(15);
+    /// A syscall that a filter refuses.
+    pub const SYS: Self = Self(31);
+
+    /// The signal with this number.
+    pub const fn new(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The bit that stands for it in a set.
+    pub(super) const fn bit(self) -> u64 {
+        1 << (self.0 - 1)
+    }
+
+    /// Its name, as kill(1) lists it; real-time signals have none here.
+    pub const fn name(self) -> &'static str {
+        // One string and offsets: a table of strings would need relocating.
+        const NAMES: &str = "HUP   INT   QUIT  ILL   TRAP  ABRT  BUS   FPE   KILL  USR1  SEGV  USR2  PIPE  \
+            ALRM  TERM  STKFLTCHLD  CONT  STOP  TSTP  TTIN  TTOU  URG   XCPU  XFSZ  VTALRMPROF  WINCH IO    \
+            PWR   SYS   ";
+        const WIDTH: usize = 6;
+        let place = (self.0 as usize).wrapping_sub(1).wrapping_mul(WIDTH);
+        match NAMES.as_bytes().split_at_checked(place) {
+            Some((_, rest)) if rest.len() >= WIDTH => {
+                let mut end = WIDTH;
+                while rest[end - 1] == b' ' {
+                    end -= 1;
+                }
+                match core::str::from_utf8(rest.split_at(end).0) {
+                    Ok(name) => name,
+                    Err(_) => "?",
+                }
+            }
+            _ => "?",
+        }
+    }
+}
+
+/// `si_code` of a signal that the processor raised without a finer reason
+/// (SI_KERNEL).
+pub const KERNEL: i32 = 0x80;
+
+/// What a handler is told: the beginning of siginfo_t (sigaction(2)).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Info {
+    /// The signal.
+    pub signal: i32,
+    errno: i32,
+    /// Why: `si_code`. Zero and below is another process.
+    pub code: i32,
+    padding: i32,
+    /// Where: `si_addr`, or `si_call_addr` of SIGSYS.
+    pub address: usize,
+    /// The syscall's number, for SIGSYS.
+    pub syscall: i32,
+}
+
+/// The interrupted state: the beginning of ucontext_t. Writing to it changes
+/// where and how the thread goes on.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Context {
+    flags: u64,
+    link: usize,
+    stack: AlternateStack,
+    /// r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx.
+    general: [u64; 15],
+    /// RSP
+    pub rsp: u64,
+    /// RIP
+    pub rip: u64,
+    /// RFLAGS
+    pub rflags: u64,
+}
+
+/// stack_t (sigaltstack(2)).
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct AlternateStack {
+    pub(super) base: usize,
+    pub(super) flags: i32,
+    pub(super) size: usize,
+}
+
+/// A function that the kernel calls when a signal arrives.
+pub type Handler = unsafe extern "sysv64" fn(i32, &Info, &mut Context);
+
+/// What happens when a signal arrives.
+#[derive(Clone, Copy, Debug)]
+pub enum Disposition {
+    /// What signal(7) lists as its action.
+    Default,
+    /// Nothing.
+    Ignored,
+    /// The handler runs on the alternate stack while the given signals wait.
+    Handled(Handler, Mask),
+    /// The same, once; afterwards the default is back.
+    HandledOnce(Handler, Mask),
+}
+
+/// A set of signals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mask(u64);
+
+impl Mask {
+    /// The set of `signals`.
+    pub const fn of(signals: &[Signal]) -> Self {
+        let mut set = 0;
+        let mut i = 0;
+        while i < signals.len() {
+            set |= signals[i].bit();
+            i += 1;
+        }
+        Self(set)
+    }
+}
+
+/// The kernel's struct sigaction, which is not the C library's.
+#[repr(C)]
+pub(super) struct Action {
+    pub(super) handler: usize,
+    flags: u64,
+    restorer: usize,
+    mask: u64,
+}
+
+impl Action {
+    const SIGINFO: u64 = 0x4;
+    const RESTORER: u64 = 0x0400_0000;
+    const ONSTACK: u64 = 0x0800_0000;
+    const RESETHAND: u64 = 0x8000_0000;
+    const SIG_DFL: usize = 0;
+    pub(super) const SIG_IGN: usize = 1;
+
+    /// `restorer` is where a handler returns to.
+    pub(super) fn new(disposition: Disposition, restorer: usize) -> Self {
+        let common = Self::SIGINFO | Self::RESTORER | Self::ONSTACK;
+        let (handler, flags, mask) = match disposition {
+            Disposition::Default => (Self::SIG_DFL, 0, 0),
+            Disposition::Ignored => (Self::SIG_IGN, 0, 0),
+            Disposition::Handled(handler, mask) => (handler as usize, common, mask.0),
+            Disposition::HandledOnce(handler, mask) => (handler as usize, common | Self::RESETHAND, mask.0),
+        };
+        Self { handler, flags, restorer, mask }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_at_their_numbers() {
+        for (signal, name) in [
+            (Signal::HUP, "HUP"),
+            (Signal::TRAP, "TRAP"),
+            (Signal::BUS, "BUS"),
+            (Signal::SEGV, "SEGV"),
+            (Signal::TERM, "TERM"),
+            (Signal::new(16), "STKFLT"),
+            (Signal::new(26), "VTALRM"),
+            (Signal::SYS, "SYS"),
+            (Signal::new(0), "?"),
+            (Signal::new(32), "?"),
+        ] {
+            assert_eq!(signal.name(), name, "signal {}", signal.number());
+        }
+    }
+
+    #[test]
+    fn the_context_is_laid_out_as_the_kernel_has_it() {
+        assert_eq!(core::mem::offset_of!(Context, rip), 40 + 16 * 8);
+        assert_eq!(core::mem::offset_of!(Info, address), 16);
+    }
+}
