@@ -74,6 +74,21 @@ fn call_reports_what_its_call_back_could_not_write() {
 }
 
 #[test]
+fn a_panicking_call_back_ends_the_call_and_nothing_else() {
+    let panicked = run(&["call", "--panic"]);
+    assert_eq!((panicked.text().as_str(), panicked.status), ("", 3), "{panicked:?}");
+    assert!(
+        panicked.stderr.starts_with("barejit: the call-back panicked at src/host/callback.rs:")
+            && panicked.stderr.lines().count() == 1,
+        "{panicked:?}"
+    );
+    // The memory is still released: the call site went on.
+    let (_, calls) = strace(&[], &["call", "--panic"]);
+    let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+    assert_eq!(names, ["mmap", "mprotect", "write", "munmap", "exit_group"]);
+}
+
+#[test]
 fn every_refusal_is_reported() {
     for command in [&["ret", "1"][..], &["call"], &["call", "--as-documented"]] {
         for call in ["mmap", "mprotect"] {
