@@ -390,3 +390,6 @@ fn die_of(signal: Signal) {
         linux::exit(128 + i32::from(signal.number()));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod support;
 
 mod cli;
 mod elf;
+mod fault;
 mod hello;
 mod house;
 mod ret_call_run;

@@ -1,0 +1,87 @@
+//! What goes wrong in generated code: one line, status 3, nothing broken.
+
+use crate::support::*;
+
+/// Every signal that code can raise, by code that raises it.
+const FAULTS: [(&str, &str, &str); 13] = [
+    // ud2
+    ("0F0B", " at 0x0 [0F 0B]", "SIGILL (invalid instruction)"),
+    // nop; int3
+    ("90CC", " at 0x1 [CC]", "SIGTRAP (breakpoint or single step)"),
+    // xor ecx, ecx; idiv ecx; ret
+    ("31C9F7F9C3", " at 0x2 [F7 F9 C3]", "SIGFPE (arithmetic error)"),
+    // mov eax, [0]; ret
+    ("8B042500000000C3", " at 0x0 [8B 04 25 00 00 00 00 C3]", "SIGSEGV (nothing is mapped at 0x0)"),
+    // mov [rip-7], eax: code is not writable
+    ("8905F9FFFFFFC3", " at 0x0 [89 05 F9 FF FF FF C3]", "SIGSEGV (access to ADDRESS is not permitted)"),
+    // mov rax, 1<<63; mov eax, [rax]
+    ("48B800000000000000808B00C3", " at 0xa [8B 00 C3]", "SIGSEGV (an address that is not canonical)"),
+    // the same through rbp, whose segment is the stack's
+    (
+        "48B800000000000000804889C58B4500C3",
+        " at 0xd [8B 45 00 C3]",
+        "SIGBUS (an address that is not canonical)",
+    ),
+    // push 0; ret
+    ("6A00C3", ", gone astray to 0x0", "SIGSEGV (nothing is mapped at 0x0)"),
+    // pushfq; or dword [rsp], 0x100; popfq; nop: a single step
+    ("9C810C24000100009D90C3", " at 0xa [C3]", "SIGTRAP (breakpoint or single step)"),
+    // kill(getpid(), SIGSYS)
+    ("B8270000000F0589C7BE1F000000B83E0000000F05C3", " at 0x15 [C3]", "SIGSYS (sent by a process)"),
+    // alignment check on, then an unaligned load from the stack
+    ("9C810C24000004009D8B442401C3", " at 0x9 [8B 44 24 01 C3]", "SIGBUS (no memory behind 0x0)"),
+    // push rax; jmp to itself: until the stack is used up
+    ("50EBFD", " at 0x0 [50 EB FD]", "SIGSEGV (access to ADDRESS is not permitted)"),
+    // endless call of itself
+    ("E8FBFFFFFF", " at 0x0 [E8 FB FF FF FF]", "SIGSEGV (access to ADDRESS is not permitted)"),
+];
+
+#[test]
+fn every_signal_comes_back_as_one_line() {
+    for (code, place, reason) in FAULTS {
+        let mut run = run(&["run", code]);
+        run.stderr = mask(&run.stderr) + "\n";
+        // The end of the stack is a guard or a hole.
+        run.stderr = run.stderr.replace("nothing is mapped at ADDRESS", "access to ADDRESS is not permitted");
+        run.expect("", &format!("barejit: run: generated code{place}: {reason}\n"), 3);
+    }
+}
+
+#[test]
+fn the_emulator_raises_them_too() {
+    for (code, place, reason) in &FAULTS[..4] {
+        let line = format!("barejit: run: generated code{place}: {reason}\n");
+        qemu(&["run", code]).expect("", &line, 3);
+    }
+}
+
+#[test]
+fn broken_promises_of_returning_code_do_no_harm() {
+    // Every preserved register, the direction flag and the alignment check.
+    let ruin = "bbffffffffbdffffffff41bcffffffff41bdffffffff41beffffffff41bfffffffff";
+    let flags = "9c810c24000404009db82a000000c3";
+    run(&["run", &format!("{ruin}{flags}")]).expect("42 0x2a\n", "", 0);
+}
+
+#[test]
+fn a_jump_to_what_is_not_executable_is_explained() {
+    let line = "barejit: hello: generated code at 0x0 [48 C7 C0 01 00 00 00 48]: \
+        SIGSEGV (the page is not executable)\n";
+    run(&["hello", "--map", "none"]).expect("", line, 3);
+    qemu(&["hello", "--map", "none"]).expect("", line, 3);
+    let words = run(&["hello", "--map", "none", "--layout", "words"]);
+    words.expect("", line, 3);
+}
+
+#[test]
+fn a_call_back_that_panics_ends_the_call_and_nothing_else() {
+    let run = run(&["call", "--panic"]);
+    assert_eq!((run.text().as_str(), run.status), ("", 3), "{run:?}");
+    let start = "barejit: the call-back panicked at src/host/callback.rs:";
+    assert!(run.stderr.starts_with(start) && run.stderr.ends_with(": as it was asked to\n"), "{run:?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    // The memory was given back after the escape.
+    let (_, calls) = strace(&[], &["call", "--panic"]);
+    let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+    assert_eq!(names, ["mmap", "mprotect", "write", "munmap", "exit_group"]);
+}
