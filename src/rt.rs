@@ -15,7 +15,7 @@ use barejit::{fault, sys};
 use core::{
     ffi::{CStr, c_char},
     panic::PanicInfo,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 /// The first instruction of the process: hands the stack pointer, the load
@@ -112,21 +112,26 @@ impl Iterator for Args {
 
 /// One line on standard error and exit 5: a panic is a bug of barejit. In a
 /// call-back it is the call-back's failure and ends the guarded call instead. A
-/// panic while panicking ends at once.
+/// panic while panicking, which can only come from printing the message, is told
+/// without it; a third is not told.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    static PANICKING: AtomicBool = AtomicBool::new(false);
+    static DEPTH: AtomicU8 = AtomicU8::new(0);
     const STATUS: i32 = 5;
-    if !PANICKING.swap(true, Ordering::Relaxed) {
-        let (message, call_back) = (info.message(), fault::in_call_back());
-        let (who, verdict) = if call_back { ("the call-back ", "") } else { ("", "; this is a bug") };
-        let (file, line) = info.location().map_or(("?", 0), |at| (at.file(), at.line()));
-        sys::report(format_args!("{who}panicked at {file}:{line}: {message}{verdict}"));
-        if call_back {
-            PANICKING.store(false, Ordering::Relaxed);
-            // SAFETY: (1) asked just now.
-            unsafe { fault::escape() };
+    let (file, line) = info.location().map_or(("?", 0), |at| (at.file(), at.line()));
+    match DEPTH.fetch_add(1, Ordering::Relaxed) {
+        0 => {
+            let (message, call_back) = (info.message(), fault::in_call_back());
+            let (who, verdict) = if call_back { ("the call-back ", "") } else { ("", "; this is a bug") };
+            sys::report(format_args!("{who}panicked at {file}:{line}: {message}{verdict}"));
+            if call_back {
+                DEPTH.store(0, Ordering::Relaxed);
+                // SAFETY: (1) asked just now.
+                unsafe { fault::escape() };
+            }
         }
+        1 => sys::report(format_args!("panicked while panicking at {file}:{line}; this is a bug")),
+        _ => {}
     }
     sys::linux::exit(STATUS)
 }

@@ -84,7 +84,7 @@ unsafe fn four(dst: *mut u8, src: *const u8, n: usize) {
 
 /// # Safety
 /// As memcpy(3).
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn memcpy(dst: *mut u8, src: *const u8, n: usize) -> *mut u8 {
     if n <= 64 {
         // SAFETY: (1) the caller's promise.
@@ -102,7 +102,7 @@ unsafe extern "C" fn memcpy(dst: *mut u8, src: *const u8, n: usize) -> *mut u8 {
 
 /// # Safety
 /// As memmove(3).
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn memmove(dst: *mut u8, src: *const u8, n: usize) -> *mut u8 {
     if n <= 64 || (dst as usize).wrapping_sub(src as usize) >= n {
         // SAFETY: short copies may overlap, and a forward copy may when the
@@ -130,7 +130,7 @@ unsafe extern "C" fn memmove(dst: *mut u8, src: *const u8, n: usize) -> *mut u8 
 
 /// # Safety
 /// As memset(3).
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn memset(dst: *mut u8, byte: i32, n: usize) -> *mut u8 {
     // SAFETY: the range is valid by the caller's promise; DF is clear by the ABI.
     unsafe {
@@ -142,7 +142,7 @@ unsafe extern "C" fn memset(dst: *mut u8, byte: i32, n: usize) -> *mut u8 {
 
 /// # Safety
 /// As memcmp(3).
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     let mut i = 0;
     while i + 8 <= n {
@@ -170,7 +170,7 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
 
 /// # Safety
 /// As bcmp(3).
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     // SAFETY: the caller's promise, handed on.
     unsafe { memcmp(a, b, n) }
@@ -178,7 +178,7 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
 
 /// # Safety
 /// As strlen(3).
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 #[target_feature(enable = "sse2")]
 unsafe extern "C" fn strlen(text: *const u8) -> usize {
     // Aligned blocks never cross into a page that the string does not touch.
@@ -195,5 +195,89 @@ unsafe extern "C" fn strlen(text: *const u8) -> usize {
         }
         block = block.wrapping_add(1);
         skip = 0;
+    }
+}
+
+/// The integration tests include this file, under names that collide with nobody.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes around every change of method, and the shifts that make overlap.
+    const SIZES: [usize; 22] =
+        [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 127, 1000];
+
+    fn pattern() -> Vec<u8> {
+        (0..4096u32).map(|i| (i * 167 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn memmove_and_memcpy_copy_what_copy_within_does() {
+        for size in SIZES {
+            for shift in -70isize..=70 {
+                let (src, dst) = (1000, (1000 + shift) as usize);
+                let (mut ours, mut expected) = (pattern(), pattern());
+                expected.copy_within(src..src + size, dst);
+                let bytes = ours.as_mut_ptr();
+                // SAFETY: both ranges are inside the vector.
+                let result = unsafe { memmove(bytes.wrapping_add(dst), bytes.wrapping_add(src), size) };
+                assert_eq!(
+                    (result, &ours),
+                    (bytes.wrapping_add(dst), &expected),
+                    "{size} bytes moved by {shift}"
+                );
+                if shift.unsigned_abs() >= size {
+                    let mut ours = pattern();
+                    let bytes = ours.as_mut_ptr();
+                    // SAFETY: likewise, and they do not overlap.
+                    unsafe { memcpy(bytes.wrapping_add(dst), bytes.wrapping_add(src), size) };
+                    assert_eq!(ours, expected, "{size} bytes copied by {shift}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn memset_fills_exactly_its_range() {
+        for size in SIZES {
+            let (mut ours, mut expected) = (pattern(), pattern());
+            expected[500..500 + size].fill(0xA5);
+            // SAFETY: the range is inside the vector.
+            unsafe { memset(ours.as_mut_ptr().wrapping_add(500), 0x1A5, size) };
+            assert_eq!(ours, expected, "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn memcmp_orders_by_the_first_difference() {
+        for size in SIZES {
+            let a = pattern();
+            for differing in (0..size).step_by(size / 7 + 1) {
+                for change in [1u8, 0x80, 0xFF] {
+                    let mut b = a.clone();
+                    b[differing] = b[differing].wrapping_add(change);
+                    // SAFETY: both vectors are longer than `size`.
+                    let ours = unsafe { memcmp(a.as_ptr(), b.as_ptr(), size) };
+                    // SAFETY: likewise.
+                    let equal = unsafe { bcmp(a.as_ptr(), b.as_ptr(), size) };
+                    assert_eq!(ours.signum(), a[..size].cmp(&b[..size]) as i32, "byte {differing} of {size}");
+                    assert_ne!(equal, 0, "byte {differing} of {size}");
+                }
+            }
+            // SAFETY: as above.
+            assert_eq!(unsafe { memcmp(a.as_ptr(), a.clone().as_ptr(), size) }, 0);
+        }
+    }
+
+    #[test]
+    fn strlen_finds_the_end_at_every_alignment() {
+        for start in 0..32 {
+            for size in SIZES {
+                let mut text = vec![b'x'; 2048];
+                text[start + size] = 0;
+                // SAFETY: there is a NUL inside the vector.
+                assert_eq!(unsafe { strlen(text.as_ptr().wrapping_add(start)) }, size, "from {start}");
+            }
+        }
     }
 }

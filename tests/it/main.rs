@@ -9,3 +9,7 @@ mod fault;
 mod hello;
 mod house;
 mod ret_call_run;
+
+/// The memory functions are in the executable alone, where no test harness is.
+#[path = "../../src/rt/mem.rs"]
+mod mem;
