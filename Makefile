@@ -4,8 +4,9 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 NEED     = sh .ci/need
 BAREJIT  = target/release/barejit
+SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run strace qemu test check bench install clean build
+.PHONY: help run strace qemu test check manual bench install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -39,8 +40,21 @@ check:  ## formatting, lints and documentation, warnings being errors
 bench:  ## measure the assembler against others
 	$(CARGO) bench --manifest-path benches/Cargo.toml
 
-install: build  ## copy the executable to PREFIX/bin
+manual:  ## write the man page and the completions anew from --help
+	BLESS=1 $(CARGO) test --locked --test it manual
+
+install: build  ## put executable, man page and completions below PREFIX
 	install -D -m 755 $(BAREJIT) $(DESTDIR)$(PREFIX)/bin/barejit
+	install -D -m 644 docs/barejit.1 $(SHARE)/man/man1/barejit.1
+	install -D -m 644 completions/barejit.bash $(SHARE)/bash-completion/completions/barejit
+	install -D -m 644 completions/_barejit $(SHARE)/zsh/site-functions/_barejit
+	install -D -m 644 completions/barejit.fish $(SHARE)/fish/vendor_completions.d/barejit.fish
+
+dist:  ## build a tarball twice and compare, byte by byte
+	@$(NEED) cc:gcc,libc6-dev
+	sh .ci/dist target/dist/first && sh .ci/dist target/dist/second
+	cmp target/dist/first/barejit.tar.gz target/dist/second/barejit.tar.gz
+	cp target/dist/first/barejit.tar.gz target/barejit.tar.gz
 
 clean:  ## remove what was built
 	$(CARGO) clean

@@ -8,6 +8,7 @@ mod elf;
 mod fault;
 mod hello;
 mod house;
+mod manual;
 mod ret_call_run;
 
 /// The memory functions are in the executable alone, where no test harness is.

@@ -1,0 +1,13 @@
+# Completion of barejit for fish.
+complete -c barejit -n __fish_use_subcommand -a hello -d 'run the "Hello World!" stub (also without any command)'
+complete -c barejit -n '__fish_seen_subcommand_from hello' -l layout -x -a 'listing words' -d '43 bytes with the text right behind the code, or the 46 bytes that 23 words of 16 bits make'
+complete -c barejit -n '__fish_seen_subcommand_from hello' -l map -x -a 'wx rwx inplace none' -d 'write, then seal (default); one mapping of 128 bytes for everything; the static array\'s own page; or that page as it is, which is not executable'
+complete -c barejit -n '__fish_seen_subcommand_from hello' -l help -d 'tell about the command'
+complete -c barejit -n __fish_use_subcommand -a ret -d 'return a number from two instructions'
+complete -c barejit -n '__fish_seen_subcommand_from ret' -l help -d 'tell about the command'
+complete -c barejit -n __fish_use_subcommand -a call -d 'call back into Rust from generated code'
+complete -c barejit -n '__fish_seen_subcommand_from call' -l as-documented -d 'the tutorial\'s 42 bytes, whose stack is off by 8 at the call; the function called then aligns it itself'
+complete -c barejit -n '__fish_seen_subcommand_from call' -l panic -d 'the Rust function panics; the call ends, barejit does not break'
+complete -c barejit -n '__fish_seen_subcommand_from call' -l help -d 'tell about the command'
+complete -c barejit -n __fish_use_subcommand -a run -d 'run machine code of your own, in hexadecimal or from a file'
+complete -c barejit -n '__fish_seen_subcommand_from run' -l help -d 'tell about the command'

@@ -1,0 +1,228 @@
+//! The man page and the shell completions say what `--help` says: they are made
+//! from it here, and the files in the repository must be the same. With
+//! `BLESS=1` in the environment the files are written instead.
+
+use crate::support::*;
+use std::fmt::Write;
+
+/// The help of barejit or of one command, taken apart.
+struct Help {
+    /// Behind `Usage: barejit`.
+    usage: String,
+    /// Paragraphs of plain text.
+    text: Vec<String>,
+    /// Under each heading, the entries: what is written, and what it does.
+    lists: Vec<(String, Vec<(String, String)>)>,
+}
+
+impl Help {
+    fn of(args: &[&str]) -> Self {
+        let run = run(args);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""), "barejit {args:?}");
+        let text = run.text();
+        let mut help = Self { usage: String::new(), text: vec![], lists: vec![] };
+        let mut fresh = true;
+        for line in text.lines() {
+            let indented = line.starts_with("  ");
+            if let Some(usage) = line.strip_prefix("Usage: barejit") {
+                help.usage = usage.trim().into();
+            } else if line.is_empty() {
+                fresh = true;
+                continue;
+            } else if let (Some(heading), true) =
+                (line.strip_suffix(':'), fresh && !line.contains(' ') || line == "Exit status:")
+            {
+                help.lists.push((heading.into(), vec![]));
+            } else if indented && !line.starts_with("   ") {
+                let (what, does) = line.trim().split_once("  ").unwrap_or((line.trim(), ""));
+                let list =
+                    help.lists.last_mut().unwrap_or_else(|| panic!("{args:?}: no heading above {line:?}"));
+                list.1.push((what.into(), does.trim().into()));
+            } else if indented {
+                let entry = help.lists.last_mut().and_then(|list| list.1.last_mut());
+                let entry = entry.unwrap_or_else(|| panic!("{args:?}: nothing to continue with {line:?}"));
+                let space = if entry.1.is_empty() { "" } else { " " };
+                entry.1 = format!("{}{space}{}", entry.1, line.trim());
+            } else if fresh {
+                help.text.push(line.into());
+            } else {
+                let paragraph = help.text.last_mut().unwrap_or_else(|| panic!("{args:?}: {line:?}"));
+                *paragraph = format!("{paragraph} {line}");
+            }
+            fresh = false;
+        }
+        help
+    }
+
+    fn list(&self, heading: &str) -> &[(String, String)] {
+        self.lists.iter().find(|list| list.0 == heading).map_or(&[], |list| &list.1)
+    }
+
+    /// Options with the words that each takes, if they are a choice.
+    fn options(&self) -> Vec<(String, Vec<String>, String)> {
+        let entries = self.lists.iter().filter(|list| list.0 != "Exit status").flat_map(|list| &list.1);
+        let mut options = Vec::new();
+        for (what, does) in entries.filter(|entry| entry.0.starts_with('-')) {
+            for spelling in what.split(", ") {
+                let mut words = spelling.split(' ');
+                let option = words.next().expect("a word");
+                let values = words.next().filter(|value| value.contains('|'));
+                let values = values.map_or(vec![], |value| value.split('|').map(String::from).collect());
+                options.push((option.into(), values, does.clone()));
+            }
+        }
+        options.push(("--help".into(), vec![], "tell about the command".into()));
+        options
+    }
+}
+
+fn commands() -> Vec<(String, String, Help)> {
+    let main = Help::of(&["--help"]);
+    let commands =
+        main.list("Commands").iter().filter(|entry| entry.0.bytes().all(|b| b.is_ascii_lowercase()));
+    let commands: Vec<_> = commands
+        .map(|(name, does)| (name.clone(), does.clone(), Help::of(&[name.as_str(), "--help"])))
+        .collect();
+    assert!(commands.len() >= 4, "barejit --help lists hardly any command");
+    commands
+}
+
+/// Text in the language of man pages (man(7)).
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+fn man_page() -> String {
+    let main = Help::of(&["--help"]);
+    let version = env!("CARGO_PKG_VERSION");
+    let mut page = format!(".TH BAREJIT 1 \"\" \"barejit {version}\" \"User Commands\"\n");
+    page += ".SH NAME\nbarejit \\- a JIT with nothing underneath it\n.SH SYNOPSIS\n.B barejit\n";
+    writeln!(page, "{}\n.SH DESCRIPTION", roff(&main.usage)).expect("a string");
+    for paragraph in &main.text {
+        writeln!(page, "{}\n.PP", roff(paragraph)).expect("a string");
+    }
+    page += ".SH COMMANDS\n";
+    for (name, _, help) in commands() {
+        writeln!(page, ".SS barejit {}", roff(&help.usage.replace(&format!("{name} "), &format!("{name} "))))
+            .expect("a string");
+        for paragraph in &help.text {
+            writeln!(page, "{}\n.PP", roff(paragraph)).expect("a string");
+        }
+        for (_, entries) in &help.lists {
+            for (what, does) in entries {
+                writeln!(page, ".TP\n.B {}\n{}", roff(what), roff(does)).expect("a string");
+            }
+        }
+    }
+    page += ".SH EXIT STATUS\n";
+    for (status, meaning) in main.list("Exit status") {
+        writeln!(page, ".TP\n.B {status}\n{}", roff(meaning)).expect("a string");
+    }
+    page
+}
+
+fn bash() -> String {
+    let mut cases = String::new();
+    let mut names = vec![];
+    for (name, _, help) in commands() {
+        let options = help.options();
+        let spelled: Vec<_> = options.iter().map(|option| option.0.as_str()).collect();
+        for (option, values, _) in options.iter().filter(|option| !option.1.is_empty()) {
+            let words = values.join(" ");
+            writeln!(cases, "        {name}:{option}) words='{words}' ;;").expect("a string");
+        }
+        writeln!(cases, "        {name}:*) words='{}' ;;", spelled.join(" ")).expect("a string");
+        names.push(name);
+    }
+    let names = names.join(" ");
+    format!(
+        "# Completion of barejit for bash.
+_barejit() {{
+    local words=
+    if [ \"$COMP_CWORD\" -eq 1 ]; then
+        words='{names} --help --version'
+    else
+        case \"${{COMP_WORDS[1]}}:${{COMP_WORDS[COMP_CWORD - 1]}}\" in
+{cases}        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"${{COMP_WORDS[COMP_CWORD]}}\")
+}}
+complete -o default -F _barejit barejit
+"
+    )
+}
+
+fn zsh() -> String {
+    let quote = |text: &str| text.replace('\'', "'\\''").replace([':', '[', ']'], " ");
+    let mut names = String::new();
+    let mut cases = String::new();
+    for (name, does, help) in commands() {
+        writeln!(names, "        '{name}:{}'", quote(&does)).expect("a string");
+        writeln!(cases, "        {name}) _arguments \\").expect("a string");
+        for (option, values, does) in help.options() {
+            let action =
+                if values.is_empty() { String::new() } else { format!(":value:({})", values.join(" ")) };
+            writeln!(cases, "            '{option}[{}]{action}' \\", quote(&does)).expect("a string");
+        }
+        writeln!(cases, "            '*:file:_files' ;;").expect("a string");
+    }
+    format!(
+        "#compdef barejit
+# Completion of barejit for zsh.
+if (( CURRENT == 2 )); then
+    local -a commands=(
+{names}    )
+    _describe command commands
+else
+    local command=$words[2]
+    shift words
+    (( CURRENT-- ))
+    case $command in
+{cases}    esac
+fi
+"
+    )
+}
+
+fn fish() -> String {
+    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+    let mut script = String::from("# Completion of barejit for fish.\n");
+    for (name, does, help) in commands() {
+        writeln!(script, "complete -c barejit -n __fish_use_subcommand -a {name} -d '{}'", quote(&does))
+            .expect("a string");
+        for (option, values, does) in help.options() {
+            let spelled = match option.strip_prefix("--") {
+                Some(long) => format!("-l {long}"),
+                None => format!("-s {}", option.trim_start_matches('-')),
+            };
+            let values =
+                if values.is_empty() { String::new() } else { format!(" -x -a '{}'", values.join(" ")) };
+            writeln!(
+                script,
+                "complete -c barejit -n '__fish_seen_subcommand_from {name}' {spelled}{values} -d '{}'",
+                quote(&does)
+            )
+            .expect("a string");
+        }
+    }
+    script
+}
+
+#[test]
+fn the_manual_and_the_completions_say_what_help_says() {
+    let files = [
+        ("docs/barejit.1", man_page()),
+        ("completions/barejit.bash", bash()),
+        ("completions/_barejit", zsh()),
+        ("completions/barejit.fish", fish()),
+    ];
+    for (path, made) in files {
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(path, made).expect("written");
+        } else {
+            let kept = std::fs::read_to_string(path).unwrap_or_default();
+            assert_eq!(kept, made, "{path} is not what --help says; run: make manual");
+        }
+    }
+}
