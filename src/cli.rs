@@ -71,6 +71,11 @@ impl Cli {
         Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
     }
 
+    /// The name of the command.
+    pub(crate) fn command(&self) -> &'static str {
+        self.command
+    }
+
     /// The next option or positional argument.
     pub(crate) fn next(&mut self) -> Result<Option<Arg<Word>>, u8> {
         self.options.next_arg().map_err(|error| self.malformed(error))
@@ -136,7 +141,11 @@ impl Cli {
     }
 
     /// What `code` returned; if it did not, one line says why.
-    pub(crate) fn returned(&self, code: &Code<'_>, result: Result<run::Outcome, Error>) -> Result<u64, u8> {
+    pub(crate) fn returned(
+        &self,
+        code: &Code<'_>,
+        result: Result<run::Outcome, run::Error>,
+    ) -> Result<u64, u8> {
         self.returned_from(code, result, &|_, _| Ok(()))
     }
 
@@ -145,10 +154,10 @@ impl Cli {
     pub(crate) fn returned_from(
         &self,
         code: &Code<'_>,
-        result: Result<run::Outcome, Error>,
+        result: Result<run::Outcome, run::Error>,
         describe: &dyn Fn(&Diagnosis<'_>, &mut fmt::Formatter<'_>) -> fmt::Result,
     ) -> Result<u64, u8> {
-        let fault = match result.map_err(|error| self.refused(error))? {
+        let fault = match result.map_err(|error| self.fail(Status::Refused, format_args!("{error}")))? {
             run::Outcome::Returned(value) => return Ok(value),
             run::Outcome::Panicked => return Err(Status::Faulted as u8),
             run::Outcome::Faulted(fault) => fault,

@@ -1,48 +1,117 @@
 //! Memory for machine code, in phases that the type shows.
 //!
 //! ```text
-//! Memory<Writable> ──seal(self)──▶ Memory<Executable> ──release(self)──▶ gone
-//!   rw-p, filled                     r-xp, called
+//!                     ┌──────────── reopen(self) ───────────┐
+//!                     ▼                                     │
+//! obtain ──▶ Memory<Writable> ──pause(self)──▶ Memory<Patchable> ──┐
+//!             filled  │                          called            │ seal(self)
+//!                     └─seal(self)─▶ Memory<Executable> ◀──────────┘
+//!                                      called ──release(self)──▶ gone
 //! ```
 //!
 //! No safe path makes a page writable and executable at once, calls what is not
-//! sealed, or calls what is no longer mapped. The two recipes of the classic
-//! articles that break these rules have types of their own: [`Unprotected`] needs
-//! an `unsafe fn`, [`InPlace`] makes a static page executable but never writable.
-//! This file does not know what the bytes mean.
+//! sealed, or calls what is no longer mapped. How that is done is a [`Strategy`];
+//! a host that denies one may grant another. The recipes of the classic articles
+//! that break these rules have types of their own: [`Unprotected`] needs an
+//! `unsafe fn`, [`InPlace`] makes a static page executable but never writable,
+//! [`NotExecutable`] runs nothing at all. This file does not know what the bytes
+//! mean.
+
+mod file;
+
+pub use crate::sys::{Guard, PageSize};
 
 use crate::code::{Code, Page};
-pub use crate::sys::PageSize;
-use crate::sys::{Error, Fd, MapFlags, Prot, linux};
+use crate::sys::{Error, Fd, MapFlags, OwnedFd, Prot, Region, Source, linux};
 use core::{marker::PhantomData, mem, ops::Deref, ptr::NonNull};
 
-/// The phase in which code is written: readable and writable.
+const READ_WRITE: Prot = Prot::READ.union(Prot::WRITE);
+const READ_EXECUTE: Prot = Prot::READ.union(Prot::EXEC);
+
+/// How memory is first writable and then executable without ever being both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Strategy {
+    /// Anonymous pages change their protection. The cheapest, and what hardened
+    /// hosts deny: mmap, mprotect.
+    WriteThenExecute,
+    /// A memory file seen twice, writable here and executable there: passes
+    /// PR_SET_MDWE and the usual seccomp filters. memfd_create, ftruncate, mmap,
+    /// mmap.
+    TwoViews,
+    /// A memory file that is written, sealed against change for good, then
+    /// mapped executable. The same calls and fcntl.
+    SealedFile,
+    /// Two views of a nameless file in a directory for such: for hosts without
+    /// memory files. open, fallocate, mmap, mmap.
+    UnlinkedFile,
+}
+
+impl Strategy {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 4] = [Self::WriteThenExecute, Self::TwoViews, Self::SealedFile, Self::UnlinkedFile];
+
+    /// The name that `--map` and messages have for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WriteThenExecute => "wx",
+            Self::TwoViews => "dual",
+            Self::SealedFile => "sealed",
+            Self::UnlinkedFile => "file",
+        }
+    }
+}
+
+/// The phase in which code is written.
 #[derive(Debug)]
 pub struct Writable(());
 
-/// The phase in which code runs: readable and executable.
+/// The phase in which code runs and may be opened for writing again.
+#[derive(Debug)]
+pub struct Patchable(());
+
+/// The phase in which code runs and nothing of this program can write to it.
 #[derive(Debug)]
 pub struct Executable(());
 
-/// A private mapping of this process in one phase of its life. Holding a
-/// `Memory<Executable>` proves that its pages are mapped, executable and not
-/// writable.
+/// Phases in which code runs.
+pub trait Runs: sealed::Sealed {}
+impl sealed::Sealed for Patchable {}
+impl sealed::Sealed for Executable {}
+impl Runs for Patchable {}
+impl Runs for Executable {}
+
+/// Memory for code in one phase of its life. Holding one in a phase that
+/// [`Runs`] proves that its pages are mapped, executable and not writable where
+/// they are executed.
 #[derive(Debug)]
 pub struct Memory<Phase> {
-    base: NonNull<u8>,
-    size: PageSize,
+    /// Where the code runs.
+    region: Region,
+    backing: Backing,
     phase: PhantomData<Phase>,
 }
 
+/// What the pages show, and how they are written.
+#[derive(Debug)]
+enum Backing {
+    /// Nothing but themselves, in place.
+    Pages,
+    /// A file, through another view of it.
+    File(OwnedFd, Region),
+    /// A file that is still open for nothing but this, through another view,
+    /// which goes before the file is sealed. `None` once it is.
+    Sealed(Option<(OwnedFd, Region)>),
+}
+
 impl<Phase> Memory<Phase> {
-    /// Where the memory begins.
+    /// Where the code runs.
     pub fn address(&self) -> usize {
-        self.base.as_ptr() as usize
+        self.region.address()
     }
 
-    /// How large it is.
+    /// How large the memory is.
     pub fn size(&self) -> PageSize {
-        self.size
+        self.region.size()
     }
 
     /// Gives the pages back to the kernel.
@@ -50,37 +119,56 @@ impl<Phase> Memory<Phase> {
     /// # Errors
     /// What munmap(2) answers; the pages then stay.
     pub fn release(self) -> Result<(), Error> {
-        let (base, size) = (self.base, self.size);
-        mem::forget(self);
-        // SAFETY: (1) the pages were this object's, which is gone.
-        unsafe { linux::munmap(base, size.bytes()) }
+        self.region.release()
     }
-}
 
-impl<Phase> Drop for Memory<Phase> {
-    /// The way out when something else has failed already; what it answers
-    /// would hide the first reason.
-    fn drop(&mut self) {
-        // SAFETY: (1) the pages are this object's, which is about to be gone.
-        let _ = unsafe { linux::munmap(self.base, self.size.bytes()) };
+    fn becomes<Next>(self) -> Memory<Next> {
+        Memory { region: self.region, backing: self.backing, phase: PhantomData }
     }
 }
 
 impl Memory<Writable> {
-    /// Maps fresh zeroed pages, readable and writable.
+    /// Fresh zeroed pages, `size` bytes between guards.
     ///
     /// # Errors
-    /// What mmap(2) answers.
-    pub fn map(size: PageSize) -> Result<Self, Error> {
-        let base = map_anonymous(size.bytes(), Prot::READ.union(Prot::WRITE))?;
-        Ok(Self { base, size, phase: PhantomData })
+    /// The syscall that refused.
+    pub fn obtain(strategy: Strategy, size: PageSize, guard: Guard) -> Result<Self, Error> {
+        match strategy {
+            Strategy::WriteThenExecute => {
+                let region = Region::map(size, guard, Source::Anonymous, READ_WRITE)?;
+                Ok(Self { region, backing: Backing::Pages, phase: PhantomData })
+            }
+            Strategy::TwoViews => Self::two_views(file::memory(size)?, size, guard),
+            Strategy::SealedFile => {
+                let region = Region::reserve(size, guard)?;
+                let backing = Backing::Sealed(Some(Self::to_be_sealed(size)?));
+                Ok(Self { region, backing, phase: PhantomData })
+            }
+            Strategy::UnlinkedFile => file::first_directory(size, |file| Self::two_views(file, size, guard)),
+        }
+    }
+
+    fn two_views(file: OwnedFd, size: PageSize, guard: Guard) -> Result<Self, Error> {
+        let view = Region::map(size, Guard::None, Source::Shared(file.fd()), READ_WRITE)?;
+        let region = Region::map(size, guard, Source::Shared(file.fd()), READ_EXECUTE)?;
+        Ok(Self { region, backing: Backing::File(file, view), phase: PhantomData })
+    }
+
+    fn to_be_sealed(size: PageSize) -> Result<(OwnedFd, Region), Error> {
+        let file = file::memory(size)?;
+        let view = Region::map(size, Guard::None, Source::Shared(file.fd()), READ_WRITE)?;
+        Ok((file, view))
     }
 
     /// The bytes, to be filled.
     pub fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: `size` bytes at `base` are mapped readable and writable, zeroed
-        // by the kernel, and borrowed through `self` alone.
-        unsafe { core::slice::from_raw_parts_mut(self.base.as_ptr(), self.size.bytes()) }
+        let view = match &self.backing {
+            Backing::File(_, view) | Backing::Sealed(Some((_, view))) => view,
+            Backing::Pages | Backing::Sealed(None) => &self.region,
+        };
+        // SAFETY: that many bytes are mapped there, readable and in this phase
+        // writable, filled by the kernel or through here, borrowed through `self`.
+        unsafe { core::slice::from_raw_parts_mut(view.base().as_ptr(), view.size().bytes()) }
     }
 
     /// Copies `code` to the beginning and relocates it to run there.
@@ -92,21 +180,76 @@ impl Memory<Writable> {
         load(self.bytes(), code, base);
     }
 
-    /// Ends writing and begins running.
+    /// Ends writing for now: the code can run, and be opened again.
     ///
     /// # Errors
-    /// What mprotect(2) answers; the memory is then unmapped.
+    /// The syscall that refused; the memory is then gone.
+    pub fn pause(mut self) -> Result<Memory<Patchable>, Error> {
+        match &mut self.backing {
+            // SAFETY: (1) nobody but `self` writes to the pages, and it is consumed.
+            Backing::Pages => unsafe { self.region.protect(READ_EXECUTE) }?,
+            Backing::File(..) => {}
+            Backing::Sealed(backing) => {
+                if let Some((file, view)) = backing.take() {
+                    // The kernel seals no file that somebody can write to.
+                    view.release()?;
+                    file::seal(&file)?;
+                    self.region.fill(Source::Private(file.fd()), READ_EXECUTE)?;
+                }
+            }
+        }
+        Ok(self.becomes())
+    }
+
+    /// Ends writing for good.
+    ///
+    /// # Errors
+    /// The syscall that refused; the memory is then gone.
     pub fn seal(self) -> Result<Memory<Executable>, Error> {
-        // SAFETY: (1) the pages are this object's, and it is consumed, so nobody
-        // can write to them any more.
-        unsafe { linux::mprotect(self.base, self.size.bytes(), Prot::READ.union(Prot::EXEC)) }?;
-        let sealed = Memory { base: self.base, size: self.size, phase: PhantomData };
-        mem::forget(self);
-        Ok(sealed)
+        self.pause()?.seal()
     }
 }
 
-impl Memory<Executable> {
+impl Memory<Patchable> {
+    /// Opens the memory for writing again; it holds what it held. Where the
+    /// pages change in place nothing can run meanwhile; a sealed file is replaced
+    /// by a copy.
+    ///
+    /// # Errors
+    /// The syscall that refused; the memory is then gone.
+    pub fn reopen(self) -> Result<Memory<Writable>, Error> {
+        let mut memory: Memory<Writable> = self.becomes();
+        match &memory.backing {
+            // SAFETY: (1) nothing can be called in the phase that this begins.
+            Backing::Pages => unsafe { memory.region.protect(READ_WRITE) }?,
+            Backing::File(..) => {}
+            Backing::Sealed(_) => {
+                let new = Memory::to_be_sealed(memory.size())?;
+                let (from, to) = (memory.region.base(), new.1.base());
+                // SAFETY: both have that size, the one is readable, the other
+                // writable, and they are different pages.
+                unsafe { from.copy_to_nonoverlapping(to, memory.size().bytes()) };
+                memory.backing = Backing::Sealed(Some(new));
+            }
+        }
+        Ok(memory)
+    }
+
+    /// Ends writing for good.
+    ///
+    /// # Errors
+    /// The syscall that refused; the memory is then gone.
+    pub fn seal(self) -> Result<Memory<Executable>, Error> {
+        let mut memory: Memory<Executable> = self.becomes();
+        if let Backing::File(file, view) = mem::replace(&mut memory.backing, Backing::Pages) {
+            drop(file);
+            view.release()?;
+        }
+        Ok(memory)
+    }
+}
+
+impl<Phase: Runs> Memory<Phase> {
     /// The function at `offset`.
     ///
     /// # Safety
@@ -117,7 +260,7 @@ impl Memory<Executable> {
     /// # Panics
     /// If `offset` is outside the memory.
     pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
-        assert!((offset as usize) < self.size.bytes(), "entry outside the code memory");
+        assert!((offset as usize) < self.size().bytes(), "entry outside the code memory");
         // SAFETY: the address is mapped and executable as long as `self` is
         // borrowed; the rest are duties 1 and 2 of the caller.
         unsafe { Symbol::at(self.address() + offset as usize) }
@@ -190,9 +333,7 @@ impl InPlace {
     /// What mprotect(2) answers.
     pub fn seal(page: &'static Page) -> Result<Self, Error> {
         // SAFETY: (1) a `Page` fills its page, and nobody writes to a static.
-        unsafe {
-            linux::mprotect(NonNull::from(page).cast(), size_of::<Page>(), Prot::READ.union(Prot::EXEC))
-        }?;
+        unsafe { linux::mprotect(NonNull::from(page).cast(), size_of::<Page>(), READ_EXECUTE) }?;
         Ok(Self(page))
     }
 

@@ -61,8 +61,27 @@ pub struct Fault {
     pub start: usize,
     /// The address that the instruction wanted; of SIGSYS, the instruction's own.
     pub address: usize,
+    /// Whether it wanted to store there.
+    pub store: bool,
     /// The syscall that was refused, if the signal is SIGSYS.
     pub syscall: i32,
+}
+
+impl Fault {
+    /// Whether the instruction itself was what could not be fetched.
+    pub fn at_itself(&self) -> bool {
+        self.signal == Signal::SEGV
+            && !self.store
+            && match self.place {
+                Place::Code(offset) => self.start + offset as usize == self.address,
+                Place::Wild(rip) => rip == self.address,
+            }
+    }
+
+    /// Whether not even the first instruction, at `entry`, could run.
+    pub fn not_executable(&self, entry: u32) -> bool {
+        self.place == Place::Code(entry) && self.at_itself()
+    }
 }
 
 /// Where the instruction pointer was.
@@ -107,6 +126,7 @@ struct Record {
     reason: AtomicI32,
     rip: AtomicUsize,
     address: AtomicUsize,
+    store: AtomicBool,
     syscall: AtomicI32,
 }
 
@@ -124,6 +144,7 @@ static RECORD: Record = Record {
     reason: AtomicI32::new(0),
     rip: AtomicUsize::new(0),
     address: AtomicUsize::new(0),
+    store: AtomicBool::new(false),
     syscall: AtomicI32::new(0),
 };
 
@@ -226,8 +247,8 @@ fn fault(code: Range<usize>) -> Fault {
         rip = rip.wrapping_sub(1);
     }
     let place = if code.contains(&rip) { Place::Code((rip - code.start) as u32) } else { Place::Wild(rip) };
-    let (address, syscall) = (RECORD.address.load(Relaxed), RECORD.syscall.load(Relaxed));
-    Fault { signal, reason, place, start: code.start, address, syscall }
+    let (address, store) = (RECORD.address.load(Relaxed), RECORD.store.load(Relaxed));
+    Fault { signal, reason, place, start: code.start, address, store, syscall: RECORD.syscall.load(Relaxed) }
 }
 
 /// Marks `body` as Rust code called by generated code: a panic in it ends the
@@ -303,6 +324,7 @@ unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Conte
     RECORD.reason.store(info.code, Relaxed);
     RECORD.rip.store(context.rip as usize, Relaxed);
     RECORD.address.store(info.address, Relaxed);
+    RECORD.store.store(context.error & 2 != 0, Relaxed);
     RECORD.syscall.store(info.syscall, Relaxed);
     RECORD.ending.store(ending::FAULTED, Relaxed);
     context.rip = leave as *const () as u64;

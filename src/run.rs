@@ -3,20 +3,23 @@
 //! Every command comes through [`run`], and every option that changes how code is
 //! run is handled here. What the result means is the command's business.
 
-use crate::code::{Code, Mark, Page};
-use crate::exec::{InPlace, Memory, NotExecutable, PageSize, Unprotected};
-use crate::fault::{self, Ending, Entry, Fault, Place};
-use crate::host::Output;
-use crate::sys::{Errno, Error, signal, signal::Signal};
-use core::{fmt, ptr::NonNull};
+mod diagnosis;
 
 pub use crate::fault::Args;
+pub use diagnosis::Diagnosis;
+
+use crate::code::{Code, Page};
+use crate::exec::{Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
+use crate::fault::{self, Ending, Entry, Fault};
+use crate::host::Output;
+use crate::sys::{self, Errno};
+use core::{fmt, ops::Range, ptr::NonNull};
 
 /// How code gets into executable memory.
 #[derive(Clone, Copy, Debug)]
 pub enum Map {
-    /// Written, then sealed: never writable and executable at once.
-    WriteThenExecute,
+    /// Never writable and executable at once.
+    Strategy(Strategy),
     /// One mapping of 128 bytes for everything, as the articles have it.
     Unprotected,
     /// The code is at this offset in a static page, which becomes executable.
@@ -25,13 +28,47 @@ pub enum Map {
     NotExecutable(&'static Page, u32),
 }
 
+impl Map {
+    /// What `--map` takes, one space between them. The last two are for code
+    /// that has a static page of its own.
+    pub const NAMES: &str = "wx rwx dual sealed file inplace none";
+
+    /// How many of [`NAMES`](Self::NAMES) need no static page, in bytes.
+    const WITHOUT_PAGE: usize = "wx rwx dual sealed file".len();
+
+    /// The names that code with or without a page can choose from.
+    pub const fn names(page: Option<(&'static Page, u32)>) -> &'static str {
+        match page {
+            Some(_) => Self::NAMES,
+            None => Self::NAMES.split_at(Self::WITHOUT_PAGE).0,
+        }
+    }
+
+    /// The way at this place in [`names`](Self::names).
+    pub const fn chosen(place: usize, page: Option<(&'static Page, u32)>) -> Self {
+        match (place, page) {
+            (1, _) => Self::Unprotected,
+            (2, _) => Self::Strategy(Strategy::TwoViews),
+            (3, _) => Self::Strategy(Strategy::SealedFile),
+            (4, _) => Self::Strategy(Strategy::UnlinkedFile),
+            (5, Some((page, offset))) => Self::InPlace(page, offset),
+            (6, Some((page, offset))) => Self::NotExecutable(page, offset),
+            _ => Self::Strategy(Strategy::WriteThenExecute),
+        }
+    }
+}
+
 /// How to run code.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The way into executable memory; without one, the first that works.
+    /// The way into executable memory; without one, the first strategy that
+    /// works.
     pub map: Option<Map>,
-    /// Whether signals that the code raises come back as [`Outcome::Faulted`].
+    /// Whether signals that the code raises come back as [`Outcome::Faulted`],
+    /// and guards stand around it.
     pub guarded: bool,
+    /// In whose name to say which strategy the default has fallen back to.
+    pub verbose: Option<&'static str>,
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
@@ -39,7 +76,7 @@ pub struct Options {
 
 impl Options {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self = Self { map: None, guarded: false, output: None };
+    pub const BARE: Self = Self { map: None, guarded: false, verbose: None, output: None };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
@@ -48,6 +85,38 @@ impl Options {
     /// runs. It must live until [`run`] is done.
     pub fn rescuing(self, output: &mut Output<'_>) -> Self {
         Self { output: Some(NonNull::from(output).cast()), ..self }
+    }
+}
+
+/// Why code could not be run, or not be cleared away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// A syscall refused.
+    Refused(sys::Error),
+    /// No strategy works here; these are the reasons, in the order of
+    /// [`Strategy::ALL`].
+    NoStrategy([sys::Error; Strategy::ALL.len()]),
+}
+
+impl From<sys::Error> for Error {
+    fn from(error: sys::Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::NoStrategy(errors) => {
+                let mut before = "no executable memory: ";
+                for (strategy, error) in Strategy::ALL.iter().zip(errors) {
+                    write!(f, "{before}{}: {error}", strategy.name())?;
+                    before = "; ";
+                }
+                Ok(())
+            }
+        }
     }
 }
 
@@ -75,65 +144,124 @@ pub enum Outcome {
 /// # Errors
 /// The syscall that refused to give, seal or take back the memory.
 pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outcome, Error> {
-    if options.guarded {
+    if options.guarded || matches!(options.map, Some(Map::NotExecutable(..))) {
         fault::install()?;
     }
-    let size = code.bytes().len();
-    match options.map.unwrap_or(Map::WriteThenExecute) {
-        Map::WriteThenExecute => {
-            let pages = PageSize::covering(size).ok_or(Error { call: "mmap", errno: Errno::ENOMEM })?;
-            let mut memory = Memory::map(pages)?;
-            memory.load(code);
-            let memory = memory.seal()?;
-            // SAFETY: (1, 2) the caller's duties 1 and 2.
-            let entry = unsafe { memory.function(code.entry()) };
+    match options.map {
+        // SAFETY: (1 to 4) the caller's.
+        None => unsafe { first_that_works(code, &args, options) },
+        Some(Map::Strategy(strategy)) => {
             // SAFETY: (1 to 4) the caller's.
-            let outcome = unsafe { call(*entry, memory.address(), size, &args, options) }?;
-            memory.release()?;
-            Ok(outcome)
+            Ok(unsafe { protected(strategy, code, &args, options) }?)
         }
-        Map::Unprotected => {
+        Some(Map::Unprotected) => {
             // SAFETY: (1) nothing else learns the address.
-            let mut memory = unsafe { Unprotected::map(size.next_multiple_of(128)) }?;
+            let mut memory = unsafe { Unprotected::map(code.bytes().len().next_multiple_of(128)) }?;
             memory.load(code);
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = unsafe { memory.function(code.entry()) };
             // SAFETY: (1 to 4) the caller's.
-            unsafe { call(*entry, memory.address(), size, &args, options) }
+            Ok(unsafe { call(*entry, range(memory.address(), code), &args, options) }?)
         }
-        Map::InPlace(page, offset) => {
+        Some(Map::InPlace(page, offset)) => {
             let memory = InPlace::seal(page)?;
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = unsafe { memory.function(offset + code.entry()) };
             let start = memory.address() + offset as usize;
             // SAFETY: (1 to 4) the caller's.
-            unsafe { call(*entry, start, size, &args, options) }
+            Ok(unsafe { call(*entry, range(start, code), &args, options) }?)
         }
-        Map::NotExecutable(page, offset) => {
+        Some(Map::NotExecutable(page, offset)) => {
             let memory = NotExecutable(page);
-            fault::install()?;
             // SAFETY: (1) the signal that this raises is handled.
             let entry = unsafe { memory.function(offset + code.entry()) };
             let start = memory.address() + offset as usize;
             // SAFETY: (1 to 4) the caller's.
-            unsafe { call(*entry, start, size, &args, options) }
+            Ok(unsafe { call(*entry, range(start, code), &args, options) }?)
         }
     }
 }
 
-/// Calls the code, whose `size` bytes are at `start`.
+fn range(start: usize, code: &Code<'_>) -> Range<usize> {
+    start..start + code.bytes().len()
+}
+
+/// Runs the code by the first strategy that this host grants.
+///
+/// # Safety
+/// 1 to 4. As [`run`].
+unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Error> {
+    let mut errors = [sys::Error { call: "", errno: Errno::new(0) }; Strategy::ALL.len()];
+    for (i, strategy) in Strategy::ALL.into_iter().enumerate() {
+        // SAFETY: (1 to 4) the caller's; nothing of the code has run before.
+        let error = match unsafe { protected(strategy, code, args, options) } {
+            Ok(Outcome::Faulted(fault)) if fault.not_executable(code.entry()) => {
+                // The kernel has granted it, and lied.
+                sys::Error { call: "mprotect", errno: Errno::new(0) }
+            }
+            Ok(outcome) => return Ok(outcome),
+            Err(Failure::Before(error)) => error,
+            Err(Failure::After(error)) => return Err(Error::Refused(error)),
+        };
+        errors[i] = error;
+        if let (Some(command), Some(next)) = (options.verbose, Strategy::ALL.get(i + 1)) {
+            let (name, next) = (strategy.name(), next.name());
+            sys::report(format_args!("{command}: {name}: {error}; falling back to {next}"));
+        }
+    }
+    Err(Error::NoStrategy(errors))
+}
+
+/// A refusal while it can be tried again, or when the code has run.
+enum Failure {
+    Before(sys::Error),
+    After(sys::Error),
+}
+
+impl From<Failure> for Error {
+    fn from((Failure::Before(error) | Failure::After(error)): Failure) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Runs the code by one strategy.
+///
+/// # Safety
+/// 1 to 4. As [`run`].
+unsafe fn protected(
+    strategy: Strategy,
+    code: &Code<'_>,
+    args: &Args,
+    options: &Options,
+) -> Result<Outcome, Failure> {
+    let guard = if options.guarded { Guard::PAGE } else { Guard::None };
+    let obtain = || {
+        let mut memory = Memory::obtain(strategy, PageSize::needed(code.bytes().len())?, guard)?;
+        memory.load(code);
+        memory.seal()
+    };
+    let memory = obtain().map_err(Failure::Before)?;
+    // SAFETY: (1, 2) the caller's duties 1 and 2.
+    let entry = unsafe { memory.function(code.entry()) };
+    // SAFETY: (1 to 4) the caller's.
+    let outcome = unsafe { call(*entry, range(memory.address(), code), args, options) };
+    let outcome = outcome.map_err(Failure::Before)?;
+    memory.release().map_err(Failure::After)?;
+    Ok(outcome)
+}
+
+/// Calls the code, which lies in `place`.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
 unsafe fn call(
     entry: Entry,
-    start: usize,
-    size: usize,
+    place: Range<usize>,
     args: &Args,
     options: &Options,
-) -> Result<Outcome, Error> {
+) -> Result<Outcome, sys::Error> {
     // SAFETY: (1 to 3) the caller's.
-    let body = || unsafe { fault::call(entry, args, start..start + size) };
+    let body = || unsafe { fault::call(entry, args, place.clone()) };
     let ending = match options.output {
         None => body(),
         // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
@@ -153,71 +281,4 @@ unsafe fn rescue(output: *mut ()) {
     let output = unsafe { &mut *output.cast::<Output<'_>>() };
     // The process is about to die; nobody is left to tell.
     let _ = output.flush();
-}
-
-/// A fault and the code it happened in, as one line says it:
-/// `generated code at 0x5 [F7 F9 C3]: SIGFPE (integer division error)`.
-#[derive(Clone, Copy, Debug)]
-pub struct Diagnosis<'a> {
-    /// What happened.
-    pub fault: Fault,
-    /// In what.
-    pub code: &'a Code<'a>,
-}
-
-impl Diagnosis<'_> {
-    /// The front end's mark of the instruction.
-    pub fn mark(&self) -> Option<Mark> {
-        match self.fault.place {
-            Place::Code(offset) => self.code.mark_at(offset),
-            Place::Wild(_) => None,
-        }
-    }
-
-    fn place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// As many bytes as show most instructions whole.
-        const SHOWN: usize = 8;
-        let offset = match self.fault.place {
-            Place::Code(offset) => offset,
-            Place::Wild(address) => return write!(f, "generated code, gone astray to {address:#x}"),
-        };
-        write!(f, "generated code at {offset:#x}")?;
-        if let Some(symbol) = self.code.symbol_at(offset) {
-            write!(f, " in {}", symbol.name)?;
-        }
-        let mut before = " [";
-        for byte in self.code.bytes().iter().skip(offset as usize).take(SHOWN) {
-            write!(f, "{before}{byte:02X}")?;
-            before = " ";
-        }
-        f.write_str("]")
-    }
-}
-
-impl fmt::Display for Diagnosis<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MAPERR: i32 = 1;
-        self.place(f)?;
-        let Fault { signal, reason, address, .. } = self.fault;
-        write!(f, ": SIG{} (", signal.name())?;
-        let at_itself = match self.fault.place {
-            Place::Code(offset) => self.fault.start + offset as usize == address,
-            Place::Wild(rip) => rip == address,
-        };
-        match signal {
-            _ if reason <= 0 => f.write_str("sent by a process")?,
-            Signal::SEGV | Signal::BUS if reason == signal::KERNEL => {
-                f.write_str("an address that is not canonical")?;
-            }
-            Signal::SEGV if reason == MAPERR => write!(f, "nothing is mapped at {address:#x}")?,
-            Signal::SEGV if at_itself => f.write_str("the page is not executable")?,
-            Signal::SEGV => write!(f, "access to {address:#x} is not permitted")?,
-            Signal::BUS => write!(f, "no memory behind {address:#x}")?,
-            Signal::ILL => f.write_str("invalid instruction")?,
-            Signal::FPE => f.write_str("arithmetic error")?,
-            Signal::TRAP => f.write_str("breakpoint or single step")?,
-            _ => write!(f, "syscall {} is refused", self.fault.syscall)?,
-        }
-        f.write_str(")")
-    }
 }

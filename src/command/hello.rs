@@ -1,6 +1,7 @@
 //! `barejit hello`: the stub, and a caller who checks what it returned.
 
 use crate::cli::{self, Cli, Outcome};
+use crate::command;
 use barejit::{
     front::hello::{self, Layout, TEXT},
     run::{self, Map, Options},
@@ -8,44 +9,46 @@ use barejit::{
 };
 use getargs::Arg;
 
-const HELP: &str = "\
+const HELP: &str = concat!(
+    "\
 Usage: barejit hello [OPTION…]
 
 Runs machine code that writes \"Hello World!\" by a syscall of its own.
 
 Options:
-  --layout listing|words   43 bytes with the text right behind the code, or the
-                           46 bytes that 23 words of 16 bits make
-  --map wx|rwx|inplace|none
-                           write, then seal (default); one mapping of 128 bytes
-                           for everything; the static array's own page; or that
-                           page as it is, which is not executable
-";
+  --layout listing|words
+                    43 bytes with the text right behind the code, or the 46
+                    bytes that 23 words of 16 bits make
+",
+    running_help!(),
+    "\
+  --map inplace|none
+                    the static page that holds the code is made executable; or it
+                    is not, which must fail
+"
+);
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut layout = Layout::Listing;
-    let mut map = None;
+    let (mut map, mut options) = (None, Options::BARE);
     while let Some(argument) = cli.next()? {
         match argument {
             Arg::Long(cli::Word(b"help")) => return cli::print(HELP),
             Arg::Long(cli::Word(b"layout")) => {
                 layout = [Layout::Listing, Layout::Words][cli.choice("--layout", "listing words")?];
             }
-            Arg::Long(cli::Word(b"map")) => map = Some(cli.choice("--map", "wx rwx inplace none")?),
+            Arg::Long(cli::Word(b"map")) => map = Some(cli.choice("--map", Map::NAMES)?),
+            _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(cli.unexpected(argument, HELP)),
         }
     }
-    let map = map.map(|choice| match choice {
-        0 => Map::WriteThenExecute,
-        1 => Map::Unprotected,
-        2 => Map::InPlace(&hello::PAGE, hello::offset(layout)),
-        _ => Map::NotExecutable(&hello::PAGE, hello::offset(layout)),
-    });
+    let page = Some((&hello::PAGE, hello::offset(layout)));
+    options.map = map.map(|place| Map::chosen(place, page));
     let code = hello::code(layout);
     // SAFETY: (1) the stub takes nothing and returns in RAX; (2) it writes 12 of
     // its own bytes to standard output and clobbers what the ABI lets it; (3) no
     // call-backs; (4) no output.
-    let result = unsafe { run::run(&code, [0; 6], &Options { map, ..Options::BARE }) };
+    let result = unsafe { run::run(&code, [0; 6], &options) };
     let returned = cli.returned(&code, result)?;
     complete(returned as isize).map_err(|error| cli.refused(error))
 }

@@ -1,6 +1,7 @@
 //! `barejit ret N`: the smallest JIT; the process exits with what it returned.
 
 use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
+use crate::command;
 use barejit::{
     code::Code,
     front::ret,
@@ -8,16 +9,21 @@ use barejit::{
 };
 use getargs::Arg;
 
-const HELP: &str = "\
-Usage: barejit ret <integer>
+const HELP: &str = concat!(
+    "\
+Usage: barejit ret [OPTION…] <integer>
 
 Runs a function of two instructions, mov eax, <integer> and ret, and exits with
 what it returns: the shell sees the low 8 bits. The integer has 32 bits, in
 decimal with a sign or as a bit pattern with 0x.
-";
+
+Options:
+",
+    running_help!()
+);
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let mut number = None;
+    let (mut number, mut options) = (None, Options::BARE);
     while let Some(argument) = cli.next()? {
         match argument {
             Arg::Long(Word(b"help")) => return cli::print(HELP),
@@ -27,6 +33,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                     cli.usage(format_args!("'{}' is not an integer of 32 bits", Lossy(word)))
                 })?);
             }
+            _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(cli.unexpected(argument, HELP)),
         }
     }
@@ -35,7 +42,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let code = Code::new(&bytes);
     // SAFETY: (1) the code takes nothing and returns in EAX; (2) it does nothing
     // else; (3) no call-backs; (4) no output.
-    let result = unsafe { run::run(&code, [0; 6], &Options::BARE) };
+    let result = unsafe { run::run(&code, [0; 6], &options) };
     match cli.returned(&code, result)? as u8 {
         0 => Ok(()),
         status => Err(status),

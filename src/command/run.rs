@@ -1,6 +1,7 @@
 //! `barejit run HEX|FILE [ARG…]`: the user's own machine code.
 
 use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
+use crate::command;
 use alloc::{ffi::CString, vec::Vec};
 use barejit::{
     code::Code,
@@ -12,21 +13,26 @@ use barejit::{
 use core::fmt::Write;
 use getargs::Arg;
 
-const HELP: &str = "\
-Usage: barejit run HEX|FILE [ARG…]
+const HELP: &str = concat!(
+    "\
+Usage: barejit run [OPTION…] HEX|FILE [ARG…]
 
 Runs machine code as a function of the System V ABI and prints what it leaves in
 RAX, in decimal and in hexadecimal. HEX is pairs of digits, spaces allowed; FILE
 has the bare bytes, as `objdump -D -b binary -m i386:x86-64` reads them, and - is
 standard input. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9: 64 bits each,
 in decimal with a sign or as a bit pattern with 0x.
-";
+
+Options:
+",
+    running_help!()
+);
 
 /// The most code that is read from a file: offsets into it have 31 bits.
 const LIMIT: usize = 1 << 30;
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let mut source = None;
+    let (mut source, mut options) = (None, Options::GUARDED);
     let mut args = [0; 6];
     let mut given = 0;
     while let Some(argument) = cli.next()? {
@@ -42,6 +48,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 })? as u64;
                 given += 1;
             }
+            _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(cli.unexpected(argument, HELP)),
         }
     }
@@ -50,7 +57,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let code = Code::new(&bytes);
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
     // vouches for it, as with any executable; (3) no call-backs; (4) no output.
-    let result = unsafe { run::run(&code, args, &Options::GUARDED) };
+    let result = unsafe { run::run(&code, args, &options) };
     let value = cli.returned(&code, result)?;
     let mut text = cli::Text::new();
     let _ = writeln!(text, "{} {value:#x}", value as i64);

@@ -224,3 +224,110 @@ pub fn sigaltstack(stack: Region) -> Result<(), Error> {
     mem::forget(stack);
     Ok(())
 }
+
+/// The flag of [`memfd_create`] that nobody may ever execute the file as a
+/// program: MFD_NOEXEC_SEAL. Mapping it executable is another matter.
+pub const NOEXEC_SEAL: u32 = 8;
+
+/// memfd_create(2), with a descriptor that does not survive execve(2) and a file
+/// that can be sealed.
+///
+/// # Errors
+/// The errno of the call.
+pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
+    const CLOEXEC: u32 = 1;
+    const ALLOW_SEALING: u32 = 2;
+    // SAFETY: the kernel only reads the name, up to its NUL.
+    let result = unsafe { syscall!(Sysno::memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) };
+    Ok(OwnedFd(Fd(named("memfd_create", result)? as i32)))
+}
+
+/// ftruncate(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn ftruncate(fd: Fd, size: usize) -> Result<(), Error> {
+    // SAFETY: the size of a file is nobody's memory, unless it is mapped, and
+    // then a missing page is a signal.
+    named("ftruncate", unsafe { syscall!(Sysno::ftruncate, fd.0, size) }).map(drop)
+}
+
+/// fallocate(2) of the first `size` bytes.
+///
+/// # Errors
+/// The errno of the call.
+pub fn fallocate(fd: Fd, size: usize) -> Result<(), Error> {
+    // SAFETY: a file grows, which is nobody's memory.
+    named("fallocate", unsafe { syscall!(Sysno::fallocate, fd.0, 0, 0, size) }).map(drop)
+}
+
+/// What [`add_seals`] can forbid for good: the F_SEAL_ flags of fcntl(2).
+pub mod seals {
+    /// More seals.
+    pub const SEAL: u32 = 0x01;
+    /// A smaller size.
+    pub const SHRINK: u32 = 0x02;
+    /// A larger size.
+    pub const GROW: u32 = 0x04;
+    /// Other bytes.
+    pub const WRITE: u32 = 0x08;
+    /// Another executable bit.
+    pub const EXEC: u32 = 0x20;
+}
+
+/// fcntl(2) with F_ADD_SEALS.
+///
+/// # Errors
+/// The errno of the call.
+pub fn add_seals(fd: Fd, seals: u32) -> Result<(), Error> {
+    const ADD_SEALS: usize = 1033;
+    // SAFETY: seals take rights away and touch no memory.
+    named("fcntl", unsafe { syscall!(Sysno::fcntl, fd.0, ADD_SEALS, seals) }).map(drop)
+}
+
+/// open(2) of a nameless file in `directory`, for reading and writing by this
+/// process alone.
+///
+/// # Errors
+/// The errno of the call.
+pub fn open_nameless(directory: &CStr) -> Result<OwnedFd, Error> {
+    /// O_RDWR, O_EXCL (no name later either), O_CLOEXEC, O_TMPFILE.
+    const FLAGS: u32 = 0o2 | 0o200 | 0o2_000_000 | 0o20_200_000;
+    open_with(directory, FLAGS)
+}
+
+/// open(2) of a file that does not exist yet, otherwise likewise.
+///
+/// # Errors
+/// The errno of the call.
+pub fn open_new(path: &CStr) -> Result<OwnedFd, Error> {
+    /// O_RDWR, O_CREAT, O_EXCL, O_CLOEXEC.
+    const FLAGS: u32 = 0o2 | 0o100 | 0o200 | 0o2_000_000;
+    open_with(path, FLAGS)
+}
+
+fn open_with(path: &CStr, flags: u32) -> Result<OwnedFd, Error> {
+    const OWNER_ONLY: u32 = 0o600;
+    // SAFETY: the kernel only reads the path, up to its NUL.
+    let result = unsafe { syscall!(Sysno::open, path.as_ptr(), flags, OWNER_ONLY) };
+    Ok(OwnedFd(Fd(named("open", result)? as i32)))
+}
+
+/// unlink(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn unlink(path: &CStr) -> Result<(), Error> {
+    // SAFETY: the kernel only reads the path, up to its NUL.
+    named("unlink", unsafe { syscall!(Sysno::unlink, path.as_ptr()) }).map(drop)
+}
+
+/// The size in bytes that no file may exceed, by getrlimit(2) with RLIMIT_FSIZE;
+/// no limit if the kernel does not say.
+pub fn file_size_limit() -> u64 {
+    const FSIZE: usize = 1;
+    let mut limits = [u64::MAX; 2];
+    // SAFETY: the kernel writes two numbers, and there is room.
+    let _ = unsafe { syscall!(Sysno::getrlimit, FSIZE, limits.as_mut_ptr()) };
+    limits[0]
+}

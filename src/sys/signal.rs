@@ -101,6 +101,10 @@ pub struct Context {
     pub rip: u64,
     /// RFLAGS
     pub rflags: u64,
+    segments: u64,
+    /// The processor's error code. Of a page fault, bit 1 is set if the access
+    /// was a store (SDM vol. 3A, 4.7).
+    pub error: u64,
 }
 
 /// stack_t (sigaltstack(2)).

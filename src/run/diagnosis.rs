@@ -1,0 +1,69 @@
+//! What a person is told of a fault in generated code.
+
+use crate::code::{Code, Mark};
+use crate::fault::{Fault, Place};
+use crate::sys::signal::{self, Signal};
+use core::fmt;
+
+/// A fault and the code it happened in, as one line says it:
+/// `generated code at 0x5 [F7 F9 C3]: SIGFPE (integer division error)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Diagnosis<'a> {
+    /// What happened.
+    pub fault: Fault,
+    /// In what.
+    pub code: &'a Code<'a>,
+}
+
+impl Diagnosis<'_> {
+    /// The front end's mark of the instruction.
+    pub fn mark(&self) -> Option<Mark> {
+        match self.fault.place {
+            Place::Code(offset) => self.code.mark_at(offset),
+            Place::Wild(_) => None,
+        }
+    }
+
+    fn place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// As many bytes as show most instructions whole.
+        const SHOWN: usize = 8;
+        let offset = match self.fault.place {
+            Place::Code(offset) => offset,
+            Place::Wild(address) => return write!(f, "generated code, gone astray to {address:#x}"),
+        };
+        write!(f, "generated code at {offset:#x}")?;
+        if let Some(symbol) = self.code.symbol_at(offset) {
+            write!(f, " in {}", symbol.name)?;
+        }
+        let mut before = " [";
+        for byte in self.code.bytes().iter().skip(offset as usize).take(SHOWN) {
+            write!(f, "{before}{byte:02X}")?;
+            before = " ";
+        }
+        f.write_str("]")
+    }
+}
+
+impl fmt::Display for Diagnosis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MAPERR: i32 = 1;
+        self.place(f)?;
+        let Fault { signal, reason, address, .. } = self.fault;
+        write!(f, ": SIG{} (", signal.name())?;
+        match signal {
+            _ if reason <= 0 => f.write_str("sent by a process")?,
+            Signal::SEGV | Signal::BUS if reason == signal::KERNEL => {
+                f.write_str("an address that is not canonical")?;
+            }
+            Signal::SEGV if reason == MAPERR => write!(f, "nothing is mapped at {address:#x}")?,
+            Signal::SEGV if self.fault.at_itself() => f.write_str("the page is not executable")?,
+            Signal::SEGV => write!(f, "access to {address:#x} is not permitted")?,
+            Signal::BUS => write!(f, "no memory behind {address:#x}")?,
+            Signal::ILL => f.write_str("invalid instruction")?,
+            Signal::FPE => f.write_str("arithmetic error")?,
+            Signal::TRAP => f.write_str("breakpoint or single step")?,
+            _ => write!(f, "syscall {} is refused", self.fault.syscall)?,
+        }
+        f.write_str(")")
+    }
+}
