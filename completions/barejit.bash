@@ -6,11 +6,15 @@ _barejit() {
     else
         case "${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD - 1]}" in
         hello:--layout) words='listing words' ;;
-        hello:--map) words='wx rwx inplace none' ;;
-        hello:*) words='--layout --map --help' ;;
-        ret:*) words='--help' ;;
-        call:*) words='--as-documented --panic --help' ;;
-        run:*) words='--help' ;;
+        hello:--map) words='wx rwx dual sealed file' ;;
+        hello:--map) words='inplace none' ;;
+        hello:*) words='--layout --map --verbose --map --help' ;;
+        ret:--map) words='wx rwx dual sealed file' ;;
+        ret:*) words='--map --verbose --help' ;;
+        call:--map) words='wx rwx dual sealed file' ;;
+        call:*) words='--as-documented --panic --map --verbose --help' ;;
+        run:--map) words='wx rwx dual sealed file' ;;
+        run:*) words='--map --verbose --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

@@ -21,8 +21,7 @@ Options:
                     bytes that 23 words of 16 bits make
 ",
     running_help!(),
-    "\
-  --map inplace|none
+    "  --map inplace|none
                     the static page that holds the code is made executable; or it
                     is not, which must fail
 "

@@ -26,8 +26,8 @@ fn mistakes_are_answered_with_the_nearest_right_word() {
         (&["hello", "world"], "hello: unexpected argument 'world'"),
         (&["hello", "-5"], "hello: unexpected argument '-5'"),
         (&["hello", "--map"], "hello: --map needs a value"),
-        (&["hello", "--map", "-1"], "hello: --map: '-1' is none of wx rwx inplace none"),
-        (&["hello", "--map=xw"], "hello: --map: 'xw' is none of wx rwx inplace none"),
+        (&["hello", "--map", "-1"], "hello: --map: '-1' is none of wx rwx dual sealed file inplace none"),
+        (&["hello", "--map=xw"], "hello: --map: 'xw' is none of wx rwx dual sealed file inplace none"),
     ] {
         run(args).expect("", &format!("barejit: {message}\n"), 2);
     }

@@ -44,6 +44,7 @@ impl Help {
                 let space = if entry.1.is_empty() { "" } else { " " };
                 entry.1 = format!("{}{space}{}", entry.1, line.trim());
             } else if fresh {
+                assert!(!line.starts_with('-'), "{args:?}: an option that is not indented: {line:?}");
                 help.text.push(line.into());
             } else {
                 let paragraph = help.text.last_mut().unwrap_or_else(|| panic!("{args:?}: {line:?}"));

@@ -91,9 +91,14 @@ fn a_panicking_call_back_ends_the_call_and_nothing_else() {
 #[test]
 fn every_refusal_is_reported() {
     for command in [&["ret", "1"][..], &["call"], &["call", "--as-documented"]] {
+        let tried = ["wx", "dual", "sealed", "file"]
+            .map(|map| format!("{map}: mmap: EPERM (Operation not permitted)"));
+        let message = format!("barejit: {}: no executable memory: {}\n", command[0], tried.join("; "));
+        inject("mmap:error=EPERM", command).expect("", &message, 1);
         for call in ["mmap", "mprotect"] {
+            let explicit = [command, &["--map", "wx"]].concat();
             let message = format!("barejit: {}: {call}: EPERM (Operation not permitted)\n", command[0]);
-            inject(&format!("{call}:error=EPERM"), command).expect("", &message, 1);
+            inject(&format!("{call}:error=EPERM"), &explicit).expect("", &message, 1);
         }
     }
     inject("munmap:error=EINVAL", &["ret", "3"]).expect(
@@ -101,6 +106,16 @@ fn every_refusal_is_reported() {
         "barejit: ret: munmap: EINVAL (Invalid argument)\n",
         1,
     );
+}
+
+#[test]
+fn a_denied_default_falls_back_and_says_so_only_when_asked() {
+    let denied = "mprotect:error=EACCES";
+    inject(denied, &["call"]).expect("Hello, JIT!\n", "", 0);
+    inject(denied, &["ret", "3"]).expect("", "", 3);
+    let told = inject(denied, &["call", "--verbose"]);
+    assert_eq!((told.text().as_str(), told.status), ("Hello, JIT!\n", 0), "{told:?}");
+    assert!(told.stderr.contains("wx: mprotect: EACCES (Permission denied)"), "{told:?}");
 }
 
 #[test]
