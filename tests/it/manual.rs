@@ -104,9 +104,8 @@ fn man_page() -> String {
         writeln!(page, "{}\n.PP", roff(paragraph)).expect("a string");
     }
     page += ".SH COMMANDS\n";
-    for (name, _, help) in commands() {
-        writeln!(page, ".SS barejit {}", roff(&help.usage.replace(&format!("{name} "), &format!("{name} "))))
-            .expect("a string");
+    for (_, _, help) in commands() {
+        writeln!(page, ".SS barejit {}", roff(&help.usage)).expect("a string");
         for paragraph in &help.text {
             writeln!(page, "{}\n.PP", roff(paragraph)).expect("a string");
         }
