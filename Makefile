@@ -6,7 +6,7 @@ NEED     = sh .ci/need
 BAREJIT  = target/release/barejit
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run strace qemu test check manual bench install dist clean build
+.PHONY: help run strace qemu test check manual book bench install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -42,6 +42,9 @@ bench:  ## measure the assembler against others
 
 manual:  ## write the man page and the completions anew from --help
 	BLESS=1 $(CARGO) test --locked --test it manual
+
+book:  ## write what the Markdown files show anew: code and transcripts
+	BLESS=1 $(CARGO) test --locked --test it docs
 
 install: build  ## put executable, man page and completions below PREFIX
 	install -D -m 755 $(BAREJIT) $(DESTDIR)$(PREFIX)/bin/barejit

@@ -1,0 +1,120 @@
+//! What the Markdown files show is true: commands in ```` ```console ```` blocks are
+//! run and their output compared, code below a `<!-- code FILE ANCHOR -->` comment is
+//! what stands between `ANCHOR:` and `ANCHOR_END:` in that file, and links lead
+//! somewhere. With `BLESS=1` in the environment the files are written anew.
+
+use crate::support::*;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// README.md, ARCHITECTURE.md, CONTRIBUTING.md and everything in docs.
+fn pages() -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from).into();
+    for entry in std::fs::read_dir("docs").expect("docs") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push(path);
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// Runs a command line as a reader would, from the top of the repository with
+/// `barejit` in the path, and gives everything it prints.
+fn transcript(line: &str) -> String {
+    let folder = Path::new(BAREJIT).parent().expect("a folder").display();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec 2>&1; {line}")]).env_clear();
+    shell.env("PATH", format!("{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"));
+    // Shown as installed, whatever folder it was built in.
+    let text = finish(shell).text().replace(&folder.to_string(), "/usr/local/bin");
+    text.lines().map(mask_line).collect::<Vec<_>>().join("\n")
+}
+
+/// Masks addresses but keeps the indent of a line.
+fn mask_line(line: &str) -> String {
+    let indent = line.len() - line.trim_start().len();
+    let masked =
+        if line.contains("0x") { format!("{}{}", &line[..indent], mask(line)) } else { line.to_string() };
+    masked.trim_end().to_string()
+}
+
+/// The lines between the anchors of that name, without their common indent.
+fn anchored(file: &str, anchor: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let ends = |line: &str, mark: &str| line.trim_end().ends_with(&format!("{mark}: {anchor}"));
+    let mut lines = text.lines().skip_while(|line| !ends(line, "ANCHOR")).skip(1).peekable();
+    assert!(lines.peek().is_some(), "{file} has no anchor {anchor}");
+    let lines: Vec<&str> =
+        lines.take_while(|line| !ends(line, "ANCHOR_END")).filter(|line| !line.contains("ANCHOR")).collect();
+    let indent = |line: &&str| line.len() - line.trim_start().len();
+    let common = lines.iter().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
+    lines.iter().map(|line| line.get(common..).unwrap_or_default().to_string()).collect()
+}
+
+/// The page as it should be.
+fn renewed(page: &str) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut lines = page.lines().peekable();
+    let mut code: Option<(String, String)> = None;
+    while let Some(line) = lines.next() {
+        out.push(line.into());
+        if let Some(words) = line.strip_prefix("<!-- code ").and_then(|rest| rest.strip_suffix(" -->")) {
+            code = words.split_once(' ').map(|(file, anchor)| (file.into(), anchor.into()));
+        } else if line.starts_with("```") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
+            if let Some((file, anchor)) = code.take() {
+                out.extend(anchored(&file, &anchor));
+            } else if line == "```console" {
+                for command in block.iter().filter_map(|line| line.strip_prefix("$ ")) {
+                    out.push(format!("$ {command}"));
+                    out.extend(transcript(command).lines().map(String::from));
+                }
+            } else {
+                out.extend(block.iter().map(|line| line.to_string()));
+            }
+            out.push("```".into());
+        }
+    }
+    out.join("\n") + "\n"
+}
+
+#[test]
+fn pages_show_what_is_so() {
+    for path in pages() {
+        let kept = std::fs::read_to_string(&path).expect("text");
+        let made = renewed(&kept);
+        if kept == made {
+            continue;
+        }
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, made).expect("written");
+            continue;
+        }
+        let (number, (kept, made)) = kept
+            .lines()
+            .chain(["(the end)"])
+            .zip(made.lines().chain(["(the end)"]))
+            .enumerate()
+            .find(|(_, (kept, made))| kept != made)
+            .expect("they differ");
+        panic!("{}:{} shows\n  {kept}\nbut it is\n  {made}\nrun: make book", path.display(), number + 1);
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for path in pages() {
+        let text = std::fs::read_to_string(&path).expect("text");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            if !link.is_empty() && !link.contains("://") {
+                let target = path.parent().expect("a folder").join(link);
+                assert!(target.exists(), "{} links to {link}", path.display());
+            }
+        }
+    }
+}
