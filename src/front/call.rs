@@ -16,6 +16,7 @@ use alloc::{vec, vec::Vec};
 /// What is printed unless another text is given.
 pub const TEXT: &[u8] = b"Hello, JIT!";
 
+// ANCHOR: greeting
 /// The text with a newline, then the function that has it printed. The hole is
 /// for the address of the call-back; the offset is the entry.
 const fn greeting(a: &mut Asm<'_>, text: &[u8], aligned: bool) -> (Hole<8>, u32) {
@@ -36,6 +37,7 @@ const fn greeting(a: &mut Asm<'_>, text: &[u8], aligned: bool) -> (Hole<8>, u32)
     a.ret();
     (hole, entry)
 }
+// ANCHOR_END: greeting
 
 const DEFAULT: Baked<54, (Hole<8>, u32)> = bake!(greeting, TEXT, true);
 const AS_DOCUMENTED: Baked<42, (Hole<8>, u32)> = bake!(greeting, TEXT, false);

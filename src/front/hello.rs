@@ -52,12 +52,15 @@ const fn words(a: &mut Asm<'_>) {
 
 const PLACEHOLDER: Baked<43, Hole<4>> = bake!(placeholder);
 
+// ANCHOR: listing
 /// Filling the hole is all that a linker does here: the displacement becomes
 /// 0x1F − 0x1C = 3, counted from the end of the `lea`.
 const LISTING: [u8; 43] = patch_rip(PLACEHOLDER.bytes, PLACEHOLDER.with, 0x1F);
+// ANCHOR_END: listing
 
 const WORDS: [u8; 46] = expand(&DOCUMENTED_WORDS);
 
+// ANCHOR: documented
 /// The documented placeholder.
 #[rustfmt::skip]
 const DOCUMENTED: [u8; 31] = [
@@ -68,6 +71,7 @@ const DOCUMENTED: [u8; 31] = [
     0x0F, 0x05,                               // 1C  syscall
     0xC3,                                     // 1E  ret
 ];
+// ANCHOR_END: documented
 
 /// The documented words. They are called little-endian, yet are meant to be
 /// read high byte first; the CC in them is called a no-op and is `int3`.
@@ -107,8 +111,10 @@ const _: () = {
     assert!(same(&ASSEMBLED.bytes, &WORDS));
 };
 
+// ANCHOR: page
 /// The page that both layouts have to themselves.
 pub static PAGE: Page = Page::holding(&[&LISTING, &WORDS]);
+// ANCHOR_END: page
 
 /// How the stub is laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

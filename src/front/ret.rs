@@ -4,6 +4,7 @@ use crate::asm::{Asm, Baked, EAX};
 use crate::bake;
 use crate::code::Hole;
 
+// ANCHOR: ret
 const fn constant(a: &mut Asm<'_>) -> Hole<4> {
     a.mov_ri(EAX, 0);
     let hole = a.hole();
@@ -22,3 +23,4 @@ pub const fn code(number: i32) -> [u8; 6] {
     TEMPLATE.with.fill(&mut bytes, number.to_le_bytes());
     bytes
 }
+// ANCHOR_END: ret
