@@ -452,3 +452,47 @@ functions!(A B C);
 functions!(A B C D);
 functions!(A B C D E);
 functions!(A B C D E G);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answer = extern "sysv64" fn() -> u32;
+
+    /// endbr64; mov eax, answer; ret
+    fn write(memory: &mut Memory<Writable>, answer: u32) {
+        let [a, b, c, d] = answer.to_le_bytes();
+        let code = [0xF3, 0x0F, 0x1E, 0xFA, 0xB8, a, b, c, d, 0xC3];
+        memory.bytes()[..code.len()].copy_from_slice(&code);
+    }
+
+    fn answer<Phase: Runs>(memory: &Memory<Phase>) -> u32 {
+        // SAFETY: (1) `write` has put a function of this type at offset 0; (2) it
+        // does nothing but answer.
+        let function = unsafe { memory.function::<Answer>(0) };
+        function()
+    }
+
+    #[test]
+    fn every_strategy_runs_what_was_written_and_what_was_written_over_it() {
+        for strategy in Strategy::ALL {
+            for guard in [Guard::None, Guard::PAGE] {
+                let size = PageSize::covering(2 * PageSize::PAGE).expect("it is small");
+                let mut memory = Memory::obtain(strategy, size, guard).expect("memory");
+                write(&mut memory, 1);
+                let memory = memory.pause().expect("paused");
+                assert_eq!(answer(&memory), 1, "{strategy:?}");
+                let mut memory = memory.reopen().expect("open again");
+                assert_eq!(memory.bytes()[4], 0xB8, "{strategy:?}: it holds what it held");
+                write(&mut memory, 2);
+                let memory = memory.pause().expect("paused again");
+                assert_eq!(answer(&memory), 2, "{strategy:?}");
+                let mut memory = memory.reopen().expect("open once more");
+                write(&mut memory, 3);
+                let memory = memory.seal().expect("sealed");
+                assert_eq!(answer(&memory), 3, "{strategy:?}");
+                memory.release().expect("released");
+            }
+        }
+    }
+}

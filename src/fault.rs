@@ -21,7 +21,7 @@
 //! One call at a time, by the one thread there is.
 
 use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
-use crate::sys::{self, Error, Guard, PageSize, Prot, Region, Source, linux, process};
+use crate::sys::{self, Errno, Error, Guard, PageSize, Prot, Region, Source, linux, process};
 use core::{
     arch::naked_asm,
     cell::UnsafeCell,
@@ -313,6 +313,11 @@ pub fn install() -> Result<(), Error> {
 unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) {
     let signal = Signal::new(number as u8);
     if RECORD.state.load(Relaxed) != state::GENERATED {
+        if signal == Signal::SYS && info.code == signal::SECCOMP {
+            // A filter that asks instead of answering: ours is the answer.
+            context.rax = -i64::from(Errno::EPERM.into_raw()) as u64;
+            return;
+        }
         let (name, rip, address) = (signal.name(), context.rip, info.address);
         sys::report(format_args!(
             "SIG{name} in barejit itself at {rip:#x}, address {address:#x}; this is a bug"

@@ -69,6 +69,9 @@ impl Signal {
 /// (SI_KERNEL).
 pub const KERNEL: i32 = 0x80;
 
+/// `si_code` of a SIGSYS that a filter raised (SYS_SECCOMP).
+pub const SECCOMP: i32 = 1;
+
 /// What a handler is told: the beginning of siginfo_t (sigaction(2)).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -93,8 +96,11 @@ pub struct Context {
     flags: u64,
     link: usize,
     stack: AlternateStack,
-    /// r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx.
-    general: [u64; 15],
+    /// r8 to r15, rdi, rsi, rbp, rbx, rdx.
+    general: [u64; 13],
+    /// RAX: what an interrupted syscall answers.
+    pub rax: u64,
+    rcx: u64,
     /// RSP
     pub rsp: u64,
     /// RIP

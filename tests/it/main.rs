@@ -10,6 +10,7 @@ mod fault;
 mod hello;
 mod house;
 mod manual;
+mod refusal;
 mod ret_call_run;
 
 /// The memory functions are in the executable alone, where no test harness is.

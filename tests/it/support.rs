@@ -1,6 +1,8 @@
 //! Running the executable: plainly, under strace, with a syscall made to fail,
 //! under an emulator. A missing tool is a failure that says how to get it.
 
+pub(crate) mod regime;
+
 use std::{
     ffi::OsStr,
     io::Write,
@@ -23,7 +25,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn new(output: Output) -> Self {
+    pub(crate) fn new(output: Output) -> Self {
         let status = output.status;
         Self {
             stdout: output.stdout,

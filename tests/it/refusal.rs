@@ -1,0 +1,175 @@
+//! Hosts that deny memory for code: what is fallen back to, what is said, and
+//! that nothing false is printed.
+
+use crate::support::{
+    regime::{Answer, deny_execution, limit, mdwe, noexec_mounts},
+    *,
+};
+use std::process::Command;
+
+/// One use of each command that runs code, and what it prints.
+const COMMANDS: [(&[&str], &str, i32); 4] = [
+    (&["hello"], "Hello World!", 0),
+    (&["ret", "7"], "", 7),
+    (&["call"], "Hello, JIT!\n", 0),
+    (&["run", "b82a000000c3"], "42 0x2a\n", 0),
+];
+
+/// Runs the executable after `regime` has prepared the process.
+fn under(regime: impl Fn(&mut Command), args: &[&str], more: &[&str]) -> Run {
+    let mut command = command(args);
+    // Options go before what a command may take as its own.
+    command.args(more);
+    regime(&mut command);
+    finish(command)
+}
+
+#[test]
+fn default_falls_back_to_two_views_where_protection_cannot_change() {
+    let regimes: [fn(&mut Command); 2] =
+        [|c| mdwe(c), |c| deny_execution(c, Answer::Errno(libc::EPERM as u16))];
+    for (regime, errno) in
+        regimes.into_iter().zip(["EACCES (Permission denied)", "EPERM (Operation not permitted)"])
+    {
+        for (args, stdout, status) in COMMANDS {
+            under(regime, args, &[]).expect(stdout, "", status);
+            let said = format!("barejit: {}: wx: mprotect: {errno}; falling back to dual\n", args[0]);
+            under(regime, args, &["--verbose"]).expect(stdout, &said, status);
+        }
+    }
+}
+
+#[test]
+fn an_explicit_map_never_falls_back() {
+    for (args, stdout, status) in COMMANDS {
+        for (map, call) in [("wx", "mprotect"), ("rwx", "mmap")] {
+            let said = format!("barejit: {}: {call}: EACCES (Permission denied)\n", args[0]);
+            under(mdwe, args, &["--map", map]).expect("", &said, 1);
+        }
+        for map in ["dual", "sealed", "file"] {
+            under(mdwe, args, &["--map", map]).expect(stdout, "", status);
+        }
+    }
+}
+
+#[test]
+fn a_lying_kernel_is_found_out_or_explained() {
+    let lie = |c: &mut Command| deny_execution(c, Answer::Errno(0));
+    // Guarded: the first strategy faults at once and the next is tried.
+    under(lie, &["run", "b82a000000c3"], &[]).expect("42 0x2a\n", "", 0);
+    under(lie, &["run", "b82a000000c3"], &["--map", "wx"]).expect(
+        "",
+        "barejit: run: generated code at 0x0 [B8 2A 00 00 00 C3]: SIGSEGV (the page is not executable)\n",
+        3,
+    );
+    // The fixed call lists have no handler: death, but nothing false printed.
+    for (args, ..) in &COMMANDS[..3] {
+        under(lie, args, &[]).expect("", "", -libc::SIGSEGV);
+    }
+    // Writable and executable at once: the lie is an address of 0.
+    for (args, ..) in COMMANDS {
+        let said = format!("barejit: {}: mmap: claimed success without effect\n", args[0]);
+        under(lie, args, &["--map", "rwx"]).expect("", &said, 1);
+    }
+}
+
+#[test]
+fn a_filter_that_traps_counts_as_a_refusal_where_signals_are_handled() {
+    let trap = |c: &mut Command| deny_execution(c, Answer::Trap);
+    under(trap, &["run", "b82a000000c3"], &["--verbose"]).expect(
+        "42 0x2a\n",
+        "barejit: run: wx: mprotect: EPERM (Operation not permitted); falling back to dual\n",
+        0,
+    );
+    under(trap, &["hello"], &[]).expect("", "", -libc::SIGSYS);
+}
+
+#[test]
+fn a_filter_that_kills_leaves_nothing_false_behind() {
+    for (args, stdout, status) in COMMANDS {
+        let kill = |c: &mut Command| deny_execution(c, Answer::Kill);
+        under(kill, args, &[]).expect("", "", -libc::SIGSYS);
+        under(kill, args, &["--map", "dual"]).expect(stdout, "", status);
+    }
+}
+
+#[test]
+fn a_file_limit_of_nothing_is_a_refusal_and_no_signal() {
+    for (args, stdout, status) in COMMANDS {
+        under(|c| limit(c, libc::RLIMIT_FSIZE, 0), args, &[]).expect(stdout, "", status);
+        let both = |c: &mut Command| {
+            limit(c, libc::RLIMIT_FSIZE, 0);
+            mdwe(c);
+        };
+        let said = format!(
+            "barejit: {}: no executable memory: wx: mprotect: EACCES (Permission denied); \
+             dual: ftruncate: EFBIG (File too large); sealed: ftruncate: EFBIG (File too large); \
+             file: fallocate: EFBIG (File too large)\n",
+            args[0]
+        );
+        under(both, args, &[]).expect("", &said, 1);
+    }
+}
+
+#[test]
+fn little_memory_is_success_or_one_clear_line() {
+    for (resource, (args, stdout, status)) in
+        [libc::RLIMIT_AS, libc::RLIMIT_DATA].into_iter().flat_map(|r| COMMANDS.map(|c| (r, c)))
+    {
+        // Until there is room for the executable itself the kernel kills it.
+        let (mut loaded, mut done) = (false, false);
+        for kibibytes in (0..=1024).step_by(16) {
+            let mut command = command(args);
+            limit(&mut command, resource, kibibytes * 1024);
+            let Ok(output) = command.output() else { continue };
+            let run = Run::new(output);
+            done = run.status == status && run.text() == stdout && run.stderr.is_empty();
+            let refused = run.status == 1
+                && run.stdout.is_empty()
+                && run.stderr.starts_with("barejit: ")
+                && run.stderr.contains(": ENOMEM (")
+                && run.stderr.lines().count() == 1;
+            let killed = run.status < 0 && run.stdout.is_empty() && run.stderr.is_empty();
+            assert!(done || refused || (killed && !loaded), "{args:?} in {kibibytes} KiB: {run:?}");
+            loaded |= !killed;
+        }
+        assert!(done, "{args:?} does not do with a MiB");
+    }
+}
+
+#[test]
+fn a_noexec_mount_refuses_nameless_files() {
+    for (args, ..) in COMMANDS {
+        let said = format!("barejit: {}: mmap: EPERM (Operation not permitted)\n", args[0]);
+        under(noexec_mounts, args, &["--map", "file"]).expect("", &said, 1);
+    }
+}
+
+#[test]
+fn what_cannot_be_fallen_back_to_is_named_with_its_step() {
+    let log = ["-e", "inject=mprotect:error=EACCES", "-e", "inject=memfd_create:error=ENOSYS"];
+    let (run, _) = strace(&[&log[..], &["-e", "inject=fallocate:error=ENOSPC"]].concat(), &["hello"]);
+    run.expect(
+        "",
+        "barejit: hello: no executable memory: wx: mprotect: EACCES (Permission denied); \
+         dual: memfd_create: ENOSYS (Invalid system call number); \
+         sealed: memfd_create: ENOSYS (Invalid system call number); \
+         file: fallocate: ENOSPC (No space left on device)\n",
+        1,
+    );
+}
+
+#[test]
+fn old_kernels_without_the_newer_flags_still_serve() {
+    for map in ["dual", "sealed"] {
+        inject("memfd_create:error=EINVAL:when=1", &["hello", "--map", map]).expect("Hello World!", "", 0);
+    }
+    inject("fcntl:error=EINVAL:when=1", &["hello", "--map", "sealed"]).expect("Hello World!", "", 0);
+    inject("fallocate:error=EOPNOTSUPP", &["hello", "--map", "file"]).expect("Hello World!", "", 0);
+    for errno in ["EISDIR", "EOPNOTSUPP"] {
+        let (run, calls) =
+            strace(&["-e", &format!("inject=open:error={errno}:when=1")], &["hello", "--map", "file"]);
+        run.expect("Hello World!", "", 0);
+        assert!(calls.iter().any(|call| call.name == "unlink"), "{calls:?}");
+    }
+}

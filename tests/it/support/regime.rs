@@ -1,0 +1,105 @@
+//! Hosts that deny: limits and filters that the child puts upon itself before it
+//! becomes the executable.
+
+use std::{ffi::CStr, io, os::unix::process::CommandExt, process::Command};
+
+fn checked(result: i64) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has `command` call `set` after fork(2).
+fn before_exec(command: &mut Command, set: impl FnMut() -> io::Result<()> + Send + Sync + 'static) {
+    // SAFETY: what the callers here pass makes system calls and nothing else.
+    unsafe { command.pre_exec(set) };
+}
+
+/// prctl(PR_SET_MDWE): what is not executable when it is mapped never becomes so,
+/// and nothing is mapped writable and executable.
+pub(crate) fn mdwe(command: &mut Command) {
+    const SET_MDWE: i32 = 65;
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::prctl(SET_MDWE, 1, 0, 0, 0) }.into())
+    });
+}
+
+/// A limit of setrlimit(2), soft and hard.
+pub(crate) fn limit(command: &mut Command, resource: u32, value: u64) {
+    before_exec(command, move || {
+        let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+        // SAFETY: the structure is read.
+        checked(unsafe { libc::setrlimit(resource, &limit) }.into())
+    });
+}
+
+/// Empty tmpfs, mounted noexec, on every directory for nameless files.
+pub(crate) fn noexec_mounts(command: &mut Command) {
+    fn mount(kind: &CStr, at: &CStr, flags: u64) -> io::Result<()> {
+        // SAFETY: strings that end.
+        checked(unsafe {
+            libc::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), flags, std::ptr::null()).into()
+        })
+    }
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::unshare(libc::CLONE_NEWNS) }.into())?;
+        mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE)?;
+        for directory in [c"/dev/shm", c"/tmp", c"/var/tmp"] {
+            mount(c"tmpfs", directory, libc::MS_NOEXEC)?;
+        }
+        Ok(())
+    });
+}
+
+/// What a filter answers to a call that would make memory executable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    /// This errno; 0 is a lie.
+    Errno(u16),
+    /// SIGSYS, to be handled.
+    Trap,
+    /// SIGSYS, the end.
+    Kill,
+}
+
+/// A seccomp filter like that of systemd's MemoryDenyWriteExecute.
+pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
+    const LOAD: u16 = 0x20;
+    const EQUAL: u16 = 0x15;
+    const ANY: u16 = 0x45;
+    const AND: u16 = 0x54;
+    const RETURN: u16 = 0x06;
+    const NUMBER: u32 = 0;
+    /// Low half of the third argument.
+    const PROT: u32 = 16 + 2 * 8;
+    const ALLOW: u32 = 0x7FFF_0000;
+    let denied = match answer {
+        Answer::Errno(errno) => 0x0005_0000 | u32::from(errno),
+        Answer::Trap => 0x0003_0000,
+        Answer::Kill => 0x8000_0000,
+    };
+    let op = |code, yes, no, k| libc::sock_filter { code, jt: yes, jf: no, k };
+    let filter = [
+        op(LOAD, 0, 0, NUMBER),
+        op(EQUAL, 2, 0, libc::SYS_mmap as u32),
+        op(EQUAL, 4, 0, libc::SYS_mprotect as u32),
+        op(EQUAL, 3, 7, libc::SYS_pkey_mprotect as u32),
+        // mmap: writable and executable at once?
+        op(LOAD, 0, 0, PROT),
+        op(AND, 0, 0, 6),
+        op(EQUAL, 3, 4, 6),
+        // mprotect: executable?
+        op(LOAD, 0, 0, PROT),
+        op(ANY, 1, 0, 4),
+        op(RETURN, 0, 0, ALLOW),
+        op(RETURN, 0, 0, denied),
+        op(RETURN, 0, 0, ALLOW),
+    ];
+    before_exec(command, move || {
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+        // SAFETY: numbers only.
+        checked(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into())?;
+        // SAFETY: the program is read.
+        checked(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program).into() })
+    });
+}
