@@ -72,16 +72,3 @@ fn a_jump_to_what_is_not_executable_is_explained() {
     let words = run(&["hello", "--map", "none", "--layout", "words"]);
     words.expect("", line, 3);
 }
-
-#[test]
-fn a_call_back_that_panics_ends_the_call_and_nothing_else() {
-    let run = run(&["call", "--panic"]);
-    assert_eq!((run.text().as_str(), run.status), ("", 3), "{run:?}");
-    let start = "barejit: the call-back panicked at src/host/callback.rs:";
-    assert!(run.stderr.starts_with(start) && run.stderr.ends_with(": as it was asked to\n"), "{run:?}");
-    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
-    // The memory was given back after the escape.
-    let (_, calls) = strace(&[], &["call", "--panic"]);
-    let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
-    assert_eq!(names, ["mmap", "mprotect", "write", "munmap", "exit_group"]);
-}
