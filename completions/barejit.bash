@@ -8,13 +8,13 @@ _barejit() {
         hello:--layout) words='listing words' ;;
         hello:--map) words='wx rwx dual sealed file' ;;
         hello:--map) words='inplace none' ;;
-        hello:*) words='--layout --map --verbose --map --help' ;;
+        hello:*) words='--layout --map --sandbox --verbose --map --help' ;;
         ret:--map) words='wx rwx dual sealed file' ;;
-        ret:*) words='--map --verbose --help' ;;
+        ret:*) words='--map --sandbox --verbose --help' ;;
         call:--map) words='wx rwx dual sealed file' ;;
-        call:*) words='--as-documented --panic --map --verbose --help' ;;
+        call:*) words='--as-documented --panic --map --sandbox --verbose --help' ;;
         run:--map) words='wx rwx dual sealed file' ;;
-        run:*) words='--map --verbose --help' ;;
+        run:*) words='--map --sandbox --verbose --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

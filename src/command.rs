@@ -13,6 +13,8 @@ macro_rules! running_help {
                     of these that this host grants, rwx left out: written, then
                     sealed; writable and executable at once; two views of a
                     memory file; a sealed memory file; a nameless file
+  --sandbox         before running, give up every right that is not needed any
+                    more: most syscalls, and any change to the code
   --verbose         tell which of them were refused, and why
 "
     };
@@ -31,6 +33,7 @@ pub(crate) fn shared(cli: &mut Cli, argument: &Arg<Word>, options: &mut Options)
             let place = cli.choice("--map", Map::names(None))?;
             options.map = Some(Map::chosen(place, None));
         }
+        Arg::Long(Word(b"sandbox")) => options.sandbox = true,
         Arg::Long(Word(b"verbose")) => options.verbose = Some(cli.command()),
         _ => return Ok(false),
     }

@@ -22,7 +22,7 @@ mod file;
 pub use crate::sys::{Guard, PageSize};
 
 use crate::code::{Code, Page};
-use crate::sys::{Error, Fd, MapFlags, OwnedFd, Prot, Region, Source, linux};
+use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Settled, Source, linux};
 use core::{marker::PhantomData, mem, ops::Deref, ptr::NonNull};
 
 const READ_WRITE: Prot = Prot::READ.union(Prot::WRITE);
@@ -263,6 +263,48 @@ impl<Phase: Runs> Memory<Phase> {
         assert!((offset as usize) < self.size().bytes(), "entry outside the code memory");
         // SAFETY: the address is mapped and executable as long as `self` is
         // borrowed; the rest are duties 1 and 2 of the caller.
+        unsafe { Symbol::at(self.address() + offset as usize) }
+    }
+}
+
+impl Memory<Executable> {
+    /// Makes the memory what it is until the process ends, where the kernel can
+    /// (Linux 6.10); else the memory comes back as it was.
+    ///
+    /// # Errors
+    /// What mseal(2) answers, unless it does not exist.
+    pub fn settle(self) -> Result<Result<Immutable, Self>, Error> {
+        let Self { region, backing, phase } = self;
+        match region.settle() {
+            Ok(settled) => Ok(Ok(Immutable(settled))),
+            Err((region, Error { errno: Errno::ENOSYS, .. })) => Ok(Err(Self { region, backing, phase })),
+            Err((_, error)) => Err(error),
+        }
+    }
+}
+
+/// Executable memory that nobody can change, move or unmap any more, this program
+/// included: the kernel refuses.
+#[derive(Debug)]
+pub struct Immutable(Settled);
+
+impl Immutable {
+    /// Where the code runs.
+    pub fn address(&self) -> usize {
+        self.0.address()
+    }
+
+    /// The function at `offset`.
+    ///
+    /// # Safety
+    /// As [`Memory::function`].
+    ///
+    /// # Panics
+    /// If `offset` is outside the memory.
+    pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
+        assert!((offset as usize) < self.0.size().bytes(), "entry outside the code memory");
+        // SAFETY: the address stays mapped and executable; the rest are the
+        // caller's duties.
         unsafe { Symbol::at(self.address() + offset as usize) }
     }
 }

@@ -242,10 +242,12 @@ pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
 fn fault(code: Range<usize>) -> Fault {
     let (signal, reason) = (Signal::new(RECORD.signal.load(Relaxed)), RECORD.reason.load(Relaxed));
     let mut rip = RECORD.rip.load(Relaxed);
-    if signal == Signal::TRAP && reason == signal::KERNEL {
-        // RIP is behind an `int3`, which has one byte (SDM vol. 3A, 6.5).
-        rip = rip.wrapping_sub(1);
-    }
+    // RIP is behind an `int3` (SDM vol. 3A, 6.5) and behind a `syscall`.
+    rip = rip.wrapping_sub(match (signal, reason) {
+        (Signal::TRAP, signal::KERNEL) => 1,
+        (Signal::SYS, signal::SECCOMP) => 2,
+        _ => 0,
+    });
     let place = if code.contains(&rip) { Place::Code((rip - code.start) as u32) } else { Place::Wild(rip) };
     let (address, store) = (RECORD.address.load(Relaxed), RECORD.store.load(Relaxed));
     Fault { signal, reason, place, start: code.start, address, store, syscall: RECORD.syscall.load(Relaxed) }

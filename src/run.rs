@@ -9,10 +9,10 @@ pub use crate::fault::Args;
 pub use diagnosis::Diagnosis;
 
 use crate::code::{Code, Page};
-use crate::exec::{Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
+use crate::exec::{Executable, Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
 use crate::fault::{self, Ending, Entry, Fault};
 use crate::host::Output;
-use crate::sys::{self, Errno};
+use crate::sys::{self, Errno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
 
 /// How code gets into executable memory.
@@ -69,6 +69,10 @@ pub struct Options {
     pub guarded: bool,
     /// In whose name to say which strategy the default has fallen back to.
     pub verbose: Option<&'static str>,
+    /// Whether to give up every right that the rest of the run does not need,
+    /// before the code runs, for good; implies handlers of signals. The code's
+    /// pages then stay, where the kernel can have that.
+    pub sandbox: bool,
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
@@ -76,10 +80,15 @@ pub struct Options {
 
 impl Options {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self = Self { map: None, guarded: false, verbose: None, output: None };
+    pub const BARE: Self = Self { map: None, guarded: false, verbose: None, sandbox: false, output: None };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
+
+    /// Whether signals are handled, whatever that costs in syscalls.
+    fn handled(&self) -> bool {
+        self.guarded || self.sandbox
+    }
 
     /// The same with `output` flushed if INT, TERM or HUP arrive while the code
     /// runs. It must live until [`run`] is done.
@@ -144,46 +153,17 @@ pub enum Outcome {
 /// # Errors
 /// The syscall that refused to give, seal or take back the memory.
 pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outcome, Error> {
-    if options.guarded || matches!(options.map, Some(Map::NotExecutable(..))) {
+    if options.handled() || matches!(options.map, Some(Map::NotExecutable(..))) {
         fault::install()?;
     }
     match options.map {
         // SAFETY: (1 to 4) the caller's.
+        Some(map) => unsafe { attempt(map, code, &args, options) }.map_err(|failure| match failure {
+            Failure::Before(error) | Failure::After(error) => Error::Refused(error),
+        }),
+        // SAFETY: (1 to 4) the caller's.
         None => unsafe { first_that_works(code, &args, options) },
-        Some(Map::Strategy(strategy)) => {
-            // SAFETY: (1 to 4) the caller's.
-            Ok(unsafe { protected(strategy, code, &args, options) }?)
-        }
-        Some(Map::Unprotected) => {
-            // SAFETY: (1) nothing else learns the address.
-            let mut memory = unsafe { Unprotected::map(code.bytes().len().next_multiple_of(128)) }?;
-            memory.load(code);
-            // SAFETY: (1, 2) the caller's duties 1 and 2.
-            let entry = unsafe { memory.function(code.entry()) };
-            // SAFETY: (1 to 4) the caller's.
-            Ok(unsafe { call(*entry, range(memory.address(), code), &args, options) }?)
-        }
-        Some(Map::InPlace(page, offset)) => {
-            let memory = InPlace::seal(page)?;
-            // SAFETY: (1, 2) the caller's duties 1 and 2.
-            let entry = unsafe { memory.function(offset + code.entry()) };
-            let start = memory.address() + offset as usize;
-            // SAFETY: (1 to 4) the caller's.
-            Ok(unsafe { call(*entry, range(start, code), &args, options) }?)
-        }
-        Some(Map::NotExecutable(page, offset)) => {
-            let memory = NotExecutable(page);
-            // SAFETY: (1) the signal that this raises is handled.
-            let entry = unsafe { memory.function(offset + code.entry()) };
-            let start = memory.address() + offset as usize;
-            // SAFETY: (1 to 4) the caller's.
-            Ok(unsafe { call(*entry, range(start, code), &args, options) }?)
-        }
     }
-}
-
-fn range(start: usize, code: &Code<'_>) -> Range<usize> {
-    start..start + code.bytes().len()
 }
 
 /// Runs the code by the first strategy that this host grants.
@@ -194,8 +174,8 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> R
     let mut errors = [sys::Error { call: "", errno: Errno::new(0) }; Strategy::ALL.len()];
     for (i, strategy) in Strategy::ALL.into_iter().enumerate() {
         // SAFETY: (1 to 4) the caller's; nothing of the code has run before.
-        let error = match unsafe { protected(strategy, code, args, options) } {
-            Ok(Outcome::Faulted(fault)) if fault.not_executable(code.entry()) => {
+        let error = match unsafe { attempt(Map::Strategy(strategy), code, args, options) } {
+            Ok(Outcome::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {
                 // The kernel has granted it, and lied.
                 sys::Error { call: "mprotect", errno: Errno::new(0) }
             }
@@ -212,42 +192,82 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> R
     Err(Error::NoStrategy(errors))
 }
 
-/// A refusal while it can be tried again, or when the code has run.
+/// A refusal while something else can be tried, or when it is too late for that.
 enum Failure {
     Before(sys::Error),
     After(sys::Error),
 }
 
-impl From<Failure> for Error {
-    fn from((Failure::Before(error) | Failure::After(error)): Failure) -> Self {
-        Self::Refused(error)
-    }
-}
-
-/// Runs the code by one strategy.
+/// Runs the code in one way.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
-unsafe fn protected(
-    strategy: Strategy,
-    code: &Code<'_>,
-    args: &Args,
-    options: &Options,
-) -> Result<Outcome, Failure> {
-    let guard = if options.guarded { Guard::PAGE } else { Guard::None };
-    let obtain = || {
-        let mut memory = Memory::obtain(strategy, PageSize::needed(code.bytes().len())?, guard)?;
-        memory.load(code);
-        memory.seal()
-    };
-    let memory = obtain().map_err(Failure::Before)?;
-    // SAFETY: (1, 2) the caller's duties 1 and 2.
-    let entry = unsafe { memory.function(code.entry()) };
+unsafe fn attempt(map: Map, code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Failure> {
+    // SAFETY: (1, 2) the caller's.
+    let loaded = unsafe { load(map, code, options) }.map_err(Failure::Before)?;
+    let place = loaded.start..loaded.start + code.bytes().len();
     // SAFETY: (1 to 4) the caller's.
-    let outcome = unsafe { call(*entry, range(memory.address(), code), args, options) };
-    let outcome = outcome.map_err(Failure::Before)?;
-    memory.release().map_err(Failure::After)?;
+    let outcome = unsafe { call(loaded.entry, place, args, options) }.map_err(Failure::After)?;
+    if let Some(memory) = loaded.memory {
+        memory.release().map_err(Failure::After)?;
+    }
     Ok(outcome)
+}
+
+/// Code that can be called as long as this lives.
+struct Loaded {
+    entry: Entry,
+    /// Where the code begins.
+    start: usize,
+    /// What is to be released afterwards, if anything.
+    memory: Option<Memory<Executable>>,
+}
+
+/// Gets the code into executable memory.
+///
+/// # Safety
+/// 1, 2. As [`run`].
+unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, sys::Error> {
+    let (bytes, at) = (code.bytes().len(), code.entry());
+    match map {
+        Map::Strategy(strategy) => {
+            let guard = if options.handled() { Guard::PAGE } else { Guard::None };
+            let mut memory = Memory::obtain(strategy, PageSize::needed(bytes)?, guard)?;
+            memory.load(code);
+            let sealed = memory.seal()?;
+            let memory = match if options.sandbox { sealed.settle()? } else { Err(sealed) } {
+                Ok(memory) => {
+                    // SAFETY: (1, 2) the caller's duties 1 and 2.
+                    let entry = *unsafe { memory.function(at) };
+                    return Ok(Loaded { entry, start: memory.address(), memory: None });
+                }
+                Err(memory) => memory,
+            };
+            // SAFETY: (1, 2) the caller's duties 1 and 2.
+            let entry = *unsafe { memory.function(at) };
+            Ok(Loaded { entry, start: memory.address(), memory: Some(memory) })
+        }
+        Map::Unprotected => {
+            // SAFETY: (1) nothing else learns the address.
+            let mut memory = unsafe { Unprotected::map(bytes.next_multiple_of(128)) }?;
+            memory.load(code);
+            // SAFETY: (1, 2) the caller's duties 1 and 2.
+            let entry = *unsafe { memory.function(at) };
+            Ok(Loaded { entry, start: memory.address(), memory: None })
+        }
+        Map::InPlace(page, offset) => {
+            let memory = InPlace::seal(page)?;
+            // SAFETY: (1, 2) the caller's duties 1 and 2.
+            let entry = *unsafe { memory.function(offset + at) };
+            Ok(Loaded { entry, start: memory.address() + offset as usize, memory: None })
+        }
+        Map::NotExecutable(page, offset) => {
+            let memory = NotExecutable(page);
+            // SAFETY: (1) the signal that this raises is handled.
+            let entry = *unsafe { memory.function(offset + at) };
+            Ok(Loaded { entry, start: memory.address() + offset as usize, memory: None })
+        }
+    }
 }
 
 /// Calls the code, which lies in `place`.
@@ -260,13 +280,18 @@ unsafe fn call(
     args: &Args,
     options: &Options,
 ) -> Result<Outcome, sys::Error> {
-    // SAFETY: (1 to 3) the caller's.
-    let body = || unsafe { fault::call(entry, args, place.clone()) };
+    let body = || {
+        if options.sandbox {
+            sandbox::enter()?;
+        }
+        // SAFETY: (1 to 3) the caller's.
+        Ok(unsafe { fault::call(entry, args, place) })
+    };
     let ending = match options.output {
         None => body(),
         // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
         Some(output) => unsafe { fault::rescuing(output.as_ptr().cast(), rescue, body) }?,
-    };
+    }?;
     Ok(match ending {
         Ending::Returned(value) => Outcome::Returned(value),
         Ending::Faulted(fault) => Outcome::Faulted(fault),

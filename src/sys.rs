@@ -7,12 +7,13 @@
 pub mod linux;
 pub mod process;
 mod region;
+pub mod sandbox;
 pub mod signal;
 
 use bitflags::bitflags;
 use core::fmt;
 
-pub use region::{Guard, PageSize, Region, Source};
+pub use region::{Guard, PageSize, Region, Settled, Source};
 pub use syscalls::Errno;
 
 bitflags! {

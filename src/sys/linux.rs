@@ -1,6 +1,7 @@
 //! The syscalls of barejit, one thin function each, in the order of section 2
 //! of the Linux manual. No other file makes one.
 
+use super::sandbox::Instruction;
 use super::signal::{Action, AlternateStack, Disposition, Signal};
 use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region};
 use core::{ffi::CStr, mem, ptr::NonNull};
@@ -36,13 +37,21 @@ pub fn is_terminal(fd: Fd) -> bool {
     unsafe { syscall!(Sysno::ioctl, fd.0, TCGETS, termios.as_mut_ptr()) }.is_ok()
 }
 
+/// getpid(2).
+///
+/// # Errors
+/// The errno of the call, which only a filter can cause.
+pub fn getpid() -> Result<usize, Error> {
+    // SAFETY: asking for one's own number touches nothing.
+    named("getpid", unsafe { syscall!(Sysno::getpid) })
+}
+
 /// kill(2) of this process itself.
 ///
 /// # Errors
 /// The errno of the call.
 pub fn kill_self(signal: Signal) -> Result<(), Error> {
-    // SAFETY: asking for one's own number touches nothing.
-    let own = named("getpid", unsafe { syscall!(Sysno::getpid) })?;
+    let own = getpid()?;
     // SAFETY: a signal does what its disposition says, which is somebody's wish.
     named("kill", unsafe { syscall!(Sysno::kill, own, signal.number()) }).map(drop)
 }
@@ -330,4 +339,42 @@ pub fn file_size_limit() -> u64 {
     // SAFETY: the kernel writes two numbers, and there is room.
     let _ = unsafe { syscall!(Sysno::getrlimit, FSIZE, limits.as_mut_ptr()) };
     limits[0]
+}
+
+/// prctl(2) with PR_SET_NO_NEW_PRIVS: no program that this process becomes has
+/// more rights.
+///
+/// # Errors
+/// The errno of the call.
+pub(super) fn no_new_privileges() -> Result<(), Error> {
+    const SET_NO_NEW_PRIVS: usize = 38;
+    // SAFETY: rights are lost and no memory is touched.
+    named("prctl", unsafe { syscall!(Sysno::prctl, SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
+}
+
+/// seccomp(2) with SECCOMP_SET_MODE_FILTER.
+///
+/// # Errors
+/// The errno of the call.
+pub(super) fn seccomp(program: &[Instruction]) -> Result<(), Error> {
+    #[repr(C)]
+    struct Program {
+        size: u16,
+        instructions: *const Instruction,
+    }
+    const SET_MODE_FILTER: usize = 1;
+    let program = Program { size: program.len() as u16, instructions: program.as_ptr() };
+    // SAFETY: the kernel reads the program, whose size is its own.
+    named("seccomp", unsafe { syscall!(Sysno::seccomp, SET_MODE_FILTER, 0, &raw const program) }).map(drop)
+}
+
+/// mseal(2), of Linux 6.10 and later: the pages cannot be unmapped, moved or
+/// protected otherwise again.
+///
+/// # Errors
+/// The errno of the call, ENOSYS on older kernels.
+pub(super) fn mseal(address: NonNull<u8>, size: usize) -> Result<(), Error> {
+    // SAFETY: what the pages are for now they stay for.
+    let result = unsafe { syscall!(Sysno::mseal, address.as_ptr(), size, 0) };
+    named("mseal", result).map(drop)
 }

@@ -12,6 +12,7 @@ mod house;
 mod manual;
 mod refusal;
 mod ret_call_run;
+mod sandbox;
 
 /// The memory functions are in the executable alone, where no test harness is.
 #[path = "../../src/rt/mem.rs"]

@@ -116,9 +116,19 @@ pub(crate) struct Call {
 /// Runs the executable under strace with extra `options` and gives its syscalls
 /// after execve, without addresses that differ from run to run.
 pub(crate) fn strace(options: &[&str], args: &[&str]) -> (Run, Vec<Call>) {
+    strace_under(|_| {}, options, args)
+}
+
+/// The same, strace and executable both under a regime.
+pub(crate) fn strace_under(
+    regime: impl FnOnce(&mut Command),
+    options: &[&str],
+    args: &[&str],
+) -> (Run, Vec<Call>) {
     let log = scratch("strace");
     let mut strace = tool("strace", "strace");
     strace.arg("-o").arg(&log).args(options).arg(BAREJIT).args(args);
+    regime(&mut strace);
     let run = finish(strace);
     let text = std::fs::read_to_string(&log).unwrap_or_default();
     std::fs::remove_file(&log).unwrap_or_else(|error| panic!("strace left no log: {error}\n{run:?}"));

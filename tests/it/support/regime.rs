@@ -62,39 +62,29 @@ pub(crate) enum Answer {
     Kill,
 }
 
-/// A seccomp filter like that of systemd's MemoryDenyWriteExecute.
-pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
-    const LOAD: u16 = 0x20;
-    const EQUAL: u16 = 0x15;
-    const ANY: u16 = 0x45;
-    const AND: u16 = 0x54;
-    const RETURN: u16 = 0x06;
-    const NUMBER: u32 = 0;
-    /// Low half of the third argument.
-    const PROT: u32 = 16 + 2 * 8;
-    const ALLOW: u32 = 0x7FFF_0000;
-    let denied = match answer {
-        Answer::Errno(errno) => 0x0005_0000 | u32::from(errno),
-        Answer::Trap => 0x0003_0000,
-        Answer::Kill => 0x8000_0000,
-    };
-    let op = |code, yes, no, k| libc::sock_filter { code, jt: yes, jf: no, k };
-    let filter = [
-        op(LOAD, 0, 0, NUMBER),
-        op(EQUAL, 2, 0, libc::SYS_mmap as u32),
-        op(EQUAL, 4, 0, libc::SYS_mprotect as u32),
-        op(EQUAL, 3, 7, libc::SYS_pkey_mprotect as u32),
-        // mmap: writable and executable at once?
-        op(LOAD, 0, 0, PROT),
-        op(AND, 0, 0, 6),
-        op(EQUAL, 3, 4, 6),
-        // mprotect: executable?
-        op(LOAD, 0, 0, PROT),
-        op(ANY, 1, 0, 4),
-        op(RETURN, 0, 0, ALLOW),
-        op(RETURN, 0, 0, denied),
-        op(RETURN, 0, 0, ALLOW),
-    ];
+const LOAD: u16 = 0x20;
+const EQUAL: u16 = 0x15;
+const ANY: u16 = 0x45;
+const AND: u16 = 0x54;
+const RETURN: u16 = 0x06;
+const NUMBER: u32 = 0;
+const ALLOW: u32 = 0x7FFF_0000;
+
+const fn op(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
+impl Answer {
+    fn value(self) -> u32 {
+        match self {
+            Self::Errno(errno) => 0x0005_0000 | u32::from(errno),
+            Self::Trap => 0x0003_0000,
+            Self::Kill => 0x8000_0000,
+        }
+    }
+}
+
+fn filter(command: &mut Command, filter: Vec<libc::sock_filter>) {
     before_exec(command, move || {
         let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
         // SAFETY: numbers only.
@@ -102,4 +92,43 @@ pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
         // SAFETY: the program is read.
         checked(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program).into() })
     });
+}
+
+/// A seccomp filter that answers one call.
+pub(crate) fn deny(command: &mut Command, call: u32, answer: Answer) {
+    filter(
+        command,
+        vec![
+            op(LOAD, 0, 0, NUMBER),
+            op(EQUAL, 0, 1, call),
+            op(RETURN, 0, 0, answer.value()),
+            op(RETURN, 0, 0, ALLOW),
+        ],
+    );
+}
+
+/// A seccomp filter like that of systemd's MemoryDenyWriteExecute.
+pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
+    /// Low half of the third argument.
+    const PROT: u32 = 16 + 2 * 8;
+    let denied = answer.value();
+    filter(
+        command,
+        vec![
+            op(LOAD, 0, 0, NUMBER),
+            op(EQUAL, 2, 0, libc::SYS_mmap as u32),
+            op(EQUAL, 4, 0, libc::SYS_mprotect as u32),
+            op(EQUAL, 3, 7, libc::SYS_pkey_mprotect as u32),
+            // mmap: writable and executable at once?
+            op(LOAD, 0, 0, PROT),
+            op(AND, 0, 0, 6),
+            op(EQUAL, 3, 4, 6),
+            // mprotect: executable?
+            op(LOAD, 0, 0, PROT),
+            op(ANY, 1, 0, 4),
+            op(RETURN, 0, 0, ALLOW),
+            op(RETURN, 0, 0, denied),
+            op(RETURN, 0, 0, ALLOW),
+        ],
+    );
 }

@@ -1,0 +1,131 @@
+//! Least power: a seccomp filter that leaves this process what the rest of a run
+//! needs, and nothing else, for good (seccomp(2)).
+//!
+//! ```text
+//!   another architecture ──▶ trap
+//!   a call that is FREE ──▶ allow
+//!   a call that is BOUND ──▶ its argument decides
+//!   any other ──▶ trap, which is SIGSYS at the instruction
+//! ```
+
+use super::{Error, Prot, linux};
+use syscalls::Sysno;
+
+/// An instruction of classic BPF (linux/filter.h).
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Instruction {
+    code: u16,
+    yes: u8,
+    no: u8,
+    operand: u32,
+}
+
+/// Offsets into what a filter is shown, struct seccomp_data.
+mod data {
+    pub(super) const NUMBER: u32 = 0;
+    pub(super) const ARCHITECTURE: u32 = 4;
+
+    /// The low half of an argument.
+    pub(super) const fn argument(index: u32) -> u32 {
+        16 + 8 * index
+    }
+}
+
+/// Allowed whatever the arguments: to read and print, to have a heap, to come back
+/// from a signal and to end.
+const FREE: [Sysno; 12] = [
+    Sysno::write,
+    Sysno::read,
+    Sysno::poll,
+    Sysno::brk,
+    Sysno::mremap,
+    Sysno::munmap,
+    Sysno::rt_sigreturn,
+    Sysno::rt_sigaction,
+    Sysno::getpid,
+    Sysno::close,
+    Sysno::exit,
+    Sysno::exit_group,
+];
+
+/// Allowed if an argument is right.
+struct Bound {
+    call: Sysno,
+    argument: u32,
+    test: Test,
+}
+
+enum Test {
+    /// Equal to this.
+    Equal(u32),
+    /// None of these bits.
+    Without(u32),
+}
+
+const BOUND: usize = 3;
+const SIZE: usize = 3 + FREE.len() + 3 * BOUND + 2;
+
+const fn load(offset: u32) -> Instruction {
+    const LD_W_ABS: u16 = 0x20;
+    Instruction { code: LD_W_ABS, yes: 0, no: 0, operand: offset }
+}
+
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_ANY: u16 = 0x45;
+
+/// `yes` and `no` are the places to go on at, not distances.
+const fn jump(code: u16, operand: u32, here: usize, yes: usize, no: usize) -> Instruction {
+    Instruction { code, yes: (yes - here - 1) as u8, no: (no - here - 1) as u8, operand }
+}
+
+const fn answer(operand: u32) -> Instruction {
+    const RET_K: u16 = 0x06;
+    Instruction { code: RET_K, yes: 0, no: 0, operand }
+}
+
+/// The filter for the process with this number.
+fn program(process: u32) -> [Instruction; SIZE] {
+    const X86_64: u32 = 0xC000_003E;
+    const RETURN_TRAP: u32 = 0x0003_0000;
+    const RETURN_ALLOW: u32 = 0x7FFF_0000;
+    const TCGETS: u32 = 0x5401;
+    const TRAP: usize = SIZE - 2;
+    const ALLOW: usize = SIZE - 1;
+    let bound: [Bound; BOUND] = [
+        Bound { call: Sysno::mmap, argument: 2, test: Test::Without(Prot::EXEC.bits()) },
+        Bound { call: Sysno::kill, argument: 0, test: Test::Equal(process) },
+        Bound { call: Sysno::ioctl, argument: 1, test: Test::Equal(TCGETS) },
+    ];
+    let mut program = [answer(RETURN_TRAP); SIZE];
+    program[0] = load(data::ARCHITECTURE);
+    program[1] = jump(JUMP_EQUAL, X86_64, 1, 2, TRAP);
+    program[2] = load(data::NUMBER);
+    let mut at = 3;
+    for call in FREE {
+        program[at] = jump(JUMP_EQUAL, call as u32, at, ALLOW, at + 1);
+        at += 1;
+    }
+    for Bound { call, argument, test } in bound {
+        program[at] = jump(JUMP_EQUAL, call as u32, at, at + 1, at + 3);
+        program[at + 1] = load(data::argument(argument));
+        program[at + 2] = match test {
+            Test::Equal(value) => jump(JUMP_EQUAL, value, at + 2, ALLOW, TRAP),
+            Test::Without(bits) => jump(JUMP_ANY, bits, at + 2, TRAP, ALLOW),
+        };
+        at += 3;
+    }
+    program[ALLOW] = answer(RETURN_ALLOW);
+    program
+}
+
+/// Gives up every right that the rest of a run does not need. There is no way
+/// back.
+///
+/// # Errors
+/// The syscall that refused.
+pub fn enter() -> Result<(), Error> {
+    let program = program(linux::getpid()? as u32);
+    linux::no_new_privileges()?;
+    linux::seccomp(&program)
+}

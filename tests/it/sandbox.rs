@@ -1,0 +1,83 @@
+//! `--sandbox`: the rest of a run goes on, and nothing else does.
+
+use crate::support::{
+    regime::{Answer, deny},
+    *,
+};
+use std::process::Command;
+
+/// mov eax, number; mov edi, argument; syscall; ret
+fn syscall(number: u32, argument: u32) -> String {
+    let hex = |value: u32| value.to_le_bytes().map(|byte| format!("{byte:02x}")).concat();
+    format!("b8{}bf{}0f05c3", hex(number), hex(argument))
+}
+
+#[test]
+fn what_a_run_needs_goes_on() {
+    for map in ["wx", "rwx", "dual", "sealed", "file", "inplace"] {
+        run(&["hello", "--sandbox", "--map", map]).expect("Hello World!", "", 0);
+    }
+    run(&["ret", "--sandbox", "7"]).expect("", "", 7);
+    run(&["call", "--sandbox"]).expect("Hello, JIT!\n", "", 0);
+    run(&["run", "--sandbox", "b82a000000c3"]).expect("42 0x2a\n", "", 0);
+    assert_eq!(run(&["run", "--sandbox", &syscall(libc::SYS_getpid as u32, 0)]).status, 0);
+}
+
+#[test]
+fn other_syscalls_are_refused_at_the_instruction() {
+    for number in [libc::SYS_openat, libc::SYS_execve, libc::SYS_socket, libc::SYS_mprotect, libc::SYS_fork] {
+        let line =
+            format!("barejit: run: generated code at 0xa [0F 05 C3]: SIGSYS (syscall {number} is refused)\n");
+        run(&["run", "--sandbox", &syscall(number as u32, 0)]).expect("", &line, 3);
+    }
+    // kill: oneself may be, init may not.
+    let line = format!(
+        "barejit: run: generated code at 0xa [0F 05 C3]: SIGSYS (syscall {} is refused)\n",
+        libc::SYS_kill
+    );
+    run(&["run", "--sandbox", &syscall(libc::SYS_kill as u32, 1)]).expect("", &line, 3);
+    // int 0x80 is another architecture's way in: the filter knows only ours.
+    let run = run(&["run", "--sandbox", "b814000000cd80c3"]);
+    assert_eq!((run.text().as_str(), run.status), ("", 3), "{run:?}");
+}
+
+#[test]
+fn faults_and_panics_are_caught_as_without_it() {
+    run(&["run", "--sandbox", "0f0b"]).expect(
+        "",
+        "barejit: run: generated code at 0x0 [0F 0B]: SIGILL (invalid instruction)\n",
+        3,
+    );
+    assert_eq!(run(&["call", "--sandbox", "--panic"]).status, 3);
+}
+
+#[test]
+fn sealed_code_is_not_unmapped_where_the_kernel_seals() {
+    const MSEAL: u32 = 462;
+    let released = |regime: &dyn Fn(&mut Command)| {
+        let (run, calls) = strace_under(regime, &[], &["hello", "--sandbox"]);
+        run.expect("Hello World!", "", 0);
+        calls.iter().any(|call| call.name == "munmap")
+    };
+    assert!(released(&|command| deny(command, MSEAL, Answer::Errno(libc::ENOSYS as u16))));
+    // SAFETY: a probe of an empty range; nothing is sealed.
+    let known = unsafe { libc::syscall(MSEAL.into(), 0, 0, 0) } == 0;
+    assert_eq!(released(&|_| {}), !known);
+}
+
+#[test]
+fn what_cannot_be_set_up_is_a_refusal_and_no_silent_run() {
+    for (call, errno) in
+        [("seccomp", "EINVAL (Invalid argument)"), ("prctl", "EPERM (Operation not permitted)")]
+    {
+        let name = errno.split(' ').next().expect("a name");
+        inject(&format!("{call}:error={name}"), &["hello", "--sandbox"]).expect(
+            "",
+            &format!("barejit: hello: {call}: {errno}\n"),
+            1,
+        );
+    }
+    let emulated = qemu(&["hello", "--sandbox"]);
+    assert_eq!((emulated.text().as_str(), emulated.status), ("", 1), "{emulated:?}");
+    assert!(emulated.stderr.starts_with("barejit: hello: seccomp: E"), "{emulated:?}");
+}
