@@ -1,7 +1,18 @@
-//! Linker arguments of the freestanding executable. They go to the binary only:
-//! tests, examples and this script link against the C library as usual.
+//! What only a build script can do: linker arguments of the freestanding
+//! executable, and telling the assembler what it is optimised for. The arguments
+//! go to the binary only: tests, examples and this script link against the C
+//! library as usual.
+
+use std::env;
 
 fn main() {
+    // For speed the encoder of src/asm.rs is folded into every call; else there
+    // is one for all, and a call costs its arguments.
+    println!("cargo::rustc-check-cfg=cfg(compact)");
+    if !matches!(env::var("OPT_LEVEL").as_deref(), Ok("2" | "3")) {
+        println!("cargo::rustc-cfg=compact");
+    }
+
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/linker.ld");
     let arguments = [
         // There is no C run-time to start from: src/rt brings `_start`.

@@ -42,8 +42,9 @@ pub use crate::code::{Cond, Label, Scale};
 pub use bake::Baked;
 pub use operand::*;
 
-use crate::code::{Base, Code, Hole, Mark, Operand, Record, RecordKind, Relocation, Symbol};
-use encode::{Bytes, Fault, fits_i8};
+use crate::code::form::{Address, Base, Form, Third};
+use crate::code::{Code, Hole, Mark, Record, RecordKind, Relocation, Symbol};
+use encode::{Fault, encode, fits_i8};
 
 /// Why code could not be finished.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +59,7 @@ pub enum Error {
     Immediate(u32),
     /// The instruction at this offset has RSP as an index, or an index with RIP.
     Index(u32),
-    /// No code at all, or more than 2 GiB of it.
+    /// No code at all, more than 2 GiB of it, or more than 2^29 labels.
     Size,
 }
 
@@ -71,7 +72,7 @@ impl Error {
             Self::OutOfReach(_) => panic!("a displacement does not fit its hole"),
             Self::Immediate(_) => panic!("an immediate is wider than its operand"),
             Self::Index(_) => panic!("RSP cannot be an index, and RIP takes none"),
-            Self::Size => panic!("code must have between 1 byte and 2 GiB"),
+            Self::Size => panic!("code must have between 1 byte and 2 GiB, and at most 2^29 labels"),
         }
     }
 }
@@ -226,46 +227,68 @@ impl<'a> Asm<'a> {
         }
     }
 
-    /// Writes one instruction and, if asked to, describes it.
+    /// Encodes one instruction and notes what has to be noted. Every form goes
+    /// through here: where speed counts (see build.rs) it is inlined and folds to a
+    /// few stores, else it exists once and a call costs its arguments.
+    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(not(compact), inline(always))]
+    const fn emit(&mut self, form: Form, reg: u64, rm: u64, third: u64) -> &mut Self {
+        let inst = encode(form, reg, rm, third);
+        self.put(inst.word, inst.size);
+        if !matches!(inst.fault, Fault::None) {
+            self.refuse(inst.fault, inst.size);
+        }
+        if form.is_memory() && matches!(Address::unpack(rm).relative_to(), Base::Label) {
+            self.fix(Address::unpack(rm).target(), FixupKind::Rel32, inst.after, 4);
+        }
+        self.note(inst.size, form, [reg, rm, third])
+    }
+
+    /// Puts an instruction that has one encoding only.
+    #[inline(never)]
+    const fn whole(&mut self, form: Form, rm: u64, word: u128, size: u8) -> &mut Self {
+        self.put(word, size);
+        self.note(size, form, [0, rm, 0])
+    }
+
+    /// Puts the low `size` bytes of `word`.
     #[inline(always)]
-    const fn put(&mut self, inst: Bytes, mnemonic: &'static str, operands: [Operand; 4]) -> &mut Self {
+    const fn put(&mut self, word: u128, size: u8) {
         // One unaligned store of the whole window: what lies past `size` is
         // overwritten by the next instruction.
-        let size = inst.size as usize;
         if let Some((_, rest)) = self.buf.split_at_mut_checked(self.pos)
             && let Some(window) = rest.first_chunk_mut::<16>()
         {
-            *window = inst.word.to_le_bytes();
+            *window = word.to_le_bytes();
         } else {
-            self.put_at_edge(&inst);
+            self.put_at_edge(word, size);
         }
-        self.pos += size;
-        if !matches!(inst.fault, Fault::None) {
-            self.refuse(&inst);
-        }
-        if let Some(label) = inst.label {
-            self.fix(label, FixupKind::Rel32, inst.after, 4);
-        }
-        if !self.records.items.is_empty() {
-            self.record(size, RecordKind::Inst(mnemonic, operands));
-        }
-        self
+        self.pos += size as usize;
     }
 
     #[cold]
-    const fn put_at_edge(&mut self, inst: &Bytes) {
-        let bytes = inst.word.to_le_bytes();
+    const fn put_at_edge(&mut self, word: u128, size: u8) {
+        let bytes = word.to_le_bytes();
         let mut i = 0;
-        while i < inst.size as usize && self.pos + i < self.buf.len() {
+        while i < size as usize && self.pos + i < self.buf.len() {
             self.buf[self.pos + i] = bytes[i];
             i += 1;
         }
     }
 
+    /// Records the instruction just put, if a record is kept.
+    #[inline(always)]
+    const fn note(&mut self, size: u8, form: Form, operands: [u64; 3]) -> &mut Self {
+        if !self.records.items.is_empty() {
+            self.record(size as usize, RecordKind::Inst(form, operands));
+        }
+        self
+    }
+
     #[cold]
-    const fn refuse(&mut self, inst: &Bytes) {
-        let at = self.offset() - inst.size as u32;
-        self.fail(match inst.fault {
+    const fn refuse(&mut self, fault: Fault, size: u8) {
+        let at = self.offset() - size as u32;
+        self.fail(match fault {
             Fault::Index => Error::Index(at),
             _ => Error::Immediate(at),
         });
@@ -405,81 +428,69 @@ impl<'a> Asm<'a> {
         }
     }
 
-    /// A jump or call: short where `label` is bound and near enough, if the
-    /// form exists (`short` is not 0), else near.
-    const fn branch(&mut self, short: u8, near: Bytes, label: Label, text: &'static str, cond: Operand) {
-        let operands = [cond, Operand::Label(label), Operand::None, Operand::None];
-        if let Some(target) = self.bound(label)
-            && short != 0
+    /// A jump or call: short where `label` is bound and near enough, if there is
+    /// such an opcode (`short` is not 0), else near.
+    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(not(compact), inline(always))]
+    const fn branch(&mut self, form: Form, short: u8, label: Label) -> &mut Self {
+        if short != 0
+            && let Some(target) = self.bound(label)
         {
             let back = target as i64 - (self.pos as i64 + 2);
             if fits_i8(back) {
-                self.put(encode::branch8(short, back), text, operands);
-                return;
+                self.put(short as u128 | (back as u8 as u128) << 8, 2);
+                return self.note(2, form, [0, 0, label.0 as u64]);
             }
         }
-        self.put(near, text, operands);
+        let opcode = form.opcode() as u128;
+        let (word, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
+        self.put(word, size);
         self.fix(label, FixupKind::Rel32, 0, 4);
+        self.note(size, form, [0, 0, label.0 as u64])
+    }
+
+    /// A jump in two bytes, whatever it takes.
+    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(not(compact), inline(always))]
+    const fn branch_short(&mut self, form: Form, opcode: u8, label: Label) -> &mut Self {
+        self.put(opcode as u128, 2);
+        self.fix(label, FixupKind::Rel8, 0, 1);
+        self.note(2, form, [0, 0, label.0 as u64])
     }
 
     /// `jmp label`, short (EB cb) if the label is bound and in reach, else near
     /// (E9 cd).
     pub const fn jmp(&mut self, label: Label) -> &mut Self {
-        self.branch(
-            0xEB,
-            encode::plain(encode::op(0xE9), Field::digit(0), encode::Imm::new(0, 4)),
-            label,
-            "jmp",
-            Operand::None,
-        );
-        self
+        self.branch(JMP, 0xEB, label)
     }
 
     /// `jcc label`, short (70+cc cb) if the label is bound and in reach, else
     /// near (0F 80+cc cd).
     pub const fn jcc(&mut self, cond: Cond, label: Label) -> &mut Self {
-        let near = encode::plain(encode::op_0f(0x80 | cond as u8), Field::digit(0), encode::Imm::new(0, 4));
-        self.branch(0x70 | cond as u8, near, label, "j", Operand::Cond(cond));
-        self
+        self.branch(JCC.on(cond as u8), 0x70 | cond as u8, label)
     }
 
     /// `call label` (E8 cd).
     pub const fn call(&mut self, label: Label) -> &mut Self {
-        self.branch(
-            0,
-            encode::plain(encode::op(0xE8), Field::digit(0), encode::Imm::new(0, 4)),
-            label,
-            "call",
-            Operand::None,
-        );
-        self
+        self.branch(const { Form::op(0xE8).third(Third::LABEL).named("call") }, 0, label)
     }
 
     /// `jmp label` in two bytes (EB cb), bound or not; a label out of reach is
     /// [`Error::OutOfReach`].
     pub const fn jmp_short(&mut self, label: Label) -> &mut Self {
-        self.put(
-            encode::branch8(0xEB, 0),
-            "jmp",
-            [Operand::Label(label), Operand::None, Operand::None, Operand::None],
-        );
-        self.fix(label, FixupKind::Rel8, 0, 1);
-        self
+        self.branch_short(JMP, 0xEB, label)
     }
 
     /// `jcc label` in two bytes (70+cc cb), bound or not; a label out of reach
     /// is [`Error::OutOfReach`].
     pub const fn jcc_short(&mut self, cond: Cond, label: Label) -> &mut Self {
-        let operands = [Operand::Cond(cond), Operand::Label(label), Operand::None, Operand::None];
-        self.put(encode::branch8(0x70 | cond as u8, 0), "j", operands);
-        self.fix(label, FixupKind::Rel8, 0, 1);
-        self
+        self.branch_short(JCC.on(cond as u8), 0x70 | cond as u8, label)
     }
 
     /// `mov r64, imm64` with the address that `label` will have once loaded.
     pub const fn mov_r64_label(&mut self, dst: Gpr64, label: Label) -> &mut Self {
-        let inst = encode::plain(encode::op(0xB8).w(), dst.field(), encode::Imm::new(0, 8));
-        self.put(inst, "mov", [dst.operand(), Operand::Label(label), Operand::None, Operand::None]);
+        let form = const { Form::op(0xB8).w().plus_r().rm(Gpr64::KIND).third(Third::LABEL).named("mov") };
+        self.emit(form, 0, dst.packed(), label.0 as u64);
         self.fix(label, FixupKind::Abs64, 0, 8);
         self
     }
@@ -500,7 +511,7 @@ impl<'a> Asm<'a> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if self.pos == 0 || self.pos > i32::MAX as usize {
+        if self.pos == 0 || self.pos > i32::MAX as usize || self.labels > Address::MAX_LABELS {
             return Err(Error::Size);
         }
         if self.pos > self.buf.len()
@@ -558,27 +569,20 @@ impl<'a> Asm<'a> {
         let mut i = 0;
         while i < self.records.items.len() && i < self.records.used {
             let record = &mut self.records.items[i];
-            if let RecordKind::Inst(_, operands) = &mut record.kind {
-                let end = record.offset + record.size;
-                let mut k = 0;
-                while k < operands.len() {
-                    match &mut operands[k] {
-                        Operand::Label(label) => {
-                            operands[k] = Operand::Target(self.slots[label.0 as usize].at);
-                        }
-                        Operand::Mem { base, disp, .. } => {
-                            if let Base::Label(label) = *base {
-                                let target = self.slots[label.0 as usize].at;
-                                *disp = target.wrapping_sub(end) as i32 + *disp;
-                                *base = Base::Rip;
-                            }
-                        }
-                        _ => {}
-                    }
-                    k += 1;
+            if let RecordKind::Inst(form, [_, rm, third]) = &mut record.kind {
+                let address = Address::unpack(*rm);
+                if matches!(form.third_operand(), Third::LABEL) {
+                    *third = self.slots[*third as usize].at as u64;
+                } else if form.is_memory() && matches!(address.relative_to(), Base::Label) {
+                    let target = self.slots[address.target().0 as usize].at;
+                    let distance = target.wrapping_sub(record.offset + record.size) as i32;
+                    *rm = Address::rip().disp(distance.wrapping_add(address.displacement())).packed();
                 }
             }
             i += 1;
         }
     }
 }
+
+const JMP: Form = Form::op(0xE9).third(Third::LABEL).named("jmp");
+const JCC: Form = Form::op(0x80).map(1).plus_cc().third(Third::LABEL).named("j");

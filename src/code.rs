@@ -5,9 +5,11 @@
 //! entry, symbols and relocations lie inside its bytes. Holes in baked bytes are
 //! filled here, at compile time or at run time, by the same functions.
 
+pub(crate) mod form;
 mod notation;
 
-pub use notation::{Base, Cond, Label, Line, Operand, Record, RecordKind, Scale};
+pub use form::{Address, Form};
+pub use notation::{Cond, Label, Line, Record, RecordKind, Scale};
 
 /// Ties a code offset to an opaque value of the front end that wrote it. It
 /// holds for every byte from `code` up to the next mark.

@@ -4,7 +4,8 @@
 //! instruction by accident, and a [`Mem<64>`](Mem) prints itself as `qword ptr`.
 //! This file refuses to know any opcode.
 
-use crate::code::{Base, Label, Operand, Scale};
+use crate::code::form::{self, Address};
+use crate::code::{Label, Scale};
 
 /// A general-purpose register seen at a width of 8, 16, 32 or 64 bits
 /// (SDM vol. 1, 3.4.1). Values exist only as the constants of this module and
@@ -23,28 +24,24 @@ pub type Gpr8 = Gpr<8>;
 
 impl<const BITS: u16> Gpr<BITS> {
     /// The register's number, 0 (RAX) to 15 (R15).
+    #[inline]
     pub const fn number(self) -> u8 {
         self.0
     }
 
     /// The same register at another width.
+    #[inline]
     pub const fn resize<const TO: u16>(self) -> Gpr<TO> {
         const { assert!(matches!(TO, 8 | 16 | 32 | 64), "no such register width") }
         Gpr(self.0)
     }
 
-    pub(super) const fn field(self) -> Field {
-        // SPL, BPL, SIL and DIL are AH, CH, DH and BH without a REX prefix
-        // (SDM vol. 2A, table 3-1).
-        Field { number: self.0, rex: BITS == 8 && self.0 >= 4 && self.0 < 8 }
-    }
+    /// What a form calls an operand of this type.
+    pub(super) const KIND: u8 = form::width(BITS);
 
-    pub(super) const fn rm(self) -> Rm {
-        Rm::Reg(self.field())
-    }
-
-    pub(super) const fn operand(self) -> Operand {
-        Operand::Gpr { bits: BITS, number: self.0 }
+    #[inline(always)]
+    pub(super) const fn packed(self) -> u64 {
+        self.0 as u64
     }
 }
 
@@ -63,26 +60,24 @@ macro_rules! vector {
             ///
             /// # Panics
             /// If `number` is over 15; in a constant, that is a compile error.
+            #[inline]
             pub const fn new(number: u8) -> Self {
                 assert!(number < 16, "vector registers are numbered 0 to 15");
                 Self(number)
             }
 
             /// The register's number, 0 to 15.
+            #[inline]
             pub const fn number(self) -> u8 {
                 self.0
             }
 
-            pub(super) const fn field(self) -> Field {
-                Field { number: self.0, rex: false }
-            }
+            /// What a form calls an operand of this type.
+            pub(super) const KIND: u8 = form::width($bits);
 
-            pub(super) const fn rm(self) -> Rm {
-                Rm::Reg(self.field())
-            }
-
-            pub(super) const fn operand(self) -> Operand {
-                Operand::Vector { bits: $bits, number: self.0 }
+            #[inline(always)]
+            pub(super) const fn packed(self) -> u64 {
+                self.0 as u64
             }
         }
     };
@@ -146,65 +141,65 @@ vectors! {
 /// let term: Mem<64> = qword(RDI).index(RCX, Scale::X8).disp(-16);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mem<const BITS: u16> {
-    pub(super) base: Base,
-    pub(super) index: Option<(u8, Scale)>,
-    pub(super) disp: i32,
-}
+pub struct Mem<const BITS: u16>(Address);
 
 impl<const BITS: u16> Mem<BITS> {
-    const fn new(base: Base) -> Self {
-        Self { base, index: None, disp: 0 }
-    }
-
     /// `[base]`.
+    #[inline]
     pub const fn base(base: Gpr64) -> Self {
-        Self::new(Base::Gpr(base.0))
+        Self(Address::base(base.0))
     }
 
     /// `[address]`, a 32-bit address that is sign-extended to 64 bits.
+    #[inline]
     pub const fn absolute(address: i32) -> Self {
-        Self { disp: address, ..Self::new(Base::None) }
+        Self(Address::absolute().disp(address))
     }
 
     /// `[rip+disp]`, counted from the end of the instruction.
+    #[inline]
     pub const fn rip(disp: i32) -> Self {
-        Self { disp, ..Self::new(Base::Rip) }
+        Self(Address::rip().disp(disp))
     }
 
     /// `[rip+…]`, reaching `label`, wherever it is bound.
+    #[inline]
     pub const fn label(label: Label) -> Self {
-        Self::new(Base::Label(label))
+        Self(Address::label(label))
     }
 
     /// Adds `index × scale`. RSP cannot be an index: the assembler answers
     /// [`Error::Index`](super::Error::Index).
+    #[inline]
     pub const fn index(self, index: Gpr64, scale: Scale) -> Self {
-        Self { index: Some((index.0, scale)), ..self }
+        Self(self.0.index(index.0, scale))
     }
 
     /// Sets the displacement, in bytes.
+    #[inline]
     pub const fn disp(self, disp: i32) -> Self {
-        Self { disp, ..self }
+        Self(self.0.disp(disp))
     }
 
     /// The same address at another operand width.
+    #[inline]
     pub const fn resize<const TO: u16>(self) -> Mem<TO> {
-        Mem { base: self.base, index: self.index, disp: self.disp }
+        Mem(self.0)
     }
 
-    pub(super) const fn rm(self) -> Rm {
-        Rm::Mem(self.resize())
-    }
+    /// What a form calls an operand of this type.
+    pub(super) const KIND: u8 = form::width(BITS) | form::MEMORY_KIND;
 
-    pub(super) const fn operand(self) -> Operand {
-        Operand::Mem { bits: BITS, base: self.base, index: self.index, disp: self.disp }
+    #[inline(always)]
+    pub(super) const fn packed(self) -> u64 {
+        self.0.packed()
     }
 }
 
 macro_rules! pointers {
     ($($name:ident $bits:literal $what:literal)*) => {
         $(#[doc = concat!("The ", $what, " at `[base]`.")]
+        #[inline]
         pub const fn $name(base: Gpr64) -> Mem<$bits> {
             Mem::base(base)
         })*
@@ -220,28 +215,7 @@ pointers! {
 }
 
 /// The address `[base]`, for `lea`.
+#[inline]
 pub const fn address(base: Gpr64) -> Mem<0> {
     Mem::base(base)
-}
-
-/// A register in an instruction: its number, and whether it needs a REX prefix
-/// to be itself.
-#[derive(Clone, Copy)]
-pub(super) struct Field {
-    pub(super) number: u8,
-    pub(super) rex: bool,
-}
-
-impl Field {
-    /// An opcode extension, `/0` to `/7` in the manual.
-    pub(super) const fn digit(number: u8) -> Self {
-        Self { number, rex: false }
-    }
-}
-
-/// The operand of ModRM.rm: a register or memory.
-#[derive(Clone, Copy)]
-pub(super) enum Rm {
-    Reg(Field),
-    Mem(Mem<0>),
 }

@@ -66,7 +66,7 @@ impl Pick for i64 {
     fn pick(source: &mut Source, bits: u16) -> Self {
         loop {
             let value = source.of(&EDGES);
-            if encode::signed(value, bits) == Some(value) {
+            if value << (64 - bits) >> (64 - bits) == value {
                 return value;
             }
         }

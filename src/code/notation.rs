@@ -4,24 +4,12 @@
 //! its bytes and, when a record is kept, the lines of this file. Nothing here
 //! decodes bytes.
 
-use core::fmt;
+use super::form::{Address, Base, Form, Third};
+use core::fmt::{self, Write};
 
 /// A place in code that instructions can refer to before it is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Label(pub(crate) u32);
-
-/// What an address is relative to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Base {
-    /// Nothing: a 32-bit address, or an index alone.
-    None,
-    /// A 64-bit general-purpose register, by number.
-    Gpr(u8),
-    /// The end of the instruction.
-    Rip,
-    /// The end of the instruction, with the displacement still to be computed.
-    Label(Label),
-}
 
 /// What an index register is multiplied by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,57 +76,14 @@ impl Cond {
     pub const fn negated(self) -> Self {
         Self::ALL[(self as u8 ^ 1) as usize]
     }
-
-    fn suffix(self) -> &'static str {
-        columns("o no b ae e ne be a s ns p np l ge le g", self as usize)
-    }
-}
-
-/// One operand of a described instruction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Operand {
-    /// Absent.
-    None,
-    /// Not an operand of its own: the condition that ends the mnemonic.
-    Cond(Cond),
-    /// A general-purpose register.
-    Gpr {
-        /// 8, 16, 32 or 64.
-        bits: u16,
-        /// 0 to 15.
-        number: u8,
-    },
-    /// An SSE or AVX register.
-    Vector {
-        /// 128 or 256.
-        bits: u16,
-        /// 0 to 15.
-        number: u8,
-    },
-    /// Memory.
-    Mem {
-        /// Width of what is accessed; 0 where only the address counts.
-        bits: u16,
-        /// What the address is relative to.
-        base: Base,
-        /// Index register, by number, and its scale.
-        index: Option<(u8, Scale)>,
-        /// Displacement in bytes.
-        disp: i32,
-    },
-    /// An immediate.
-    Imm(i64),
-    /// A jump target that is yet to be bound.
-    Label(Label),
-    /// A jump target: an offset into the code.
-    Target(u32),
 }
 
 /// What stands at one place of the code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecordKind {
-    /// An instruction: mnemonic and operands.
-    Inst(&'static str, [Operand; 4]),
+    /// An instruction: its form, and its operands as they are encoded: in
+    /// ModRM.reg, in ModRM.rm, and elsewhere.
+    Inst(Form, [u64; 3]),
     /// Bytes that are not instructions.
     Data,
     /// A label is bound here.
@@ -195,7 +140,7 @@ impl<'a> Line<'a> {
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.record.kind {
-            RecordKind::Inst(mnemonic, operands) => inst(f, mnemonic, &operands),
+            RecordKind::Inst(form, operands) => inst(f, form, operands),
             RecordKind::Data => {
                 f.write_str("db ")?;
                 for (i, byte) in self.bytes.iter().enumerate() {
@@ -212,84 +157,133 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-fn inst(f: &mut fmt::Formatter<'_>, mnemonic: &str, operands: &[Operand]) -> fmt::Result {
-    f.write_str(mnemonic)?;
-    let mut operands = operands;
-    if let [Operand::Cond(cond), rest @ ..] = operands {
-        f.write_str(cond.suffix())?;
-        operands = rest;
+fn inst(f: &mut fmt::Formatter<'_>, form: Form, [reg, rm, third]: [u64; 3]) -> fmt::Result {
+    for letter in form.letters() {
+        f.write_char(letter)?;
     }
+    if form.has_condition() {
+        f.write_str(columns("o no b ae e ne be a s ns p np l ge le g", usize::from(form.opcode() & 15)))?;
+    }
+    let rm = if form.is_memory() {
+        Operand::Memory(form.rm_width(), Address::unpack(rm))
+    } else {
+        Operand::Register(form.rm_width(), rm)
+    };
+    let reg = Operand::Register(form.reg_width(), reg);
+    let [first, second] = if form.is_store() { [rm, reg] } else { [reg, rm] };
+    let extra = match form.third_operand() {
+        Third::NONE => Operand::None,
+        Third::CL => Operand::Register(1, 1),
+        Third::MIDDLE | Third::LAST => Operand::Register(form.reg_width(), third),
+        Third::BYTE | Third::COUNT | Third::QUAD => Operand::Immediate(third.cast_signed()),
+        Third::LABEL => Operand::Target(third),
+        _ => Operand::Immediate(form.signed(third.cast_signed()).unwrap_or(0)),
+    };
+    let operands =
+        if form.third_operand() == Third::MIDDLE { [first, extra, second] } else { [first, second, extra] };
     let mut separator = " ";
-    for operand in operands.iter().filter(|operand| **operand != Operand::None) {
-        f.write_str(separator)?;
-        fmt::Display::fmt(operand, f)?;
-        separator = ", ";
+    for operand in operands {
+        if !matches!(operand, Operand::None | Operand::Register(0, _)) {
+            f.write_str(separator)?;
+            fmt::Display::fmt(&operand, f)?;
+            separator = ", ";
+        }
     }
     Ok(())
+}
+
+/// An operand on its way to paper. Widths are numbered as in [`Form`].
+#[derive(Clone, Copy)]
+enum Operand {
+    None,
+    Register(u8, u64),
+    Memory(u8, Address),
+    Immediate(i64),
+    /// An offset into the code.
+    Target(u64),
 }
 
 impl fmt::Display for Operand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::None => Ok(()),
-            Self::Cond(cond) => f.write_str(cond.suffix()),
-            Self::Gpr { bits, number } => gpr(f, bits, number),
-            Self::Vector { bits: 256, number } => write!(f, "ymm{number}"),
-            Self::Vector { number, .. } => write!(f, "xmm{number}"),
-            Self::Imm(value) => write!(f, "{value}"),
-            Self::Label(label) => write!(f, "L{}", label.0),
-            Self::Target(offset) => write!(f, "0x{offset:x}"),
-            Self::Mem { bits, base, index, disp } => {
-                f.write_str(pointer(bits))?;
-                f.write_str("[")?;
-                let mut empty = false;
-                match base {
-                    Base::None => empty = true,
-                    Base::Gpr(number) => gpr(f, 64, number)?,
-                    Base::Rip => f.write_str("rip")?,
-                    Base::Label(label) => write!(f, "rip+L{}", label.0)?,
-                }
-                if let Some((number, scale)) = index {
-                    f.write_str(if empty { "" } else { "+" })?;
-                    gpr(f, 64, number)?;
-                    f.write_str(columns("*1 *2 *4 *8", scale as usize))?;
-                    empty = false;
-                }
-                match disp {
-                    _ if empty => write!(f, "{}", i64::from(disp) as u64)?,
-                    0 => {}
-                    _ => write!(f, "{disp:+}")?,
-                }
-                f.write_str("]")
+            Self::Register(width, number) => register(f, width, number),
+            Self::Memory(width, address) => {
+                f.write_str(pointer(width))?;
+                fmt::Display::fmt(&address, f)
             }
+            Self::Immediate(value) => write!(f, "{value}"),
+            Self::Target(offset) => write!(f, "0x{offset:x}"),
         }
     }
 }
 
-fn pointer(bits: u16) -> &'static str {
-    match bits {
-        8 => "byte ptr ",
-        16 => "word ptr ",
-        32 => "dword ptr ",
-        64 => "qword ptr ",
-        128 => "xmmword ptr ",
-        256 => "ymmword ptr ",
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        let mut empty = false;
+        match self.relative_to() {
+            Base::Gpr => register(f, QUAD, u64::from(self.base_number()))?,
+            Base::None => empty = true,
+            Base::Rip => f.write_str("rip")?,
+            Base::Label => write!(f, "rip+L{}", self.target().0)?,
+        }
+        if self.is_indexed() {
+            f.write_str(if empty { "" } else { "+" })?;
+            register(f, QUAD, u64::from(self.index_number()))?;
+            f.write_str(columns("*1 *2 *4 *8", usize::from(self.scale())))?;
+            empty = false;
+        }
+        match self.displacement() {
+            disp if empty => write!(f, "{}", i64::from(disp).cast_unsigned())?,
+            0 => {}
+            disp => write!(f, "{disp:+}")?,
+        }
+        f.write_str("]")
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.letters().try_for_each(|letter| f.write_char(letter))
+    }
+}
+
+fn pointer(width: u8) -> &'static str {
+    match width {
+        1 => "byte ptr ",
+        2 => "word ptr ",
+        3 => "dword ptr ",
+        4 => "qword ptr ",
+        5 => "xmmword ptr ",
+        6 => "ymmword ptr ",
         _ => "",
     }
 }
 
-/// Registers 0 to 7 have names of their own, the others are numbered.
-fn gpr(f: &mut fmt::Formatter<'_>, bits: u16, number: u8) -> fmt::Result {
-    let old = usize::from(number);
-    match (bits, number) {
-        (8, 0..8) => f.write_str(columns("al cl dl bl spl bpl sil dil", old)),
-        (16, 0..8) => f.write_str(columns("ax cx dx bx sp bp si di", old)),
-        (32, 0..8) => f.write_str(columns("eax ecx edx ebx esp ebp esi edi", old)),
-        (_, 0..8) => f.write_str(columns("rax rcx rdx rbx rsp rbp rsi rdi", old)),
-        (8, _) => write!(f, "r{number}b"),
-        (16, _) => write!(f, "r{number}w"),
-        (32, _) => write!(f, "r{number}d"),
-        (_, _) => write!(f, "r{number}"),
+/// Number of the width of an address.
+const QUAD: u8 = 4;
+
+/// General-purpose registers 0 to 7 have names of their own, all others are
+/// numbered.
+fn register(f: &mut fmt::Formatter<'_>, width: u8, number: u64) -> fmt::Result {
+    let names = match width {
+        1 => "al cl dl bl spl bpl sil dil",
+        2 => "ax cx dx bx sp bp si di",
+        3 => "eax ecx edx ebx esp ebp esi edi",
+        _ => "rax rcx rdx rbx rsp rbp rsi rdi",
+    };
+    match (width, number) {
+        (5, _) => write!(f, "xmm{number}"),
+        (6, _) => write!(f, "ymm{number}"),
+        (_, 0..8) => f.write_str(columns(names, number as usize)),
+        (_, _) => write!(f, "r{number}{}", columns(" b w d ", usize::from(width))),
     }
 }
 
