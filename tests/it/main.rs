@@ -10,6 +10,7 @@ mod fault;
 mod hello;
 mod house;
 mod manual;
+mod matrix;
 mod refusal;
 mod ret_call_run;
 mod sandbox;
