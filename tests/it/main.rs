@@ -9,6 +9,7 @@ mod elf;
 mod fault;
 mod hello;
 mod house;
+mod io;
 mod manual;
 mod matrix;
 mod refusal;
