@@ -208,8 +208,10 @@ unsafe fn attempt(map: Map, code: &Code<'_>, args: &Args, options: &Options) -> 
     let place = loaded.start..loaded.start + code.bytes().len();
     // SAFETY: (1 to 4) the caller's.
     let outcome = unsafe { call(loaded.entry, place, args, options) }.map_err(Failure::After)?;
-    if let Some(memory) = loaded.memory {
-        memory.release().map_err(Failure::After)?;
+    let released = loaded.memory.map_or(Ok(()), Memory::release);
+    // Of two failures the first is told.
+    if let (Outcome::Returned(_), Err(error)) = (outcome, released) {
+        return Err(Failure::After(error));
     }
     Ok(outcome)
 }

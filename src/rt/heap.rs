@@ -104,7 +104,8 @@ fn map(size: PageSize) -> NonNull<u8> {
 fn grow(heap: &mut Heap) {
     let bottom = if heap.size() == 0 { linux::brk(0).next_multiple_of(16) } else { heap.top() as usize };
     let top = bottom + STEP;
-    if linux::brk(top) < top {
+    // No program begins at address 0: the kernel has not said where it ends.
+    if bottom == 0 || linux::brk(top) < top {
         exhausted(Error { call: "brk", errno: Errno::ENOMEM });
     }
     if heap.size() == 0 {

@@ -16,7 +16,7 @@ use std::{
 pub(crate) const BAREJIT: &str = env!("CARGO_BIN_EXE_barejit");
 
 /// What a run left behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: String,
