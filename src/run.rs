@@ -4,9 +4,12 @@
 //! run is handled here. What the result means is the command's business.
 
 mod diagnosis;
+mod listing;
+mod tools;
 
 pub use crate::fault::Args;
 pub use diagnosis::Diagnosis;
+pub use tools::Tools;
 
 use crate::code::{Code, Page};
 use crate::exec::{Executable, Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
@@ -73,6 +76,8 @@ pub struct Options {
     /// before the code runs, for good; implies handlers of signals. The code's
     /// pages then stay, where the kernel can have that.
     pub sandbox: bool,
+    /// What to show.
+    pub tools: Tools,
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
@@ -80,7 +85,8 @@ pub struct Options {
 
 impl Options {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self = Self { map: None, guarded: false, verbose: None, sandbox: false, output: None };
+    pub const BARE: Self =
+        Self { map: None, guarded: false, verbose: None, sandbox: false, tools: Tools::NONE, output: None };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
@@ -105,6 +111,8 @@ pub enum Error {
     /// No strategy works here; these are the reasons, in the order of
     /// [`Strategy::ALL`].
     NoStrategy([sys::Error; Strategy::ALL.len()]),
+    /// This file could not be written.
+    File(&'static [u8], sys::Error),
 }
 
 impl From<sys::Error> for Error {
@@ -117,6 +125,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::File(path, error) => write!(f, "{}: {error}", sys::Lossy(path)),
             Self::NoStrategy(errors) => {
                 let mut before = "no executable memory: ";
                 for (strategy, error) in Strategy::ALL.iter().zip(errors) {
@@ -139,6 +148,8 @@ pub enum Outcome {
     Faulted(Fault),
     /// A call-back panicked; the panic handler has said so.
     Panicked,
+    /// It did not run: it was shown, as the options want it.
+    Shown,
 }
 
 /// Runs `code` with `args`.
@@ -153,6 +164,9 @@ pub enum Outcome {
 /// # Errors
 /// The syscall that refused to give, seal or take back the memory.
 pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outcome, Error> {
+    if options.tools.show(code)? {
+        return Ok(Outcome::Shown);
+    }
     if options.handled() || matches!(options.map, Some(Map::NotExecutable(..))) {
         fault::install()?;
     }

@@ -9,6 +9,7 @@ mod elf;
 mod fault;
 mod hello;
 mod house;
+mod listing;
 mod manual;
 mod refusal;
 mod ret_call_run;
