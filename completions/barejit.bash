@@ -8,13 +8,13 @@ _barejit() {
         hello:--layout) words='listing words' ;;
         hello:--map) words='inplace none' ;;
         hello:--map) words='wx rwx dual sealed file' ;;
-        hello:*) words='--layout --map --map --sandbox --verbose --listing --raw --help' ;;
+        hello:*) words='--layout --map --map --sandbox --verbose --listing --trace --raw --help' ;;
         ret:--map) words='wx rwx dual sealed file' ;;
-        ret:*) words='--map --sandbox --verbose --listing --raw --help' ;;
+        ret:*) words='--map --sandbox --verbose --listing --trace --raw --help' ;;
         call:--map) words='wx rwx dual sealed file' ;;
-        call:*) words='--as-documented --panic --map --sandbox --verbose --listing --raw --help' ;;
+        call:*) words='--as-documented --panic --map --sandbox --verbose --listing --trace --raw --help' ;;
         run:--map) words='wx rwx dual sealed file' ;;
-        run:*) words='--map --sandbox --verbose --listing --raw --help' ;;
+        run:*) words='--map --sandbox --verbose --listing --trace --raw --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

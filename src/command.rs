@@ -25,6 +25,8 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
   --verbose         tell which of them were refused, and why
   --listing         print the code instead of running it: offset, bytes, Intel
                     notation, comments
+  --trace           tell on standard error what happens to the memory of the code,
+                    with its line of /proc/self/maps
   --raw FILE        write the bare bytes to FILE instead; - is standard output
 ";
 
@@ -58,6 +60,10 @@ pub(crate) fn shared(cli: &mut Cli, argument: &Arg<Word>, options: &mut Options)
         Arg::Long(Word(b"sandbox")) => options.sandbox = true,
         Arg::Long(Word(b"verbose")) => options.verbose = Some(cli.command()),
         Arg::Long(Word(b"listing")) => options.tools.listing = true,
+        Arg::Long(Word(b"trace")) => {
+            options.tools.trace = true;
+            options.verbose = Some(cli.command());
+        }
         Arg::Long(Word(b"raw")) => options.tools.raw = Some(cli.value()?),
         _ => return Ok(false),
     }

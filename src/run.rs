@@ -6,6 +6,7 @@
 mod diagnosis;
 mod listing;
 mod tools;
+mod trace;
 
 pub use crate::fault::Args;
 pub use diagnosis::Diagnosis;
@@ -17,6 +18,7 @@ use crate::fault::{self, Ending, Entry, Fault};
 use crate::host::Output;
 use crate::sys::{self, Errno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
+use trace::Trace;
 
 /// How code gets into executable memory.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +96,10 @@ impl Options {
     /// Whether signals are handled, whatever that costs in syscalls.
     fn handled(&self) -> bool {
         self.guarded || self.sandbox
+    }
+
+    fn trace(&self) -> Trace {
+        Trace::new(self.tools.trace, self.sandbox)
     }
 
     /// The same with `output` flushed if INT, TERM or HUP arrive while the code
@@ -219,11 +225,15 @@ enum Failure {
 unsafe fn attempt(map: Map, code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Failure> {
     // SAFETY: (1, 2) the caller's.
     let loaded = unsafe { load(map, code, options) }.map_err(Failure::Before)?;
+    let trace = options.trace();
+    trace.step(format_args!("jump to {:#x}", loaded.entry as usize), loaded.start);
     let place = loaded.start..loaded.start + code.bytes().len();
     // SAFETY: (1 to 4) the caller's.
     let outcome = unsafe { call(loaded.entry, place, args, options) }.map_err(Failure::After)?;
+    trace.ended(&outcome, loaded.start);
     if let Some(memory) = loaded.memory {
         memory.release().map_err(Failure::After)?;
+        trace.late(format_args!("release"), loaded.start);
     }
     Ok(outcome)
 }
@@ -243,43 +253,55 @@ struct Loaded {
 /// 1, 2. As [`run`].
 unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, sys::Error> {
     let (bytes, at) = (code.bytes().len(), code.entry());
+    let trace = options.trace();
     match map {
         Map::Strategy(strategy) => {
             let guard = if options.handled() { Guard::PAGE } else { Guard::None };
             let mut memory = Memory::obtain(strategy, PageSize::needed(bytes)?, guard)?;
-            memory.load(code);
+            let (start, view) = (memory.address(), memory.bytes().as_ptr() as usize);
+            trace.reserved(memory.size().bytes(), start, view);
+            trace.load(code, start, view, &mut |code| memory.load(code));
             let sealed = memory.seal()?;
+            trace.step(format_args!("seal ({})", strategy.name()), start);
             let memory = match if options.sandbox { sealed.settle()? } else { Err(sealed) } {
                 Ok(memory) => {
                     // SAFETY: (1, 2) the caller's duties 1 and 2.
                     let entry = *unsafe { memory.function(at) };
-                    return Ok(Loaded { entry, start: memory.address(), memory: None });
+                    return Ok(Loaded { entry, start, memory: None });
                 }
                 Err(memory) => memory,
             };
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = *unsafe { memory.function(at) };
-            Ok(Loaded { entry, start: memory.address(), memory: Some(memory) })
+            Ok(Loaded { entry, start, memory: Some(memory) })
         }
         Map::Unprotected => {
             // SAFETY: (1) nothing else learns the address.
             let mut memory = unsafe { Unprotected::map(bytes.next_multiple_of(128)) }?;
-            memory.load(code);
+            let start = memory.address();
+            trace.reserved(bytes.next_multiple_of(128), start, start);
+            trace.load(code, start, start, &mut |code| memory.load(code));
+            trace.step(format_args!("seal nothing"), start);
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = *unsafe { memory.function(at) };
-            Ok(Loaded { entry, start: memory.address(), memory: None })
+            Ok(Loaded { entry, start, memory: None })
         }
         Map::InPlace(page, offset) => {
+            let start = page.slice(offset as usize, bytes).as_ptr() as usize;
+            trace.step(format_args!("reserve nothing, the code is there"), start);
             let memory = InPlace::seal(page)?;
+            trace.step(format_args!("seal (inplace)"), start);
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = *unsafe { memory.function(offset + at) };
-            Ok(Loaded { entry, start: memory.address() + offset as usize, memory: None })
+            Ok(Loaded { entry, start, memory: None })
         }
         Map::NotExecutable(page, offset) => {
+            let start = page.slice(offset as usize, bytes).as_ptr() as usize;
+            trace.step(format_args!("reserve and seal nothing, the code is there"), start);
             let memory = NotExecutable(page);
             // SAFETY: (1) the signal that this raises is handled.
             let entry = *unsafe { memory.function(offset + at) };
-            Ok(Loaded { entry, start: memory.address() + offset as usize, memory: None })
+            Ok(Loaded { entry, start, memory: None })
         }
     }
 }

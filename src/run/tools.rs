@@ -13,15 +13,17 @@ pub struct Tools {
     pub listing: bool,
     /// Write its bytes to this file, `-` being standard output, and do not run it.
     pub raw: Option<&'static [u8]>,
+    /// Tell on standard error what happens to the code while it happens.
+    pub trace: bool,
 }
 
 impl Tools {
     /// None of them.
-    pub const NONE: Self = Self { listing: false, raw: None };
+    pub const NONE: Self = Self { listing: false, raw: None, trace: false };
 
-    /// Whether code had better bring its record and what it was before.
+    /// Whether code had better bring its record.
     pub const fn explain(&self) -> bool {
-        self.listing
+        self.listing || self.trace
     }
 
     /// Shows `code`, and says whether that is all that is wanted.

@@ -14,6 +14,7 @@ mod manual;
 mod refusal;
 mod ret_call_run;
 mod sandbox;
+mod trace;
 
 /// The memory functions are in the executable alone, where no test harness is.
 #[path = "../../src/rt/mem.rs"]
