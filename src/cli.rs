@@ -11,6 +11,8 @@ use barejit::{
 use core::fmt;
 use getargs::{Arg, Argument, Options};
 
+pub(crate) use barejit::sys::Lossy;
+
 /// Exit statuses, as `--help` lists them.
 #[derive(Clone, Copy)]
 #[repr(u8)]
@@ -123,11 +125,11 @@ impl Cli {
         self.fail(Status::Usage, what)
     }
 
-    /// An argument that the command's `help` does not know.
-    pub(crate) fn unexpected(&self, argument: Arg<Word>, help: &'static str) -> u8 {
+    /// An argument that the command's `help`, in pieces, does not know.
+    pub(crate) fn unexpected(&self, argument: Arg<Word>, help: &[&'static str]) -> u8 {
         match argument {
             Arg::Long(Word(name)) => {
-                let near = nearest("--", name, options(help));
+                let near = nearest("--", name, help.iter().copied().flat_map(options));
                 self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)))
             }
             Arg::Short(name) => self.usage(format_args!("unknown option '-{}'", Lossy(&[name]))),
@@ -160,6 +162,7 @@ impl Cli {
         let fault = match result.map_err(|error| self.fail(Status::Refused, format_args!("{error}")))? {
             run::Outcome::Returned(value) => return Ok(value),
             run::Outcome::Panicked => return Err(Status::Faulted as u8),
+            run::Outcome::Shown => return Err(Status::Success as u8),
             run::Outcome::Faulted(fault) => fault,
         };
         let diagnosis = Diagnosis { fault, code };
@@ -297,19 +300,4 @@ fn distance(a: &[u8], b: &[u8]) -> u8 {
         }
     }
     row[b.len()]
-}
-
-/// Bytes from outside as text; what is not UTF-8 becomes U+FFFD.
-pub(crate) struct Lossy<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for Lossy<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_str("\u{FFFD}")?;
-            }
-        }
-        Ok(())
-    }
 }

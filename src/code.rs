@@ -57,6 +57,45 @@ pub struct Code<'a> {
     marks: &'a [Mark],
     relocations: &'a [Relocation],
     records: &'a [Record],
+    name: &'a str,
+    before: Option<Before<'a>>,
+    source: Option<&'a dyn Source>,
+}
+
+/// The stage before the last hole was filled, kept for whoever wants to see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'a> {
+    /// The bytes; as many as afterwards.
+    pub bytes: &'a [u8],
+    /// The assembler's record of them, if there is one.
+    records: &'a [Record],
+    /// Offset of the hole.
+    pub at: u32,
+    /// Size of the hole in bytes.
+    pub size: u32,
+}
+
+impl<'a> Before<'a> {
+    /// The lines of this stage, as [`Code::lines`].
+    pub fn lines(&self) -> impl Iterator<Item = Line<'a>> {
+        let bytes = self.bytes;
+        self.records.iter().map(move |record| Line::new(record, bytes))
+    }
+}
+
+/// What a front end tells people and their tools about the marks it wrote.
+pub trait Source: core::fmt::Debug {
+    /// The name of the source, a file's if it has one.
+    fn name(&self) -> &str;
+
+    /// The line that a mark leads to, counted from 1.
+    fn line(&self, mark: Mark) -> u32;
+
+    /// Writes the piece of source that a mark stands for, in one line.
+    ///
+    /// # Errors
+    /// What the formatter answers.
+    fn describe(&self, mark: Mark, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result;
 }
 
 impl<'a> Code<'a> {
@@ -68,7 +107,17 @@ impl<'a> Code<'a> {
     pub const fn new(bytes: &'a [u8]) -> Self {
         assert!(!bytes.is_empty(), "code without bytes has no entry");
         assert!(bytes.len() <= i32::MAX as usize, "code larger than 2 GiB");
-        Self { bytes, entry: 0, symbols: &[], marks: &[], relocations: &[], records: &[] }
+        Self {
+            bytes,
+            entry: 0,
+            symbols: &[],
+            marks: &[],
+            relocations: &[],
+            records: &[],
+            name: "",
+            before: None,
+            source: None,
+        }
     }
 
     /// The same code, entered at `offset`.
@@ -125,6 +174,27 @@ impl<'a> Code<'a> {
         Self { records, ..self }
     }
 
+    /// The same code under a name, which is that of everything from the entry on.
+    pub const fn named(self, name: &'a str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same code with what `before` was until `hole` was filled.
+    ///
+    /// # Panics
+    /// If `before` has another size, or the hole is outside of it.
+    pub const fn with_before<const SIZE: usize>(self, before: &Self, hole: Hole<SIZE>) -> Self {
+        assert!(before.bytes.len() == self.bytes.len(), "another size before the hole was filled");
+        assert!(hole.at as usize + SIZE <= self.bytes.len(), "hole outside the code");
+        let (bytes, records) = (before.bytes, before.records);
+        Self { before: Some(Before { bytes, records, at: hole.at, size: SIZE as u32 }), ..self }
+    }
+
+    /// The same code with what is known about its marks.
+    pub const fn with_source(self, source: &'a dyn Source) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
     /// The bytes, before relocation.
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -133,6 +203,30 @@ impl<'a> Code<'a> {
     /// Offset of the first instruction to run.
     pub const fn entry(&self) -> u32 {
         self.entry
+    }
+
+    /// The name of the whole, or nothing.
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The stage before the last hole was filled, if somebody kept it.
+    pub const fn before(&self) -> Option<Before<'a>> {
+        self.before
+    }
+
+    /// What is known about the marks.
+    pub const fn source(&self) -> Option<&'a dyn Source> {
+        self.source
+    }
+
+    /// Names as debuggers want them: that of the whole, which begins with the
+    /// entry, and those of parts.
+    pub fn names(&self) -> impl Iterator<Item = Symbol<'a>> {
+        let size = self.bytes.len() as u32 - self.entry;
+        let whole = Symbol { name: self.name, offset: self.entry, size };
+        let whole = (!self.name.is_empty()).then_some(whole);
+        whole.into_iter().chain(self.symbols.iter().copied())
     }
 
     /// Names of parts of the code.

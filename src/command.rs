@@ -1,14 +1,21 @@
 //! The commands: each reads its options, asks a front end for code, has it run
 //! and says what came of it.
 
-use crate::cli::{Cli, Word};
-use barejit::run::{Map, Options};
+use crate::cli::{self, Cli, Outcome, Word};
+use barejit::{
+    code::Code,
+    front::Recorded,
+    run::{Map, Options},
+};
 use getargs::Arg;
 
+pub(crate) mod call;
+pub(crate) mod hello;
+pub(crate) mod ret;
+pub(crate) mod run;
+
 /// What `--help` says of the options that every command shares which runs code.
-macro_rules! running_help {
-    () => {
-        "  --map wx|rwx|dual|sealed|file
+const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
                     how code gets into executable memory; without it, the first
                     of these that this host grants, rwx left out: written, then
                     sealed; writable and executable at once; two views of a
@@ -16,14 +23,31 @@ macro_rules! running_help {
   --sandbox         before running, give up every right that is not needed any
                     more: most syscalls, and any change to the code
   --verbose         tell which of them were refused, and why
-"
-    };
+  --listing         print the code instead of running it: offset, bytes, Intel
+                    notation, comments
+  --trace           tell on standard error what happens to the memory of the code,
+                    with its line of /proc/self/maps
+  --raw FILE        write the bare bytes to FILE instead; - is standard output
+";
+
+/// Prints the `help` of a command that runs code, which ends among its options.
+pub(crate) fn help(help: &str) -> Outcome {
+    cli::print(help)?;
+    cli::print(RUNNING)
 }
 
-pub(crate) mod call;
-pub(crate) mod hello;
-pub(crate) mod ret;
-pub(crate) mod run;
+/// An argument that neither such a `help` nor the shared options know.
+pub(crate) fn unexpected(cli: &Cli, argument: Arg<Word>, help: &'static str) -> u8 {
+    cli.unexpected(argument, &[help, RUNNING])
+}
+
+/// `code` with its record, if somebody wanted one.
+pub(crate) fn explained<'a>(code: Code<'a>, recorded: &'a Option<Recorded>) -> Code<'a> {
+    match recorded {
+        Some(recorded) => recorded.annotate(code),
+        None => code,
+    }
+}
 
 /// Whether `argument` is an option that every command shares which runs code;
 /// then `options` has it.
@@ -35,6 +59,12 @@ pub(crate) fn shared(cli: &mut Cli, argument: &Arg<Word>, options: &mut Options)
         }
         Arg::Long(Word(b"sandbox")) => options.sandbox = true,
         Arg::Long(Word(b"verbose")) => options.verbose = Some(cli.command()),
+        Arg::Long(Word(b"listing")) => options.tools.listing = true,
+        Arg::Long(Word(b"trace")) => {
+            options.tools.trace = true;
+            options.verbose = Some(cli.command());
+        }
+        Arg::Long(Word(b"raw")) => options.tools.raw = Some(cli.value()?),
         _ => return Ok(false),
     }
     Ok(true)

@@ -7,4 +7,7 @@
 pub mod call;
 pub mod hello;
 pub mod raw;
+mod recorded;
 pub mod ret;
+
+pub use recorded::Recorded;

@@ -4,9 +4,13 @@
 //! run is handled here. What the result means is the command's business.
 
 mod diagnosis;
+mod listing;
+mod tools;
+mod trace;
 
 pub use crate::fault::Args;
 pub use diagnosis::Diagnosis;
+pub use tools::Tools;
 
 use crate::code::{Code, Page};
 use crate::exec::{Executable, Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
@@ -14,6 +18,7 @@ use crate::fault::{self, Ending, Entry, Fault};
 use crate::host::Output;
 use crate::sys::{self, Errno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
+use trace::Trace;
 
 /// How code gets into executable memory.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +78,8 @@ pub struct Options {
     /// before the code runs, for good; implies handlers of signals. The code's
     /// pages then stay, where the kernel can have that.
     pub sandbox: bool,
+    /// What to show.
+    pub tools: Tools,
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
@@ -80,7 +87,8 @@ pub struct Options {
 
 impl Options {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self = Self { map: None, guarded: false, verbose: None, sandbox: false, output: None };
+    pub const BARE: Self =
+        Self { map: None, guarded: false, verbose: None, sandbox: false, tools: Tools::NONE, output: None };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
@@ -88,6 +96,10 @@ impl Options {
     /// Whether signals are handled, whatever that costs in syscalls.
     fn handled(&self) -> bool {
         self.guarded || self.sandbox
+    }
+
+    fn trace(&self) -> Trace {
+        Trace::new(self.tools.trace, self.sandbox)
     }
 
     /// The same with `output` flushed if INT, TERM or HUP arrive while the code
@@ -105,6 +117,8 @@ pub enum Error {
     /// No strategy works here; these are the reasons, in the order of
     /// [`Strategy::ALL`].
     NoStrategy([sys::Error; Strategy::ALL.len()]),
+    /// This file could not be written.
+    File(&'static [u8], sys::Error),
 }
 
 impl From<sys::Error> for Error {
@@ -117,6 +131,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::File(path, error) => write!(f, "{}: {error}", sys::Lossy(path)),
             Self::NoStrategy(errors) => {
                 let mut before = "no executable memory: ";
                 for (strategy, error) in Strategy::ALL.iter().zip(errors) {
@@ -139,6 +154,8 @@ pub enum Outcome {
     Faulted(Fault),
     /// A call-back panicked; the panic handler has said so.
     Panicked,
+    /// It did not run: it was shown, as the options want it.
+    Shown,
 }
 
 /// Runs `code` with `args`.
@@ -153,6 +170,9 @@ pub enum Outcome {
 /// # Errors
 /// The syscall that refused to give, seal or take back the memory.
 pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outcome, Error> {
+    if options.tools.show(code)? {
+        return Ok(Outcome::Shown);
+    }
     if options.handled() || matches!(options.map, Some(Map::NotExecutable(..))) {
         fault::install()?;
     }
@@ -205,13 +225,19 @@ enum Failure {
 unsafe fn attempt(map: Map, code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Failure> {
     // SAFETY: (1, 2) the caller's.
     let loaded = unsafe { load(map, code, options) }.map_err(Failure::Before)?;
+    let trace = options.trace();
+    trace.step(format_args!("jump to {:#x}", loaded.entry as usize), loaded.start);
     let place = loaded.start..loaded.start + code.bytes().len();
     // SAFETY: (1 to 4) the caller's.
     let outcome = unsafe { call(loaded.entry, place, args, options) }.map_err(Failure::After)?;
-    let released = loaded.memory.map_or(Ok(()), Memory::release);
-    // Of two failures the first is told.
-    if let (Outcome::Returned(_), Err(error)) = (outcome, released) {
-        return Err(Failure::After(error));
+    trace.ended(&outcome, loaded.start);
+    if let Some(memory) = loaded.memory {
+        let released = memory.release();
+        trace.late(format_args!("release"), loaded.start);
+        // Of two failures the first is told.
+        if let (Outcome::Returned(_), Err(error)) = (outcome, released) {
+            return Err(Failure::After(error));
+        }
     }
     Ok(outcome)
 }
@@ -231,43 +257,55 @@ struct Loaded {
 /// 1, 2. As [`run`].
 unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, sys::Error> {
     let (bytes, at) = (code.bytes().len(), code.entry());
+    let trace = options.trace();
     match map {
         Map::Strategy(strategy) => {
             let guard = if options.handled() { Guard::PAGE } else { Guard::None };
             let mut memory = Memory::obtain(strategy, PageSize::needed(bytes)?, guard)?;
-            memory.load(code);
+            let (start, view) = (memory.address(), memory.bytes().as_ptr() as usize);
+            trace.reserved(memory.size().bytes(), start, view);
+            trace.load(code, start, view, &mut |code| memory.load(code));
             let sealed = memory.seal()?;
+            trace.step(format_args!("seal ({})", strategy.name()), start);
             let memory = match if options.sandbox { sealed.settle()? } else { Err(sealed) } {
                 Ok(memory) => {
                     // SAFETY: (1, 2) the caller's duties 1 and 2.
                     let entry = *unsafe { memory.function(at) };
-                    return Ok(Loaded { entry, start: memory.address(), memory: None });
+                    return Ok(Loaded { entry, start, memory: None });
                 }
                 Err(memory) => memory,
             };
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = *unsafe { memory.function(at) };
-            Ok(Loaded { entry, start: memory.address(), memory: Some(memory) })
+            Ok(Loaded { entry, start, memory: Some(memory) })
         }
         Map::Unprotected => {
             // SAFETY: (1) nothing else learns the address.
             let mut memory = unsafe { Unprotected::map(bytes.next_multiple_of(128)) }?;
-            memory.load(code);
+            let start = memory.address();
+            trace.reserved(bytes.next_multiple_of(128), start, start);
+            trace.load(code, start, start, &mut |code| memory.load(code));
+            trace.step(format_args!("seal nothing"), start);
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = *unsafe { memory.function(at) };
-            Ok(Loaded { entry, start: memory.address(), memory: None })
+            Ok(Loaded { entry, start, memory: None })
         }
         Map::InPlace(page, offset) => {
+            let start = page.slice(offset as usize, bytes).as_ptr() as usize;
+            trace.step(format_args!("reserve nothing, the code is there"), start);
             let memory = InPlace::seal(page)?;
+            trace.step(format_args!("seal (inplace)"), start);
             // SAFETY: (1, 2) the caller's duties 1 and 2.
             let entry = *unsafe { memory.function(offset + at) };
-            Ok(Loaded { entry, start: memory.address() + offset as usize, memory: None })
+            Ok(Loaded { entry, start, memory: None })
         }
         Map::NotExecutable(page, offset) => {
+            let start = page.slice(offset as usize, bytes).as_ptr() as usize;
+            trace.step(format_args!("reserve and seal nothing, the code is there"), start);
             let memory = NotExecutable(page);
             // SAFETY: (1) the signal that this raises is handled.
             let entry = *unsafe { memory.function(offset + at) };
-            Ok(Loaded { entry, start: memory.address() + offset as usize, memory: None })
+            Ok(Loaded { entry, start, memory: None })
         }
     }
 }

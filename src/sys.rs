@@ -161,3 +161,19 @@ impl fmt::Write for Line {
         Ok(())
     }
 }
+
+/// Bytes from outside as text; what is not UTF-8 becomes U+FFFD.
+#[derive(Clone, Copy, Debug)]
+pub struct Lossy<'a>(pub &'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{FFFD}")?;
+            }
+        }
+        Ok(())
+    }
+}

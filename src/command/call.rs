@@ -1,17 +1,16 @@
 //! `barejit call [TEXT]`: generated code that calls back into Rust.
 
-use crate::cli::{self, Cli, Outcome, Word};
+use crate::cli::{Cli, Outcome, Word};
 use crate::command;
 use barejit::{
     code::Code,
-    front::call,
+    front::call::{self, Bytes, Greeting},
     host::callback::{self, answer},
     run::{self, Options},
 };
 use getargs::Arg;
 
-const HELP: &str = concat!(
-    "\
+const HELP: &str = "\
 Usage: barejit call [OPTION…] [TEXT]
 
 Generated code calls a Rust function that prints TEXT (\"Hello, JIT!\") and a
@@ -21,21 +20,19 @@ Options:
   --as-documented   the tutorial's 42 bytes, whose stack is off by 8 at the call;
                     the function called then aligns it itself
   --panic           the Rust function panics; the call ends, barejit does not break
-",
-    running_help!()
-);
+";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut text, mut as_documented, mut panic) = (None, false, false);
     let mut options = Options::BARE;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Long(Word(b"help")) => return command::help(HELP),
             Arg::Long(Word(b"as-documented")) => as_documented = true,
             Arg::Long(Word(b"panic")) => panic = true,
             Arg::Positional(Word(word)) if text.is_none() => text = Some(word),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(cli.unexpected(argument, HELP)),
+            _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
     }
     let print = match (panic, as_documented) {
@@ -45,18 +42,23 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     match text {
         Some(_) if as_documented => Err(cli.usage(format_args!("--as-documented has a text of its own"))),
-        Some(text) => greet(&cli, &options, call::with_text(text, print).code()),
-        None if as_documented => greet(&cli, &options, call::as_documented(print).code()),
-        None => greet(&cli, &options, call::default(print).code()),
+        Some(text) => greet(&cli, &options, &call::with_text(text, print)),
+        None if as_documented => greet(&cli, &options, &call::as_documented(print)),
+        None => greet(&cli, &options, &call::default(print)),
     }
 }
 
-fn greet(cli: &Cli, options: &Options, code: Code<'_>) -> Outcome {
+fn greet<B: Bytes>(cli: &Cli, options: &Options, greeting: &Greeting<B>) -> Outcome {
+    let recorded = options.tools.explain().then(|| greeting.recorded());
+    enter(cli, options, &command::explained(greeting.code(), &recorded))
+}
+
+fn enter(cli: &Cli, options: &Options, code: &Code<'_>) -> Outcome {
     // SAFETY: (1) the code takes nothing and returns what the call-back answers;
     // (2) it hands its own text to a call-back that reads it, on a stack that is
     // aligned or that the call-back aligns; (3) which owns nothing; (4) no output.
-    let result = unsafe { run::run(&code, [0; 6], options) };
-    match cli.returned(&code, result)? as u8 {
+    let result = unsafe { run::run(code, [0; 6], options) };
+    match cli.returned(code, result)? as u8 {
         answer::DONE => Ok(()),
         _ => Err(cli.refused(callback::refusal())),
     }

@@ -1,16 +1,15 @@
 //! `barejit hello`: the stub, and a caller who checks what it returned.
 
-use crate::cli::{self, Cli, Outcome};
+use crate::cli::{Cli, Outcome, Word};
 use crate::command;
 use barejit::{
-    front::hello::{self, Layout, TEXT},
+    front::hello::{self, Layout, Stages, TEXT},
     run::{self, Map, Options},
     sys::{self, Errno, Error, Fd},
 };
 use getargs::Arg;
 
-const HELP: &str = concat!(
-    "\
+const HELP: &str = "\
 Usage: barejit hello [OPTION…]
 
 Runs machine code that writes \"Hello World!\" by a syscall of its own.
@@ -19,31 +18,30 @@ Options:
   --layout listing|words
                     43 bytes with the text right behind the code, or the 46
                     bytes that 23 words of 16 bits make
-",
-    running_help!(),
-    "  --map inplace|none
+  --map inplace|none
                     the static page that holds the code is made executable; or it
                     is not, which must fail
-"
-);
+";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut layout = Layout::Listing;
     let (mut map, mut options) = (None, Options::BARE);
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(cli::Word(b"help")) => return cli::print(HELP),
-            Arg::Long(cli::Word(b"layout")) => {
+            Arg::Long(Word(b"help")) => return command::help(HELP),
+            Arg::Long(Word(b"layout")) => {
                 layout = [Layout::Listing, Layout::Words][cli.choice("--layout", "listing words")?];
             }
-            Arg::Long(cli::Word(b"map")) => map = Some(cli.choice("--map", Map::NAMES)?),
+            Arg::Long(Word(b"map")) => map = Some(cli.choice("--map", Map::NAMES)?),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(cli.unexpected(argument, HELP)),
+            _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
     }
     let page = Some((&hello::PAGE, hello::offset(layout)));
     options.map = map.map(|place| Map::chosen(place, page));
+    let stages = options.tools.explain().then(|| Stages::of(layout));
     let code = hello::code(layout);
+    let code = stages.as_ref().map_or(code, |stages| stages.annotate(code));
     // SAFETY: (1) the stub takes nothing and returns in RAX; (2) it writes 12 of
     // its own bytes to standard output and clobbers what the ABI lets it; (3) no
     // call-backs; (4) no output.

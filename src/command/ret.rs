@@ -3,14 +3,12 @@
 use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
 use crate::command;
 use barejit::{
-    code::Code,
     front::ret,
     run::{self, Options},
 };
 use getargs::Arg;
 
-const HELP: &str = concat!(
-    "\
+const HELP: &str = "\
 Usage: barejit ret [OPTION…] <integer>
 
 Runs a function of two instructions, mov eax, <integer> and ret, and exits with
@@ -18,15 +16,13 @@ what it returns: the shell sees the low 8 bits. The integer has 32 bits, in
 decimal with a sign or as a bit pattern with 0x.
 
 Options:
-",
-    running_help!()
-);
+";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut number, mut options) = (None, Options::BARE);
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Long(Word(b"help")) => return command::help(HELP),
             Arg::Positional(Word(word)) if number.is_none() => {
                 let value = integer(word, 32).and_then(|value| i32::try_from(value).ok());
                 number = Some(value.ok_or_else(|| {
@@ -34,12 +30,13 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 })?);
             }
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(cli.unexpected(argument, HELP)),
+            _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
     }
     let number = number.ok_or_else(|| cli::complain("Usage: barejit ret <integer>"))?;
-    let bytes = ret::code(number);
-    let code = Code::new(&bytes);
+    let constant = ret::Constant::new(number);
+    let recorded = options.tools.explain().then(|| constant.recorded());
+    let code = command::explained(constant.code(), &recorded);
     // SAFETY: (1) the code takes nothing and returns in EAX; (2) it does nothing
     // else; (3) no call-backs; (4) no output.
     let result = unsafe { run::run(&code, [0; 6], &options) };

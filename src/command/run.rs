@@ -13,8 +13,7 @@ use barejit::{
 use core::fmt::Write;
 use getargs::Arg;
 
-const HELP: &str = concat!(
-    "\
+const HELP: &str = "\
 Usage: barejit run [OPTION…] HEX|FILE [ARG…]
 
 Runs machine code as a function of the System V ABI and prints what it leaves in
@@ -24,9 +23,7 @@ standard input. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9: 64 bits each
 in decimal with a sign or as a bit pattern with 0x.
 
 Options:
-",
-    running_help!()
-);
+";
 
 /// The most code that is read from a file: offsets into it have 31 bits.
 const LIMIT: usize = 1 << 30;
@@ -37,7 +34,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut given = 0;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Long(Word(b"help")) => return command::help(HELP),
             Arg::Positional(Word(word)) if source.is_none() => source = Some(word),
             Arg::Positional(Word(word)) => {
                 let place =
@@ -49,12 +46,12 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 given += 1;
             }
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(cli.unexpected(argument, HELP)),
+            _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
     }
     let source = source.ok_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]"))?;
     let bytes = read(&cli, source)?;
-    let code = Code::new(&bytes);
+    let code = Code::new(&bytes).named("barejit_run");
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
     // vouches for it, as with any executable; (3) no call-backs; (4) no output.
     let result = unsafe { run::run(&code, args, &options) };

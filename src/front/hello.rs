@@ -5,7 +5,8 @@
 //! same program from 23 words of 16 bits. Everything here happens in the
 //! compiler, which also holds it against the documented bytes.
 
-use crate::asm::{Asm, Baked, Label, Mem, RAX, RDI, RDX, RSI};
+use super::Recorded;
+use crate::asm::{Asm, Baked, Mem, RAX, RDI, RDX, RSI};
 use crate::bake;
 use crate::code::{Code, Hole, Page, patch_rip};
 
@@ -15,42 +16,36 @@ pub const TEXT: [u8; 12] = *b"Hello World!";
 /// The stub up to its data: `write(1, text, 12)`, returning what the kernel
 /// left in RAX.
 const fn write_stub(a: &mut Asm<'_>, text: Mem<0>) -> Hole<4> {
-    a.mov_r64_imm32(RAX, 1);
-    a.mov_r64_imm32(RDI, 1);
-    a.mov_r64_imm32(RDX, TEXT.len() as i32);
-    a.lea(RSI, text);
+    a.comment("write").mov_r64_imm32(RAX, 1);
+    a.comment("stdout").mov_r64_imm32(RDI, 1);
+    a.comment("12 bytes").mov_r64_imm32(RDX, TEXT.len() as i32);
+    a.comment("from here").lea(RSI, text);
     let hole = a.hole();
     a.syscall().ret();
     hole
 }
 
 /// The stub as its author writes it down first: the address is not known yet.
-const fn placeholder(a: &mut Asm<'_>) -> Hole<4> {
+const fn placeholder(a: &mut Asm<'_>, filler: &[u8], end: &[u8]) -> Hole<4> {
     let hole = write_stub(a, Mem::rip(0));
-    a.bytes(&TEXT);
+    a.bytes(filler).bytes(&TEXT).bytes(end);
     hole
 }
 
 /// The same as an assembler with labels does it.
-const fn linked(a: &mut Asm<'_>, text: Label, filler: &[u8]) {
+const fn linked(a: &mut Asm<'_>, filler: &[u8], end: &[u8]) {
+    let text = a.label();
     write_stub(a, Mem::label(text));
-    a.bytes(filler).bind(text).bytes(&TEXT);
+    a.bytes(filler).bind(text).bytes(&TEXT).bytes(end);
 }
 
-const fn listing(a: &mut Asm<'_>) {
-    let text = a.label();
-    linked(a, text, &[]);
-}
+/// `int3` after `ret` lets the data begin on a word.
+const FILLER: [u8; 1] = [0xCC];
 
-/// `int3` after `ret` lets the data begin on a word; nothing prints the last two
-/// bytes.
-const fn words(a: &mut Asm<'_>) {
-    let text = a.label();
-    linked(a, text, &[0xCC]);
-    a.bytes(&[0x00, 0x0A]);
-}
+/// Nothing prints the last two bytes of the words.
+const END: [u8; 2] = [0x00, 0x0A];
 
-const PLACEHOLDER: Baked<43, Hole<4>> = bake!(placeholder);
+const PLACEHOLDER: Baked<43, Hole<4>> = bake!(placeholder, &[], &[]);
 
 // ANCHOR: listing
 /// Filling the hole is all that a linker does here: the displacement becomes
@@ -103,11 +98,11 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 const _: () = assert!(same(PLACEHOLDER.bytes.split_at(31).0, &DOCUMENTED));
 const _: () = assert!(PLACEHOLDER.with.at() == 0x18);
 const _: () = {
-    const LINKED: Baked<43, ()> = bake!(listing);
+    const LINKED: Baked<43, ()> = bake!(linked, &[], &[]);
     assert!(same(&LINKED.bytes, &LISTING));
 };
 const _: () = {
-    const ASSEMBLED: Baked<46, ()> = bake!(words);
+    const ASSEMBLED: Baked<46, ()> = bake!(linked, &FILLER, &END);
     assert!(same(&ASSEMBLED.bytes, &WORDS));
 };
 
@@ -127,7 +122,37 @@ pub enum Layout {
 
 /// The stub in this layout.
 pub const fn code(layout: Layout) -> Code<'static> {
-    Code::new(PAGE.slice(offset(layout) as usize, size(layout)))
+    Code::new(PAGE.slice(offset(layout) as usize, size(layout))).named("barejit_hello")
+}
+
+/// The stub assembled anew with a record, before and after linking.
+#[derive(Debug)]
+pub struct Stages {
+    before: Recorded,
+    after: Recorded,
+    hole: Hole<4>,
+}
+
+impl Stages {
+    /// The stub in this layout.
+    pub fn of(layout: Layout) -> Self {
+        let (filler, end) = match layout {
+            Layout::Listing => (&[][..], &[][..]),
+            Layout::Words => (&FILLER[..], &END[..]),
+        };
+        Self {
+            before: Recorded::of(&|a| {
+                placeholder(a, filler, end);
+            }),
+            after: Recorded::of(&|a| linked(a, filler, end)),
+            hole: PLACEHOLDER.with,
+        }
+    }
+
+    /// `code`, the stub in the same layout, with the record and what it was before.
+    pub fn annotate<'a>(&'a self, code: Code<'a>) -> Code<'a> {
+        self.after.annotate(code).with_before(&self.before.code(), self.hole)
+    }
 }
 
 /// Where in [`PAGE`] the stub of this layout begins, in bytes.
@@ -156,6 +181,18 @@ mod tests {
         assert_eq!(differing, [0x18]);
         assert_eq!(LISTING[0x18], 3);
         assert_eq!(code(Layout::Listing).bytes()[0x1F..], TEXT);
+    }
+
+    #[test]
+    fn both_stages_assembled_anew_are_the_baked_bytes() {
+        for layout in [Layout::Listing, Layout::Words] {
+            let stages = Stages::of(layout);
+            assert_eq!(stages.after.code().bytes(), code(layout).bytes());
+            let before = stages.annotate(code(layout)).before().unwrap();
+            assert_eq!((before.at, before.size), (0x18, 4));
+            assert_eq!(before.bytes[..31], DOCUMENTED);
+            assert_eq!(before.bytes[31..], code(layout).bytes()[31..]);
+        }
     }
 
     #[test]

@@ -294,6 +294,9 @@ pub fn add_seals(fd: Fd, seals: u32) -> Result<(), Error> {
     named("fcntl", unsafe { syscall!(Sysno::fcntl, fd.0, ADD_SEALS, seals) }).map(drop)
 }
 
+/// The mode of files that are nobody else's business.
+const OWNER_ONLY: u32 = 0o600;
+
 /// open(2) of a nameless file in `directory`, for reading and writing by this
 /// process alone.
 ///
@@ -302,7 +305,7 @@ pub fn add_seals(fd: Fd, seals: u32) -> Result<(), Error> {
 pub fn open_nameless(directory: &CStr) -> Result<OwnedFd, Error> {
     /// O_RDWR, O_EXCL (no name later either), O_CLOEXEC, O_TMPFILE.
     const FLAGS: u32 = 0o2 | 0o200 | 0o2_000_000 | 0o20_200_000;
-    open_with(directory, FLAGS)
+    open_with(directory, FLAGS, OWNER_ONLY)
 }
 
 /// open(2) of a file that does not exist yet, otherwise likewise.
@@ -312,13 +315,23 @@ pub fn open_nameless(directory: &CStr) -> Result<OwnedFd, Error> {
 pub fn open_new(path: &CStr) -> Result<OwnedFd, Error> {
     /// O_RDWR, O_CREAT, O_EXCL, O_CLOEXEC.
     const FLAGS: u32 = 0o2 | 0o100 | 0o200 | 0o2_000_000;
-    open_with(path, FLAGS)
+    open_with(path, FLAGS, OWNER_ONLY)
 }
 
-fn open_with(path: &CStr, flags: u32) -> Result<OwnedFd, Error> {
-    const OWNER_ONLY: u32 = 0o600;
+/// open(2) of a file for writing, which is made or emptied.
+///
+/// # Errors
+/// The errno of the call.
+pub fn create(path: &CStr) -> Result<OwnedFd, Error> {
+    /// O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC.
+    const FLAGS: u32 = 0o1 | 0o100 | 0o1000 | 0o2_000_000;
+    // What umask(2) leaves of it.
+    open_with(path, FLAGS, 0o666)
+}
+
+fn open_with(path: &CStr, flags: u32, mode: u32) -> Result<OwnedFd, Error> {
     // SAFETY: the kernel only reads the path, up to its NUL.
-    let result = unsafe { syscall!(Sysno::open, path.as_ptr(), flags, OWNER_ONLY) };
+    let result = unsafe { syscall!(Sysno::open, path.as_ptr(), flags, mode) };
     Ok(OwnedFd(Fd(named("open", result)? as i32)))
 }
 

@@ -10,11 +10,13 @@ mod fault;
 mod hello;
 mod house;
 mod io;
+mod listing;
 mod manual;
 mod matrix;
 mod refusal;
 mod ret_call_run;
 mod sandbox;
+mod trace;
 
 /// The memory functions are in the executable alone, where no test harness is.
 #[path = "../../src/rt/mem.rs"]

@@ -1,0 +1,200 @@
+//! Code on paper: offset, bytes, Intel notation, comment, with labels, data and
+//! the source in between.
+//!
+//! Everything comes from the assembler's record; nothing is decoded. Code without
+//! one is listed as the data that it is to us.
+
+use crate::code::{Before, Code, Line, RecordKind};
+use crate::host::Output;
+use crate::sys::{Error, Fd};
+use alloc::vec;
+use core::fmt::{self, Write};
+
+/// Bytes of an instruction in a row; a longer one goes on in the next.
+const INSTRUCTION: usize = 10;
+
+/// Bytes of data in a row.
+const DATA: usize = 8;
+
+/// A sheet of paper, with a margin to set.
+struct Sheet<'a> {
+    output: Output<'a>,
+    column: usize,
+    refused: Option<Error>,
+}
+
+impl Write for Sheet<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            self.column = if c == '\n' { 0 } else { self.column + 1 };
+        }
+        self.output.write(text.as_bytes()).map_err(|error| {
+            self.refused = Some(error);
+            fmt::Error
+        })
+    }
+}
+
+impl Sheet<'_> {
+    /// Goes on at `column`, at least one space further.
+    fn tab(&mut self, column: usize) -> fmt::Result {
+        self.write_char(' ')?;
+        while self.column < column {
+            self.write_char(' ')?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints the listing of `code` on standard output.
+///
+/// # Errors
+/// What write(2) answers.
+pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
+    let mut buffer = vec![0; 16 * 1024];
+    let output = Output::new(Fd::STDOUT, &mut buffer);
+    let mut sheet = Sheet { output, column: 0, refused: None };
+    // Only the sheet itself can refuse.
+    let _ = list(&mut sheet, code);
+    match sheet.refused {
+        Some(error) => Err(error),
+        None => sheet.output.flush(),
+    }
+}
+
+fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
+    if code.lines().next().is_none() {
+        sheet.write_str("; machine code from outside: nobody has recorded what it means\n")?;
+        return data(sheet, 0, code.bytes());
+    }
+    let before = code.before().filter(|before| before.lines().next().is_some());
+    let columns = Columns::of(code, before.is_some());
+    if before.is_some() {
+        sheet.write_str("; left: the placeholder; right: its hole filled\n")?;
+    }
+    let mut left = before.iter().flat_map(Before::lines).filter(|line| !line.bytes().is_empty());
+    let mut marks = code.marks().iter().peekable();
+    let mut comment = None;
+    for line in code.lines() {
+        while let Some(mark) = marks.next_if(|mark| mark.code <= line.offset()) {
+            if let Some(source) = code.source() {
+                writeln!(sheet, "; {}", fmt::from_fn(|f| source.describe(*mark, f)))?;
+            }
+        }
+        if line.offset() == code.entry() && !line.bytes().is_empty() && !code.name().is_empty() {
+            writeln!(sheet, "{}:", code.name())?;
+        }
+        match line.kind() {
+            RecordKind::Bind(_) => writeln!(sheet, "{line}")?,
+            RecordKind::Comment(text) => comment = Some(text),
+            _ if line.bytes().is_empty() => {}
+            _ => columns.line(sheet, &line, left.next().as_ref(), comment.take())?,
+        }
+    }
+    Ok(())
+}
+
+/// Where in a row things begin.
+struct Columns {
+    /// Text, where there is one stage only.
+    text: usize,
+    /// The second stage.
+    right: usize,
+    comment: usize,
+}
+
+impl Columns {
+    fn of(code: &Code<'_>, two: bool) -> Self {
+        let widest = code.lines().map(|line| line.bytes().len().min(Self::fit(&line))).max();
+        let text = 6 + 3 * widest.unwrap_or(0) + 1;
+        let right = text + 18;
+        Self { text, right, comment: if two { right + text + 14 } else { text + 32 } }
+    }
+
+    /// How many bytes of `line` fit a row.
+    fn fit(line: &Line<'_>) -> usize {
+        if line.kind() == RecordKind::Data { DATA } else { INSTRUCTION }
+    }
+
+    /// One line of the record, in as many rows as it takes.
+    fn line(
+        &self,
+        sheet: &mut Sheet<'_>,
+        line: &Line<'_>,
+        left: Option<&Line<'_>>,
+        comment: Option<&str>,
+    ) -> fmt::Result {
+        let size = Self::fit(line);
+        for at in (0..line.bytes().len()).step_by(size) {
+            write!(sheet, "{:04X} ", line.offset() as usize + at)?;
+            if let Some(left) = left {
+                self.stage(sheet, left, at, size, 0)?;
+                sheet.tab(self.right)?;
+                sheet.write_str("|")?;
+                self.stage(sheet, line, at, size, self.right - 4)?;
+            } else {
+                self.stage(sheet, line, at, size, 0)?;
+            }
+            if let Some(comment) = comment.filter(|_| at == 0) {
+                sheet.tab(self.comment)?;
+                write!(sheet, "; {comment}")?;
+            }
+            sheet.write_str("\n")?;
+        }
+        Ok(())
+    }
+
+    /// Bytes and text of one row of one stage, `indent` further to the right.
+    fn stage(
+        &self,
+        sheet: &mut Sheet<'_>,
+        line: &Line<'_>,
+        at: usize,
+        size: usize,
+        indent: usize,
+    ) -> fmt::Result {
+        let bytes = line.bytes().get(at..).unwrap_or_default();
+        let bytes = &bytes[..bytes.len().min(size)];
+        hexadecimal(sheet, bytes)?;
+        if line.kind() == RecordKind::Data {
+            sheet.tab(self.text + indent)?;
+            db(sheet, bytes)
+        } else if at == 0 {
+            sheet.tab(self.text + indent)?;
+            write!(sheet, "{line}")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Bytes that nobody has recorded.
+fn data(sheet: &mut Sheet<'_>, offset: usize, bytes: &[u8]) -> fmt::Result {
+    for (i, row) in bytes.chunks(DATA).enumerate() {
+        write!(sheet, "{:04X} ", offset + i * DATA)?;
+        hexadecimal(sheet, row)?;
+        sheet.tab(6 + 3 * DATA + 1)?;
+        db(sheet, row)?;
+        sheet.write_str("\n")?;
+    }
+    Ok(())
+}
+
+fn hexadecimal(sheet: &mut Sheet<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(sheet, " {byte:02X}"))
+}
+
+/// Data as an assembler takes it: text where it is text.
+fn db(sheet: &mut Sheet<'_>, bytes: &[u8]) -> fmt::Result {
+    let text = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"';
+    let mut before = "db ";
+    for run in bytes.chunk_by(|a, b| text(a) && text(b)) {
+        sheet.write_str(before)?;
+        before = ", ";
+        match core::str::from_utf8(run) {
+            Ok(run) if text(&run.as_bytes()[0]) => write!(sheet, "\"{run}\"")?,
+            _ => write!(sheet, "0x{:02x}", run[0])?,
+        }
+    }
+    Ok(())
+}

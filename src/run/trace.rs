@@ -1,0 +1,137 @@
+//! The life of code told while it happens: reserve, write, patch, seal, jump,
+//! return, release, each with what /proc/self/maps says of the memory at that
+//! moment.
+//!
+//! Telling changes one thing: code that knows what it was before its hole was
+//! filled is written like that first, so that the patch can be seen to happen.
+
+use super::Outcome;
+use crate::code::{Code, Hole};
+use crate::host::Input;
+use crate::sys::{self, Error, linux};
+use core::fmt;
+
+/// The narrator, or nobody.
+#[derive(Clone, Copy)]
+pub(super) struct Trace {
+    on: bool,
+    /// Whether /proc cannot be seen from the jump on.
+    sandbox: bool,
+}
+
+impl Trace {
+    pub(super) fn new(on: bool, sandbox: bool) -> Self {
+        Self { on, sandbox }
+    }
+
+    /// Tells one step that concerns the memory at `address`.
+    pub(super) fn step(self, step: fmt::Arguments<'_>, address: usize) {
+        if self.on {
+            sys::report(format_args!("{step}: {}", fmt::from_fn(|f| mapping(f, address))));
+        }
+    }
+
+    /// Tells that memory which runs at `address` and is written at `view` has
+    /// been reserved.
+    pub(super) fn reserved(self, size: usize, address: usize, view: usize) {
+        self.step(format_args!("reserve {size} bytes"), address);
+        if view != address {
+            self.step(format_args!("reserve a view to write through"), view);
+        }
+    }
+
+    /// Loads `code`, which will run at `address` and is written at `view`.
+    pub(super) fn load(self, code: &Code<'_>, address: usize, view: usize, load: &mut dyn FnMut(&Code<'_>)) {
+        if self.on {
+            let before = code.before().map_or(code.bytes(), |before| before.bytes);
+            load(&Code::new(before));
+            self.step(format_args!("write {} bytes", before.len()), view);
+        }
+        load(code);
+        if !self.on {
+            return;
+        }
+        if let Some(before) = code.before() {
+            let hole = before.at as usize..(before.at + before.size) as usize;
+            self.patched(before.at, &before.bytes[hole.clone()], &code.bytes()[hole], view);
+        }
+        for relocation in code.relocations() {
+            let old = Hole::<8>::new(relocation.at).read(code.bytes());
+            let new = u64::from_le_bytes(old).wrapping_add(address as u64);
+            self.patched(relocation.at, &old, &new.to_le_bytes(), view);
+        }
+    }
+
+    fn patched(self, at: u32, old: &[u8], new: &[u8], view: usize) {
+        let (old, new) = (Hexadecimal(old), Hexadecimal(new));
+        self.step(format_args!("patch {at:#x} from {old} to {new}"), view);
+    }
+
+    /// Tells how a call of the code at `address` ended.
+    pub(super) fn ended(self, outcome: &Outcome, address: usize) {
+        let how = fmt::from_fn(|f| match outcome {
+            Outcome::Returned(value) => write!(f, "return {} ({value:#x})", value.cast_signed()),
+            Outcome::Faulted(fault) => write!(f, "no return but SIG{}", fault.signal.name()),
+            _ => f.write_str("no return but a panic"),
+        });
+        self.late(format_args!("{how}"), address);
+    }
+
+    /// Tells a step after the jump, when a sandbox hides /proc.
+    pub(super) fn late(self, step: fmt::Arguments<'_>, address: usize) {
+        if self.sandbox && self.on {
+            sys::report(format_args!("{step}: the sandbox hides /proc"));
+        } else {
+            self.step(step, address);
+        }
+    }
+}
+
+struct Hexadecimal<'a>(&'a [u8]);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(i, byte)| {
+            f.write_str(if i == 0 { "" } else { " " })?;
+            write!(f, "{byte:02X}")
+        })
+    }
+}
+
+/// Writes the line of /proc/self/maps that covers `address`.
+fn mapping(f: &mut fmt::Formatter<'_>, address: usize) -> fmt::Result {
+    // On the stack: the heap would map memory, and change what is to be seen.
+    let (mut buffer, mut line) = ([0; 512], [0; 256]);
+    let mut search = || -> Result<usize, Error> {
+        let maps = linux::open(c"/proc/self/maps")?;
+        let mut input = Input::new(maps.fd(), &mut buffer);
+        let mut used = 0;
+        while let Some(byte) = input.byte()? {
+            if byte == b'\n' {
+                if covers(&line[..used], address) {
+                    return Ok(used);
+                }
+                used = 0;
+            } else if byte != b' ' || !line[..used].ends_with(b" ") {
+                // A long path is cut, and not aligned.
+                line[used] = byte;
+                used = (used + 1).min(line.len() - 1);
+            }
+        }
+        Ok(0)
+    };
+    match search() {
+        Err(error) => write!(f, "/proc/self/maps: {error}"),
+        Ok(0) => f.write_str("nothing is mapped there"),
+        Ok(used) => write!(f, "{}", sys::Lossy(line[..used].trim_ascii_end())),
+    }
+}
+
+/// Whether a line of /proc/self/maps, `START-END …`, is about `address`.
+fn covers(line: &[u8], address: usize) -> bool {
+    let range = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let range = core::str::from_utf8(range).unwrap_or_default();
+    let (start, end) = range.split_once('-').unwrap_or_default();
+    let number = |text| usize::from_str_radix(text, 16).unwrap_or(0);
+    (number(start)..number(end)).contains(&address)
+}

@@ -1,0 +1,200 @@
+//! `--listing` and `--raw`: what is on paper is what an outside disassembler
+//! reads in the bytes, and nothing runs.
+
+use crate::support::*;
+use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter, MemorySizeOptions, NumberBase, OpKind};
+use std::collections::BTreeMap;
+
+/// What stands in a row at one offset.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Row {
+    bytes: Vec<u8>,
+    text: String,
+}
+
+/// Rows of a listing by offset; of two stages, the left or the right one.
+fn rows(listing: &str, right: bool) -> BTreeMap<usize, Row> {
+    let mut rows = BTreeMap::new();
+    let two = listing.starts_with("; left: ");
+    for line in listing.lines() {
+        let Some((offset, rest)) = line.split_once("  ") else { continue };
+        let Ok(offset) = usize::from_str_radix(offset, 16) else { continue };
+        let stage = match rest.split_once(" | ").filter(|_| two) {
+            Some((_, stage)) if right => stage,
+            Some((stage, _)) => stage,
+            None => rest,
+        };
+        let (bytes, text) = stage.trim().split_once("  ").unwrap_or((stage.trim(), ""));
+        let bytes = bytes.split(' ').map(|byte| u8::from_str_radix(byte, 16).expect("a byte")).collect();
+        let text =
+            if text.trim().starts_with("db ") { text } else { text.split(" ; ").next().unwrap_or(text) };
+        rows.insert(offset, Row { bytes, text: text.trim().into() });
+    }
+    rows
+}
+
+fn formatter() -> IntelFormatter {
+    let mut formatter = IntelFormatter::new();
+    let options = formatter.options_mut();
+    options.set_space_after_operand_separator(true);
+    options.set_number_base(NumberBase::Decimal);
+    options.set_signed_immediate_operands(true);
+    options.set_rip_relative_addresses(true);
+    options.set_memory_size_options(MemorySizeOptions::Always);
+    options.set_always_show_scale(true);
+    options.set_use_pseudo_ops(false);
+    formatter
+}
+
+/// Asks iced what the bytes of each row mean, data excepted, and gives all bytes.
+#[track_caller]
+fn judge(listing: &str, right: bool) -> Vec<u8> {
+    let rows = rows(listing, right);
+    let mut all = Vec::new();
+    for (offset, row) in &rows {
+        assert_eq!(*offset, all.len(), "a gap or an overlap:\n{listing}");
+        all.extend_from_slice(&row.bytes);
+    }
+    for (offset, row) in rows.iter().filter(|(_, row)| !row.text.starts_with("db ") && !row.text.is_empty()) {
+        let mut decoder = Decoder::with_ip(64, &all[*offset..], *offset as u64, DecoderOptions::NONE);
+        let (instruction, mut text) = (decoder.decode(), String::new());
+        if instruction.op0_kind() == OpKind::NearBranch64 {
+            text = format!("{:?} 0x{:x}", instruction.mnemonic(), instruction.near_branch_target())
+                .to_lowercase();
+        } else {
+            formatter().format(&instruction, &mut text);
+        }
+        assert_eq!(row.text, text, "at {offset:#x}, bytes {:02X?}, in\n{listing}", row.bytes);
+    }
+    all
+}
+
+/// Every command that assembles code, in ways that differ.
+const COMMANDS: &[&[&str]] = &[
+    &["hello"],
+    &["hello", "--layout", "words"],
+    &["ret", "42"],
+    &["ret", "-1"],
+    &["call"],
+    &["call", "--as-documented"],
+    &["call", "a \"quoted\" näïve text; longer | than a row"],
+];
+
+#[test]
+fn every_listing_says_what_an_outside_disassembler_says() {
+    for args in COMMANDS {
+        let path = scratch("raw");
+        let both = [args, &["--listing", "--raw", path.to_str().expect("text")][..]].concat();
+        let listing = run(&both);
+        assert_eq!((listing.stderr.as_str(), listing.status), ("", 0), "{args:?}");
+        let raw = std::fs::read(&path).expect("written");
+        std::fs::remove_file(&path).expect("was there");
+        assert_eq!(judge(&listing.text(), true), raw, "{args:?}:\n{}", listing.text());
+        judge(&listing.text(), false);
+        assert!(raw.len() > 5 && listing.text().contains("\nbarejit_") || args[0] == "ret", "{args:?}");
+    }
+}
+
+#[test]
+fn hello_shows_the_placeholder_beside_what_it_became() {
+    for (layout, displacement) in [("listing", 3), ("words", 4)] {
+        let listing = run(&["hello", "--listing", "--layout", layout]).text();
+        let (left, right) = (rows(&listing, false), rows(&listing, true));
+        for (offset, row) in &left {
+            if *offset == 0x15 {
+                assert_eq!((row.text.as_str(), row.bytes[3]), ("lea rsi, [rip]", 0), "{listing}");
+                let patched = &right[offset];
+                assert_eq!(patched.text, format!("lea rsi, [rip+{displacement}]"), "{listing}");
+                assert_eq!(patched.bytes[3], displacement, "{listing}");
+            } else {
+                assert_eq!(*row, right[offset], "{listing}");
+            }
+        }
+    }
+}
+
+#[test]
+fn objdump_reads_the_raw_bytes_alike() {
+    for (args, start) in [(&["hello"][..], 0), (&["ret", "7"], 0), (&["call", "--as-documented"], 12)] {
+        let path = scratch("raw");
+        let listing = run(&[args, &["--listing", "--raw", path.to_str().expect("text")]].concat()).text();
+        let mut objdump = tool("objdump", "binutils");
+        objdump.args(["-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel", "-w"]);
+        let dump = finish({
+            objdump.arg(format!("--start-address={start}")).arg(&path);
+            objdump
+        });
+        std::fs::remove_file(&path).expect("was there");
+        let mut compared = 0;
+        for (offset, row) in rows(&listing, true).iter().filter(|(_, row)| !row.text.starts_with("db ")) {
+            let mnemonic = row.text.split(' ').next().expect("a word");
+            let dump = dump.text();
+            let found = dump.lines().find_map(|line| {
+                let (at, rest) = line.trim().split_once(":\t")?;
+                let (bytes, text) = rest.split_once('\t')?;
+                (usize::from_str_radix(at, 16).ok()? == *offset)
+                    .then(|| (bytes.to_string(), text.to_string()))
+            });
+            let (bytes, text) = found.unwrap_or_else(|| panic!("nothing at {offset:#x} in\n{dump}"));
+            let ours: Vec<String> = row.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(bytes.trim(), ours.join(" "), "{args:?} at {offset:#x}\n{dump}");
+            // GNU calls a move of 64 immediate bits movabs.
+            let theirs = text.split(' ').next().expect("a word").replace("movabs", "mov");
+            assert_eq!(theirs, mnemonic, "{args:?} at {offset:#x}\n{dump}");
+            compared += 1;
+        }
+        assert!(compared >= 2, "{args:?}");
+    }
+}
+
+#[test]
+fn code_of_the_users_own_is_listed_as_data() {
+    let expected = "; machine code from outside: nobody has recorded what it means\n\
+                    0000  B8 2A 00 00 00 C3        db 0xb8, \"*\", 0x00, 0x00, 0x00, 0xc3\n";
+    run(&["run", "--listing", "B82A000000C3"]).expect(expected, "", 0);
+}
+
+#[test]
+fn nothing_runs_and_nothing_becomes_executable() {
+    for args in [&["hello", "--listing"][..], &["ret", "--raw", "-", "3"], &["call", "--listing"]] {
+        let (run, calls) = strace(&[], args);
+        assert_eq!(run.status, 0, "{run:?}");
+        let executable: Vec<_> = calls.iter().filter(|call| call.line.contains("PROT_EXEC")).collect();
+        assert!(executable.is_empty(), "{executable:?}");
+    }
+    run(&["ret", "--raw=-", "65"])
+        .stdout
+        .iter()
+        .eq([0xB8, 65, 0, 0, 0, 0xC3].iter())
+        .then_some(())
+        .expect("ret");
+}
+
+#[test]
+fn raw_bytes_can_be_run() {
+    let path = scratch("raw");
+    let shown = path.to_str().expect("text");
+    run(&["ret", "--raw", shown, "-42"]).expect("", "", 0);
+    run(&["run", shown]).expect("4294967254 0xffffffd6\n", "", 0);
+    std::fs::remove_file(&path).expect("was there");
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    for (path, reason) in [
+        ("/nonexistent/file", "open: ENOENT (No such file or directory)"),
+        ("/", "open: EISDIR (Is a directory)"),
+        ("/dev/full", "write: ENOSPC (No space left on device)"),
+    ] {
+        run(&["hello", "--raw", path]).expect("", &format!("barejit: hello: {path}: {reason}\n"), 1);
+    }
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec \"$0\" hello --listing >/dev/full", BAREJIT]);
+    finish(shell).expect("", "barejit: hello: write: ENOSPC (No space left on device)\n", 1);
+    run(&["hello", "--raw"]).expect("", "barejit: hello: --raw needs a value\n", 2);
+    run(&["hello", "--listin"]).expect(
+        "",
+        "barejit: hello: unknown option '--listin', did you mean '--listing'?\n",
+        2,
+    );
+}
