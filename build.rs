@@ -1,11 +1,32 @@
 //! What only a build script can do: linker arguments of the freestanding
-//! executable, and telling the assembler what it is optimised for. The arguments
+//! executable, the names of errors, and telling the assembler what it is optimised
+//! for. The arguments
 //! go to the binary only: tests, examples and this script link against the C
 //! library as usual.
 
 use std::env;
 
+/// The largest errno of Linux, EHWPOISON.
+#[cfg(feature = "linux")]
+const LAST_ERRNO: i32 = 133;
+
+/// Writes what every errno is called and means, a line a number: one string for
+/// the executable, where a table would need code or relocations for each entry.
+#[cfg(feature = "linux")]
+fn errnos() {
+    let lines = (1..=LAST_ERRNO).map(|number| {
+        let known = syscalls::Errno::new(number).name_and_description();
+        known.map_or("\n".into(), |(name, description)| format!("{name} ({description})\n"))
+    });
+    let folder = env::var("OUT_DIR").expect("cargo sets it");
+    std::fs::write(std::path::Path::new(&folder).join("errnos"), lines.collect::<String>())
+        .expect("the folder is writable");
+}
+
 fn main() {
+    #[cfg(feature = "linux")]
+    errnos();
+
     // For speed the encoder of src/asm.rs is folded into every call; else there
     // is one for all, and a call costs its arguments.
     println!("cargo::rustc-check-cfg=cfg(compact)");
@@ -29,6 +50,8 @@ fn main() {
         "-Wl,-z,noexecstack",
         // The image is small; page-sized alignment is all the kernel asks for.
         "-Wl,-z,max-page-size=4096",
+        // Relocations as a bit map, a tenth of the size of a table of entries.
+        "-Wl,-z,pack-relative-relocs",
         // A section that the picture forgets is an error, not a surprise.
         "-Wl,--orphan-handling=error",
         // Nothing reads it in a static executable.

@@ -28,8 +28,8 @@ unsafe extern "C" fn _start() -> ! {
         "xor ebp, ebp",
         "mov rdi, rsp",
         "lea rsi, [rip + __image_base]",
-        "lea rdx, [rip + __rela_start]",
-        "lea rcx, [rip + __rela_end]",
+        "lea rdx, [rip + __relr_start]",
+        "lea rcx, [rip + __relr_end]",
         "and rsp, -16",
         "call {start}",
         "ud2",
@@ -39,10 +39,15 @@ unsafe extern "C" fn _start() -> ! {
 
 /// # Safety
 /// 1. `stack` points at the stack that the kernel made, `base` at the ELF
-///    header, and `rela` to `rela_end` is the relocation table; called once.
-unsafe extern "C" fn start(stack: *const usize, base: usize, rela: *const Rela, rela_end: *const Rela) -> ! {
+///    header, and `relr` to `relr_end` is the relocation table; called once.
+unsafe extern "C" fn start(
+    stack: *const usize,
+    base: usize,
+    relr: *const usize,
+    relr_end: *const usize,
+) -> ! {
     // SAFETY: (1) duty 1 of the caller; nothing that needs relocating ran yet.
-    unsafe { relocate(base, rela, rela_end) };
+    unsafe { relocate(base, relr, relr_end) };
     // SAFETY: (1) duty 1 of the caller.
     unsafe { sys::process::started_with(stack) };
     // SAFETY: (1) duty 1 of the caller.
@@ -50,31 +55,38 @@ unsafe extern "C" fn start(stack: *const usize, base: usize, rela: *const Rela, 
     sys::linux::exit(crate::main(args).into())
 }
 
-/// An entry of `.rela.dyn` (psABI, 4.4; elf(5)).
-#[repr(C)]
-struct Rela {
-    offset: usize,
-    info: u64,
-    addend: usize,
-}
-
-/// Adds the load address wherever the linker could not.
+/// Adds the load address wherever the linker could not. The table is the compact
+/// one (DT_RELR in the ELF gABI), which has room for R_X86_64_RELATIVE and nothing
+/// else: an even entry is the address of a word to relocate; an odd one is a map
+/// of the 63 words behind the last, one bit each.
 ///
 /// # Safety
-/// 1. `base` is where this image is loaded, `rela` to `rela_end` its table, and
-///    it is applied for the first time.
-unsafe fn relocate(base: usize, mut rela: *const Rela, end: *const Rela) {
-    const R_X86_64_RELATIVE: u64 = 8;
-    while rela < end {
+/// 1. `base` is where this image is loaded, `relr` to `end` its table, and it is
+///    applied for the first time.
+unsafe fn relocate(base: usize, mut relr: *const usize, end: *const usize) {
+    let mut next = core::ptr::null_mut::<usize>();
+    while relr < end {
         // SAFETY: duty 1 of the caller.
-        let entry = unsafe { rela.read() };
-        if entry.info != R_X86_64_RELATIVE {
-            // Reporting needs relocated code, so the status has to speak.
-            sys::linux::exit(127);
+        let entry = unsafe { relr.read() };
+        relr = relr.wrapping_add(1);
+        let mut map = entry >> 1;
+        let mut word = next;
+        if entry & 1 == 0 {
+            (map, word) = (1, (base + entry) as *mut usize);
+            next = word.wrapping_add(1);
+        } else {
+            next = next.wrapping_add(63);
         }
-        // SAFETY: the linker made this offset for a word of writable data.
-        unsafe { ((base + entry.offset) as *mut usize).write(base + entry.addend) };
-        rela = rela.wrapping_add(1);
+        while map != 0 {
+            if map & 1 != 0 {
+                // SAFETY: the linker made this entry for a word of writable data.
+                let value = unsafe { word.read() };
+                // SAFETY: likewise.
+                unsafe { word.write(base + value) };
+            }
+            map >>= 1;
+            word = word.wrapping_add(1);
+        }
     }
 }
 

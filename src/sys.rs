@@ -92,12 +92,20 @@ pub struct Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.call)?;
-        match (self.errno.name_and_description(), self.errno.into_raw()) {
-            (_, 0) => f.write_str(": claimed success without effect"),
-            (Some((name, description)), _) => write!(f, ": {name} ({description})"),
-            (None, number) => write!(f, ": errno {number}"),
+        match (self.errno.into_raw(), described(self.errno)) {
+            (0, _) => f.write_str(": claimed success without effect"),
+            (number, "") => write!(f, ": errno {number}"),
+            (_, text) => write!(f, ": {text}"),
         }
     }
+}
+
+/// What an errno is called and, in parentheses, means (errno(3)); nothing for a
+/// number that Linux does not use.
+pub fn described(errno: Errno) -> &'static str {
+    const LINES: &str = include_str!(concat!(env!("OUT_DIR"), "/errnos"));
+    let line = usize::try_from(errno.into_raw()).ok().and_then(|number| number.checked_sub(1));
+    line.and_then(|line| LINES.lines().nth(line)).unwrap_or_default()
 }
 
 /// Writes all of `bytes`: partial writes are continued, EINTR is retried, and a
