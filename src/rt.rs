@@ -18,19 +18,44 @@ use core::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-/// The first instruction of the process: hands the stack pointer, the load
-/// address and the relocations to [`start`] on an aligned stack. RBP = 0 ends
-/// the chain of frames.
+/// The first instruction of the process: relocates the image, then hands the
+/// stack pointer to [`start`] on an aligned stack. RBP = 0 ends the chain of frames.
+///
+/// Relocating is adding the load address to every word that the linker could not
+/// know. The table is the compact one (DT_RELR in the ELF gABI), which has room for
+/// R_X86_64_RELATIVE and nothing else: an even entry is the link address of a word,
+/// an odd one a map of the 63 words that follow, one bit each. It is in assembly
+/// because compiled code may call by way of words that are not relocated yet.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn _start() -> ! {
     core::arch::naked_asm!(
         "xor ebp, ebp",
         "mov rdi, rsp",
-        "lea rsi, [rip + __image_base]",
-        "lea rdx, [rip + __relr_start]",
+        "lea rsi, [rip + __image_base]", // rsi = load address
+        "lea rdx, [rip + __relr_start]", // rdx = next entry
         "lea rcx, [rip + __relr_end]",
-        "and rsp, -16",
+        "2: cmp rdx, rcx",
+        "jae 6f",
+        "mov rax, [rdx]",
+        "add rdx, 8",
+        "test al, 1",
+        "jnz 3f",
+        "lea r8, [rsi + rax]", // an address: r8 = the word
+        "add [r8], rsi",
+        "add r8, 8", // r8 = the first word that a map would be of
+        "jmp 2b",
+        "3: mov r9, r8", // a map: r9 = the word of its lowest bit
+        "shr rax, 1",
+        "4: test al, 1",
+        "jz 5f",
+        "add [r9], rsi",
+        "5: add r9, 8",
+        "shr rax, 1",
+        "jnz 4b",
+        "add r8, 63 * 8",
+        "jmp 2b",
+        "6: and rsp, -16",
         "call {start}",
         "ud2",
         start = sym start,
@@ -38,56 +63,13 @@ unsafe extern "C" fn _start() -> ! {
 }
 
 /// # Safety
-/// 1. `stack` points at the stack that the kernel made, `base` at the ELF
-///    header, and `relr` to `relr_end` is the relocation table; called once.
-unsafe extern "C" fn start(
-    stack: *const usize,
-    base: usize,
-    relr: *const usize,
-    relr_end: *const usize,
-) -> ! {
-    // SAFETY: (1) duty 1 of the caller; nothing that needs relocating ran yet.
-    unsafe { relocate(base, relr, relr_end) };
+/// 1. `stack` points at the stack that the kernel made; called once.
+unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: (1) duty 1 of the caller.
     unsafe { sys::process::started_with(stack) };
     // SAFETY: (1) duty 1 of the caller.
     let args = unsafe { Args::new(stack) };
     sys::linux::exit(crate::main(args).into())
-}
-
-/// Adds the load address wherever the linker could not. The table is the compact
-/// one (DT_RELR in the ELF gABI), which has room for R_X86_64_RELATIVE and nothing
-/// else: an even entry is the address of a word to relocate; an odd one is a map
-/// of the 63 words behind the last, one bit each.
-///
-/// # Safety
-/// 1. `base` is where this image is loaded, `relr` to `end` its table, and it is
-///    applied for the first time.
-unsafe fn relocate(base: usize, mut relr: *const usize, end: *const usize) {
-    let mut next = core::ptr::null_mut::<usize>();
-    while relr < end {
-        // SAFETY: duty 1 of the caller.
-        let entry = unsafe { relr.read() };
-        relr = relr.wrapping_add(1);
-        let mut map = entry >> 1;
-        let mut word = next;
-        if entry & 1 == 0 {
-            (map, word) = (1, (base + entry) as *mut usize);
-            next = word.wrapping_add(1);
-        } else {
-            next = next.wrapping_add(63);
-        }
-        while map != 0 {
-            if map & 1 != 0 {
-                // SAFETY: the linker made this entry for a word of writable data.
-                let value = unsafe { word.read() };
-                // SAFETY: likewise.
-                unsafe { word.write(base + value) };
-            }
-            map >>= 1;
-            word = word.wrapping_add(1);
-        }
-    }
 }
 
 /// The arguments of the process, argv[0] first. Bytes, because nothing promises

@@ -138,6 +138,8 @@ fn the_page_is_r_xp_while_the_code_runs() {
             child.stdin(Stdio::null()).stdout(writer.try_clone().expect("dup")).spawn().expect("runs");
         let in_write = format!("/proc/{}/syscall", child.id());
         let rip = loop {
+            let ended = child.try_wait().expect("it was started");
+            assert_eq!(ended, None, "--map {map}: ended instead of blocking");
             let state = std::fs::read_to_string(&in_write).unwrap_or_default();
             if state.starts_with("1 ") {
                 let rip = state.split_whitespace().last().expect("the last field is RIP");
