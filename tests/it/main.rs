@@ -8,6 +8,7 @@ mod docs;
 mod elf;
 mod fault;
 mod hello;
+mod hostile;
 mod house;
 mod io;
 mod listing;
