@@ -63,29 +63,30 @@ unsafe extern "C" fn start(
 /// # Safety
 /// 1. `base` is where this image is loaded, `relr` to `end` its table, and it is
 ///    applied for the first time.
-unsafe fn relocate(base: usize, mut relr: *const usize, end: *const usize) {
-    let mut next = core::ptr::null_mut::<usize>();
-    while relr < end {
+unsafe fn relocate(base: usize, relr: *const usize, end: *const usize) {
+    // Numbers and no pointer methods: unoptimised, those are functions, and
+    // calling one may take an address that is yet to be relocated.
+    const WORD: usize = size_of::<usize>();
+    let (mut at, end, mut next) = (relr as usize, end as usize, 0);
+    while at < end {
         // SAFETY: duty 1 of the caller.
-        let entry = unsafe { relr.read() };
-        relr = relr.wrapping_add(1);
+        let entry = unsafe { *(at as *const usize) };
+        at += WORD;
         let mut map = entry >> 1;
         let mut word = next;
         if entry & 1 == 0 {
-            (map, word) = (1, (base + entry) as *mut usize);
-            next = word.wrapping_add(1);
+            (map, word) = (1, base + entry);
+            next = word + WORD;
         } else {
-            next = next.wrapping_add(63);
+            next += 63 * WORD;
         }
         while map != 0 {
             if map & 1 != 0 {
                 // SAFETY: the linker made this entry for a word of writable data.
-                let value = unsafe { word.read() };
-                // SAFETY: likewise.
-                unsafe { word.write(base + value) };
+                unsafe { *(word as *mut usize) += base };
             }
             map >>= 1;
-            word = word.wrapping_add(1);
+            word += WORD;
         }
     }
 }
