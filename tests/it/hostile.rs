@@ -73,7 +73,7 @@ fn what_is_no_plain_file_is_answered() {
     let folder = scratch("folder");
     std::fs::create_dir(&folder).expect("made");
     let secret = file(b"\xC3");
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0)).expect("hidden");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).expect("hidden");
     for reader in READERS {
         let name = reader[0];
         let said = |path: &Path, why: &str| format!("barejit: {name}: {}: {why}\n", path.display());

@@ -7,6 +7,7 @@ mod cli;
 mod docs;
 mod elf;
 mod fault;
+mod fuzz;
 mod hello;
 mod hostile;
 mod house;
