@@ -6,7 +6,7 @@ NEED     = sh .ci/need
 BAREJIT  = target/release/barejit
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run strace qemu test check manual book bench install dist clean build
+.PHONY: help run strace qemu test check fuzz manual book bench install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -36,6 +36,9 @@ check:  ## formatting, lints and documentation, warnings being errors
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+fuzz:  ## feed random input to everything for SECONDS (60)
+	SECONDS=$(or $(SECONDS),60) $(CARGO) test --locked --release --test it fuzz_for_seconds -- --ignored --nocapture
 
 bench:  ## measure the assembler against others
 	$(CARGO) bench --manifest-path benches/Cargo.toml

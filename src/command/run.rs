@@ -25,8 +25,8 @@ in decimal with a sign or as a bit pattern with 0x.
 Options:
 ";
 
-/// The most code that is read from a file: offsets into it have 31 bits.
-const LIMIT: usize = 1 << 30;
+/// The most code that is read from a file, lest an endless one fill the memory.
+const LIMIT: usize = 1 << 28;
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut source, mut options) = (None, Options::GUARDED);

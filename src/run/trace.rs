@@ -2,6 +2,9 @@
 //! return, release, each with what /proc/self/maps says of the memory at that
 //! moment.
 //!
+//! Nothing here is inlined: each step would otherwise stand in the executable once
+//! for every way into memory.
+//!
 //! Telling changes one thing: code that knows what it was before its hole was
 //! filled is written like that first, so that the patch can be seen to happen.
 
@@ -25,6 +28,7 @@ impl Trace {
     }
 
     /// Tells one step that concerns the memory at `address`.
+    #[inline(never)]
     pub(super) fn step(self, step: fmt::Arguments<'_>, address: usize) {
         if self.on {
             sys::report(format_args!("{step}: {}", fmt::from_fn(|f| mapping(f, address))));
@@ -33,6 +37,7 @@ impl Trace {
 
     /// Tells that memory which runs at `address` and is written at `view` has
     /// been reserved.
+    #[inline(never)]
     pub(super) fn reserved(self, size: usize, address: usize, view: usize) {
         self.step(format_args!("reserve {size} bytes"), address);
         if view != address {
@@ -41,6 +46,7 @@ impl Trace {
     }
 
     /// Loads `code`, which will run at `address` and is written at `view`.
+    #[inline(never)]
     pub(super) fn load(self, code: &Code<'_>, address: usize, view: usize, load: &mut dyn FnMut(&Code<'_>)) {
         if self.on {
             let before = code.before().map_or(code.bytes(), |before| before.bytes);
@@ -68,6 +74,7 @@ impl Trace {
     }
 
     /// Tells how a call of the code at `address` ended.
+    #[inline(never)]
     pub(super) fn ended(self, outcome: &Outcome, address: usize) {
         let how = fmt::from_fn(|f| match outcome {
             Outcome::Returned(value) => write!(f, "return {} ({value:#x})", value.cast_signed()),

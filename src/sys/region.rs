@@ -1,4 +1,5 @@
-//! Mappings that somebody owns: whole pages, if wanted between two guards.
+//! Mappings that somebody owns: whole pages, if wanted between two guards. Not
+//! inlined, because many own one.
 //!
 //! ```text
 //!   ┌ guard ┬──────── size ────────┬ guard ┐
@@ -102,6 +103,7 @@ impl Region {
     ///
     /// # Errors
     /// What mmap(2) answers, for the guards or for what is between them.
+    #[inline(never)]
     pub fn map(size: PageSize, guard: Guard, source: Source, prot: Prot) -> Result<Self, Error> {
         if guard == Guard::None {
             let (flags, fd) = source.flags();
@@ -133,6 +135,7 @@ impl Region {
     ///
     /// # Errors
     /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere.
+    #[inline(never)]
     pub fn fill(&self, source: Source, prot: Prot) -> Result<(), Error> {
         let (flags, fd) = source.flags();
         let flags = flags.union(MapFlags::FIXED);
@@ -185,6 +188,7 @@ impl Region {
         self.size
     }
 
+    #[inline(never)]
     fn unmap(&self) -> Result<(), Error> {
         let guard = self.guard.bytes();
         let Some(base) = NonNull::new(self.base.as_ptr().wrapping_sub(guard)) else { return Ok(()) };

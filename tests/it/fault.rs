@@ -72,3 +72,33 @@ fn a_jump_to_what_is_not_executable_is_explained() {
     let words = run(&["hello", "--map", "none", "--layout", "words"]);
     words.expect("", line, 3);
 }
+
+#[test]
+fn a_fault_of_barejits_own_is_one_line_and_a_death_by_that_signal() {
+    let text = "x".repeat(100_000);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = command(&["call", "--sandbox", &text]);
+    command.stdout(writer).stderr(std::process::Stdio::piped());
+    let child = command.spawn().expect("started");
+    drop(command);
+    // The call-back waits for room in the pipe.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    // SAFETY: a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGSEGV) };
+    let run = Run::new(child.wait_with_output().expect("it ends"));
+    drop(reader);
+    assert_eq!(run.status, -libc::SIGSEGV, "{run:?}");
+    assert!(run.stderr.starts_with("barejit: SIGSEGV in barejit itself at 0x"), "{run:?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+}
+
+#[test]
+fn a_fault_that_cannot_be_handled_ends_the_process() {
+    // sigaltstack(0, rsp-64); munmap(what it says); ud2
+    let no_stack = "4883ec40 31ff 4889e6 b883000000 0f05 \
+                    488b3c24 488b742410 b80b000000 0f05 0f0b";
+    run(&["run", no_stack]).expect("", "", -libc::SIGSEGV);
+    // rt_sigprocmask(SIG_BLOCK, all, 0, 8); ud2
+    let blocked = "48c7c0ffffffff 50 31ff 4889e6 31d2 41ba08000000 b80e000000 0f05 0f0b";
+    run(&["run", blocked]).expect("", "", -libc::SIGILL);
+}
