@@ -45,6 +45,10 @@ fn main() {
         "-static-pie",
         // Our own memory picture.
         &format!("-Wl,-T,{script}"),
+        // Debuggers find generated code by these two, which stripping must not
+        // remove: it leaves the dynamic symbol table alone.
+        "-Wl,--export-dynamic-symbol=__jit_debug_descriptor",
+        "-Wl,--export-dynamic-symbol=__jit_debug_register_code",
         // Exactly the segments that the picture draws.
         "-Wl,-z,norelro",
         "-Wl,-z,noexecstack",

@@ -8,13 +8,17 @@ _barejit() {
         hello:--layout) words='listing words' ;;
         hello:--map) words='inplace none' ;;
         hello:--map) words='wx rwx dual sealed file' ;;
-        hello:*) words='--layout --map --map --sandbox --verbose --listing --trace --raw --help' ;;
+        hello:--perf) words='map jitdump' ;;
+        hello:*) words='--layout --map --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         ret:--map) words='wx rwx dual sealed file' ;;
-        ret:*) words='--map --sandbox --verbose --listing --trace --raw --help' ;;
+        ret:--perf) words='map jitdump' ;;
+        ret:*) words='--map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         call:--map) words='wx rwx dual sealed file' ;;
-        call:*) words='--as-documented --panic --map --sandbox --verbose --listing --trace --raw --help' ;;
+        call:--perf) words='map jitdump' ;;
+        call:*) words='--as-documented --panic --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         run:--map) words='wx rwx dual sealed file' ;;
-        run:*) words='--map --sandbox --verbose --listing --trace --raw --help' ;;
+        run:--perf) words='map jitdump' ;;
+        run:*) words='--map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

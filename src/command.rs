@@ -5,7 +5,7 @@ use crate::cli::{self, Cli, Outcome, Word};
 use barejit::{
     code::Code,
     front::Recorded,
-    run::{Map, Options},
+    run::{Map, Options, Perf},
 };
 use getargs::Arg;
 
@@ -27,6 +27,10 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
                     notation, comments
   --trace           tell on standard error what happens to the memory of the code,
                     with its line of /proc/self/maps
+  --perf map|jitdump
+                    tell perf about the code: names in /tmp/perf-PID.map, or all
+                    of it in jit-PID.dump
+  --gdb             register the code with debuggers, as barejit_COMMAND
   --raw FILE        write the bare bytes to FILE instead; - is standard output
 ";
 
@@ -64,6 +68,10 @@ pub(crate) fn shared(cli: &mut Cli, argument: &Arg<Word>, options: &mut Options)
             options.tools.trace = true;
             options.verbose = Some(cli.command());
         }
+        Arg::Long(Word(b"perf")) => {
+            options.tools.perf = Some([Perf::Map, Perf::Jitdump][cli.choice("--perf", "map jitdump")?]);
+        }
+        Arg::Long(Word(b"gdb")) => options.tools.gdb = true,
         Arg::Long(Word(b"raw")) => options.tools.raw = Some(cli.value()?),
         _ => return Ok(false),
     }

@@ -22,6 +22,8 @@ extern crate std;
 pub mod asm;
 pub mod code;
 #[cfg(feature = "linux")]
+pub mod debug;
+#[cfg(feature = "linux")]
 pub mod exec;
 #[cfg(feature = "linux")]
 pub mod fault;

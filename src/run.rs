@@ -10,7 +10,7 @@ mod trace;
 
 pub use crate::fault::Args;
 pub use diagnosis::Diagnosis;
-pub use tools::Tools;
+pub use tools::{Perf, Tools};
 
 use crate::code::{Code, Page};
 use crate::exec::{Executable, Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
@@ -119,6 +119,8 @@ pub enum Error {
     NoStrategy([sys::Error; Strategy::ALL.len()]),
     /// This file could not be written.
     File(&'static [u8], sys::Error),
+    /// perf could not be told.
+    Perf(sys::Error),
 }
 
 impl From<sys::Error> for Error {
@@ -131,6 +133,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::Perf(error) => write!(f, "--perf: {error}"),
             Self::File(path, error) => write!(f, "{}: {error}", sys::Lossy(path)),
             Self::NoStrategy(errors) => {
                 let mut before = "no executable memory: ";
@@ -179,7 +182,8 @@ pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outc
     match options.map {
         // SAFETY: (1 to 4) the caller's.
         Some(map) => unsafe { attempt(map, code, &args, options) }.map_err(|failure| match failure {
-            Failure::Before(error) | Failure::After(error) => Error::Refused(error),
+            Failure::Before(error) => Error::Refused(error),
+            Failure::After(error) => error,
         }),
         // SAFETY: (1 to 4) the caller's.
         None => unsafe { first_that_works(code, &args, options) },
@@ -201,7 +205,7 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> R
             }
             Ok(outcome) => return Ok(outcome),
             Err(Failure::Before(error)) => error,
-            Err(Failure::After(error)) => return Err(Error::Refused(error)),
+            Err(Failure::After(error)) => return Err(error),
         };
         errors[i] = error;
         if let (Some(command), Some(next)) = (options.verbose, Strategy::ALL.get(i + 1)) {
@@ -215,7 +219,7 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> R
 /// A refusal while something else can be tried, or when it is too late for that.
 enum Failure {
     Before(sys::Error),
-    After(sys::Error),
+    After(Error),
 }
 
 /// Runs the code in one way.
@@ -228,15 +232,18 @@ unsafe fn attempt(map: Map, code: &Code<'_>, args: &Args, options: &Options) -> 
     let trace = options.trace();
     trace.step(format_args!("jump to {:#x}", loaded.entry as usize), loaded.start);
     let place = loaded.start..loaded.start + code.bytes().len();
+    let announced = options.tools.announce(code, loaded.start).map_err(Failure::After)?;
     // SAFETY: (1 to 4) the caller's.
-    let outcome = unsafe { call(loaded.entry, place, args, options) }.map_err(Failure::After)?;
+    let outcome = unsafe { call(loaded.entry, place, args, options) };
+    let outcome = outcome.map_err(|error| Failure::After(error.into()))?;
+    drop(announced);
     trace.ended(&outcome, loaded.start);
     if let Some(memory) = loaded.memory {
         let released = memory.release();
         trace.late(format_args!("release"), loaded.start);
         // Of two failures the first is told.
         if let (Outcome::Returned(_), Err(error)) = (outcome, released) {
-            return Err(Failure::After(error));
+            return Err(Failure::After(error.into()));
         }
     }
     Ok(outcome)

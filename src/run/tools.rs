@@ -3,8 +3,22 @@
 
 use super::{Error, listing};
 use crate::code::Code;
+use crate::debug::{
+    gdb::Registered,
+    jitdump::{self, Marker},
+    perf_map,
+};
 use crate::sys::{self, Errno, Fd, linux};
 use alloc::ffi::CString;
+
+/// What perf is told by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Perf {
+    /// Names and addresses.
+    Map,
+    /// Names, bytes and lines of the source.
+    Jitdump,
+}
 
 /// Which of them are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,11 +29,15 @@ pub struct Tools {
     pub raw: Option<&'static [u8]>,
     /// Tell on standard error what happens to the code while it happens.
     pub trace: bool,
+    /// Leave a file that tells perf about the code.
+    pub perf: Option<Perf>,
+    /// Register the code with debuggers.
+    pub gdb: bool,
 }
 
 impl Tools {
     /// None of them.
-    pub const NONE: Self = Self { listing: false, raw: None, trace: false };
+    pub const NONE: Self = Self { listing: false, raw: None, trace: false, perf: None, gdb: false };
 
     /// Whether code had better bring its record.
     pub const fn explain(&self) -> bool {
@@ -36,7 +54,24 @@ impl Tools {
         }
         Ok(self.listing || self.raw.is_some())
     }
+
+    /// Tells debuggers and perf that `code` lies at `start`, until the result is
+    /// dropped.
+    pub(super) fn announce(&self, code: &Code<'_>, start: usize) -> Result<Announced, Error> {
+        let marker = match self.perf {
+            None => None,
+            Some(Perf::Map) => perf_map::write(code, start).map(|()| None).map_err(Error::Perf)?,
+            Some(Perf::Jitdump) => jitdump::write(code, start).map(Some).map_err(Error::Perf)?,
+        };
+        Ok(Announced(marker, self.gdb.then(|| Registered::new(code, start))))
+    }
 }
+
+/// Code that others know of.
+pub(super) struct Announced(
+    #[expect(dead_code, reason = "held for perf")] Option<Marker>,
+    #[expect(dead_code, reason = "held for debuggers")] Option<Registered>,
+);
 
 fn write_file(path: &[u8], bytes: &[u8]) -> Result<(), sys::Error> {
     if path == b"-" {

@@ -17,6 +17,15 @@ pub(super) fn close(fd: Fd) {
     let _ = unsafe { syscall!(Sysno::close, fd.0) };
 }
 
+/// clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; 0 if it is refused.
+pub fn nanoseconds() -> u64 {
+    const MONOTONIC: usize = 1;
+    let mut time = [0u64; 2];
+    // SAFETY: the kernel writes a struct timespec, two words.
+    let answer = unsafe { syscall!(Sysno::clock_gettime, MONOTONIC, time.as_mut_ptr()) };
+    answer.map_or(0, |_| time[0] * 1_000_000_000 + time[1])
+}
+
 /// exit_group(2): ends the process with the low eight bits of `status`.
 pub fn exit(status: i32) -> ! {
     loop {
@@ -44,6 +53,15 @@ pub fn is_terminal(fd: Fd) -> bool {
 pub fn getpid() -> Result<usize, Error> {
     // SAFETY: asking for one's own number touches nothing.
     named("getpid", unsafe { syscall!(Sysno::getpid) })
+}
+
+/// getpid(2).
+///
+/// # Errors
+/// The errno of the call, which only a filter can make fail.
+pub fn process_id() -> Result<u32, Error> {
+    // SAFETY: asking for one's own number touches nothing.
+    named("getpid", unsafe { syscall!(Sysno::getpid) }).map(|process| process as u32)
 }
 
 /// kill(2) of this process itself.
@@ -326,6 +344,17 @@ pub fn create(path: &CStr) -> Result<OwnedFd, Error> {
     /// O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC.
     const FLAGS: u32 = 0o1 | 0o100 | 0o1000 | 0o2_000_000;
     // What umask(2) leaves of it.
+    open_with(path, FLAGS, 0o666)
+}
+
+/// The same for reading too, and not through a symbolic link: for names that
+/// somebody else could have taken.
+///
+/// # Errors
+/// The errno of the call.
+pub fn create_own(path: &CStr) -> Result<OwnedFd, Error> {
+    /// O_RDWR, O_CREAT, O_TRUNC, O_NOFOLLOW, O_CLOEXEC.
+    const FLAGS: u32 = 0o2 | 0o100 | 0o1000 | 0o400_000 | 0o2_000_000;
     open_with(path, FLAGS, 0o666)
 }
 

@@ -4,6 +4,7 @@
 mod support;
 
 mod cli;
+mod debugger;
 mod docs;
 mod elf;
 mod fault;

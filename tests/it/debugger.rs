@@ -1,0 +1,233 @@
+//! `--gdb` and `--perf`: what the real gdb and the real perf make of generated
+//! code.
+
+use crate::support::*;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+/// A loop that takes long enough for some samples, then returns 0: mov ecx,
+/// 0x10000000; dec ecx; jnz; xor eax, eax; ret.
+const LOOP: &str = "B900000010 FFC9 75FC 31C0 C3";
+
+/// Every command that generates code, what it prints and its status.
+const COMMANDS: &[(&str, &[&str], &str, i32)] = &[
+    ("barejit_hello", &["hello"], "Hello World!", 0),
+    ("barejit_ret", &["ret", "42"], "", 42),
+    ("barejit_call", &["call"], "Hello, JIT!\n", 0),
+    ("barejit_run", &["run", "B807000000C3"], "7 0x7\n", 0),
+];
+
+/// What gdb says to `commands` about `program` with these arguments.
+fn gdb(program: &Path, args: &[&str], commands: &[&str]) -> String {
+    let mut gdb = tool("gdb", "gdb");
+    gdb.args(["-nx", "-batch", "-ex", "set breakpoint pending on", "-ex", "set debuginfod enabled off"]);
+    for command in commands {
+        gdb.args(["-ex", command]);
+    }
+    let run = finish({
+        gdb.arg("--args").arg(program).args(args);
+        gdb
+    });
+    run.text() + &run.stderr
+}
+
+#[test]
+fn gdb_stops_in_generated_code_and_names_it() {
+    // As some distribution would ship it.
+    let stripped = scratch("stripped");
+    let mut strip = tool("strip", "binutils");
+    strip.args(["--strip-all", "-o"]).arg(&stripped).arg(BAREJIT);
+    assert_eq!(finish(strip).status, 0);
+    for program in [Path::new(BAREJIT), &stripped] {
+        for (name, args, output, status) in COMMANDS {
+            let breakpoint = format!("break {name}");
+            let commands = [&breakpoint, "run", "bt", "info symbol $pc", "x/2i $pc", "continue"];
+            let said = gdb(program, &[args, &["--gdb"][..]].concat(), &commands);
+            for expected in [
+                "Breakpoint 1, 0x",
+                &format!(" in {name} ()\n#0  0x"),
+                &format!("{name} in section .text of "),
+                &format!(" <{name}>:\t"),
+                &format!(" <{name}+"),
+                output.trim_end(),
+                &if *status == 0 {
+                    "exited normally".into()
+                } else {
+                    format!("exited with code 0{status:o}")
+                },
+            ] {
+                assert!(said.contains(expected), "{expected:?} is not in what gdb said of {args:?}:\n{said}");
+            }
+        }
+    }
+    std::fs::remove_file(&stripped).expect("was there");
+}
+
+#[test]
+fn gdb_forgets_code_that_is_gone() {
+    let commands = [
+        "break barejit_ret",
+        "run",
+        "info symbol barejit_ret",
+        "break __jit_debug_register_code",
+        "continue",
+        "stepi",
+        "info symbol barejit_ret",
+        "continue",
+    ];
+    let said = gdb(Path::new(BAREJIT), &["ret", "--gdb", "5"], &commands);
+    assert_eq!(said.matches("barejit_ret in section .text of ").count(), 1, "{said}");
+    assert!(said.contains("exited with code 05"), "{said}");
+}
+
+#[test]
+fn a_run_that_debuggers_may_see_is_like_any_other() {
+    for (_, args, output, status) in COMMANDS {
+        let args = [args, &["--gdb"][..]].concat();
+        run(&args).expect(output, "", *status);
+        qemu(&args).expect(output, "", *status);
+    }
+}
+
+/// A folder of one test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = scratch("perf");
+        std::fs::create_dir(&path).expect("a folder");
+        Self(path)
+    }
+
+    /// Runs the executable in here; its process and all there is to say.
+    fn run(&self, args: &[&str]) -> (u32, Run) {
+        let mut command = command(args);
+        command.current_dir(&self.0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("runs");
+        (child.id(), Run::new(child.wait_with_output().expect("was started")))
+    }
+
+    fn perf(&self, args: &[&str]) -> Run {
+        let mut perf = tool("perf", "linux-perf");
+        perf.args(args).current_dir(&self.0);
+        finish(perf)
+    }
+
+    /// Samples a run of the loop; `None` where that cannot be done, said loudly.
+    fn sampled(&self, kind: &str) -> Option<u32> {
+        let arguments = ["record", "-e", "cpu-clock", "-k", "1", "-o", "perf.data", BAREJIT, "run"];
+        let recorded = self.perf(&[&arguments[..], &["--perf", kind, LOOP]].concat());
+        let script = self.perf(&["script", "-i", "perf.data", "-F", "pid"]);
+        let process = script.text().lines().next().and_then(|line| line.trim().parse().ok());
+        if process.is_none() {
+            // Past the harness, which hides what passing tests say.
+            let _ = writeln!(
+                std::io::stderr(),
+                "\nNOT TESTED: perf cannot sample on this machine, so only the file for --perf {kind} is:\n{}",
+                recorded.stderr
+            );
+        }
+        process
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_perf_map_has_a_line_for_each_name() {
+    let folder = Folder::new();
+    for (name, args, output, status) in COMMANDS {
+        let (process, run) = folder.run(&[args, &["--perf", "map"][..]].concat());
+        run.expect(output, "", *status);
+        let path = format!("/tmp/perf-{process}.map");
+        let map = std::fs::read_to_string(&path).expect("a map");
+        std::fs::remove_file(&path).expect("was there");
+        let words: Vec<&str> = map.split_ascii_whitespace().collect();
+        let [start, size, named] = words[..] else { panic!("{map}") };
+        let numbers = [start, size].map(|text| u64::from_str_radix(text, 16).expect("hexadecimal"));
+        let raw = finish(command(&[args, &["--raw", "-"][..]].concat())).stdout.len() as u64;
+        let data = if *name == "barejit_call" { 12 } else { 0 };
+        assert_eq!((numbers[0] % 4096, numbers[1], named), (data, raw - data, *name), "{map}");
+    }
+}
+
+#[test]
+fn perf_report_names_the_code_by_its_map() {
+    let folder = Folder::new();
+    let Some(process) = folder.sampled("map") else { return };
+    let report = folder.perf(&["report", "--stdio", "-i", "perf.data"]).text();
+    let _ = std::fs::remove_file(format!("/tmp/perf-{process}.map"));
+    let line = report.lines().find(|line| line.contains("%") && !line.starts_with('#'));
+    assert!(line.is_some_and(|line| line.ends_with("[.] barejit_run")), "{report}");
+}
+
+#[test]
+fn perf_inject_makes_a_library_of_a_jitdump() {
+    let folder = Folder::new();
+    let Some(process) = folder.sampled("jitdump") else { return };
+    let injected = folder.perf(&["inject", "--jit", "-i", "perf.data", "-o", "injected"]);
+    assert_eq!(injected.status, 0, "{injected:?}");
+    let report = folder.perf(&["report", "--stdio", "-i", "injected"]).text();
+    let library = format!("jitted-{process}-0.so");
+    let line = report.lines().find(|line| line.contains("%") && !line.starts_with('#'));
+    let named = |line: &str| line.contains(&library) && line.ends_with("[.] barejit_run");
+    assert!(line.is_some_and(named), "{report}");
+}
+
+#[test]
+fn a_jitdump_holds_the_code() {
+    let folder = Folder::new();
+    for (name, args, output, status) in COMMANDS {
+        let (process, run) = folder.run(&[args, &["--perf", "jitdump"][..]].concat());
+        run.expect(output, "", *status);
+        let dump = std::fs::read(folder.0.join(format!("jit-{process}.dump"))).expect("a dump");
+        let word = |at: usize| u32::from_le_bytes(dump[at..at + 4].try_into().expect("four"));
+        let long = |at: usize| u64::from_le_bytes(dump[at..at + 8].try_into().expect("eight"));
+        let header = [0, 4, 8, 12, 16, 20].map(word);
+        assert_eq!(header, [0x4A69_5444, 1, 40, 62, 0, process]);
+        // One record, a load, to the end of the file.
+        let (kind, size, size_of_code) = (word(40), word(44), long(40 + 40) as usize);
+        assert_eq!((kind, size as usize), (0, dump.len() - 40));
+        assert!(long(24) > 0 && long(48) >= long(24), "time runs backwards");
+        assert_eq!([word(56), word(60)], [process; 2]);
+        let named = &dump[40 + 56..][..name.len() + 1];
+        assert_eq!(named, [name.as_bytes(), b"\0"].concat(), "{name}");
+        assert_eq!(dump.len(), 40 + 56 + named.len() + size_of_code);
+        if *name == "barejit_run" {
+            assert!(dump.ends_with(b"\0\xB8\x07\0\0\0\xC3"));
+        }
+    }
+}
+
+#[test]
+fn the_dump_is_mapped_as_perf_wants_it() {
+    let folder = Folder::new();
+    let log = folder.0.join("log");
+    let mut strace = tool("strace", "strace");
+    strace.arg("-o").arg(&log).args([BAREJIT, "ret", "--perf", "jitdump", "1"]).current_dir(&folder.0);
+    assert_eq!(finish(strace).status, 1);
+    let log = std::fs::read_to_string(&log).expect("a log");
+    let marker = "mmap(NULL, 4096, PROT_READ|PROT_EXEC, MAP_PRIVATE, ";
+    assert!(log.lines().any(|line| line.starts_with(marker) && line.contains(", 0) = 0x")), "{log}");
+}
+
+#[test]
+fn a_file_that_perf_cannot_have_is_an_error() {
+    let message = "barejit: ret: --perf: open: EACCES (Permission denied)\n";
+    for kind in ["map", "jitdump"] {
+        inject("open:error=EACCES", &["ret", "--perf", kind, "7"]).expect("", message, 1);
+    }
+    let mut elsewhere = command(&["hello", "--perf", "jitdump"]);
+    elsewhere.current_dir("/proc");
+    let refused = finish(elsewhere);
+    let place = "barejit: hello: --perf: open: ";
+    assert!(refused.stderr.starts_with(place) && refused.status == 1, "{refused:?}");
+    run(&["ret", "--perf=stat", "7"]).expect("", "barejit: ret: --perf: 'stat' is none of map jitdump\n", 2);
+}
