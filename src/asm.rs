@@ -115,6 +115,9 @@ enum FixupKind {
 
 const UNBOUND: u32 = u32::MAX;
 
+/// The largest code, and a window to write its end through.
+const MAX_ROOM: usize = i32::MAX as usize + 16;
+
 impl Slot {
     /// A filler for slices of slots.
     pub const EMPTY: Self = Self { at: UNBOUND, label: 0, kind: FixupKind::Rel32, after: 0 };
@@ -180,8 +183,13 @@ impl<'a, T: Copy> Table<'a, T> {
 /// The assembler: see the [module](self).
 #[derive(Debug)]
 pub struct Asm<'a> {
-    buf: &'a mut [u8],
-    pos: usize,
+    /// The buffer, or nothing while a record is kept, so that one test of room
+    /// sends an instruction the fast way.
+    open: &'a mut [u8],
+    /// The buffer while a record is kept, or nothing.
+    recorded: &'a mut [u8],
+    /// Offset of the next byte, 4 GiB at most.
+    pos: u32,
     slots: &'a mut [Slot],
     labels: usize,
     fixups: usize,
@@ -196,8 +204,13 @@ pub struct Asm<'a> {
 impl<'a> Asm<'a> {
     /// An assembler that writes to `buf` and keeps its notes in `tables`.
     pub const fn new(buf: &'a mut [u8], tables: Tables<'a>) -> Self {
+        // What lies beyond can never be code.
+        let room = if buf.len() > MAX_ROOM { MAX_ROOM } else { buf.len() };
+        let (buf, _) = buf.split_at_mut(room);
+        let (open, recorded) = buf.split_at_mut(if tables.records.is_empty() { room } else { 0 });
         Self {
-            buf,
+            open,
+            recorded,
             pos: 0,
             slots: tables.slots,
             labels: 0,
@@ -212,13 +225,13 @@ impl<'a> Asm<'a> {
 
     /// Offset of the next byte.
     pub const fn offset(&self) -> u32 {
-        self.pos as u32
+        self.pos
     }
 
     /// The room that everything so far takes.
     pub const fn needs(&self) -> Needs {
         Needs {
-            bytes: self.pos,
+            bytes: self.pos as usize,
             slots: self.labels + self.fixups,
             marks: self.marks.used,
             symbols: self.symbols.used,
@@ -234,60 +247,66 @@ impl<'a> Asm<'a> {
     #[cfg_attr(not(compact), inline(always))]
     const fn emit(&mut self, form: Form, reg: u64, rm: u64, third: u64) -> &mut Self {
         let inst = encode(form, reg, rm, third);
-        self.put(inst.word, inst.size);
+        self.put(inst.word, inst.size, form, [reg, rm, third]);
         if !matches!(inst.fault, Fault::None) {
             self.refuse(inst.fault, inst.size);
         }
         if form.is_memory() && matches!(Address::unpack(rm).relative_to(), Base::Label) {
-            self.fix(Address::unpack(rm).target(), FixupKind::Rel32, inst.after, 4);
-        }
-        self.note(inst.size, form, [reg, rm, third])
-    }
-
-    /// Puts an instruction that has one encoding only.
-    #[inline(never)]
-    const fn whole(&mut self, form: Form, rm: u64, word: u128, size: u8) -> &mut Self {
-        self.put(word, size);
-        self.note(size, form, [0, rm, 0])
-    }
-
-    /// Puts the low `size` bytes of `word`.
-    #[inline(always)]
-    const fn put(&mut self, word: u128, size: u8) {
-        // One unaligned store of the whole window: what lies past `size` is
-        // overwritten by the next instruction.
-        if let Some((_, rest)) = self.buf.split_at_mut_checked(self.pos)
-            && let Some(window) = rest.first_chunk_mut::<16>()
-        {
-            *window = word.to_le_bytes();
-        } else {
-            self.put_at_edge(word, size);
-        }
-        self.pos += size as usize;
-    }
-
-    #[cold]
-    const fn put_at_edge(&mut self, word: u128, size: u8) {
-        let bytes = word.to_le_bytes();
-        let mut i = 0;
-        while i < size as usize && self.pos + i < self.buf.len() {
-            self.buf[self.pos + i] = bytes[i];
-            i += 1;
-        }
-    }
-
-    /// Records the instruction just put, if a record is kept.
-    #[inline(always)]
-    const fn note(&mut self, size: u8, form: Form, operands: [u64; 3]) -> &mut Self {
-        if !self.records.items.is_empty() {
-            self.record(size as usize, RecordKind::Inst(form, operands));
+            self.fix(Address::unpack(rm).target(), FixupKind::Rel32, inst.after as u8, 4);
         }
         self
     }
 
+    /// Puts an instruction: the low `size` bytes of `word`.
+    #[inline(always)]
+    const fn put(&mut self, word: u128, size: u32, form: Form, operands: [u64; 3]) -> &mut Self {
+        let start = self.pos as usize;
+        // One unaligned store of the whole window: what lies past `size` is
+        // overwritten by the next instruction.
+        if start + 16 <= self.open.len()
+            && let Some(window) = self.open.split_at_mut(start).1.first_chunk_mut::<16>()
+        {
+            if !cfg!(compact)
+                && form.is_brief()
+                && let Some(half) = window.first_chunk_mut::<8>()
+            {
+                *half = (word as u64).to_le_bytes();
+            } else {
+                *window = word.to_le_bytes();
+            }
+            self.pos += size;
+        } else {
+            let [reg, rm, third] = operands;
+            self.put_slowly(word, size, form, reg, rm, third);
+        }
+        self
+    }
+
+    /// The same at the edge of the buffer, or with a record.
     #[cold]
-    const fn refuse(&mut self, fault: Fault, size: u8) {
-        let at = self.offset() - size as u32;
+    #[inline(never)]
+    const fn put_slowly(&mut self, word: u128, size: u32, form: Form, reg: u64, rm: u64, third: u64) {
+        self.put_bytes(word.to_le_bytes().split_at(size as usize).0);
+        self.record(size, RecordKind::Inst(form, [reg, rm, third]));
+    }
+
+    const fn buf(&mut self) -> &mut [u8] {
+        if self.records.items.is_empty() { self.open } else { self.recorded }
+    }
+
+    /// Writes all the bytes or, where there is no room, none, and counts them.
+    const fn put_bytes(&mut self, bytes: &[u8]) {
+        let start = self.pos as usize;
+        let end = start + bytes.len();
+        if let Some((head, _)) = self.buf().split_at_mut_checked(end) {
+            head.split_at_mut(start).1.copy_from_slice(bytes);
+        }
+        self.pos = if end > u32::MAX as usize { u32::MAX } else { end as u32 };
+    }
+
+    #[cold]
+    const fn refuse(&mut self, fault: Fault, size: u32) {
+        let at = self.offset() - size;
         self.fail(match fault {
             Fault::Index => Error::Index(at),
             _ => Error::Immediate(at),
@@ -300,23 +319,17 @@ impl<'a> Asm<'a> {
         }
     }
 
-    /// Notes what the `size` bytes before the cursor are.
-    #[cold]
-    const fn record(&mut self, size: usize, kind: RecordKind) {
-        self.records.push(Record { offset: (self.pos - size) as u32, size: size as u32, kind });
+    /// Notes what the `size` bytes before the cursor are, if a record is kept.
+    const fn record(&mut self, size: u32, kind: RecordKind) {
+        if !self.records.items.is_empty() {
+            self.records.push(Record { offset: self.pos - size, size, kind });
+        }
     }
 
     /// Puts bytes as they are: data, or instructions that were baked before.
     pub const fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        if let Some((_, rest)) = self.buf.split_at_mut_checked(self.pos)
-            && let Some((hole, _)) = rest.split_at_mut_checked(bytes.len())
-        {
-            hole.copy_from_slice(bytes);
-        }
-        self.pos += bytes.len();
-        if !self.records.items.is_empty() {
-            self.record(bytes.len(), RecordKind::Data);
-        }
+        self.put_bytes(bytes);
+        self.record(bytes.len() as u32, RecordKind::Data);
         self
     }
 
@@ -324,7 +337,7 @@ impl<'a> Asm<'a> {
     /// data. It is counted from the first byte of the code.
     pub const fn align(&mut self, alignment: usize) -> &mut Self {
         debug_assert!(alignment.is_power_of_two());
-        while self.pos & (alignment - 1) != 0 {
+        while self.pos as usize & (alignment - 1) != 0 {
             self.bytes(&[0]);
         }
         self
@@ -334,7 +347,7 @@ impl<'a> Asm<'a> {
     pub const fn align_code(&mut self, alignment: usize) -> &mut Self {
         debug_assert!(alignment.is_power_of_two());
         loop {
-            let gap = self.pos.wrapping_neg() & (alignment - 1);
+            let gap = (self.pos as usize).wrapping_neg() & (alignment - 1);
             if gap == 0 {
                 return self;
             }
@@ -356,9 +369,7 @@ impl<'a> Asm<'a> {
 
     /// Puts a comment into the listing.
     pub const fn comment(&mut self, text: &'static str) -> &mut Self {
-        if !self.records.items.is_empty() {
-            self.record(0, RecordKind::Comment(text));
-        }
+        self.record(0, RecordKind::Comment(text));
         self
     }
 
@@ -388,9 +399,7 @@ impl<'a> Asm<'a> {
             debug_assert!(slot.at == UNBOUND, "a label is bound twice");
             slot.at = offset;
         }
-        if !self.records.items.is_empty() {
-            self.record(0, RecordKind::Bind(label));
-        }
+        self.record(0, RecordKind::Bind(label));
         self
     }
 
@@ -438,24 +447,24 @@ impl<'a> Asm<'a> {
         {
             let back = target as i64 - (self.pos as i64 + 2);
             if fits_i8(back) {
-                self.put(short as u128 | (back as u8 as u128) << 8, 2);
-                return self.note(2, form, [0, 0, label.0 as u64]);
+                let word = short as u128 | (back as u8 as u128) << 8;
+                return self.put(word, 2, form, [0, 0, label.0 as u64]);
             }
         }
         let opcode = form.opcode() as u128;
         let (word, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
-        self.put(word, size);
+        self.put(word, size, form, [0, 0, label.0 as u64]);
         self.fix(label, FixupKind::Rel32, 0, 4);
-        self.note(size, form, [0, 0, label.0 as u64])
+        self
     }
 
     /// A jump in two bytes, whatever it takes.
     #[cfg_attr(compact, inline(never))]
     #[cfg_attr(not(compact), inline(always))]
     const fn branch_short(&mut self, form: Form, opcode: u8, label: Label) -> &mut Self {
-        self.put(opcode as u128, 2);
+        self.put(opcode as u128, 2, form, [0, 0, label.0 as u64]);
         self.fix(label, FixupKind::Rel8, 0, 1);
-        self.note(2, form, [0, 0, label.0 as u64])
+        self
     }
 
     /// `jmp label`, short (EB cb) if the label is bound and in reach, else near
@@ -511,10 +520,11 @@ impl<'a> Asm<'a> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if self.pos == 0 || self.pos > i32::MAX as usize || self.labels > Address::MAX_LABELS {
+        if self.pos == 0 || self.pos > i32::MAX as u32 || self.labels > Address::MAX_LABELS {
             return Err(Error::Size);
         }
-        if self.pos > self.buf.len()
+        let pos = self.pos as usize;
+        if pos > self.buf().len()
             || self.labels + self.fixups > self.slots.len()
             || (self.marks.overflowed() && !self.marks.items.is_empty())
             || (self.symbols.overflowed() && !self.symbols.items.is_empty())
@@ -522,6 +532,8 @@ impl<'a> Asm<'a> {
         {
             return Err(Error::Full(self.needs()));
         }
+        let buf = if self.records.items.is_empty() { self.open } else { self.recorded };
+        (self.open, self.recorded) = (&mut [], &mut []);
         let mut place = self.slots.len();
         let last = self.slots.len() - self.fixups;
         while place > last {
@@ -537,17 +549,17 @@ impl<'a> Asm<'a> {
                     if !fits_i8(distance) {
                         return Err(Error::OutOfReach(fixup.at));
                     }
-                    Hole::new(fixup.at).fill(self.buf, [distance as u8]);
+                    Hole::new(fixup.at).fill(buf, [distance as u8]);
                 }
                 FixupKind::Rel32 => {
                     // Code is at most 2 GiB, so every distance fits.
                     let end = fixup.at + 4 + fixup.after as u32;
                     let hole = Hole::new(fixup.at);
-                    let bias = i32::from_le_bytes(hole.read(self.buf)) as u32;
-                    hole.fill(self.buf, target.wrapping_sub(end).wrapping_add(bias).to_le_bytes());
+                    let bias = i32::from_le_bytes(hole.read(buf)) as u32;
+                    hole.fill(buf, target.wrapping_sub(end).wrapping_add(bias).to_le_bytes());
                 }
                 FixupKind::Abs64 => {
-                    Hole::new(fixup.at).fill(self.buf, (target as u64).to_le_bytes());
+                    Hole::new(fixup.at).fill(buf, (target as u64).to_le_bytes());
                     self.relocations.push(Relocation { at: fixup.at });
                 }
             }
@@ -556,7 +568,7 @@ impl<'a> Asm<'a> {
             return Err(Error::Full(self.needs()));
         }
         self.resolve_records();
-        let (bytes, _) = self.buf.split_at(self.pos);
+        let (bytes, _) = buf.split_at(pos);
         Ok(Code::new(bytes)
             .with_symbols(self.symbols.finish())
             .with_marks(self.marks.finish())

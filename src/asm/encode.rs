@@ -12,16 +12,16 @@
 
 use crate::code::form::{Address, Base, Form, Third};
 
-/// An encoded instruction.
+/// An encoded instruction. Numbers are as wide as the machine likes them.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes {
     /// The bytes, first byte lowest; those past `size` have no meaning.
     pub(super) word: u128,
     /// 1 to 15.
-    pub(super) size: u8,
+    pub(super) size: u32,
     /// Size of the immediate: what stands between a 32-bit displacement and
     /// the end of the instruction.
-    pub(super) after: u8,
+    pub(super) after: u32,
     /// Whether the operands can be encoded.
     pub(super) fault: Fault,
 }
@@ -40,19 +40,19 @@ pub(super) enum Fault {
 #[derive(Clone, Copy)]
 struct Half {
     bytes: u64,
-    size: u8,
+    size: u32,
 }
 
 impl Half {
     const EMPTY: Self = Self { bytes: 0, size: 0 };
 
     #[inline(always)]
-    const fn push(self, byte: u8) -> Self {
-        Self { bytes: self.bytes | (byte as u64) << (8 * self.size as u32), size: self.size + 1 }
+    const fn push(self, byte: u64) -> Self {
+        Self { bytes: self.bytes | byte << (8 * self.size), size: self.size + 1 }
     }
 
     #[inline(always)]
-    const fn push_if(self, is: bool, byte: u8) -> Self {
+    const fn push_if(self, is: bool, byte: u64) -> Self {
         if is { self.push(byte) } else { self }
     }
 }
@@ -62,12 +62,12 @@ impl Half {
 #[inline(always)]
 pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
     let variant = Variant::choose(form, rm, third);
-    let place = if form.is_memory() { Place::memory(Address::unpack(rm)) } else { Place::register(rm as u8) };
+    let place = if form.is_memory() { Place::memory(Address::unpack(rm)) } else { Place::register(rm) };
     // A form has a register or a digit there, and the other one is 0.
-    let reg = reg as u8 | form.extension();
+    let reg = reg | form.extension();
     let head = if form.is_vex() {
         let vvvv = match form.third_operand() {
-            Third::MIDDLE | Third::LAST => third as u8,
+            Third::MIDDLE | Third::LAST => third,
             _ => 0,
         };
         vex(form, reg, vvvv, place.xb)
@@ -75,11 +75,11 @@ pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
         // SPL, BPL, SIL and DIL are AH, CH, DH and BH without a REX prefix
         // (SDM vol. 2A, table 3-1).
         let low_byte =
-            form.reg_width() == 1 && reg >= 4 || form.rm_width() == 1 && !form.is_memory() && rm as u8 >= 4;
-        legacy(form, low_byte, reg >> 3 << 2 | place.xb)
+            form.reg_width() == 1 && reg >= 4 || form.rm_width() == 1 && !form.is_memory() && rm >= 4;
+        legacy(form, low_byte, (reg >> 3) << 2 | place.xb)
     };
     let head = if variant.bare {
-        head.push(variant.opcode | rm as u8 & 7)
+        head.push(variant.opcode | rm & 7)
     } else if form.rm_width() == 0 && !form.is_memory() {
         head.push(variant.opcode)
     } else {
@@ -87,9 +87,9 @@ pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
         head.push_if(place.has_sib, place.sib)
     };
     // disp and imm64 never meet, so the shift stays below 64.
-    let tail = place.disp.bytes | variant.imm << (8 * place.disp.size as u32);
+    let tail = place.disp.bytes | variant.imm << (8 * place.disp.size);
     Bytes {
-        word: head.bytes as u128 | (tail as u128) << (8 * head.size as u32),
+        word: head.bytes as u128 | (tail as u128) << (8 * head.size),
         size: head.size + place.disp.size + variant.size,
         after: variant.size,
         fault: if variant.fault {
@@ -105,22 +105,22 @@ pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
 /// What the third operand makes of a form.
 #[derive(Clone, Copy)]
 struct Variant {
-    opcode: u8,
+    opcode: u64,
     /// The register of `rm` is in the opcode, and no ModRM follows.
     bare: bool,
     imm: u64,
-    size: u8,
+    size: u32,
     fault: bool,
 }
 
 impl Variant {
     #[inline(always)]
     const fn choose(form: Form, rm: u64, third: u64) -> Self {
-        let plain =
-            Self { opcode: form.opcode(), bare: form.has_plus_r(), imm: third, size: 0, fault: false };
+        let opcode = form.opcode();
+        let plain = Self { opcode, bare: form.has_plus_r(), imm: third, size: 0, fault: false };
         match form.third_operand() {
             Third::BYTE => Self { size: 1, ..plain },
-            Third::COUNT if third == 1 => Self { opcode: plain.opcode | 0x10, ..plain },
+            Third::COUNT if third == 1 => Self { opcode: opcode | 0x10, ..plain },
             Third::COUNT => Self { size: 1, ..plain },
             Third::QUAD | Third::LABEL => Self { size: 8, ..plain },
             rule @ (Third::FULL | Third::ALU | Third::TEST | Third::IMUL | Third::MOV) => {
@@ -129,20 +129,20 @@ impl Variant {
                     None => (true, i64::MAX),
                 };
                 let wide = form.rm_width() > 1;
+                let size = 1 << form.rm_width().saturating_sub(1);
                 // Immediates have 32 bits where operands have 64.
-                let size = 1 << (form.rm_width().saturating_sub(1));
                 let plain = Self { size: if size > 4 { 4 } else { size }, fault, ..plain };
                 let accumulator = !form.is_memory() && rm == 0;
                 match rule {
                     Third::ALU | Third::IMUL if wide && fits_i8(value) => {
-                        Self { opcode: plain.opcode | 2, size: 1, ..plain }
+                        Self { opcode: opcode | 2, size: 1, ..plain }
                     }
                     Third::ALU if accumulator => {
-                        Self { opcode: form.extension() << 3 | 4 | wide as u8, bare: true, ..plain }
+                        Self { opcode: form.extension() << 3 | 4 | wide as u64, bare: true, ..plain }
                     }
-                    Third::TEST if accumulator => Self { opcode: 0xA8 | wide as u8, bare: true, ..plain },
+                    Third::TEST if accumulator => Self { opcode: 0xA8 | wide as u64, bare: true, ..plain },
                     Third::MOV if !(form.is_64() && fits_i32(value)) => {
-                        Self { opcode: 0xB0 | (wide as u8) << 3, bare: true, size, ..plain }
+                        Self { opcode: 0xB0 | (wide as u64) << 3, bare: true, size, ..plain }
                     }
                     _ => plain,
                 }
@@ -155,12 +155,12 @@ impl Variant {
 /// Prefixes and escape bytes. REX is `0100WRXB` and stands right before the
 /// escape bytes; it is left out when it would say nothing.
 #[inline(always)]
-const fn legacy(form: Form, rex: bool, rxb: u8) -> Half {
-    let bits = (form.is_64() as u8) << 3 | rxb;
+const fn legacy(form: Form, rex: bool, rxb: u64) -> Half {
+    let bits = (form.is_64() as u64) << 3 | rxb;
     let map = form.opcode_map();
     Half::EMPTY
         .push_if(form.is_16(), 0x66)
-        .push_if(form.pp() != 0, (0xF2_F3_66_00_u32 >> (8 * form.pp() as u32)) as u8)
+        .push_if(form.pp() != 0, 0xF2_F3_66_00 >> (8 * form.pp()) & 0xFF)
         .push_if(bits != 0 || rex, 0x40 | bits)
         .push_if(map != 0, 0x0F)
         .push_if(map > 1, if map == 2 { 0x38 } else { 0x3A })
@@ -169,16 +169,16 @@ const fn legacy(form: Form, rex: bool, rxb: u8) -> Half {
 /// A VEX prefix: `vvvv` is the additional register (SDM vol. 2A, 2.3.5). The
 /// two-byte one serves where it can.
 #[inline(always)]
-const fn vex(form: Form, reg: u8, vvvv: u8, xb: u8) -> Half {
+const fn vex(form: Form, reg: u64, vvvv: u64, xb: u64) -> Half {
     let l = form.reg_width() == 6 || form.rm_width() == 6;
     // R, X, B and vvvv are stored inverted.
-    let last = (!vvvv & 15) << 3 | (l as u8) << 2 | form.pp();
-    let r = (!reg >> 3 & 1) << 7;
+    let last = (vvvv ^ 15) << 3 | (l as u64) << 2 | form.pp();
+    let r = (reg >> 3 ^ 1) << 7;
     if form.opcode_map() == 1 && !form.is_64() && xb == 0 {
         Half::EMPTY.push(0xC5).push(r | last)
     } else {
         let second = r | (xb ^ 3) << 5 | form.opcode_map();
-        Half::EMPTY.push(0xC4).push(second).push((form.is_64() as u8) << 7 | last)
+        Half::EMPTY.push(0xC4).push(second).push((form.is_64() as u64) << 7 | last)
     }
 }
 
@@ -186,18 +186,19 @@ const fn vex(form: Form, reg: u8, vvvv: u8, xb: u8) -> Half {
 /// displacement.
 #[derive(Clone, Copy)]
 struct Place {
-    xb: u8,
+    /// REX.X and REX.B.
+    xb: u64,
     /// ModRM without its reg field.
-    modrm: u8,
+    modrm: u64,
     has_sib: bool,
-    sib: u8,
+    sib: u64,
     disp: Half,
     fault: bool,
 }
 
 impl Place {
     #[inline(always)]
-    const fn register(number: u8) -> Self {
+    const fn register(number: u64) -> Self {
         Self {
             xb: number >> 3,
             modrm: 0b11 << 6 | number & 7,

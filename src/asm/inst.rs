@@ -477,7 +477,7 @@ instructions! {
 impl Asm<'_> {
     /// `endbr64` (F3 0F 1E FA): where an indirect branch may land.
     pub const fn endbr64(&mut self) -> &mut Self {
-        self.whole(const { op(0xFA).named("endbr64") }, 0, 0xFA_1E_0F_F3, 4)
+        self.put(0xFA_1E_0F_F3, 4, const { op(0x1E).named("endbr64") }, [0; 3])
     }
 
     /// The recommended no-operation of `size` bytes, 1 to 9 (SDM vol. 2B, NOP,
@@ -507,7 +507,8 @@ impl Asm<'_> {
             3 | 4 | 7 => base,
             _ => base.index(0, Scale::X1),
         };
-        self.whole(form, operand.packed(), nop, if size > 9 { 9 } else { size })
+        let size = if size > 9 { 9 } else { size as u32 };
+        self.put(nop, size, form, [0, operand.packed(), 0])
     }
 }
 

@@ -208,8 +208,8 @@ impl Form {
 /// How a form is read again.
 impl Form {
     #[inline(always)]
-    const fn field(self, at: u32, mask: u32) -> u8 {
-        (self.bits >> at & mask) as u8
+    const fn field(self, at: u32, mask: u32) -> u64 {
+        (self.bits >> at & mask) as u64
     }
 
     #[inline(always)]
@@ -218,17 +218,17 @@ impl Form {
     }
 
     #[inline(always)]
-    pub(crate) const fn opcode(self) -> u8 {
-        self.bits as u8
+    pub(crate) const fn opcode(self) -> u64 {
+        self.bits as u8 as u64
     }
 
     #[inline(always)]
-    pub(crate) const fn opcode_map(self) -> u8 {
+    pub(crate) const fn opcode_map(self) -> u64 {
         self.field(8, 3)
     }
 
     #[inline(always)]
-    pub(crate) const fn pp(self) -> u8 {
+    pub(crate) const fn pp(self) -> u64 {
         self.field(10, 3)
     }
 
@@ -248,7 +248,7 @@ impl Form {
     }
 
     #[inline(always)]
-    pub(crate) const fn extension(self) -> u8 {
+    pub(crate) const fn extension(self) -> u64 {
         self.field(15, 7)
     }
 
@@ -268,13 +268,13 @@ impl Form {
 
     /// Number of the width in ModRM.reg.
     #[inline(always)]
-    pub(crate) const fn reg_width(self) -> u8 {
+    pub(crate) const fn reg_width(self) -> u64 {
         self.field(21, 7)
     }
 
     /// Number of the width in ModRM.rm.
     #[inline(always)]
-    pub(crate) const fn rm_width(self) -> u8 {
+    pub(crate) const fn rm_width(self) -> u64 {
         self.field(24, 7)
     }
 
@@ -288,11 +288,18 @@ impl Form {
         Third((self.bits >> 28) as u8)
     }
 
+    /// Whether its instructions have at most eight bytes: 66 F3 REX 0F opcode
+    /// ModRM imm8 is the longest without memory and a larger immediate.
+    #[inline(always)]
+    pub(crate) const fn is_brief(self) -> bool {
+        !self.is_memory() && self.bits >> 28 <= Third::COUNT.0 as u32
+    }
+
     /// `value` as a signed number of the width in ModRM.rm, unless it is neither
     /// a signed nor an unsigned number of that width.
     #[inline(always)]
     pub(crate) const fn signed(self, value: i64) -> Option<i64> {
-        let bits = 4 << self.rm_width() as u32;
+        let bits = 4 << self.rm_width();
         let shift = 64 - bits;
         let signed = value << shift >> shift;
         if signed == value || shift != 0 && (value as u64) >> bits == 0 { Some(signed) } else { None }
@@ -409,22 +416,22 @@ impl Address {
     }
 
     #[inline(always)]
-    const fn field(self, at: u32, mask: u64) -> u8 {
-        (self.0 >> at & mask) as u8
+    const fn field(self, at: u32, mask: u64) -> u64 {
+        self.0 >> at & mask
     }
 
     #[inline(always)]
-    pub(crate) const fn base_number(self) -> u8 {
+    pub(crate) const fn base_number(self) -> u64 {
         self.field(35, 15)
     }
 
     #[inline(always)]
-    pub(crate) const fn index_number(self) -> u8 {
+    pub(crate) const fn index_number(self) -> u64 {
         self.field(39, 15)
     }
 
     #[inline(always)]
-    pub(crate) const fn scale(self) -> u8 {
+    pub(crate) const fn scale(self) -> u64 {
         self.field(43, 3)
     }
 

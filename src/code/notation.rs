@@ -162,7 +162,7 @@ fn inst(f: &mut fmt::Formatter<'_>, form: Form, [reg, rm, third]: [u64; 3]) -> f
         f.write_char(letter)?;
     }
     if form.has_condition() {
-        f.write_str(columns("o no b ae e ne be a s ns p np l ge le g", usize::from(form.opcode() & 15)))?;
+        f.write_str(columns("o no b ae e ne be a s ns p np l ge le g", form.opcode() as usize & 15))?;
     }
     let rm = if form.is_memory() {
         Operand::Memory(form.rm_width(), Address::unpack(rm))
@@ -196,8 +196,8 @@ fn inst(f: &mut fmt::Formatter<'_>, form: Form, [reg, rm, third]: [u64; 3]) -> f
 #[derive(Clone, Copy)]
 enum Operand {
     None,
-    Register(u8, u64),
-    Memory(u8, Address),
+    Register(u64, u64),
+    Memory(u64, Address),
     Immediate(i64),
     /// An offset into the code.
     Target(u64),
@@ -223,15 +223,15 @@ impl fmt::Display for Address {
         f.write_str("[")?;
         let mut empty = false;
         match self.relative_to() {
-            Base::Gpr => register(f, QUAD, u64::from(self.base_number()))?,
+            Base::Gpr => register(f, QUAD, self.base_number())?,
             Base::None => empty = true,
             Base::Rip => f.write_str("rip")?,
             Base::Label => write!(f, "rip+L{}", self.target().0)?,
         }
         if self.is_indexed() {
             f.write_str(if empty { "" } else { "+" })?;
-            register(f, QUAD, u64::from(self.index_number()))?;
-            f.write_str(columns("*1 *2 *4 *8", usize::from(self.scale())))?;
+            register(f, QUAD, self.index_number())?;
+            f.write_str(columns("*1 *2 *4 *8", self.scale() as usize))?;
             empty = false;
         }
         match self.displacement() {
@@ -255,7 +255,7 @@ impl fmt::Debug for Form {
     }
 }
 
-fn pointer(width: u8) -> &'static str {
+fn pointer(width: u64) -> &'static str {
     match width {
         1 => "byte ptr ",
         2 => "word ptr ",
@@ -268,11 +268,11 @@ fn pointer(width: u8) -> &'static str {
 }
 
 /// Number of the width of an address.
-const QUAD: u8 = 4;
+const QUAD: u64 = 4;
 
 /// General-purpose registers 0 to 7 have names of their own, all others are
 /// numbered.
-fn register(f: &mut fmt::Formatter<'_>, width: u8, number: u64) -> fmt::Result {
+fn register(f: &mut fmt::Formatter<'_>, width: u64, number: u64) -> fmt::Result {
     let names = match width {
         1 => "al cl dl bl spl bpl sil dil",
         2 => "ax cx dx bx sp bp si di",
@@ -283,7 +283,7 @@ fn register(f: &mut fmt::Formatter<'_>, width: u8, number: u64) -> fmt::Result {
         (5, _) => write!(f, "xmm{number}"),
         (6, _) => write!(f, "ymm{number}"),
         (_, 0..8) => f.write_str(columns(names, number as usize)),
-        (_, _) => write!(f, "r{number}{}", columns(" b w d ", usize::from(width))),
+        (_, _) => write!(f, "r{number}{}", columns(" b w d ", width as usize)),
     }
 }
 
