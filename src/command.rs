@@ -1,6 +1,7 @@
 //! The commands: each reads its options, asks a front end for code, has it run
 //! and says what came of it.
 
+pub(crate) mod bf;
 use crate::cli::{self, Cli, Outcome, Word};
 use barejit::{
     code::Code,
