@@ -18,10 +18,13 @@ pub mod abi;
 mod emit;
 mod idiom;
 mod ir;
+mod known;
 mod parse;
 mod place;
 mod reach;
+mod solve;
 mod stubs;
+mod values;
 mod width;
 
 pub use parse::Unmatched;
@@ -152,6 +155,10 @@ impl Draft {
         reach::measure(&mut self.ir);
         idiom::fold(&mut self.ir, cells);
         watch(Count { pass: "idioms", operations: self.ir.len() });
+        if self.options.level == Level::Full {
+            values::propagate(&mut self.ir, cells, self.options.eof);
+            watch(Count { pass: "values", operations: self.ir.len() });
+        }
     }
 
     /// Makes machine code.

@@ -91,6 +91,12 @@ impl Reach {
         self.high = self.high.max(at);
     }
 
+    /// Takes in the cells of another stretch, seen from the same base.
+    pub(super) fn take_in(&mut self, other: Self) {
+        self.low = self.low.min(other.low);
+        self.high = self.high.max(other.high);
+    }
+
     pub(super) const fn has(&self, at: i32) -> bool {
         self.low <= at && at <= self.high
     }
@@ -115,6 +121,8 @@ pub(super) struct Loop {
     /// Cells that it may write, one bit for the lowest six bits of a distance;
     /// all bits for an unbalanced loop.
     pub(super) writes: u64,
+    /// Operations between its brackets, as it was read.
+    pub(super) size: u32,
     /// Of an unbalanced loop: from the start of its body to the next change of
     /// the base.
     pub(super) body: Reach,
@@ -123,7 +131,7 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    pub(super) const NEW: Self = Self { writes: 0, body: Reach::NONE, after: Reach::NONE };
+    pub(super) const NEW: Self = Self { writes: 0, size: 0, body: Reach::NONE, after: Reach::NONE };
 }
 
 /// The bit for a cell in [`Loop::writes`].

@@ -9,12 +9,23 @@
 use super::ir::{BALANCED, Ir, Kind, Loop, Reach, bit};
 use alloc::vec::Vec;
 
-/// Which reach is being measured.
+/// A stretch, by where it begins.
 #[derive(Clone, Copy)]
-enum Stretch {
+pub(super) enum Stretch {
     Start,
     Body(usize),
     After(usize),
+}
+
+impl Stretch {
+    /// Where the reach of this stretch is kept.
+    pub(super) fn reach<'a>(self, loops: &'a mut [Loop], start: &'a mut Reach) -> &'a mut Reach {
+        match self {
+            Self::Start => start,
+            Self::Body(number) => &mut loops[number].body,
+            Self::After(number) => &mut loops[number].after,
+        }
+    }
 }
 
 /// Fills in [`Ir::loops`] of a program that is not plain.
@@ -25,7 +36,7 @@ pub(super) fn measure(ir: &mut Ir) {
     // Per open loop: its number, and what the loop around it wrote before.
     let mut outer: Vec<(usize, u64)> = Vec::new();
     let mut writes = 0u64;
-    for op in ops.iter() {
+    for (index, op) in ops.iter().enumerate() {
         match op.kind {
             Kind::Nop | Kind::PutByte | Kind::Move => {}
             Kind::Open => {
@@ -33,8 +44,9 @@ pub(super) fn measure(ir: &mut Ir) {
                 let number = op.b as usize;
                 outer.push((number, writes));
                 writes = bit(op.at);
+                loops[number].size = index as u32;
                 if !op.is(BALANCED) {
-                    end(loops, start, stretch, reach);
+                    *stretch.reach(loops, start) = reach;
                     (stretch, reach) = (Stretch::Body(number), Reach::cell(op.at));
                 }
             }
@@ -42,10 +54,11 @@ pub(super) fn measure(ir: &mut Ir) {
                 let Some((number, before)) = outer.pop() else { continue };
                 if !op.is(BALANCED) {
                     writes = u64::MAX;
-                    end(loops, start, stretch, reach);
+                    *stretch.reach(loops, start) = reach;
                     (stretch, reach) = (Stretch::After(number), Reach::cell(op.at));
                 }
                 loops[number].writes = writes;
+                loops[number].size = index as u32 - loops[number].size;
                 writes |= before;
             }
             _ => {
@@ -54,13 +67,5 @@ pub(super) fn measure(ir: &mut Ir) {
             }
         }
     }
-    end(loops, start, stretch, reach);
-}
-
-fn end(loops: &mut [Loop], start: &mut Reach, stretch: Stretch, reach: Reach) {
-    match stretch {
-        Stretch::Start => *start = reach,
-        Stretch::Body(number) => loops[number].body = reach,
-        Stretch::After(number) => loops[number].after = reach,
-    }
+    *stretch.reach(loops, start) = reach;
 }
