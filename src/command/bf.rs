@@ -204,7 +204,8 @@ fn compile_and_run(
         match verdict {
             Some(Verdict::Resume { position, cell }) => {
                 let draft = Draft::resuming(source.program(), &options, position);
-                let draft = draft.map_err(|error| unmatched(cli, &source, error))?;
+                let mut draft = draft.map_err(|error| unmatched(cli, &source, error))?;
+                draft.optimise(&mut |_| {});
                 program = draft.emit().ok_or_else(|| too_large(cli, &source))?;
                 first = cell;
             }

@@ -149,10 +149,11 @@ impl Draft {
     /// Improves the program, and tells `watch` what each pass left.
     pub fn optimise(&mut self, watch: &mut dyn FnMut(Count)) {
         if self.ir.plain {
-            return;
+            return reach::flag_plain(&mut self.ir, &self.options, self.resume);
         }
         let cells = self.options.cells;
-        reach::measure(&mut self.ir);
+        reach::probe(&mut self.ir, &self.options);
+        watch(Count { pass: "reach", operations: self.ir.len() });
         idiom::fold(&mut self.ir, cells);
         watch(Count { pass: "idioms", operations: self.ir.len() });
         if self.options.level == Level::Full {

@@ -2,11 +2,10 @@
 //!
 //! Law: wherever an instruction may be the first to touch a cell out of range,
 //! the tape in memory is what plain code would have left, and a mark leads to the
-//! command that plain code would be at. Behind such an instruction its cell, and
-//! all cells between it and another valid one, are *valid* until the base moves.
+//! command that plain code would be at. The flags of operations say where.
 
-use super::abi::{GUARD, LEFT, POINTER, TAPE};
-use super::ir::{BALANCED, ENTERED, Ir, Kind, ONCE, Op, Reach};
+use super::abi::{LEFT, POINTER, TAPE};
+use super::ir::{ENTERED, FAR, Ir, Kind, ONCE, Op, TOUCHES};
 use super::place::Site;
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
@@ -29,7 +28,6 @@ struct Far {
 struct Frame {
     top: Label,
     end: Label,
-    number: u32,
 }
 
 struct Emitter<'a> {
@@ -38,7 +36,6 @@ struct Emitter<'a> {
     /// Bytes on the tape.
     tape: u64,
     stubs: Stubs,
-    valid: Reach,
     frames: Vec<Frame>,
     sites: Vec<Site>,
     fars: Vec<Far>,
@@ -52,17 +49,12 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     for op in &ir.ops {
         bytes += width::size(op.kind);
         match op.kind {
-            Kind::Open => {
-                slots += 4;
-                if !op.is(BALANCED) {
-                    bytes += 32;
-                    marks += 5;
-                }
-            }
+            Kind::Open => slots += 4,
             Kind::Scan => {
                 slots += 4;
-                marks += 3;
+                marks += 1;
             }
+            Kind::Close | Kind::Probe => marks += 1,
             Kind::Put | Kind::PutByte | Kind::Get => slots += 1,
             _ => {}
         }
@@ -105,23 +97,18 @@ type Done = Result<(usize, usize), Error>;
 
 fn emit_into<'a>(mut a: Asm<'a>, ir: &'a Ir, options: &Options, resume: Option<u32>) -> (Done, Vec<Site>) {
     let stubs = stubs::enter(&mut a, options);
-    let last = i32::try_from(options.tape - 1).unwrap_or(i32::MAX);
     let mut emitter = Emitter {
         out: Out::new(a, options.cells),
         ir,
         tape: options.tape << options.cells as u32,
         stubs,
-        valid: Reach { low: 0, high: last },
         frames: Vec::new(),
         sites: Vec::new(),
         fars: Vec::new(),
     };
     match resume {
         Some(position) => emitter.program_from(position),
-        None => {
-            emitter.stretch(ir.start, 0, 0);
-            emitter.operations(&ir.ops);
-        }
+        None => emitter.operations(&ir.ops),
     }
     emitter.end();
     let Emitter { out, sites, .. } = emitter;
@@ -137,8 +124,6 @@ impl Emitter<'_> {
         self.out.a.jmp(entry);
         self.operations(&ir.ops[..first]);
         self.out.a.bind(entry);
-        // The pointer may be anywhere.
-        self.valid = Reach::NONE;
         self.operations(&ir.ops[first..]);
     }
 
@@ -155,64 +140,40 @@ impl Emitter<'_> {
 
     fn operations(&mut self, ops: &[Op]) {
         for op in ops {
-            if self.ir.plain {
-                self.touch(op);
+            if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
+                self.first_touch(op, op.at);
             }
             self.operation(op);
         }
     }
 
-    /// Makes the next instruction of a plain operation the first touch of its
-    /// cell, if it touches.
-    fn touch(&mut self, op: &Op) {
-        if !matches!(op.kind, Kind::Nop | Kind::Move) {
-            self.first_touch(op.at, op.c, op.at, false);
-        }
-    }
-
-    /// Sees to it that `[at]` may be touched from here on, while plain code would
-    /// be at `position` with its pointer at `pointer`. The touch itself is the
-    /// next instruction, unless `probe` asks for one of its own.
-    fn first_touch(&mut self, at: i32, position: u32, pointer: i32, probe: bool) {
-        if self.valid.has(at) {
+    /// Makes the next instruction the first touch of the operation's cell, or of
+    /// none that exists; plain code has its pointer at `pointer` there.
+    fn first_touch(&mut self, op: &Op, pointer: i32) {
+        let site = self.sites.len() as u32;
+        self.sites.push(Site { position: op.c, delta: self.out.bytes(pointer - op.at) });
+        if !op.is(FAR) {
+            self.out.a.mark(site);
             return;
         }
-        let site = self.sites.len() as u32;
-        // Distances from any valid cell to this one that cannot pass a guard.
-        let step = GUARD as i64 >> self.out.cells as u32;
-        let Reach { low: first, high: last } = self.valid;
-        let near =
-            !self.valid.is_empty() && (at as i64) > first as i64 - step && (at as i64) < last as i64 + step;
-        self.sites.push(Site { position, delta: self.out.bytes(pointer - at) });
-        if near {
-            self.out.a.mark(site);
-            if probe {
-                self.out.probe(at);
-            }
-        } else {
-            let from = self.out.a.label();
-            let cell = self.out.cell(at);
-            let a = &mut self.out.a;
-            a.mov_rm(RCX, qword(RSP)).lea(RAX, cell).sub_rm(RAX, qword(RCX).disp(TAPE));
-            a.mov_ri(RCX, self.tape as i64).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
-            self.fars.push(Far { from, site, pointer });
-        }
-        self.valid.join(at);
-    }
-
-    /// Probes a stretch that begins here, where plain code is at `position` with
-    /// its pointer at `pointer`.
-    fn stretch(&mut self, reach: Reach, position: u32, pointer: i32) {
-        if !self.ir.plain && !reach.is_empty() {
-            self.first_touch(reach.low, position, pointer, true);
-            self.first_touch(reach.high, position, pointer, true);
-        }
+        let from = self.out.a.label();
+        let cell = self.out.cell(op.at);
+        let a = &mut self.out.a;
+        a.mov_rm(RCX, qword(RSP)).lea(RAX, cell).sub_rm(RAX, qword(RCX).disp(TAPE));
+        a.mov_ri(RCX, self.tape as i64).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
+        self.fars.push(Far { from, site, pointer });
     }
 
     fn operation(&mut self, op: &Op) {
         let at = op.at;
         match op.kind {
             Kind::Nop => {}
+            Kind::Probe => {
+                self.first_touch(op, op.b);
+                if !op.is(FAR) {
+                    self.out.probe(at);
+                }
+            }
             Kind::Add => {
                 if op.b != 0 || self.ir.plain {
                     let value = self.out.cells.signed(op.b as u32);
@@ -241,10 +202,7 @@ impl Emitter<'_> {
             Kind::Open => self.open(op),
             Kind::Close => self.close(op),
             Kind::Scan => self.scan(op),
-            Kind::Move => {
-                self.out.shift(op.b);
-                self.valid = self.valid.shifted(op.b);
-            }
+            Kind::Move => self.out.shift(op.b),
         }
     }
 
@@ -286,34 +244,25 @@ impl Emitter<'_> {
             self.test(op.at);
             self.out.a.jcc(Cond::E, end);
         }
+        self.out.forget_flags();
         let top = self.out.a.here();
-        self.frames.push(Frame { top, end, number: op.b as u32 });
-        if !op.is(BALANCED) {
-            self.valid = Reach::cell(op.at);
-            if let Some(known) = self.ir.loops.get(op.b as usize) {
-                self.stretch(known.body, op.c + 1, op.at);
-            }
-        }
+        self.frames.push(Frame { top, end });
     }
 
     fn close(&mut self, op: &Op) {
-        let Some(Frame { top, end, number }) = self.frames.pop() else { return };
+        let Some(Frame { top, end }) = self.frames.pop() else { return };
         if !self.ir.plain {
             self.out.shift(op.b);
-            self.valid = self.valid.shifted(op.b);
-            self.first_touch(op.at, op.c, op.at, false);
+            if op.is(TOUCHES) {
+                self.first_touch(op, op.at);
+            }
         }
         if !op.is(ONCE) {
             self.test(op.at);
             self.out.a.jcc(Cond::Ne, top);
         }
         self.out.a.bind(end);
-        if !op.is(BALANCED) {
-            self.valid = Reach::cell(op.at);
-            if let Some(known) = self.ir.loops.get(number as usize) {
-                self.stretch(known.after, op.c + 1, op.at);
-            }
-        }
+        self.out.forget_flags();
     }
 
     fn scan(&mut self, op: &Op) {
@@ -322,13 +271,8 @@ impl Emitter<'_> {
         self.out.a.jcc(Cond::E, end);
         let top = self.out.a.here();
         self.out.shift(op.d as i32);
-        self.valid = Reach::cell(op.at).shifted(op.d as i32);
-        self.first_touch(op.at, op.c, op.at, false);
+        self.first_touch(op, op.at);
         self.out.cmp_m(op.at);
         self.out.a.jcc(Cond::Ne, top).bind(end);
-        self.valid = Reach::cell(op.at);
-        if let Some(known) = self.ir.loops.get(op.b as usize) {
-            self.stretch(known.after, op.c + 1, op.at);
-        }
     }
 }

@@ -6,7 +6,7 @@
 //! - `while [x] { base += d }` is a scan.
 
 use super::Cells;
-use super::ir::{BALANCED, Ir, Kind, Op};
+use super::ir::{BALANCED, FAR, Ir, Kind, ONCE, Op};
 
 /// Operations in a loop body beyond which it is left alone.
 const BODY: usize = 48;
@@ -29,7 +29,7 @@ pub(super) fn fold(ir: &mut Ir, cells: Cells) {
                 }
             }
             Kind::Nop => kept -= (kept > 1) as usize,
-            Kind::Add => {}
+            Kind::Add | Kind::Probe => {}
             _ => open = None,
         }
     }
@@ -41,6 +41,7 @@ fn close(body: &mut [Op], cells: Cells) -> usize {
     let len = body.len();
     let (Some(&open), Some(&close)) = (body.first(), body.last()) else { return len };
     if len == 2
+        && !close.is(FAR)
         && let Ok(stride @ (1.. | ..=-1)) = i16::try_from(close.b)
     {
         body[0] = Op { d: stride, ..Op::new(Kind::Scan, open.at, open.b, close.c) };
@@ -49,31 +50,41 @@ fn close(body: &mut [Op], cells: Cells) -> usize {
     if !open.is(BALANCED) || len > BODY {
         return len;
     }
-    let step = body[1..len - 1].iter().filter(|op| op.at == open.at).map(|op| op.b);
+    // Probes stand first; what follows them is additions.
+    let probes = body[1..len - 1].iter().take_while(|op| op.kind == Kind::Probe).count();
+    let first = probes + 1;
+    let step = body[first..len - 1].iter().filter(|op| op.at == open.at).map(|op| op.b);
     let step = step.fold(0u32, |sum, b| sum.wrapping_add(b as u32));
     if step & 1 == 0 {
         return len;
     }
     let rounds = inverse(step).wrapping_neg();
-    let mut kept = 0;
-    for read in 1..len - 1 {
+    // With probes it stays a loop of one round, without it needs no test.
+    let start = if probes > 0 { first } else { 0 };
+    let mut kept = start;
+    for read in first..len - 1 {
         let op = body[read];
         if op.at == open.at {
             continue;
         }
         let factor = (op.b as u32).wrapping_mul(rounds);
         // Merge with an earlier visit to the same cell.
-        if let Some(same) = body[..kept].iter_mut().find(|same| same.at == op.at) {
+        if let Some(same) = body[start..kept].iter_mut().find(|same| same.at == op.at) {
             same.c = same.c.wrapping_add(factor);
         } else {
             body[kept] = Op::new(Kind::Mul, op.at, open.at, factor);
             kept += 1;
         }
     }
-    for op in &mut body[..kept] {
+    for op in &mut body[start..kept] {
         op.c = cells.signed(op.c) as u32;
     }
     body[kept] = Op::new(Kind::Set, open.at, 0, 0);
+    if probes > 0 {
+        body[0].flags |= ONCE;
+        body[kept + 1] = Op { flags: close.flags | ONCE, ..close };
+        kept += 1;
+    }
     kept + 1
 }
 

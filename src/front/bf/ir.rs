@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum Kind {
+    /// Touch of `[at]`, in place of plain code at position `c` with its pointer at
+    /// `b`; see [`reach`](super::reach).
+    Probe,
     /// Nothing; it also stands in front of the program.
     Nop,
     /// `[at] += b`
@@ -42,7 +45,8 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Op {
     pub(super) kind: Kind,
-    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`].
+    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`]; of what
+    /// may be the first to touch its cell: [`TOUCHES`], [`FAR`].
     pub(super) flags: u8,
     pub(super) d: i16,
     pub(super) at: i32,
@@ -57,6 +61,11 @@ pub(super) const BALANCED: u8 = 1;
 pub(super) const ONCE: u8 = 2;
 /// The loop's cell is not zero at its start: no test is needed there.
 pub(super) const ENTERED: u8 = 4;
+
+/// Its cell may not exist: the touch must be marked.
+pub(super) const TOUCHES: u8 = 8;
+/// Likewise, and the touch may even pass a guard: it must be checked.
+pub(super) const FAR: u8 = 16;
 
 impl Op {
     pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, 0);
@@ -91,10 +100,9 @@ impl Reach {
         self.high = self.high.max(at);
     }
 
-    /// Takes in the cells of another stretch, seen from the same base.
-    pub(super) fn take_in(&mut self, other: Self) {
-        self.low = self.low.min(other.low);
-        self.high = self.high.max(other.high);
+    /// The cells that both have, if both know the base alike.
+    pub(super) fn common(&self, other: Self) -> Self {
+        Self { low: self.low.max(other.low), high: self.high.min(other.high) }
     }
 
     pub(super) const fn has(&self, at: i32) -> bool {
@@ -123,15 +131,18 @@ pub(super) struct Loop {
     pub(super) writes: u64,
     /// Operations between its brackets, as it was read.
     pub(super) size: u32,
-    /// Of an unbalanced loop: from the start of its body to the next change of
-    /// the base.
+    /// What it touches for certain from the start of its body to the next change
+    /// of the base.
     pub(super) body: Reach,
-    /// The same from its end.
+    /// Of an unbalanced loop, the same from its end.
     pub(super) after: Reach,
+    /// Of an unbalanced loop: what exists when a round is over.
+    pub(super) back: Reach,
 }
 
 impl Loop {
-    pub(super) const NEW: Self = Self { writes: 0, size: 0, body: Reach::NONE, after: Reach::NONE };
+    pub(super) const NEW: Self =
+        Self { writes: 0, size: 0, body: Reach::NONE, after: Reach::NONE, back: Reach::NONE };
 }
 
 /// The bit for a cell in [`Loop::writes`].

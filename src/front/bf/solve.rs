@@ -8,7 +8,7 @@
 //! - a cell that becomes such a sum is that, if there was a round at all;
 //! - a cell that ends every round with the constant it began with counts as one.
 //!
-//! Everything else is refused.
+//! Everything else is refused. Probes at the start of the body stay.
 
 use super::idiom::inverse;
 use super::ir::{BALANCED, Kind, ONCE, Op};
@@ -93,7 +93,13 @@ pub(super) fn solve(
 ) -> Option<([Op; ANSWER], usize)> {
     let mut round = Round { cells: [0; CELLS], sums: [Sum::cell(0); CELLS], used: 0 };
     round.index(counter);
-    for op in body.iter().filter(|op| op.kind != Kind::Nop) {
+    let mut body = body.iter().filter(|op| op.kind != Kind::Nop).peekable();
+    let mut answer = Answer { ops: [Op::NOP; ANSWER], used: 0, mask };
+    answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Open, counter, number, 0) })?;
+    while let Some(probe) = body.next_if(|op| op.kind == Kind::Probe) {
+        answer.push(*probe)?;
+    }
+    for op in body {
         round.run(op)?;
     }
     let Round { cells, mut sums, used } = round;
@@ -118,10 +124,10 @@ pub(super) fn solve(
             untouched[i] |= steady;
         }
     }
-    let mut answer = Answer { ops: [Op::NOP; ANSWER], used: 0, mask };
     let resets = (1..used).any(|i| !untouched[i] && sums[i].factors[i] == 0);
-    if resets {
-        answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Open, counter, number, 0) })?;
+    let guarded = resets || answer.used > 1;
+    if !guarded {
+        answer.used = 0;
     }
     for reset in [false, true] {
         for i in (1..used).filter(|&i| !untouched[i]) {
@@ -157,7 +163,7 @@ pub(super) fn solve(
         }
     }
     answer.push(Op::new(Kind::Set, counter, 0, 0))?;
-    if resets {
+    if guarded {
         answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Close, counter, 0, 0) })?;
     }
     Some((answer.ops, answer.used))

@@ -10,14 +10,11 @@
 //!   line, is another store;
 //! - output of a known value is output of a constant.
 //!
-//! A loop that is nothing leaves two stretches that are one.
-//!
-//! Stores never move over a place where the base changes: there memory must be
+//! Stores never move over a probe or a change of the base: there memory must be
 //! what plain code would have left.
 
-use super::ir::{BALANCED, ENTERED, Ir, Kind, Loop, ONCE, Op, Reach};
+use super::ir::{BALANCED, ENTERED, Ir, Kind, Loop, ONCE, Op};
 use super::known::Known;
-use super::reach::Stretch;
 use super::{Cells, Eof, solve};
 use alloc::vec::Vec;
 
@@ -33,9 +30,7 @@ struct Frame {
 const NONE: u32 = u32::MAX;
 
 struct Walk<'a> {
-    loops: &'a mut [Loop],
-    start: &'a mut Reach,
-    stretch: Stretch,
+    loops: &'a [Loop],
     cells: Cells,
     eof: Eof,
     known: Known,
@@ -49,11 +44,9 @@ struct Walk<'a> {
 
 /// Rewrites the program, in place.
 pub(super) fn propagate(ir: &mut Ir, cells: Cells, eof: Eof) {
-    let Ir { ops, loops, start, .. } = ir;
+    let Ir { ops, loops, .. } = ir;
     let mut walk = Walk {
         loops,
-        start,
-        stretch: Stretch::Start,
         cells,
         eof,
         known: Known::START,
@@ -68,9 +61,6 @@ pub(super) fn propagate(ir: &mut Ir, cells: Cells, eof: Eof) {
         if matches!(op.kind, Kind::Open | Kind::Scan) && walk.known.get(op.at) == Some(0) {
             if op.kind == Kind::Open {
                 read = behind(ops, read);
-            }
-            if !op.is(BALANCED) {
-                walk.nothing(op.b as usize);
             }
             continue;
         }
@@ -96,12 +86,6 @@ fn behind(ops: &[Op], from: usize) -> usize {
 }
 
 impl Walk<'_> {
-    /// The unbalanced loop `number` is not there.
-    fn nothing(&mut self, number: usize) {
-        let after = self.loops[number].after;
-        self.stretch.reach(self.loops, self.start).take_in(after);
-    }
-
     fn mask(&self) -> u32 {
         u32::MAX >> (32 - 8 * self.cells.bytes() as u32)
     }
@@ -156,6 +140,10 @@ impl Walk<'_> {
                 }
             },
             Kind::PutByte => self.keep(ops, op),
+            Kind::Probe => {
+                self.stores = [NONE; 32];
+                self.keep(ops, op);
+            }
             Kind::Get => {
                 if self.eof == Eof::Unchanged {
                     self.reads(op.at);
@@ -170,7 +158,6 @@ impl Walk<'_> {
             Kind::Close => self.close(ops, op),
             Kind::Scan => {
                 self.keep(ops, op);
-                self.stretch = Stretch::After(op.b as usize);
                 self.forget_base(op.at);
             }
         }
@@ -270,7 +257,6 @@ impl Walk<'_> {
         if op.is(BALANCED) {
             self.known.forget_all(about.writes);
         } else {
-            self.stretch = Stretch::Body(op.b as usize);
             self.known.forget_all(u64::MAX);
         }
     }
@@ -281,7 +267,6 @@ impl Walk<'_> {
         let Op { b: number, flags, .. } = ops[open];
         if !op.is(BALANCED) {
             self.keep(ops, op);
-            self.stretch = Stretch::After(number as usize);
             return self.forget_base(op.at);
         }
         if self.get(op.at) == Some(0) {

@@ -61,6 +61,11 @@ impl<'a> Out<'a> {
         self.flag = (self.a.offset(), at);
     }
 
+    /// Forgets what the zero flag tells: another way leads here.
+    pub(super) const fn forget_flags(&mut self) {
+        self.flag = (u32::MAX, 0);
+    }
+
     /// Whether the zero flag tells of the cell at `at` now.
     pub(super) fn knows_flags(&self, at: i32) -> bool {
         self.flag == (self.a.offset(), at)
@@ -237,6 +242,7 @@ impl<'a> Out<'a> {
 pub(super) const fn size(kind: Kind) -> usize {
     match kind {
         Kind::Nop => 0,
+        Kind::Probe => 8,
         Kind::Add | Kind::Set => 11,
         Kind::Mul | Kind::Copy => 24,
         Kind::Product => 36,

@@ -188,7 +188,9 @@ impl Machine {
                 None => break End::Done,
                 Some(Verdict::Outside { position, cell }) => break End::Outside { position, cell },
                 Some(Verdict::Resume { position, cell }) => {
-                    let draft = Draft::resuming(program, options, position).expect("it was parsed before");
+                    let mut draft =
+                        Draft::resuming(program, options, position).expect("it was parsed before");
+                    draft.optimise(&mut |_| {});
                     compiled = draft.emit().expect("it is small");
                     first = cell;
                 }
