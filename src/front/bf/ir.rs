@@ -131,10 +131,9 @@ pub(super) struct Loop {
     pub(super) writes: u64,
     /// Operations between its brackets, as it was read.
     pub(super) size: u32,
-    /// What it touches for certain from the start of its body to the next change
-    /// of the base.
+    /// What is probed at the start of its body.
     pub(super) body: Reach,
-    /// Of an unbalanced loop, the same from its end.
+    /// Of an unbalanced loop, the same at its end.
     pub(super) after: Reach,
     /// Of an unbalanced loop: what exists when a round is over.
     pub(super) back: Reach,

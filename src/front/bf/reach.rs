@@ -1,12 +1,16 @@
 //! Where code must find out whether cells exist.
 //!
 //! A *stretch* runs from where the base gets a new meaning, or a loop body
-//! begins, to the next change of the base or the end of that body. What it does
-//! on its own level, inner loops left out but for their tests, it does for
-//! certain. So the outermost cells that it will touch are probed when it begins:
-//! if one does not exist, the program is bound to touch it (or never ends, or
-//! fails before), and plain code finds out which. The tape has no holes, so cells
+//! begins, to the next change of the base or the end of that body. When it begins
+//! its outermost cells are probed; if one does not exist, plain code takes over
+//! and finds out whether it is ever touched. The tape has no holes, so cells
 //! between two that exist exist.
+//!
+//! Handing over is for ever, so it should not be for nothing. To the left, where
+//! programs live close to the edge, only what the stretch does on its own level
+//! counts: it is bound to touch that, or never to end. To the right its inner
+//! loops count too: few programs come near that edge, and those that do lose speed
+//! only.
 //!
 //! Law: behind the probes every touch is of a cell that exists, except where an
 //! operation is flagged [`TOUCHES`], and nothing has been changed since plain code
@@ -64,7 +68,9 @@ fn measure(ir: &mut Ir) {
                 let Some(Frame { number, writes: before, outer }) = frames.pop() else { continue };
                 keep(stretch, reach, loops);
                 if op.is(BALANCED) {
+                    let high = reach.high;
                     (stretch, reach) = outer;
+                    reach.high = reach.high.max(high);
                 } else {
                     writes = u64::MAX;
                     loops[number].back = reach.shifted(op.b);
