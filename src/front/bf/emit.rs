@@ -5,7 +5,7 @@
 //! command that plain code would be at. The flags of operations say where.
 
 use super::abi::{LEFT, POINTER, TAPE};
-use super::ir::{ENTERED, FAR, Ir, Kind, ONCE, Op, TOUCHES};
+use super::ir::{ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
 use super::place::Site;
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
@@ -168,6 +168,12 @@ impl Emitter<'_> {
         let at = op.at;
         match op.kind {
             Kind::Nop => {}
+            Kind::Probe if op.is(MAYBE) => {
+                self.out.load(RAX, op.b);
+                self.choose(at, op.b);
+                self.first_touch(op, op.b);
+                self.out.a.test_mr(byte(RCX), AL);
+            }
             Kind::Probe => {
                 self.first_touch(op, op.b);
                 if !op.is(FAR) {
@@ -206,9 +212,20 @@ impl Emitter<'_> {
         }
     }
 
+    /// RCX = the address of `[at]`, or of `[from]` if that is zero; EAX is `[from]`.
+    fn choose(&mut self, at: i32, from: i32) {
+        let (there, here) = (self.out.cell(at), self.out.cell(from));
+        self.out.a.lea(RCX, there).lea(RDX, here).test_rr(EAX, EAX).cmovcc_rr(Cond::E, RCX, RDX);
+    }
+
     fn mul(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
         self.out.load(RAX, op.b);
+        if op.is(MAYBE) {
+            self.choose(op.at, op.b);
+            self.out.scale(RAX, RAX, factor);
+            return self.out.add_to_rcx(RAX);
+        }
         if factor.unsigned_abs() != 1 {
             self.out.scale(RAX, RAX, factor);
         }

@@ -6,10 +6,14 @@
 //! - `while [x] { base += d }` is a scan.
 
 use super::Cells;
-use super::ir::{BALANCED, FAR, Ir, Kind, ONCE, Op};
+use super::ir::{BALANCED, FAR, Ir, Kind, MAYBE, ONCE, Op};
 
 /// Operations in a loop body beyond which it is left alone.
 const BODY: usize = 48;
+
+/// Additions in a loop body beyond which a jump is better than touches that
+/// depend on the counter.
+const PREDICATED: usize = 3;
 
 /// Replaces such loops, in place.
 pub(super) fn fold(ir: &mut Ir, cells: Cells) {
@@ -59,8 +63,13 @@ fn close(body: &mut [Op], cells: Cells) -> usize {
         return len;
     }
     let rounds = inverse(step).wrapping_neg();
-    // With probes it stays a loop of one round, without it needs no test.
-    let start = if probes > 0 { first } else { 0 };
+    // A test is a jump on data that nobody can predict. Without it, probes must
+    // be made to depend on the counter.
+    let test = probes > 1 || len - 1 - first > PREDICATED || body[1..first].iter().any(|op| op.is(FAR));
+    let start = if test { first } else { probes };
+    if !test && probes > 0 {
+        body[0] = Op { flags: body[1].flags | MAYBE, ..body[1] };
+    }
     let mut kept = start;
     for read in first..len - 1 {
         let op = body[read];
@@ -76,11 +85,13 @@ fn close(body: &mut [Op], cells: Cells) -> usize {
             kept += 1;
         }
     }
+    let maybe = if !test && probes > 0 { MAYBE } else { 0 };
     for op in &mut body[start..kept] {
         op.c = cells.signed(op.c) as u32;
+        op.flags = maybe;
     }
     body[kept] = Op::new(Kind::Set, open.at, 0, 0);
-    if probes > 0 {
+    if test {
         body[0].flags |= ONCE;
         body[kept + 1] = Op { flags: close.flags | ONCE, ..close };
         kept += 1;

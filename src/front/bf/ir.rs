@@ -66,6 +66,8 @@ pub(super) const ENTERED: u8 = 4;
 pub(super) const TOUCHES: u8 = 8;
 /// Likewise, and the touch may even pass a guard: it must be checked.
 pub(super) const FAR: u8 = 16;
+/// Of a `Probe` or a `Mul`: `[at]` must be left alone if `[b]` is zero.
+pub(super) const MAYBE: u8 = 32;
 
 impl Op {
     pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, 0);

@@ -11,7 +11,7 @@
 //! Everything else is refused. Probes at the start of the body stay.
 
 use super::idiom::inverse;
-use super::ir::{BALANCED, Kind, ONCE, Op};
+use super::ir::{BALANCED, Kind, MAYBE, ONCE, Op};
 use super::known::Known;
 
 /// Cells that a body may name.
@@ -68,7 +68,7 @@ impl Round {
         match op.kind {
             Kind::Add => self.sums[at].constant = self.sums[at].constant.wrapping_add(op.b as u32),
             Kind::Set => self.sums[at] = Sum { constant: op.b as u32, factors: [0; CELLS] },
-            Kind::Mul | Kind::Copy => {
+            Kind::Mul | Kind::Copy if !op.is(MAYBE) => {
                 let from = self.index(op.b)?;
                 let from = self.sums[from];
                 if op.kind == Kind::Copy {
@@ -96,7 +96,7 @@ pub(super) fn solve(
     let mut body = body.iter().filter(|op| op.kind != Kind::Nop).peekable();
     let mut answer = Answer { ops: [Op::NOP; ANSWER], used: 0, mask };
     answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Open, counter, number, 0) })?;
-    while let Some(probe) = body.next_if(|op| op.kind == Kind::Probe) {
+    while let Some(probe) = body.next_if(|op| op.kind == Kind::Probe && !op.is(MAYBE)) {
         answer.push(*probe)?;
     }
     for op in body {

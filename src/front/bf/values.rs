@@ -13,7 +13,7 @@
 //! Stores never move over a probe or a change of the base: there memory must be
 //! what plain code would have left.
 
-use super::ir::{BALANCED, ENTERED, Ir, Kind, Loop, ONCE, Op};
+use super::ir::{BALANCED, ENTERED, Ir, Kind, Loop, MAYBE, ONCE, Op};
 use super::known::Known;
 use super::{Cells, Eof, solve};
 use alloc::vec::Vec;
@@ -212,7 +212,7 @@ impl Walk<'_> {
             return;
         }
         self.reads(op.b);
-        if self.get(op.at) == Some(0) {
+        if self.get(op.at) == Some(0) && !op.is(MAYBE) {
             return self.overwrite(ops, Op { kind: Kind::Copy, ..op });
         }
         self.reads(op.at);
