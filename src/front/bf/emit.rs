@@ -139,11 +139,22 @@ impl Emitter<'_> {
     }
 
     fn operations(&mut self, ops: &[Op]) {
-        for op in ops {
+        let mut rest = ops;
+        while let Some((op, behind)) = rest.split_first() {
+            rest = behind;
             if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
                 self.first_touch(op, op.at);
             }
-            self.operation(op);
+            if op.kind == Kind::Probe
+                && op.is(MAYBE)
+                && let Some((mul, behind)) = rest.split_first()
+                && (mul.kind, mul.is(MAYBE), mul.at) == (Kind::Mul, true, op.at)
+            {
+                self.mul(mul, Some(op));
+                rest = behind;
+            } else {
+                self.operation(op);
+            }
         }
     }
 
@@ -190,7 +201,7 @@ impl Emitter<'_> {
                 let value = self.out.cells.signed(op.b as u32);
                 self.out.mov_mi(at, value);
             }
-            Kind::Mul => self.mul(op),
+            Kind::Mul => self.mul(op, None),
             Kind::Copy => self.copy(op),
             Kind::Product => self.product(op),
             Kind::Put => {
@@ -218,12 +229,16 @@ impl Emitter<'_> {
         self.out.a.lea(RCX, there).lea(RDX, here).test_rr(EAX, EAX).cmovcc_rr(Cond::E, RCX, RDX);
     }
 
-    fn mul(&mut self, op: &Op) {
+    /// With a `probe`, the addition itself is the first touch.
+    fn mul(&mut self, op: &Op, probe: Option<&Op>) {
         let factor = self.out.cells.signed(op.c);
         self.out.load(RAX, op.b);
         if op.is(MAYBE) {
             self.choose(op.at, op.b);
             self.out.scale(RAX, RAX, factor);
+            if let Some(probe) = probe {
+                self.first_touch(probe, probe.b);
+            }
             return self.out.add_to_rcx(RAX);
         }
         if factor.unsigned_abs() != 1 {
