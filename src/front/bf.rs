@@ -22,6 +22,7 @@ mod known;
 mod parse;
 mod place;
 mod reach;
+mod registers;
 mod solve;
 mod stubs;
 mod values;

@@ -5,11 +5,12 @@
 //! command that plain code would be at. The flags of operations say where.
 
 use super::abi::{LEFT, POINTER, TAPE};
-use super::ir::{ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
+use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
 use super::place::Site;
+use super::registers::{self, Home, REGISTERS, Region};
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
-use super::{Options, Program};
+use super::{Level, Options, Program};
 use crate::asm::*;
 use crate::code::Mark;
 use alloc::vec;
@@ -28,10 +29,19 @@ struct Far {
 struct Frame {
     top: Label,
     end: Label,
+    /// Whether its cells live in registers.
+    region: bool,
 }
+
+/// Where cells live.
+const HOMES: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
 
 struct Emitter<'a> {
     out: Out<'a>,
+    /// Regions that are still to come.
+    regions: &'a [Region],
+    /// Cells that live in registers here.
+    homes: &'a [Home],
     ir: &'a Ir,
     /// Bytes on the tape.
     tape: u64,
@@ -62,6 +72,10 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     if ir.plain {
         marks += ir.ops.len();
     }
+    let regions = if options.level == Level::Full { registers::regions(ir) } else { Vec::new() };
+    for region in &regions {
+        bytes += 14 * region.homes().len();
+    }
     loop {
         if bytes > i32::MAX as usize {
             return None;
@@ -70,7 +84,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
         let mut table = vec![Mark::EMPTY; marks];
         let mut room = vec![Slot::EMPTY; slots];
         let tables = Tables { marks: &mut table, ..Tables::slots(&mut room) };
-        let (done, sites) = emit_into(Asm::new(&mut code, tables), ir, options, resume);
+        let (done, sites) = emit_into(Asm::new(&mut code, tables), ir, &regions, options, resume);
         match done {
             Ok((size, marks)) => {
                 table.truncate(marks);
@@ -95,10 +109,18 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
 
 type Done = Result<(usize, usize), Error>;
 
-fn emit_into<'a>(mut a: Asm<'a>, ir: &'a Ir, options: &Options, resume: Option<u32>) -> (Done, Vec<Site>) {
+fn emit_into<'a>(
+    mut a: Asm<'a>,
+    ir: &'a Ir,
+    regions: &'a [Region],
+    options: &Options,
+    resume: Option<u32>,
+) -> (Done, Vec<Site>) {
     let stubs = stubs::enter(&mut a, options);
     let mut emitter = Emitter {
         out: Out::new(a, options.cells),
+        regions,
+        homes: &[],
         ir,
         tape: options.tape << options.cells as u32,
         stubs,
@@ -145,7 +167,15 @@ impl Emitter<'_> {
             if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
                 self.first_touch(op, op.at);
             }
-            if op.kind == Kind::Probe
+            if op.kind == Kind::Open {
+                // A balanced loop needs its probes only once.
+                let is_probe = |op: &&Op| op.kind == Kind::Probe && !op.is(MAYBE);
+                let probes = if op.is(BALANCED) { rest.iter().take_while(is_probe).count() } else { 0 };
+                let (probes, behind) = rest.split_at(probes);
+                let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
+                self.open(op, probes, index as u32);
+                rest = behind;
+            } else if op.kind == Kind::Probe
                 && op.is(MAYBE)
                 && let Some((mul, behind)) = rest.split_first()
                 && (mul.kind, mul.is(MAYBE), mul.at) == (Kind::Mul, true, op.at)
@@ -192,31 +222,36 @@ impl Emitter<'_> {
                 }
             }
             Kind::Add => {
-                if op.b != 0 || self.ir.plain {
-                    let value = self.out.cells.signed(op.b as u32);
-                    self.out.add_mi(at, value);
+                let value = self.out.cells.signed(op.b as u32);
+                match self.home(at) {
+                    Some(home) => self.out.add_ri(at, home, value),
+                    None if value == 0 && !self.ir.plain => {}
+                    None => self.out.add_mi(at, value),
                 }
             }
             Kind::Set => {
                 let value = self.out.cells.signed(op.b as u32);
-                self.out.mov_mi(at, value);
+                match self.home(at) {
+                    Some(home) => self.out.mov_ri(home, value),
+                    None => self.out.mov_mi(at, value),
+                }
             }
             Kind::Mul => self.mul(op, None),
             Kind::Copy => self.copy(op),
             Kind::Product => self.product(op),
             Kind::Put => {
-                self.out.load(RAX, at);
+                self.read(RAX, at);
                 self.out.a.call(self.stubs.put);
             }
             Kind::PutByte => {
                 self.out.a.mov_ri(AL, op.b as u8 as i64).call(self.stubs.put);
             }
             Kind::Get => {
-                self.out.load(RAX, at);
+                self.read(RAX, at);
                 self.out.a.call(self.stubs.get);
-                self.out.store(at, RAX);
+                self.write(at, RAX);
             }
-            Kind::Open => self.open(op),
+            Kind::Open => self.open(op, &[], u32::MAX),
             Kind::Close => self.close(op),
             Kind::Scan => self.scan(op),
             Kind::Move => self.out.shift(op.b),
@@ -229,11 +264,33 @@ impl Emitter<'_> {
         self.out.a.lea(RCX, there).lea(RDX, here).test_rr(EAX, EAX).cmovcc_rr(Cond::E, RCX, RDX);
     }
 
+    /// The register that a cell lives in here.
+    fn home(&self, at: i32) -> Option<Gpr64> {
+        let index = self.homes.iter().position(|home| home.at == at)?;
+        HOMES.get(index).copied()
+    }
+
+    /// `register = [at]`; the high bits are anything.
+    fn read(&mut self, register: Gpr64, at: i32) {
+        match self.home(at) {
+            Some(home) => self.out.mov_rr(register, home),
+            None => self.out.load(register, at),
+        }
+    }
+
+    /// `[at] = register`
+    fn write(&mut self, at: i32, register: Gpr64) {
+        match self.home(at) {
+            Some(home) => self.out.mov_rr(home, register),
+            None => self.out.store(at, register),
+        }
+    }
+
     /// With a `probe`, the addition itself is the first touch.
     fn mul(&mut self, op: &Op, probe: Option<&Op>) {
         let factor = self.out.cells.signed(op.c);
-        self.out.load(RAX, op.b);
         if op.is(MAYBE) {
+            self.out.load(RAX, op.b);
             self.choose(op.at, op.b);
             self.out.scale(RAX, RAX, factor);
             if let Some(probe) = probe {
@@ -241,48 +298,86 @@ impl Emitter<'_> {
             }
             return self.out.add_to_rcx(RAX);
         }
-        if factor.unsigned_abs() != 1 {
+        let subtract = factor == -1;
+        let mut from = self.home(op.b);
+        let to = self.home(op.at);
+        if factor != 1 && !subtract {
+            self.read(RAX, op.b);
             self.out.scale(RAX, RAX, factor);
+            from = Some(RAX);
         }
-        self.out.add_mr(op.at, RAX, factor == -1);
+        match (to, from) {
+            (Some(to), Some(from)) => self.out.add_rr(op.at, to, from, subtract),
+            (Some(to), None) => self.out.add_rm(op.at, to, op.b, subtract),
+            (None, Some(from)) => self.out.add_mr(op.at, from, subtract),
+            (None, None) => {
+                self.out.load(RAX, op.b);
+                self.out.add_mr(op.at, RAX, subtract);
+            }
+        }
     }
 
     fn copy(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
-        self.out.load(RAX, op.b);
-        self.out.scale(RAX, RAX, factor);
-        self.out.store(op.at, RAX);
+        let to = self.home(op.at).unwrap_or(RAX);
+        match self.home(op.b) {
+            Some(from) if factor == 1 => return self.write(op.at, from),
+            Some(from) => self.out.scale(to, from, factor),
+            None => {
+                self.out.load(to, op.b);
+                self.out.scale(to, to, factor);
+            }
+        }
+        self.write(op.at, to);
     }
 
     fn product(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
-        self.out.load(RAX, op.b);
-        self.out.load(RCX, op.b + op.d as i32);
+        self.read(RAX, op.b);
+        self.read(RCX, op.b + op.d as i32);
         self.out.a.imul_rr(low(RAX), low(RCX));
         self.out.scale(RAX, RAX, factor);
-        self.out.add_mr(op.at, RAX, false);
+        match self.home(op.at) {
+            Some(to) => self.out.add_rr(op.at, to, RAX, false),
+            None => self.out.add_mr(op.at, RAX, false),
+        }
     }
 
     /// Sets the zero flag by a cell.
     fn test(&mut self, at: i32) {
-        if !self.out.knows_flags(at) {
-            self.out.cmp_m(at);
+        if self.out.knows_flags(at) {
+            return;
+        }
+        match self.home(at) {
+            Some(home) => self.out.test_r(at, home),
+            None => self.out.cmp_m(at),
         }
     }
 
-    fn open(&mut self, op: &Op) {
+    fn open(&mut self, op: &Op, probes: &[Op], index: u32) {
         let end = self.out.a.label();
         if !op.is(ENTERED) {
             self.test(op.at);
             self.out.a.jcc(Cond::E, end);
         }
+        for probe in probes {
+            self.operation(probe);
+        }
+        let region = matches!(self.regions.first(), Some(region) if region.open == index);
+        if region && let Some((first, rest)) = self.regions.split_first() {
+            for (home, &register) in first.homes().iter().zip(&HOMES) {
+                self.out.load(register, home.at);
+            }
+            self.homes = first.homes();
+            self.regions = rest;
+        }
         self.out.forget_flags();
         let top = self.out.a.here();
-        self.frames.push(Frame { top, end });
+        self.frames.push(Frame { top, end, region });
     }
 
     fn close(&mut self, op: &Op) {
-        let Some(Frame { top, end }) = self.frames.pop() else { return };
+        let Some(Frame { top, end, region }) = self.frames.pop() else { return };
         if !self.ir.plain {
             self.out.shift(op.b);
             if op.is(TOUCHES) {
@@ -292,6 +387,13 @@ impl Emitter<'_> {
         if !op.is(ONCE) {
             self.test(op.at);
             self.out.a.jcc(Cond::Ne, top);
+        }
+        if region {
+            for (home, &register) in core::mem::take(&mut self.homes).iter().zip(&HOMES) {
+                if home.written {
+                    self.out.store(home.at, register);
+                }
+            }
         }
         self.out.a.bind(end);
         self.out.forget_flags();
