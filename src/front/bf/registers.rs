@@ -6,7 +6,7 @@
 //! than there are registers and has no probe inside, where memory would have to be
 //! true. Its cells are loaded behind its first test and stored behind its last.
 
-use super::ir::{BALANCED, Ir, Kind, ONCE, Op};
+use super::ir::{BALANCED, Ir, Kind, MAYBE, ONCE, Op};
 use alloc::vec::Vec;
 
 /// Registers that cells can live in.
@@ -79,7 +79,7 @@ pub(super) fn regions(ir: &Ir) -> Vec<Region> {
         }
         let Some(region) = open.last_mut() else { continue };
         // Probes at the start of a balanced loop come before the loads.
-        leading &= matches!(op.kind, Kind::Open | Kind::Probe);
+        leading &= matches!(op.kind, Kind::Open | Kind::Probe) && !op.is(MAYBE);
         uses(region, op, leading);
         if op.kind == Kind::Close
             && let Some(mut region) = open.pop()
@@ -103,6 +103,7 @@ pub(super) fn regions(ir: &Ir) -> Vec<Region> {
 
 fn uses(region: &mut Region, op: &Op, leading: bool) {
     match op.kind {
+        _ if op.is(MAYBE) => region.spoiled = true,
         Kind::Nop | Kind::PutByte => {}
         Kind::Probe => region.spoiled |= !leading,
         Kind::Add | Kind::Set | Kind::Get => region.uses(op.at, true),
