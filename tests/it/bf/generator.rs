@@ -34,7 +34,8 @@ impl Source {
             self.change(&mut program);
             motion(&mut program, self.step());
         }
-        let budget = 4 + self.below(60);
+        let budget = 4 + self.of(&[20, 40, 80, 200]);
+        let budget = 4 + self.below(budget);
         self.pieces(&mut program, budget, 0);
         for _ in 0..self.below(8) {
             program.extend(self.of(&[&b".>"[..], b".<", b"."]));
