@@ -1,7 +1,6 @@
 //! The commands: each reads its options, asks a front end for code, has it run
 //! and says what came of it.
 
-pub(crate) mod bf;
 use crate::cli::{self, Cli, Outcome, Word};
 use barejit::{
     code::Code,
@@ -10,6 +9,7 @@ use barejit::{
 };
 use getargs::Arg;
 
+pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod hello;
 pub(crate) mod ret;

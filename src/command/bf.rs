@@ -1,6 +1,7 @@
 //! `barejit bf FILE`: Brainfuck, compiled and run.
 
-use crate::cli::{self, Cli, Lossy, Outcome, Status, Word};
+use crate::cli::{self, Cli, Outcome, Status, Word};
+use crate::command;
 use alloc::{ffi::CString, vec, vec::Vec};
 use barejit::{
     front::bf::{Cells, Count, Draft, Eof, Level, Options, Position, Program, Unmatched, Verdict, abi},
@@ -9,7 +10,7 @@ use barejit::{
         console::{Console, Tape, answer},
     },
     run::{self, Diagnosis},
-    sys::{self, Fd, PageSize, linux},
+    sys::{self, Fd, Lossy, PageSize, linux},
 };
 use core::fmt;
 use getargs::Arg;
@@ -75,9 +76,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         lines: false,
     };
     let (mut source, mut stats) = (None, false);
+    let mut running = run::Options::GUARDED;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Long(Word(b"help")) => return command::help(HELP),
             Arg::Long(Word(b"cells")) => {
                 options.cells =
                     [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo][cli.choice("--cells", "8 16 32")?];
@@ -96,7 +98,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 source = Some(Source { name: b"-e", end: bytes.len(), bytes });
             }
             Arg::Positional(Word(word)) if source.is_none() => source = Some(read(&cli, word)?),
-            _ => return Err(cli.unexpected(argument, HELP)),
+            _ if command::shared(&mut cli, &argument, &mut running)? => {}
+            _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
     }
     let source = source.ok_or_else(|| cli::complain("Usage: barejit bf [OPTION…] FILE|-|-e SOURCE"))?;
@@ -104,9 +107,13 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let Some(Ok(tape)) = tape else {
         return Err(cli.usage(format_args!("--tape: {} cells do not fit any memory", options.tape)));
     };
+    if running.sandbox {
+        // Handing over to plain code needs a second mapping, which a sandbox forbids.
+        options.level = Level::Plain;
+    }
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;
     let mut report = stats.then(|| Report::new(&source, &options));
-    compile_and_run(&cli, source, options, tape, &mut report)
+    compile_and_run(&cli, source, options, &running, tape, &mut report)
 }
 
 fn tape_cells(cli: &mut Cli) -> Result<u64, u8> {
@@ -157,6 +164,7 @@ fn compile_and_run(
     cli: &Cli,
     source: Source,
     mut options: Options,
+    running: &run::Options,
     tape_size: PageSize,
     report: &mut Option<Report>,
 ) -> Outcome {
@@ -174,18 +182,18 @@ fn compile_and_run(
 
     let guard = PageSize::needed(abi::GUARD).map_err(|error| cli.refused(error))?;
     let tape = Tape::map(tape_size, guard).map_err(|error| cli.refused(error))?;
-    let options_of_run = run::Options::GUARDED.rescuing(&mut output);
+    let running = running.rescuing(&mut output);
     let mut console = Console::new(&mut output, &mut input, &tape);
     let mut first = 0i64;
     loop {
         let pointer = (first as u64).wrapping_mul(options.cells.bytes() as u64).wrapping_add(tape.address());
         let arguments = [pointer, &raw mut console as u64, 0, 0, 0, 0];
-        let code = program.code();
+        let code = program.code().named("barejit_bf");
         // SAFETY: (1) the code is a function of a pointer and a console, which may
         // fault; (2) it touches its tape, whose guards are what it wants, and
         // puts and takes bytes as the console says; (3) the call-backs own
         // nothing; (4) the output lives on.
-        let result = unsafe { run::run(&code, arguments, &options_of_run) };
+        let result = unsafe { run::run(&code, arguments, &running) };
         let verdict = match result {
             Ok(run::Outcome::Returned(abi::DONE)) => None,
             Ok(run::Outcome::Returned(status)) if status & 0xFF == abi::LEFT => {

@@ -92,7 +92,8 @@ extern "sysv64" fn fill(context: *mut Context) -> u64 {
 extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, ucontext: *mut libc::c_void) {
     let ucontext = ucontext.cast::<libc::ucontext_t>();
     // SAFETY: the kernel passes valid structures to a handler with SA_SIGINFO.
-    let registers = unsafe { &mut (*ucontext).uc_mcontext.gregs };
+    let ucontext = unsafe { &mut *ucontext };
+    let registers = &mut ucontext.uc_mcontext.gregs;
     let rip = registers[libc::REG_RIP as usize] as u64;
     let code = CODE.load(Relaxed);
     if rip.wrapping_sub(code) >= CODE_SIZE as u64 {
@@ -100,7 +101,9 @@ extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, ucontext: *mut libc::
     }
     FAULT.store(rip - code, Relaxed);
     // SAFETY: as above.
-    ADDRESS.store(unsafe { (*info).si_addr() } as u64, Relaxed);
+    let info = unsafe { &*info };
+    // SAFETY: SIGSEGV comes with an address.
+    ADDRESS.store(unsafe { info.si_addr() } as u64, Relaxed);
     registers[libc::REG_RIP as usize] = bf_recover as *const () as i64;
     registers[libc::REG_RAX as usize] = FAULTED as i64;
 }
