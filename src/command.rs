@@ -9,6 +9,7 @@ use barejit::{
 };
 use getargs::Arg;
 
+pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod hello;
 pub(crate) mod ret;

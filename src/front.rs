@@ -4,6 +4,7 @@
 //! kernel or another front end, and what a mark in its code means is its secret.
 #![forbid(unsafe_code)]
 
+pub mod bf;
 pub mod call;
 pub mod hello;
 pub mod raw;

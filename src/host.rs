@@ -6,6 +6,7 @@
 //! back only at the end of a buffer. Nothing here knows what runs.
 
 pub mod callback;
+pub mod console;
 
 use crate::fault;
 use crate::sys::{self, Errno, Error, Fd, OwnedFd, linux};

@@ -23,6 +23,7 @@ fn main(mut args: rt::Args) -> u8 {
                 b"hello" => command::hello::run(Cli::new("hello", args)),
                 b"ret" => command::ret::run(Cli::new("ret", args)),
                 b"call" => command::call::run(Cli::new("call", args)),
+                b"bf" => command::bf::run(Cli::new("bf", args)),
                 b"run" => command::run::run(Cli::new("run", args)),
                 _ => Err(cli::unknown("command", HELP, word)),
             }
@@ -45,6 +46,7 @@ Commands:
   ret          return a number from two instructions
   call         call back into Rust from generated code
   run          run machine code of your own, in hexadecimal or from a file
+  bf           compile and run a Brainfuck program
 
   COMMAND --help    tells about a command
   --help            tells this

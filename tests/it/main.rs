@@ -1,6 +1,7 @@
 //! The executable, judged from outside: by strace, qemu-user, readelf, an
 //! independent disassembler and /proc. One file per behaviour, one `support`.
 
+mod bf;
 mod support;
 
 mod cli;

@@ -1,0 +1,191 @@
+//! The Brainfuck compiler: source text in, machine code out.
+//!
+//! ```text
+//! source ─parse─▶ operations ─optimise─▶ fewer, stronger ones ─emit─▶ Code
+//! ```
+//!
+//! Optimised code is indistinguishable from plain code because it knows where it
+//! stops knowing: it touches the outermost cells of a stretch of program *before*
+//! anything in it is done. If that touch faults, nothing has happened that plain
+//! code would not have done, and [`Program::fault`] names the command at which
+//! plain code, made by [`Draft::resuming`], must take over. Plain code touches
+//! exactly what the source touches, so that its faults are the program's own.
+//!
+//! This room knows no memory, no kernel and no files. What generated code expects
+//! around it is written down in [`abi`].
+
+pub mod abi;
+mod emit;
+mod idiom;
+mod ir;
+mod known;
+mod parse;
+mod place;
+mod reach;
+mod registers;
+mod solve;
+mod stubs;
+mod values;
+mod width;
+
+pub use parse::Unmatched;
+pub use place::{Position, Verdict};
+
+use crate::code::{Code, Mark};
+use alloc::vec::Vec;
+use ir::Ir;
+use place::Site;
+
+/// The width of a cell. Arithmetic wraps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cells {
+    /// 8 bits.
+    Eight,
+    /// 16 bits.
+    Sixteen,
+    /// 32 bits.
+    ThirtyTwo,
+}
+
+impl Cells {
+    /// Bytes in a cell.
+    pub const fn bytes(self) -> usize {
+        1 << self as u32
+    }
+
+    /// `value` cut to a cell and sign-extended.
+    const fn signed(self, value: u32) -> i32 {
+        match self {
+            Self::Eight => value as i8 as i32,
+            Self::Sixteen => value as i16 as i32,
+            Self::ThirtyTwo => value as i32,
+        }
+    }
+}
+
+/// What `,` does at the end of the input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Eof {
+    /// The cell keeps its value.
+    Unchanged,
+    /// The cell becomes 0.
+    Zero,
+    /// The cell becomes −1.
+    MinusOne,
+}
+
+/// How much to optimise.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
+pub enum Level {
+    /// Command by command.
+    Plain,
+    /// What linear passes find.
+    Cheap,
+    /// Everything.
+    Full,
+}
+
+/// How to compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The width of a cell.
+    pub cells: Cells,
+    /// What input does at its end.
+    pub eof: Eof,
+    /// How much to optimise.
+    pub level: Level,
+    /// Cells on the tape.
+    pub tape: u64,
+    /// Whether the processor and the kernel do AVX2.
+    pub avx2: bool,
+    /// Whether output must be flushed after each newline.
+    pub lines: bool,
+}
+
+/// Operations left after a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Count {
+    /// The pass.
+    pub pass: &'static str,
+    /// Operations.
+    pub operations: usize,
+}
+
+/// A program on its way to machine code.
+#[derive(Debug)]
+pub struct Draft {
+    ir: Ir,
+    options: Options,
+    resume: Option<u32>,
+}
+
+impl Draft {
+    /// Reads `source`, of which at most 2 GiB are looked at.
+    ///
+    /// # Errors
+    /// A bracket without its partner.
+    pub fn parse(source: &[u8], options: &Options) -> Result<Self, Unmatched> {
+        let source = &source[..source.len().min(i32::MAX as usize)];
+        let ir = match options.level {
+            Level::Plain => parse::parse_plain(source)?,
+            _ => parse::parse(source)?,
+        };
+        Ok(Self { ir, options: *options, resume: None })
+    }
+
+    /// Plain code of the same source that begins with the command at `position`.
+    ///
+    /// # Errors
+    /// A bracket without its partner.
+    pub fn resuming(source: &[u8], options: &Options, position: u32) -> Result<Self, Unmatched> {
+        let options = Options { level: Level::Plain, ..*options };
+        Ok(Self { resume: Some(position), ..Self::parse(source, &options)? })
+    }
+
+    /// Operations at this point.
+    pub fn operations(&self) -> usize {
+        self.ir.len()
+    }
+
+    /// Improves the program, and tells `watch` what each pass left.
+    pub fn optimise(&mut self, watch: &mut dyn FnMut(Count)) {
+        if self.ir.plain {
+            return reach::flag_plain(&mut self.ir, &self.options, self.resume);
+        }
+        let cells = self.options.cells;
+        reach::probe(&mut self.ir, &self.options);
+        watch(Count { pass: "reach", operations: self.ir.len() });
+        idiom::fold(&mut self.ir, cells);
+        watch(Count { pass: "idioms", operations: self.ir.len() });
+        if self.options.level == Level::Full {
+            values::propagate(&mut self.ir, cells, self.options.eof);
+            watch(Count { pass: "values", operations: self.ir.len() });
+        }
+    }
+
+    /// Makes machine code.
+    ///
+    /// # Errors
+    /// `None`: the code would be larger than 2 GiB.
+    pub fn emit(self) -> Option<Program> {
+        emit::emit(&self.ir, &self.options, self.resume)
+    }
+}
+
+/// Finished machine code, and how to read its faults.
+#[derive(Debug)]
+pub struct Program {
+    bytes: Vec<u8>,
+    size: usize,
+    marks: Vec<Mark>,
+    sites: Vec<Site>,
+    cells: Cells,
+    plain: bool,
+}
+
+impl Program {
+    /// The code.
+    pub fn code(&self) -> Code<'_> {
+        Code::new(&self.bytes[..self.size]).with_marks(&self.marks)
+    }
+}

@@ -1,0 +1,412 @@
+//! Operations to machine code.
+//!
+//! Law: wherever an instruction may be the first to touch a cell out of range,
+//! the tape in memory is what plain code would have left, and a mark leads to the
+//! command that plain code would be at. The flags of operations say where.
+
+use super::abi::{LEFT, POINTER, TAPE};
+use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
+use super::place::Site;
+use super::registers::{self, Home, REGISTERS, Region};
+use super::stubs::{self, Stubs};
+use super::width::{self, Out, low};
+use super::{Level, Options, Program};
+use crate::asm::*;
+use crate::code::Mark;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Where code leaves because a touch would jump over a guard.
+struct Far {
+    from: Label,
+    site: u32,
+    /// From the base to the pointer at the site.
+    pointer: i32,
+}
+
+/// A loop that is being emitted.
+#[derive(Clone, Copy)]
+struct Frame {
+    top: Label,
+    end: Label,
+    /// Whether its cells live in registers.
+    region: bool,
+}
+
+/// Where cells live.
+const HOMES: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
+
+struct Emitter<'a> {
+    out: Out<'a>,
+    /// Regions that are still to come.
+    regions: &'a [Region],
+    /// Cells that live in registers here.
+    homes: &'a [Home],
+    ir: &'a Ir,
+    /// Bytes on the tape.
+    tape: u64,
+    stubs: Stubs,
+    frames: Vec<Frame>,
+    sites: Vec<Site>,
+    fars: Vec<Far>,
+}
+
+/// Emits all of `ir`, to begin at `resume` if it is given.
+pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Program> {
+    let mut bytes = 512;
+    let mut slots = 32;
+    let mut marks = 16;
+    for op in &ir.ops {
+        bytes += width::size(op.kind);
+        match op.kind {
+            Kind::Open => slots += 4,
+            Kind::Scan => {
+                slots += 4;
+                marks += 1;
+            }
+            Kind::Close | Kind::Probe => marks += 1,
+            Kind::Put | Kind::PutByte | Kind::Get => slots += 1,
+            _ => {}
+        }
+    }
+    if ir.plain {
+        marks += ir.ops.len();
+    }
+    let regions = if options.level == Level::Full { registers::regions(ir) } else { Vec::new() };
+    for region in &regions {
+        bytes += 14 * region.homes().len();
+    }
+    loop {
+        if bytes > i32::MAX as usize {
+            return None;
+        }
+        let mut code = vec![0; bytes];
+        let mut table = vec![Mark::EMPTY; marks];
+        let mut room = vec![Slot::EMPTY; slots];
+        let tables = Tables { marks: &mut table, ..Tables::slots(&mut room) };
+        let (done, sites) = emit_into(Asm::new(&mut code, tables), ir, &regions, options, resume);
+        match done {
+            Ok((size, marks)) => {
+                table.truncate(marks);
+                return Some(Program {
+                    bytes: code,
+                    size,
+                    marks: table,
+                    sites,
+                    cells: options.cells,
+                    plain: ir.plain,
+                });
+            }
+            Err(Error::Full(needs)) => {
+                bytes = needs.bytes + 16;
+                slots = needs.slots;
+                marks = needs.marks;
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+type Done = Result<(usize, usize), Error>;
+
+fn emit_into<'a>(
+    mut a: Asm<'a>,
+    ir: &'a Ir,
+    regions: &'a [Region],
+    options: &Options,
+    resume: Option<u32>,
+) -> (Done, Vec<Site>) {
+    let stubs = stubs::enter(&mut a, options);
+    let mut emitter = Emitter {
+        out: Out::new(a, options.cells),
+        regions,
+        homes: &[],
+        ir,
+        tape: options.tape << options.cells as u32,
+        stubs,
+        frames: Vec::new(),
+        sites: Vec::new(),
+        fars: Vec::new(),
+    };
+    match resume {
+        Some(position) => emitter.program_from(position),
+        None => emitter.operations(&ir.ops),
+    }
+    emitter.end();
+    let Emitter { out, sites, .. } = emitter;
+    let needs = out.a.needs();
+    (out.a.finish().map(|code| (code.bytes().len(), needs.marks)), sites)
+}
+
+impl Emitter<'_> {
+    fn program_from(&mut self, position: u32) {
+        let ir = self.ir;
+        let first = ir.ops.partition_point(|op| op.c < position);
+        let entry = self.out.a.label();
+        self.out.a.jmp(entry);
+        self.operations(&ir.ops[..first]);
+        self.out.a.bind(entry);
+        self.operations(&ir.ops[first..]);
+    }
+
+    fn end(&mut self) {
+        self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
+        for Far { from, site, pointer } in core::mem::take(&mut self.fars) {
+            self.out.a.bind(from);
+            let pointer = self.out.cell(pointer);
+            let a = &mut self.out.a;
+            a.mov_rm(RCX, qword(RSP)).lea(RAX, pointer).mov_mr(qword(RCX).disp(POINTER), RAX);
+            a.mov_r64_imm64(RAX, (site as i64) << 8 | LEFT as i64).jmp(self.stubs.leave);
+        }
+    }
+
+    fn operations(&mut self, ops: &[Op]) {
+        let mut rest = ops;
+        while let Some((op, behind)) = rest.split_first() {
+            rest = behind;
+            if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
+                self.first_touch(op, op.at);
+            }
+            if op.kind == Kind::Open {
+                // A balanced loop needs its probes only once.
+                let is_probe = |op: &&Op| op.kind == Kind::Probe && !op.is(MAYBE);
+                let probes = if op.is(BALANCED) { rest.iter().take_while(is_probe).count() } else { 0 };
+                let (probes, behind) = rest.split_at(probes);
+                let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
+                self.open(op, probes, index as u32);
+                rest = behind;
+            } else if op.kind == Kind::Probe
+                && op.is(MAYBE)
+                && let Some((mul, behind)) = rest.split_first()
+                && (mul.kind, mul.is(MAYBE), mul.at) == (Kind::Mul, true, op.at)
+            {
+                self.mul(mul, Some(op));
+                rest = behind;
+            } else {
+                self.operation(op);
+            }
+        }
+    }
+
+    /// Makes the next instruction the first touch of the operation's cell, or of
+    /// none that exists; plain code has its pointer at `pointer` there.
+    fn first_touch(&mut self, op: &Op, pointer: i32) {
+        let site = self.sites.len() as u32;
+        self.sites.push(Site { position: op.c, delta: self.out.bytes(pointer - op.at) });
+        if !op.is(FAR) {
+            self.out.a.mark(site);
+            return;
+        }
+        let from = self.out.a.label();
+        let cell = self.out.cell(op.at);
+        let a = &mut self.out.a;
+        a.mov_rm(RCX, qword(RSP)).lea(RAX, cell).sub_rm(RAX, qword(RCX).disp(TAPE));
+        a.mov_ri(RCX, self.tape as i64).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
+        self.fars.push(Far { from, site, pointer });
+    }
+
+    fn operation(&mut self, op: &Op) {
+        let at = op.at;
+        match op.kind {
+            Kind::Nop => {}
+            Kind::Probe if op.is(MAYBE) => {
+                self.out.load(RAX, op.b);
+                self.choose(at, op.b);
+                self.first_touch(op, op.b);
+                self.out.a.test_mr(byte(RCX), AL);
+            }
+            Kind::Probe => {
+                self.first_touch(op, op.b);
+                if !op.is(FAR) {
+                    self.out.probe(at);
+                }
+            }
+            Kind::Add => {
+                let value = self.out.cells.signed(op.b as u32);
+                match self.home(at) {
+                    Some(home) => self.out.add_ri(at, home, value),
+                    None if value == 0 && !self.ir.plain => {}
+                    None => self.out.add_mi(at, value),
+                }
+            }
+            Kind::Set => {
+                let value = self.out.cells.signed(op.b as u32);
+                match self.home(at) {
+                    Some(home) => self.out.mov_ri(home, value),
+                    None => self.out.mov_mi(at, value),
+                }
+            }
+            Kind::Mul => self.mul(op, None),
+            Kind::Copy => self.copy(op),
+            Kind::Product => self.product(op),
+            Kind::Put => {
+                self.read(RAX, at);
+                self.out.a.call(self.stubs.put);
+            }
+            Kind::PutByte => {
+                self.out.a.mov_ri(AL, op.b as u8 as i64).call(self.stubs.put);
+            }
+            Kind::Get => {
+                self.read(RAX, at);
+                self.out.a.call(self.stubs.get);
+                self.write(at, RAX);
+            }
+            Kind::Open => self.open(op, &[], u32::MAX),
+            Kind::Close => self.close(op),
+            Kind::Scan => self.scan(op),
+            Kind::Move => self.out.shift(op.b),
+        }
+    }
+
+    /// RCX = the address of `[at]`, or of `[from]` if that is zero; EAX is `[from]`.
+    fn choose(&mut self, at: i32, from: i32) {
+        let (there, here) = (self.out.cell(at), self.out.cell(from));
+        self.out.a.lea(RCX, there).lea(RDX, here).test_rr(EAX, EAX).cmovcc_rr(Cond::E, RCX, RDX);
+    }
+
+    /// The register that a cell lives in here.
+    fn home(&self, at: i32) -> Option<Gpr64> {
+        let index = self.homes.iter().position(|home| home.at == at)?;
+        HOMES.get(index).copied()
+    }
+
+    /// `register = [at]`; the high bits are anything.
+    fn read(&mut self, register: Gpr64, at: i32) {
+        match self.home(at) {
+            Some(home) => self.out.mov_rr(register, home),
+            None => self.out.load(register, at),
+        }
+    }
+
+    /// `[at] = register`
+    fn write(&mut self, at: i32, register: Gpr64) {
+        match self.home(at) {
+            Some(home) => self.out.mov_rr(home, register),
+            None => self.out.store(at, register),
+        }
+    }
+
+    /// With a `probe`, the addition itself is the first touch.
+    fn mul(&mut self, op: &Op, probe: Option<&Op>) {
+        let factor = self.out.cells.signed(op.c);
+        if op.is(MAYBE) {
+            self.out.load(RAX, op.b);
+            self.choose(op.at, op.b);
+            self.out.scale(RAX, RAX, factor);
+            if let Some(probe) = probe {
+                self.first_touch(probe, probe.b);
+            }
+            return self.out.add_to_rcx(RAX);
+        }
+        let subtract = factor == -1;
+        let mut from = self.home(op.b);
+        let to = self.home(op.at);
+        if factor != 1 && !subtract {
+            self.read(RAX, op.b);
+            self.out.scale(RAX, RAX, factor);
+            from = Some(RAX);
+        }
+        match (to, from) {
+            (Some(to), Some(from)) => self.out.add_rr(op.at, to, from, subtract),
+            (Some(to), None) => self.out.add_rm(op.at, to, op.b, subtract),
+            (None, Some(from)) => self.out.add_mr(op.at, from, subtract),
+            (None, None) => {
+                self.out.load(RAX, op.b);
+                self.out.add_mr(op.at, RAX, subtract);
+            }
+        }
+    }
+
+    fn copy(&mut self, op: &Op) {
+        let factor = self.out.cells.signed(op.c);
+        let to = self.home(op.at).unwrap_or(RAX);
+        match self.home(op.b) {
+            Some(from) if factor == 1 => return self.write(op.at, from),
+            Some(from) => self.out.scale(to, from, factor),
+            None => {
+                self.out.load(to, op.b);
+                self.out.scale(to, to, factor);
+            }
+        }
+        self.write(op.at, to);
+    }
+
+    fn product(&mut self, op: &Op) {
+        let factor = self.out.cells.signed(op.c);
+        self.read(RAX, op.b);
+        self.read(RCX, op.b + op.d as i32);
+        self.out.a.imul_rr(low(RAX), low(RCX));
+        self.out.scale(RAX, RAX, factor);
+        match self.home(op.at) {
+            Some(to) => self.out.add_rr(op.at, to, RAX, false),
+            None => self.out.add_mr(op.at, RAX, false),
+        }
+    }
+
+    /// Sets the zero flag by a cell.
+    fn test(&mut self, at: i32) {
+        if self.out.knows_flags(at) {
+            return;
+        }
+        match self.home(at) {
+            Some(home) => self.out.test_r(at, home),
+            None => self.out.cmp_m(at),
+        }
+    }
+
+    fn open(&mut self, op: &Op, probes: &[Op], index: u32) {
+        let end = self.out.a.label();
+        if !op.is(ENTERED) {
+            self.test(op.at);
+            self.out.a.jcc(Cond::E, end);
+        }
+        for probe in probes {
+            self.operation(probe);
+        }
+        let region = matches!(self.regions.first(), Some(region) if region.open == index);
+        if region && let Some((first, rest)) = self.regions.split_first() {
+            for (home, &register) in first.homes().iter().zip(&HOMES) {
+                self.out.load(register, home.at);
+            }
+            self.homes = first.homes();
+            self.regions = rest;
+        }
+        self.out.forget_flags();
+        let top = self.out.a.here();
+        self.frames.push(Frame { top, end, region });
+    }
+
+    fn close(&mut self, op: &Op) {
+        let Some(Frame { top, end, region }) = self.frames.pop() else { return };
+        if !self.ir.plain {
+            self.out.shift(op.b);
+            if op.is(TOUCHES) {
+                self.first_touch(op, op.at);
+            }
+        }
+        if !op.is(ONCE) {
+            self.test(op.at);
+            self.out.a.jcc(Cond::Ne, top);
+        }
+        if region {
+            for (home, &register) in core::mem::take(&mut self.homes).iter().zip(&HOMES) {
+                if home.written {
+                    self.out.store(home.at, register);
+                }
+            }
+        }
+        self.out.a.bind(end);
+        self.out.forget_flags();
+    }
+
+    fn scan(&mut self, op: &Op) {
+        let end = self.out.a.label();
+        self.test(op.at);
+        self.out.a.jcc(Cond::E, end);
+        let top = self.out.a.here();
+        self.out.shift(op.d as i32);
+        self.first_touch(op, op.at);
+        self.out.cmp_m(op.at);
+        self.out.a.jcc(Cond::Ne, top).bind(end);
+    }
+}

@@ -1,0 +1,170 @@
+//! The intermediate representation: one flat list of operations.
+//!
+//! Cells are named by their distance from the *base*, a register that moves only
+//! where a loop makes the distance unknowable. Brackets nest properly at all
+//! times; nothing here knows machine code or how a pass decides.
+
+use alloc::vec::Vec;
+
+/// What an operation does. `[x]` is the cell `x` away from the base.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// Touch of `[at]`, in place of plain code at position `c` with its pointer at
+    /// `b`; see [`reach`](super::reach).
+    Probe,
+    /// Nothing; it also stands in front of the program.
+    Nop,
+    /// `[at] += b`
+    Add,
+    /// `[at] = b`
+    Set,
+    /// `[at] += k × [b]`
+    Mul,
+    /// `[at] = k × [b]`
+    Copy,
+    /// `[at] += k × [b] × [b + d]`
+    Product,
+    /// Output of `[at]`.
+    Put,
+    /// Output of the byte `b`.
+    PutByte,
+    /// Input into `[at]`.
+    Get,
+    /// `while [at] != 0 {`; the loop's number is `b`.
+    Open,
+    /// `base += b }`; `at` counts from the new base.
+    Close,
+    /// `while [at] != 0 { base += d }`; the loop's number is `b`.
+    Scan,
+    /// `base += b`, in plain translation only.
+    Move,
+}
+
+/// One operation; the fields mean what its [`Kind`] says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Op {
+    pub(super) kind: Kind,
+    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`]; of what
+    /// may be the first to touch its cell: [`TOUCHES`], [`FAR`].
+    pub(super) flags: u8,
+    pub(super) d: i16,
+    pub(super) at: i32,
+    pub(super) b: i32,
+    /// The byte offset in the source, or the factor `k`.
+    pub(super) c: u32,
+}
+
+/// The base is where it was after every round of the loop.
+pub(super) const BALANCED: u8 = 1;
+/// The loop's cell is zero after the first round: no way back is needed.
+pub(super) const ONCE: u8 = 2;
+/// The loop's cell is not zero at its start: no test is needed there.
+pub(super) const ENTERED: u8 = 4;
+
+/// Its cell may not exist: the touch must be marked.
+pub(super) const TOUCHES: u8 = 8;
+/// Likewise, and the touch may even pass a guard: it must be checked.
+pub(super) const FAR: u8 = 16;
+/// Of a `Probe` or a `Mul`: `[at]` must be left alone if `[b]` is zero.
+pub(super) const MAYBE: u8 = 32;
+
+impl Op {
+    pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, 0);
+
+    pub(super) const fn new(kind: Kind, at: i32, b: i32, c: u32) -> Self {
+        Self { kind, flags: 0, d: 0, at, b, c }
+    }
+
+    pub(super) const fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// Cells that some stretch of the plain program may touch, by distance from the
+/// base where the stretch begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Reach {
+    pub(super) low: i32,
+    pub(super) high: i32,
+}
+
+impl Reach {
+    /// No cell at all.
+    pub(super) const NONE: Self = Self { low: i32::MAX, high: i32::MIN };
+
+    pub(super) const fn cell(at: i32) -> Self {
+        Self { low: at, high: at }
+    }
+
+    pub(super) fn join(&mut self, at: i32) {
+        self.low = self.low.min(at);
+        self.high = self.high.max(at);
+    }
+
+    /// The cells that both have, if both know the base alike.
+    pub(super) fn common(&self, other: Self) -> Self {
+        Self { low: self.low.max(other.low), high: self.high.min(other.high) }
+    }
+
+    pub(super) const fn has(&self, at: i32) -> bool {
+        self.low <= at && at <= self.high
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.low > self.high
+    }
+
+    /// The same cells seen from a base `by` further on.
+    pub(super) const fn shifted(&self, by: i32) -> Self {
+        if self.is_empty() {
+            *self
+        } else {
+            Self { low: self.low.saturating_sub(by), high: self.high.saturating_sub(by) }
+        }
+    }
+}
+
+/// What is known of a loop of the source, by its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loop {
+    /// Cells that it may write, one bit for the lowest six bits of a distance;
+    /// all bits for an unbalanced loop.
+    pub(super) writes: u64,
+    /// Operations between its brackets, as it was read.
+    pub(super) size: u32,
+    /// What is probed at the start of its body.
+    pub(super) body: Reach,
+    /// Of an unbalanced loop, the same at its end.
+    pub(super) after: Reach,
+    /// Of an unbalanced loop: what exists when a round is over.
+    pub(super) back: Reach,
+}
+
+impl Loop {
+    pub(super) const NEW: Self =
+        Self { writes: 0, size: 0, body: Reach::NONE, after: Reach::NONE, back: Reach::NONE };
+}
+
+/// The bit for a cell in [`Loop::writes`].
+pub(super) const fn bit(at: i32) -> u64 {
+    1 << (at & 63)
+}
+
+/// A program.
+#[derive(Debug)]
+pub(super) struct Ir {
+    pub(super) ops: Vec<Op>,
+    pub(super) loops: Vec<Loop>,
+    /// From the start of the program to the first change of the base.
+    pub(super) start: Reach,
+    /// Whether it is the plain translation: every distance is 0, and `Move` moves.
+    pub(super) plain: bool,
+}
+
+impl Ir {
+    /// Operations other than `Nop`.
+    pub(super) fn len(&self) -> usize {
+        self.ops.iter().filter(|op| op.kind != Kind::Nop).count()
+    }
+}

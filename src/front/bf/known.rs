@@ -1,0 +1,60 @@
+//! What is known of cells at one point of a program.
+//!
+//! Law: a cell that is said to hold a value holds it, whatever the input.
+
+use super::ir::bit;
+
+/// A table of cells by the lowest five bits of their distance from the base; what
+/// does not fit is forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// Which entries say something.
+    has: u32,
+    cells: [i32; 32],
+    values: [u32; 32],
+    /// Cells that may have been written since the program began, as in
+    /// [`bit`]; the others are zero. All of them once the base has moved.
+    written: u64,
+}
+
+impl Known {
+    /// The start of a program: every cell is zero.
+    pub(super) const START: Self = Self { has: 0, cells: [0; 32], values: [0; 32], written: 0 };
+
+    const fn place(at: i32) -> usize {
+        (at & 31) as usize
+    }
+
+    pub(super) fn get(&self, at: i32) -> Option<u32> {
+        let place = Self::place(at);
+        if self.has >> place & 1 == 1 && self.cells[place] == at {
+            Some(self.values[place])
+        } else if self.written & bit(at) == 0 {
+            Some(0)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn set(&mut self, at: i32, value: u32) {
+        let place = Self::place(at);
+        self.has |= 1 << place;
+        self.cells[place] = at;
+        self.values[place] = value;
+        self.written |= bit(at);
+    }
+
+    pub(super) fn forget(&mut self, at: i32) {
+        let place = Self::place(at);
+        if self.cells[place] == at {
+            self.has &= !(1 << place);
+        }
+        self.written |= bit(at);
+    }
+
+    /// Forgets the cells in `writes`, a set of [`bit`]s.
+    pub(super) fn forget_all(&mut self, writes: u64) {
+        self.has &= !(writes as u32 | (writes >> 32) as u32);
+        self.written |= writes;
+    }
+}

@@ -1,0 +1,201 @@
+//! Where code must find out whether cells exist.
+//!
+//! A *stretch* runs from where the base gets a new meaning, or a loop body
+//! begins, to the next change of the base or the end of that body. When it begins
+//! its outermost cells are probed; if one does not exist, plain code takes over
+//! and finds out whether it is ever touched. The tape has no holes, so cells
+//! between two that exist exist.
+//!
+//! Handing over is for ever, so it should not be for nothing. To the left, where
+//! programs live close to the edge, only what the stretch does on its own level
+//! counts: it is bound to touch that, or never to end. To the right its inner
+//! loops count too: few programs come near that edge, and those that do lose speed
+//! only.
+//!
+//! Law: behind the probes every touch is of a cell that exists, except where an
+//! operation is flagged [`TOUCHES`], and nothing has been changed since plain code
+//! was at the position of a probe.
+
+use super::abi::GUARD;
+use super::ir::{BALANCED, FAR, Ir, Kind, Loop, Op, Reach, TOUCHES, bit};
+use super::{Cells, Options};
+use alloc::vec::Vec;
+
+/// A stretch, by where it begins.
+#[derive(Clone, Copy)]
+enum Stretch {
+    Start,
+    Body(usize),
+    After(usize),
+}
+
+/// A loop that is open while it is measured.
+#[derive(Clone, Copy)]
+struct Frame {
+    number: usize,
+    /// What the loop around it wrote before.
+    writes: u64,
+    /// The stretch that a balanced loop interrupts.
+    outer: (Stretch, Reach),
+}
+
+/// Fills in [`Ir::loops`] and [`Ir::start`].
+fn measure(ir: &mut Ir) {
+    let Ir { ops, loops, start, .. } = ir;
+    let mut keep = |stretch, reach, loops: &mut [Loop]| match stretch {
+        Stretch::Start => *start = reach,
+        Stretch::Body(number) => loops[number].body = reach,
+        Stretch::After(number) => loops[number].after = reach,
+    };
+    let mut frames: Vec<Frame> = Vec::new();
+    let (mut stretch, mut reach) = (Stretch::Start, Reach::NONE);
+    let mut writes = 0u64;
+    for (index, op) in ops.iter().enumerate() {
+        match op.kind {
+            Kind::Nop => {}
+            Kind::Open => {
+                reach.join(op.at);
+                let number = op.b as usize;
+                frames.push(Frame { number, writes, outer: (stretch, reach) });
+                if !op.is(BALANCED) {
+                    keep(stretch, reach, loops);
+                }
+                writes = bit(op.at);
+                loops[number].size = index as u32;
+                (stretch, reach) = (Stretch::Body(number), Reach::cell(op.at));
+            }
+            Kind::Close => {
+                let Some(Frame { number, writes: before, outer }) = frames.pop() else { continue };
+                keep(stretch, reach, loops);
+                if op.is(BALANCED) {
+                    let high = reach.high;
+                    (stretch, reach) = outer;
+                    reach.high = reach.high.max(high);
+                } else {
+                    writes = u64::MAX;
+                    loops[number].back = reach.shifted(op.b);
+                    loops[number].back.join(op.at);
+                    (stretch, reach) = (Stretch::After(number), Reach::cell(op.at));
+                }
+                loops[number].size = index as u32 - loops[number].size;
+                loops[number].writes = writes;
+                writes |= before;
+            }
+            _ => {
+                reach.join(op.at);
+                writes |= bit(op.at);
+            }
+        }
+    }
+    keep(stretch, reach, loops);
+}
+
+/// What is known to exist while probes are placed.
+struct Placer {
+    probed: Vec<Op>,
+    valid: Reach,
+    cells: Cells,
+}
+
+impl Placer {
+    /// How the touch of `[at]` must be made.
+    fn flags(&self, at: i32) -> u8 {
+        // Cells that cannot be passed without hitting a guard.
+        let step = GUARD as i64 >> self.cells as u32;
+        let Reach { low, high } = self.valid;
+        if self.valid.has(at) {
+            0
+        } else if !self.valid.is_empty() && at as i64 > low as i64 - step && (at as i64) < high as i64 + step
+        {
+            TOUCHES
+        } else {
+            TOUCHES | FAR
+        }
+    }
+
+    /// Probes a stretch that begins here, where plain code is at `position` with
+    /// its pointer at `pointer`.
+    fn stretch(&mut self, reach: Reach, position: u32, pointer: i32) {
+        for at in [reach.low, reach.high] {
+            let flags = self.flags(at);
+            if !reach.is_empty() && flags != 0 {
+                self.probed.push(Op { flags, ..Op::new(Kind::Probe, at, pointer, position) });
+                self.valid.join(at);
+            }
+        }
+    }
+}
+
+/// What exists when a program starts.
+fn tape(options: &Options) -> Reach {
+    Reach { low: 0, high: i32::try_from(options.tape - 1).unwrap_or(i32::MAX) }
+}
+
+/// Measures the program and puts probes into it.
+pub(super) fn probe(ir: &mut Ir, options: &Options) {
+    measure(ir);
+    let probed = Vec::with_capacity(ir.ops.len() + ir.ops.len() / 4 + 16);
+    let mut placer = Placer { probed, valid: tape(options), cells: options.cells };
+    // Per open loop, what is valid outside.
+    let mut outside: Vec<(u32, Reach)> = Vec::new();
+    for (index, &op) in ir.ops.iter().enumerate() {
+        placer.probed.push(op);
+        match op.kind {
+            Kind::Open => {
+                let about = &ir.loops[op.b as usize];
+                outside.push((op.b as u32, placer.valid));
+                if !op.is(BALANCED) {
+                    placer.valid = placer.valid.common(about.back);
+                    placer.valid.join(op.at);
+                }
+                placer.stretch(about.body, op.c + 1, op.at);
+            }
+            Kind::Close => {
+                let Some((number, valid)) = outside.pop() else { continue };
+                if op.is(BALANCED) {
+                    placer.valid = valid;
+                } else {
+                    placer.valid = placer.valid.shifted(op.b);
+                    let flags = placer.flags(op.at);
+                    if let Some(close) = placer.probed.last_mut() {
+                        close.flags |= flags;
+                    }
+                    placer.valid.join(op.at);
+                    placer.valid = placer.valid.common(valid);
+                    placer.valid.join(op.at);
+                    placer.stretch(ir.loops[number as usize].after, op.c + 1, op.at);
+                }
+            }
+            Kind::Nop if index == 0 => placer.stretch(ir.start, 0, 0),
+            _ => {}
+        }
+    }
+    ir.ops = placer.probed;
+}
+
+/// Flags the operations of plain code, to begin at `resume` if it is given.
+pub(super) fn flag_plain(ir: &mut Ir, options: &Options, resume: Option<u32>) {
+    let mut placer = Placer { probed: Vec::new(), valid: tape(options), cells: options.cells };
+    // Behind this the pointer may be anywhere.
+    let anywhere = resume.map(|position| ir.ops.partition_point(|op| op.c < position));
+    for (index, op) in ir.ops.iter_mut().enumerate() {
+        if anywhere == Some(index) {
+            placer.valid = Reach::NONE;
+        }
+        match op.kind {
+            Kind::Nop => continue,
+            Kind::Move => {
+                placer.valid = placer.valid.shifted(op.b);
+                continue;
+            }
+            Kind::Open | Kind::Close => {
+                op.flags = placer.flags(0);
+                placer.valid = Reach::cell(0);
+            }
+            _ => {
+                op.flags = placer.flags(0);
+                placer.valid.join(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Loops whose result is a formula.
+//!
+//! A body of assignments is run once on symbols, which gives each cell as a sum
+//! of constants times what cells held at the start of a round. Law: if the
+//! counter changes by an odd constant *s*, it takes *n* = −[x]/s rounds, and
+//! - a cell that grows by a sum of cells which the loop leaves alone grows by *n*
+//!   times that sum;
+//! - a cell that becomes such a sum is that, if there was a round at all;
+//! - a cell that ends every round with the constant it began with counts as one.
+//!
+//! Everything else is refused. Probes at the start of the body stay.
+
+use super::idiom::inverse;
+use super::ir::{BALANCED, Kind, MAYBE, ONCE, Op};
+use super::known::Known;
+
+/// Cells that a body may name.
+const CELLS: usize = 10;
+/// Operations in a body.
+pub(super) const BODY: usize = 40;
+/// Operations in an answer.
+pub(super) const ANSWER: usize = 40;
+
+/// A cell after a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Sum {
+    constant: u32,
+    /// Of what each cell held before the round.
+    factors: [u32; CELLS],
+}
+
+impl Sum {
+    fn cell(index: usize) -> Self {
+        let mut sum = Self { constant: 0, factors: [0; CELLS] };
+        sum.factors[index] = 1;
+        sum
+    }
+
+    fn add(&mut self, other: &Self, factor: u32) {
+        self.constant = self.constant.wrapping_add(other.constant.wrapping_mul(factor));
+        for (mine, theirs) in self.factors.iter_mut().zip(&other.factors) {
+            *mine = mine.wrapping_add(theirs.wrapping_mul(factor));
+        }
+    }
+}
+
+/// A round on symbols.
+struct Round {
+    cells: [i32; CELLS],
+    sums: [Sum; CELLS],
+    used: usize,
+}
+
+impl Round {
+    fn index(&mut self, at: i32) -> Option<usize> {
+        if let Some(index) = self.cells[..self.used].iter().position(|&cell| cell == at) {
+            return Some(index);
+        }
+        let index = self.used;
+        *self.cells.get_mut(index)? = at;
+        self.sums[index] = Sum::cell(index);
+        self.used += 1;
+        Some(index)
+    }
+
+    fn run(&mut self, op: &Op) -> Option<()> {
+        let at = self.index(op.at)?;
+        match op.kind {
+            Kind::Add => self.sums[at].constant = self.sums[at].constant.wrapping_add(op.b as u32),
+            Kind::Set => self.sums[at] = Sum { constant: op.b as u32, factors: [0; CELLS] },
+            Kind::Mul | Kind::Copy if !op.is(MAYBE) => {
+                let from = self.index(op.b)?;
+                let from = self.sums[from];
+                if op.kind == Kind::Copy {
+                    self.sums[at] = Sum { constant: 0, factors: [0; CELLS] };
+                }
+                self.sums[at].add(&from, op.c);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// The operations that `while [counter] { body }` comes down to, if it does;
+/// `before` is what is known before it, `mask` cuts to a cell.
+pub(super) fn solve(
+    counter: i32,
+    number: i32,
+    body: &[Op],
+    before: &Known,
+    mask: u32,
+) -> Option<([Op; ANSWER], usize)> {
+    let mut round = Round { cells: [0; CELLS], sums: [Sum::cell(0); CELLS], used: 0 };
+    round.index(counter);
+    let mut body = body.iter().filter(|op| op.kind != Kind::Nop).peekable();
+    let mut answer = Answer { ops: [Op::NOP; ANSWER], used: 0, mask };
+    answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Open, counter, number, 0) })?;
+    while let Some(probe) = body.next_if(|op| op.kind == Kind::Probe && !op.is(MAYBE)) {
+        answer.push(*probe)?;
+    }
+    for op in body {
+        round.run(op)?;
+    }
+    let Round { cells, mut sums, used } = round;
+    for sum in &mut sums[..used] {
+        sum.constant &= mask;
+        sum.factors.iter_mut().for_each(|factor| *factor &= mask);
+    }
+    let step = sums[0].constant;
+    if step & 1 == 0 || sums[0] != (Sum { constant: step, ..Sum::cell(0) }) {
+        return None;
+    }
+    let rounds = inverse(step).wrapping_neg();
+    // What a cell counts as in a sum: itself, or a constant.
+    let mut constant = [None; CELLS];
+    let mut untouched = [false; CELLS];
+    for i in 1..used {
+        let known = before.get(cells[i]);
+        untouched[i] = sums[i] == Sum::cell(i);
+        let steady = sums[i].factors == [0; CELLS] && known == Some(sums[i].constant);
+        if untouched[i] || steady {
+            constant[i] = known;
+            untouched[i] |= steady;
+        }
+    }
+    let resets = (1..used).any(|i| !untouched[i] && sums[i].factors[i] == 0);
+    let guarded = resets || answer.used > 1;
+    if !guarded {
+        answer.used = 0;
+    }
+    for reset in [false, true] {
+        for i in (1..used).filter(|&i| !untouched[i]) {
+            let Sum { constant: mut sum, factors } = sums[i];
+            if (factors[i] == 0) != reset {
+                continue;
+            }
+            if factors[0] != 0 || factors[i] > 1 {
+                return None;
+            }
+            let terms = || (1..used).filter(|&j| j != i && factors[j] != 0);
+            for j in terms() {
+                match constant[j] {
+                    Some(value) => sum = sum.wrapping_add(value.wrapping_mul(factors[j])),
+                    None if untouched[j] => {}
+                    None => return None,
+                }
+            }
+            if reset {
+                answer.push(Op::new(Kind::Set, cells[i], sum as i32, 0))?;
+            } else {
+                answer.push(Op::new(Kind::Mul, cells[i], counter, sum.wrapping_mul(rounds)))?;
+            }
+            for j in terms().filter(|&j| constant[j].is_none()) {
+                answer.push(if reset {
+                    Op::new(Kind::Mul, cells[i], cells[j], factors[j])
+                } else {
+                    let d = i16::try_from(counter.wrapping_sub(cells[j])).ok()?;
+                    let product = Op::new(Kind::Product, cells[i], cells[j], factors[j].wrapping_mul(rounds));
+                    Op { d, ..product }
+                })?;
+            }
+        }
+    }
+    answer.push(Op::new(Kind::Set, counter, 0, 0))?;
+    if guarded {
+        answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Close, counter, 0, 0) })?;
+    }
+    Some((answer.ops, answer.used))
+}
+
+struct Answer {
+    ops: [Op; ANSWER],
+    used: usize,
+    mask: u32,
+}
+
+impl Answer {
+    /// Adds an operation, unless it does nothing.
+    fn push(&mut self, op: Op) -> Option<()> {
+        let nothing = matches!(op.kind, Kind::Mul | Kind::Product) && op.c & self.mask == 0;
+        if !nothing {
+            *self.ops.get_mut(self.used)? = op;
+            self.used += 1;
+        }
+        Some(())
+    }
+}

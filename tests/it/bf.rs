@@ -1,0 +1,125 @@
+//! Brainfuck: compiled programs against a plain interpreter, in this process.
+//!
+//! `BF_PROGRAMS` says how many random programs to try, `BF_SEED` where to start.
+
+mod generator;
+mod interpreter;
+mod machine;
+
+use barejit::front::bf::{Cells, Eof, Level, Options};
+use generator::Source;
+use interpreter::{End, Outcome, interpret};
+use machine::Machine;
+
+/// Cells on the tape: few, so that programs find its ends, and a whole number of
+/// pages at every width.
+pub(crate) const TAPE: usize = 4096;
+
+fn variable(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+fn check(machine: &mut Machine, program: &[u8], input: &[u8], options: &Options) -> bool {
+    let expected = interpret(program, input, options);
+    if expected.end == End::Endless {
+        return false;
+    }
+    for (level, avx2) in
+        [(Level::Plain, false), (Level::Cheap, false), (Level::Full, false), (Level::Full, true)]
+    {
+        let options = Options { level, avx2, ..*options };
+        let actual = machine.run(program, input, &options);
+        assert!(
+            actual == expected,
+            "program: {}\ninput: {input:?}\noptions: {options:?}\nexpected: {expected:?}\nactual: {actual:?}",
+            String::from_utf8_lossy(program)
+        );
+    }
+    true
+}
+
+const CELLS: [Cells; 3] = [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo];
+const EOFS: [Eof; 3] = [Eof::Unchanged, Eof::Zero, Eof::MinusOne];
+
+fn options(cells: Cells, eof: Eof) -> Options {
+    Options { cells, eof, level: Level::Full, tape: TAPE as u64, avx2: false, lines: false }
+}
+
+#[test]
+fn random_programs_do_what_an_interpreter_does() {
+    let mut machine = Machine::new();
+    let mut source = Source::new(variable("BF_SEED", 1));
+    let wanted = variable("BF_PROGRAMS", 20_000);
+    let (mut tried, mut outside, mut ended) = (0, 0, 0);
+    while tried < wanted {
+        let (program, input) = source.program();
+        let options = options(source.of(&CELLS), source.of(&EOFS));
+        ended += check(&mut machine, &program, &input, &options) as u64;
+        outside += matches!(interpret(&program, &input, &options).end, End::Outside { .. }) as u64;
+        tried += 1;
+    }
+    println!("{tried} programs, {ended} ended, {outside} of them outside the tape");
+    assert!(ended * 2 > tried, "most programs must end to prove anything");
+}
+
+#[test]
+fn known_programs_do_what_an_interpreter_does() {
+    let mut machine = Machine::new();
+    let right = |command: &str| ">".repeat(TAPE) + command;
+    let programs = [
+        "".into(),
+        "+.".into(),
+        "<+".into(),
+        "<[]".into(),
+        "<,".into(),
+        "<.".into(),
+        "<>+.".into(),
+        "+.<-".into(),
+        "+[<]".into(),
+        "+[>+]".into(),
+        "+[<+]".into(),
+        "+[>>>+]".into(),
+        "[<+>]+.".into(),
+        "+[-<+>]".into(),
+        "+++[->++>+++<<]>.>.".into(),
+        ",[.,]".into(),
+        ",[->+++[->+++++[->+>+<<]<]<]>>>.>.".into(),
+        "++++[>++++[>++++<-]<-]>>.".into(),
+        "+[>,.]".into(),
+        right(""),
+        right("+"),
+        right("<+[>+]"),
+    ];
+    for program in programs {
+        for cells in CELLS {
+            for eof in EOFS {
+                for input in [&b""[..], b"\0", b"a", b"\x05\x00\xffz"] {
+                    check(&mut machine, program.as_bytes(), input, &options(cells, eof));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_guard_can_be_jumped_over() {
+    let mut machine = Machine::new();
+    let (there, back) = (">".repeat(1_200_000), "<".repeat(1_200_000));
+    let programs = [
+        there.clone() + ".",
+        back.clone() + ".",
+        format!("+.[{there}+]"),
+        format!("+.[{back}]"),
+        format!(">+{there}{back}.>-<<+[{back}[-]{there}]"),
+    ];
+    for program in programs {
+        for cells in [Cells::Eight, Cells::ThirtyTwo] {
+            check(&mut machine, program.as_bytes(), b"", &options(cells, Eof::Unchanged));
+        }
+    }
+}
+
+/// What happens when a program is run.
+impl Outcome {
+    const EMPTY: Self = Self { output: Vec::new(), end: End::Done };
+}

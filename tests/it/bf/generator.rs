@@ -1,0 +1,185 @@
+//! Random programs that look like what the optimiser looks for.
+
+/// Random numbers, repeatable: SplitMix64 (Steele, Lea, Flood, 2014).
+pub(crate) struct Source(u64);
+
+impl Source {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+
+    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+
+    /// A program and its input.
+    pub(crate) fn program(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let mut program = Vec::new();
+        match self.below(8) {
+            // Near the right end of the tape, or beyond it.
+            0 => motion(&mut program, 4080 + self.below(20) as isize),
+            1 | 2 => {}
+            _ => motion(&mut program, self.below(12) as isize),
+        }
+        // Something on the tape.
+        for _ in 0..self.below(6) {
+            self.change(&mut program);
+            motion(&mut program, self.step());
+        }
+        let budget = 4 + self.of(&[20, 40, 80, 200]);
+        let budget = 4 + self.below(budget);
+        self.pieces(&mut program, budget, 0);
+        for _ in 0..self.below(8) {
+            program.extend(self.of(&[&b".>"[..], b".<", b"."]));
+        }
+        let input = (0..self.below(8)).map(|_| self.of(&[0, 1, 2, 3, 7, 10, 65, 255])).collect();
+        (program, input)
+    }
+
+    fn step(&mut self) -> isize {
+        self.of(&[1, 1, 1, -1, -1, 2, -2, 3, -3, 0, 5, 9, -9])
+    }
+
+    fn change(&mut self, program: &mut Vec<u8>) {
+        let count = self.of(&[1, 1, 1, 2, 3, 4, 5, 8, 16, 40, 255, 256]);
+        let count = if count > 40 && self.below(4) > 0 { 2 } else { count };
+        let command = self.of(b"+-+");
+        program.extend(std::iter::repeat_n(command, count));
+    }
+
+    fn pieces(&mut self, program: &mut Vec<u8>, mut budget: usize, depth: usize) {
+        while budget > 0 {
+            let used = self.piece(program, budget, depth);
+            budget = budget.saturating_sub(used);
+        }
+    }
+
+    fn piece(&mut self, program: &mut Vec<u8>, budget: usize, depth: usize) -> usize {
+        match self.below(20) {
+            0..4 => {
+                self.change(program);
+                2
+            }
+            4..8 => {
+                let by = self.step();
+                motion(program, by);
+                1
+            }
+            8 => {
+                program.push(self.of(b"..,"));
+                1
+            }
+            9 | 10 => {
+                program.extend(self.of(&[
+                    &b"[-]"[..],
+                    b"[+]",
+                    b"[--]",
+                    b"[-]+",
+                    b"[+++]",
+                    b"[-]++",
+                    b"[[-]]",
+                    b"[-[-]]",
+                ]));
+                2
+            }
+            11 => {
+                program.extend(self.of(&[
+                    &b"[>]"[..],
+                    b"[<]",
+                    b"[>>]",
+                    b"[<<]",
+                    b"[>>>]",
+                    b"[<<<<]",
+                    b"[>>>>>>>>>]",
+                ]));
+                2
+            }
+            12..15 => {
+                self.multiply(program);
+                4
+            }
+            _ if depth > 4 || budget < 4 => 1,
+            15 | 16 => {
+                // A balanced loop that counts down.
+                program.push(b'[');
+                let start = program.len();
+                self.pieces(program, budget / 2, depth + 1);
+                let net = net_motion(&program[start..]);
+                motion(program, -net);
+                program.extend(self.of(&[&b"-]"[..], b"[-]]", b"-]", b"-]", b"+]", b"--]", b"]"]));
+                budget / 2 + 2
+            }
+            17 => {
+                // If and else, in the usual idiom.
+                program.extend(b">[-]+<[");
+                let start = program.len();
+                self.pieces(program, budget / 3, depth + 1);
+                let net = net_motion(&program[start..]);
+                motion(program, -net);
+                program.extend(b">[-]<[-]]>[-<");
+                let start = program.len();
+                self.pieces(program, budget / 3, depth + 1);
+                let net = net_motion(&program[start..]);
+                motion(program, -net);
+                program.extend(b">]<");
+                budget
+            }
+            18 => {
+                // A loop that walks.
+                program.push(b'[');
+                self.pieces(program, budget / 2, depth + 1);
+                let by = self.step();
+                motion(program, by);
+                program.extend(self.of(&[&b"]"[..], b"-]", b"]"]));
+                budget / 2 + 2
+            }
+            _ => {
+                program.push(b'[');
+                self.pieces(program, budget / 2, depth + 1);
+                program.extend(self.of(&[&b"-]"[..], b"[-]]", b"]"]));
+                budget / 2 + 2
+            }
+        }
+    }
+
+    /// A loop of additions, mostly with an odd step.
+    fn multiply(&mut self, program: &mut Vec<u8>) {
+        program.push(b'[');
+        let step = self.of(&[&b"-"[..], b"-", b"-", b"+", b"---", b"--", b"+++++"]);
+        let first = self.below(2) == 0;
+        if first {
+            program.extend(step);
+        }
+        let start = program.len();
+        for _ in 0..1 + self.below(3) {
+            let by = self.step();
+            motion(program, by);
+            self.change(program);
+        }
+        let net = net_motion(&program[start..]);
+        motion(program, -net);
+        if !first {
+            program.extend(step);
+        }
+        program.push(b']');
+    }
+}
+
+/// Moves the pointer.
+fn motion(program: &mut Vec<u8>, by: isize) {
+    let command = if by < 0 { b'<' } else { b'>' };
+    program.extend(std::iter::repeat_n(command, by.unsigned_abs()));
+}
+
+/// How far `program` moves if every loop in it is balanced.
+fn net_motion(program: &[u8]) -> isize {
+    program.iter().map(|&command| (command == b'>') as isize - (command == b'<') as isize).sum()
+}
