@@ -183,7 +183,7 @@ impl<'a> Input<'a> {
 /// What read(2) answers; EFBIG if there are more than `limit` bytes.
 pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
     const STEP: usize = 64 * 1024;
-    let mut bytes = Vec::new();
+    let mut bytes: Vec<u8> = Vec::new();
     loop {
         let used = bytes.len();
         if used > limit {
@@ -192,9 +192,11 @@ pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
         if bytes.capacity() - used < STEP {
             bytes.reserve(used.max(STEP));
         }
-        bytes.resize(bytes.capacity().min(used + 16 * STEP), 0);
-        let read = sys::read_some(fd, &mut bytes[used..])?;
-        bytes.truncate(used + read);
+        let room = bytes.spare_capacity_mut();
+        let size = room.len().min(16 * STEP);
+        let read = sys::read_new(fd, &mut room[..size])?;
+        // SAFETY: there was room for that many bytes, and they have been read.
+        unsafe { bytes.set_len(used + read) };
         if read == 0 {
             return Ok(bytes);
         }

@@ -11,7 +11,7 @@ pub mod sandbox;
 pub mod signal;
 
 use bitflags::bitflags;
-use core::fmt;
+use core::{fmt, mem::MaybeUninit};
 
 pub use region::{Guard, PageSize, Region, Settled, Source};
 pub use syscalls::Errno;
@@ -132,11 +132,22 @@ pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// Any other errno.
 pub fn read_some(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
+    // SAFETY: bytes are a case of bytes or nothing, and `read_new` writes nothing.
+    read_new(fd, unsafe { &mut *(core::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) })
+}
+
+/// The same into memory that need not hold anything yet. As many bytes of it as
+/// this says hold what was read.
+///
+/// # Errors
+/// As [`read_some`].
+pub fn read_new(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
     loop {
         match linux::read(fd, buffer) {
             Err(Error { errno: Errno::EINTR, .. }) => {}
             Err(Error { errno: Errno::EAGAIN, .. }) => linux::poll(fd, linux::Ready::Read)?,
-            result => return result,
+            // More than there is room for would be a lie.
+            result => return result.map(|read| read.min(buffer.len())),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::sandbox::Instruction;
 use super::signal::{Action, AlternateStack, Disposition, Signal};
 use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region};
-use core::{ffi::CStr, mem, ptr::NonNull};
+use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
 use syscalls::{Sysno, syscall};
 
 fn named<T>(call: &'static str, result: Result<T, Errno>) -> Result<T, Error> {
@@ -187,11 +187,11 @@ pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
     Ok(OwnedFd(Fd(named("open", result)? as i32)))
 }
 
-/// read(2).
+/// read(2). As many bytes of the buffer as this says hold what was read.
 ///
 /// # Errors
 /// The errno of the call.
-pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
+pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
     // SAFETY: the kernel writes to `buffer` alone, which is borrowed for it.
     let result = unsafe { syscall!(Sysno::read, fd.0, buffer.as_mut_ptr(), buffer.len()) };
     named("read", result)

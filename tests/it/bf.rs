@@ -45,6 +45,13 @@ fn options(cells: Cells, eof: Eof) -> Options {
     Options { cells, eof, level: Level::Full, tape: TAPE as u64, avx2: false, lines: false }
 }
 
+/// One random program, for fuzzing.
+pub(crate) fn try_one(seed: u64) {
+    let mut source = Source::new(seed);
+    let (program, input) = source.program();
+    check(&mut Machine::new(), &program, &input, &options(source.of(&CELLS), source.of(&EOFS)));
+}
+
 #[test]
 fn random_programs_do_what_an_interpreter_does() {
     let mut machine = Machine::new();

@@ -46,9 +46,11 @@ impl Random {
 /// What is fed: a name and one round.
 type Target = (&'static str, fn(&mut Random));
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     ("hexadecimal", hexadecimal),
     ("assembler", assembler),
+    ("brackets", brackets),
+    ("brainfuck", |random| crate::bf::try_one(random.next())),
     ("code", machine_code),
     ("arguments", arguments),
 ];
@@ -112,6 +114,34 @@ fn hexadecimal(random: &mut Random) {
             .collect()),
     };
     assert_eq!(raw::parse(&text), expected, "{:?}", String::from_utf8_lossy(&text));
+}
+
+/// The parser and every pass of `bf`, on text that is hardly a program.
+fn brackets(random: &mut Random) {
+    use barejit::front::bf::{Cells, Draft, Eof, Level, Options};
+    let source = random.text(&[b"[", b"]", b"[-]", b"[->+<]", b"+", b">", b"<", b",", b".", b"\n"], 60);
+    let options = Options {
+        cells: random.of(&[Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo]),
+        eof: random.of(&[Eof::Unchanged, Eof::Zero, Eof::MinusOne]),
+        level: random.of(&[Level::Plain, Level::Cheap, Level::Full]),
+        tape: random.of(&[4096, 1 << 20, 1 << 40]),
+        avx2: random.below(2) == 0,
+        lines: random.below(2) == 0,
+    };
+    let mut depth = 0i32;
+    let balanced = source.iter().all(|byte| {
+        depth += i32::from(*byte == b'[') - i32::from(*byte == b']');
+        depth >= 0
+    });
+    match Draft::parse(&source, &options) {
+        Ok(mut draft) => {
+            assert!(balanced && depth == 0, "{source:?}");
+            draft.optimise(&mut |_| ());
+            let program = draft.emit().expect("it is small");
+            assert!(!program.code().bytes().is_empty());
+        }
+        Err(_) => assert!(!balanced || depth != 0, "{source:?}"),
+    }
 }
 
 /// One step of a random function.
@@ -260,8 +290,11 @@ fn machine_code(random: &mut Random) {
 
 /// Arguments that make no sense.
 fn arguments(random: &mut Random) {
-    const WORDS: [&str; 22] = [
+    const WORDS: [&str; 25] = [
         "hello",
+        "bf",
+        "-e",
+        "[->+<].",
         "ret",
         "call",
         "run",
@@ -286,7 +319,7 @@ fn arguments(random: &mut Random) {
     ];
     let mut words: Vec<&str> = (0..random.below(5)).map(|_| random.of(&WORDS)).collect();
     if random.below(4) != 0 {
-        words.insert(0, random.of(&WORDS[..4]));
+        words.insert(0, random.of(&["hello", "ret", "call", "run", "bf"]));
     }
     let run = run(&words);
     let returned = words.first() == Some(&"ret") && run.stderr.is_empty();

@@ -20,6 +20,7 @@ mod matrix;
 mod refusal;
 mod ret_call_run;
 mod sandbox;
+mod signal;
 mod trace;
 
 /// The memory functions are in the executable alone, where no test harness is.

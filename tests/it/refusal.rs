@@ -8,11 +8,12 @@ use crate::support::{
 use std::process::Command;
 
 /// One use of each command that runs code, and what it prints.
-const COMMANDS: [(&[&str], &str, i32); 4] = [
+const COMMANDS: [(&[&str], &str, i32); 5] = [
     (&["hello"], "Hello World!", 0),
     (&["ret", "7"], "", 7),
     (&["call"], "Hello, JIT!\n", 0),
     (&["run", "b82a000000c3"], "42 0x2a\n", 0),
+    (&["bf", "-e", "++++++++[>++++++++<-]>+."], "A", 0),
 ];
 
 /// Runs the executable after `regime` has prepared the process.
@@ -118,7 +119,7 @@ fn little_memory_is_success_or_one_clear_line() {
     {
         // Until there is room for the executable itself the kernel kills it.
         let (mut loaded, mut done) = (false, false);
-        for kibibytes in (0..=1024).step_by(16) {
+        for kibibytes in (0..1024).step_by(16).chain((1024..=16384).step_by(1024)) {
             let mut command = command(args);
             limit(&mut command, resource, kibibytes * 1024);
             let Ok(output) = command.output() else { continue };
@@ -133,7 +134,7 @@ fn little_memory_is_success_or_one_clear_line() {
             assert!(done || refused || (killed && !loaded), "{args:?} in {kibibytes} KiB: {run:?}");
             loaded |= !killed;
         }
-        assert!(done, "{args:?} does not do with a MiB");
+        assert!(done, "{args:?} does not do with 16 MiB");
     }
 }
 

@@ -23,6 +23,15 @@ pub(crate) fn mdwe(command: &mut Command) {
     });
 }
 
+/// A signal that does nothing, as nohup(1) has it.
+pub(crate) fn ignore(command: &mut Command, signal: i32) {
+    before_exec(command, move || {
+        // SAFETY: a disposition without a handler.
+        let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+        if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+    });
+}
+
 /// A limit of setrlimit(2), soft and hard.
 pub(crate) fn limit(command: &mut Command, resource: u32, value: u64) {
     before_exec(command, move || {

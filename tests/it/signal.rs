@@ -1,0 +1,102 @@
+//! INT, TERM and HUP while generated code runs: what was printed is flushed, and
+//! the process dies of the signal.
+
+use crate::support::*;
+use std::{
+    io::Read,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Prints "AB" without a newline, then runs for ever.
+const ENDLESS: &str = "++++++++[>++++++++<-]>+.+.[]";
+
+const ENDS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+fn start(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("started")
+}
+
+fn send(child: &Child, signal: i32) {
+    // SAFETY: a signal to a child that has not been waited for.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+}
+
+/// Waits until the code runs, which /proc shows by the handler of SIGTERM, and a
+/// little longer.
+fn until_it_runs(child: &Child) {
+    let start = Instant::now();
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line");
+        u64::from_str_radix(caught.trim(), 16).expect("hexadecimal") >> (libc::SIGTERM - 1) & 1 == 1
+    };
+    while !caught() {
+        assert!(start.elapsed() < Duration::from_secs(10), "it handles no signal");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+}
+
+fn ending(child: Child) -> Run {
+    Run::new(child.wait_with_output().expect("it ends"))
+}
+
+#[test]
+fn what_was_printed_is_flushed_before_death() {
+    for sandbox in [false, true] {
+        for signal in ENDS {
+            let mut command = command(&["bf", "-e", ENDLESS]);
+            if sandbox {
+                command.arg("--sandbox");
+            }
+            let child = start(command);
+            until_it_runs(&child);
+            send(&child, signal);
+            ending(child).expect("AB", "", -signal);
+        }
+    }
+}
+
+#[test]
+fn death_comes_while_input_is_waited_for() {
+    let child = start(command(&["bf", "-e", "++++++++[>++++++++<-]>+.,"]));
+    until_it_runs(&child);
+    send(&child, libc::SIGINT);
+    let run = ending(child);
+    run.expect("A", "", -libc::SIGINT);
+}
+
+#[test]
+fn a_flush_is_finished_first_unless_the_signal_comes_twice() {
+    for twice in [false, true] {
+        let mut child = start(command(&["bf", "-e", "++++++++[>++++++++<-]>+[.]"]));
+        until_it_runs(&child);
+        send(&child, libc::SIGTERM);
+        std::thread::sleep(Duration::from_millis(50));
+        if twice {
+            send(&child, libc::SIGTERM);
+            assert_eq!(ending(child).status, -libc::SIGTERM);
+        } else {
+            assert_eq!(child.try_wait().expect("it can be asked"), None, "nobody has read yet");
+            let mut text = Vec::new();
+            child.stdout.take().expect("a pipe").read_to_end(&mut text).expect("bytes");
+            assert!(text.iter().all(|byte| *byte == b'A') && text.len() > 65536, "{}", text.len());
+            assert_eq!(ending(child).status, -libc::SIGTERM);
+        }
+    }
+}
+
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let mut command = command(&["bf", "-e", ENDLESS]);
+    regime::ignore(&mut command, libc::SIGHUP);
+    let mut child = start(command);
+    until_it_runs(&child);
+    send(&child, libc::SIGHUP);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(child.try_wait().expect("it can be asked"), None);
+    send(&child, libc::SIGTERM);
+    ending(child).expect("AB", "", -libc::SIGTERM);
+}
