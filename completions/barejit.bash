@@ -2,7 +2,7 @@
 _barejit() {
     local words=
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='hello ret call run --help --version'
+        words='hello ret call run bf --help --version'
     else
         case "${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD - 1]}" in
         hello:--layout) words='listing words' ;;
@@ -19,6 +19,9 @@ _barejit() {
         run:--map) words='wx rwx dual sealed file' ;;
         run:--perf) words='map jitdump' ;;
         run:*) words='--map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        bf:--map) words='wx rwx dual sealed file' ;;
+        bf:--perf) words='map jitdump' ;;
+        bf:*) words='-e --cells --eof --tape --opt --stats --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")
