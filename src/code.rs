@@ -84,7 +84,7 @@ impl<'a> Before<'a> {
 }
 
 /// What a front end tells people and their tools about the marks it wrote.
-pub trait Source: core::fmt::Debug {
+pub trait Source {
     /// The name of the source, a file's if it has one.
     fn name(&self) -> &str;
 
@@ -96,6 +96,12 @@ pub trait Source: core::fmt::Debug {
     /// # Errors
     /// What the formatter answers.
     fn describe(&self, mark: Mark, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result;
+}
+
+impl core::fmt::Debug for dyn Source + '_ {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl<'a> Code<'a> {

@@ -7,7 +7,8 @@ pub mod gdb;
 pub mod jitdump;
 pub mod perf_map;
 
-use crate::code::{Code, Symbol};
+use crate::code::Code;
+use alloc::vec::Vec;
 
 /// A name of code at an address, as every tool wants it.
 struct Place<'a> {
@@ -17,11 +18,35 @@ struct Place<'a> {
 }
 
 /// The names of `code`, which lies at `start`.
-fn places<'a>(code: &Code<'a>, start: usize) -> impl Iterator<Item = Place<'a>> {
-    let place = move |symbol: Symbol<'a>| Place {
-        name: symbol.name,
-        address: start as u64 + u64::from(symbol.offset),
-        size: symbol.size.into(),
-    };
-    code.names().map(place)
+fn places<'a>(code: &Code<'a>, start: usize) -> Vec<Place<'a>> {
+    let mut places = Vec::new();
+    for symbol in code.names() {
+        let address = start as u64 + u64::from(symbol.offset);
+        places.push(Place { name: symbol.name, address, size: symbol.size.into() });
+    }
+    places
+}
+
+/// A file in the making, little-endian.
+#[derive(Default)]
+struct File(Vec<u8>);
+
+impl File {
+    fn words(&mut self, words: &[u32]) {
+        for word in words {
+            self.0.extend_from_slice(&word.to_le_bytes());
+        }
+    }
+
+    fn longs(&mut self, longs: &[u64]) {
+        for long in longs {
+            self.words(&[*long as u32, (*long >> 32) as u32]);
+        }
+    }
+
+    /// Text and the NUL behind it.
+    fn text(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(0);
+    }
 }

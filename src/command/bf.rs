@@ -4,7 +4,9 @@ use crate::cli::{self, Cli, Outcome, Status, Word};
 use crate::command;
 use alloc::{ffi::CString, vec, vec::Vec};
 use barejit::{
-    front::bf::{Cells, Count, Draft, Eof, Level, Options, Position, Program, Unmatched, Verdict, abi},
+    front::bf::{
+        Cells, Count, Draft, Eof, Explained, Level, Options, Position, Program, Unmatched, Verdict, abi,
+    },
     host::{
         self, Input, Output,
         console::{Console, Tape, answer},
@@ -74,6 +76,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         tape: 4 << 20,
         avx2: false,
         lines: false,
+        explain: false,
     };
     let (mut source, mut stats) = (None, false);
     let mut running = run::Options::GUARDED;
@@ -111,6 +114,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         // Handing over to plain code needs a second mapping, which a sandbox forbids.
         options.level = Level::Plain;
     }
+    options.explain = running.tools.explain();
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;
     let mut report = stats.then(|| Report::new(&source, &options));
     compile_and_run(&cli, source, options, &running, tape, &mut report)
@@ -188,7 +192,9 @@ fn compile_and_run(
     loop {
         let pointer = (first as u64).wrapping_mul(options.cells.bytes() as u64).wrapping_add(tape.address());
         let arguments = [pointer, &raw mut console as u64, 0, 0, 0, 0];
-        let code = program.code().named("barejit_bf");
+        let name = core::str::from_utf8(source.name).unwrap_or("-");
+        let explained = Explained::new(&program, source.program(), name);
+        let code = program.code().named("barejit_bf").with_source(&explained);
         // SAFETY: (1) the code is a function of a pointer and a console, which may
         // fault; (2) it touches its tape, whose guards are what it wants, and
         // puts and takes bytes as the console says; (3) the call-backs own

@@ -10,7 +10,7 @@
 //!
 //! Both symbols are in the dynamic symbol table, which no stripping removes.
 
-use super::places;
+use super::{File, places};
 use crate::code::Code;
 use alloc::vec::Vec;
 use core::{
@@ -78,7 +78,7 @@ pub struct Registered(#[expect(dead_code, reason = "the debugger reads it")] Vec
 impl Registered {
     /// Tells debuggers that `code` lies at `start`.
     pub fn new(code: &Code<'_>, start: usize) -> Self {
-        let mut file = object(code, start as u64);
+        let mut file = object(code, start);
         ENTRY.file.store(file.as_mut_ptr(), SeqCst);
         ENTRY.size.store(file.len() as u64, SeqCst);
         let entry = ptr::from_ref(&ENTRY).cast_mut();
@@ -101,48 +101,46 @@ fn tell(action: u32) {
     __jit_debug_register_code();
 }
 
-/// Names of sections, each at its own offset.
-const SECTION_NAMES: &[u8] = b"\0.text\0.symtab\0.strtab\0";
-
-/// Two halves of a word, the low one first.
-const fn pair(low: u32, high: u32) -> u64 {
-    low as u64 | (high as u64) << 32
-}
-
 /// An executable ELF file (elf(5)) that says what is where and has no contents.
-fn object(code: &Code<'_>, start: u64) -> Vec<u8> {
-    const HEADER: u64 = 64;
-    const SECTION: u64 = 64;
-    const SYMBOL: u64 = 24;
-    const SYMBOLS: u64 = HEADER + 4 * SECTION;
-    let count = 1 + code.names().count() as u64;
-    let strings = SYMBOLS + count * SYMBOL;
+fn object(code: &Code<'_>, start: usize) -> Vec<u8> {
+    const HEADER: u32 = 64;
+    const SECTION: u32 = 64;
+    const SYMBOL: u32 = 24;
+    const SYMBOLS: u32 = HEADER + 4 * SECTION;
+    let places = places(code, start);
+    let symbols = (1 + places.len() as u32) * SYMBOL;
+    let mut names = File::default();
+    for name in ["", ".text", ".symtab", ".strtab"] {
+        names.text(name);
+    }
 
-    let mut names = Vec::from(SECTION_NAMES);
-    let mut symbols = Vec::from([0; 3]);
-    for place in places(code, start as usize) {
+    let mut file = File::default();
+    // Magic, 64 bits, little-endian, version 1; ET_EXEC, EM_X86_64, version 1; no
+    // entry and no segments; where the sections are.
+    file.words(&[0x464C_457F, 0x0001_0102, 0, 0, 2 | 62 << 16, 1, 0, 0, 0, 0, HEADER, 0]);
+    // Sizes of headers, four sections, their names in the last.
+    file.words(&[0, HEADER, SECTION << 16, 4 | 3 << 16]);
+    file.longs(&[0; 8]);
+    // .text: SHT_NOBITS, SHF_ALLOC and SHF_EXECINSTR.
+    file.words(&[1, 8, 6, 0]);
+    file.longs(&[start as u64, SYMBOLS.into(), code.bytes().len() as u64, 0, 1, 0]);
+    // .symtab: SHT_SYMTAB, its names in section 3, symbols from 1 on global.
+    file.words(&[7, 2, 0, 0, 0, 0, SYMBOLS, 0, symbols, 0, 3, 1, 8, 0, SYMBOL, 0]);
+    // .strtab: SHT_STRTAB. Its size is known in the end.
+    file.words(&[15, 3, 0, 0, 0, 0, SYMBOLS + symbols, 0]);
+    let size = file.0.len();
+    file.longs(&[0, 0, 1, 0]);
+    file.longs(&[0; 3]);
+    for place in places {
         /// STB_GLOBAL and STT_FUNC, in section 1.
         const GLOBAL_FUNCTION: u32 = 0x12 | 1 << 16;
-        symbols.extend([pair(names.len() as u32, GLOBAL_FUNCTION), place.address, place.size]);
-        names.extend_from_slice(place.name.as_bytes());
-        names.push(0);
+        file.words(&[names.0.len() as u32, GLOBAL_FUNCTION]);
+        file.longs(&[place.address, place.size]);
+        names.text(place.name);
     }
-    // Magic, 64 bits, little-endian, version 1; ET_EXEC, EM_X86_64, version 1.
-    let header = [0x0001_0102_464C_457F, 0, pair(2 | 62 << 16, 1), 0, 0, HEADER];
-    // Sizes of headers and how many there are; the names are in section 3.
-    let header_end = [pair(0, HEADER as u32), pair(SECTION as u32 * 0x10000, 4 | 3 << 16)];
-    // SHT_NOBITS, SHF_ALLOC and SHF_EXECINSTR.
-    let text = [pair(1, 8), 6, start, SYMBOLS, code.bytes().len() as u64, 0, 1, 0];
-    // SHT_SYMTAB, names in section 3, symbols from 1 on global.
-    let symtab = [pair(7, 2), 0, 0, SYMBOLS, count * SYMBOL, pair(3, 1), 8, SYMBOL];
-    // SHT_STRTAB.
-    let strtab = [pair(15, 3), 0, 0, strings, names.len() as u64, 0, 1, 0];
-
-    let words = [&header[..], &header_end, &[0; 8], &text, &symtab, &strtab, &symbols];
-    let mut file = Vec::with_capacity(strings as usize + names.len());
-    file.extend(words.into_iter().flatten().flat_map(|word| word.to_le_bytes()));
-    file.extend_from_slice(&names);
-    file
+    file.0[size..size + 4].copy_from_slice(&(names.0.len() as u32).to_le_bytes());
+    file.0.extend_from_slice(&names.0);
+    file.0
 }
 
 #[cfg(test)]

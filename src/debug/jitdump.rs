@@ -7,72 +7,56 @@
 //!
 //! perf learns of the file by seeing it mapped for execution.
 
-use super::places;
+use super::{File, Place, places};
 use crate::code::Code;
 use crate::sys::{self, Error, Guard, PageSize, Prot, Region, Source, linux};
-use alloc::{ffi::CString, format, vec::Vec};
+use alloc::{ffi::CString, format};
 
 /// The mapping that leads perf to the file. One that attaches later looks for it
 /// too, so it lives as long as the code.
 #[derive(Debug)]
 pub struct Marker(#[expect(dead_code, reason = "perf sees it")] Region);
 
-/// What a record begins with: its kind, its size with this, and the time.
-const RECORD: usize = 16;
-
-/// Kinds of records.
+/// Kinds of records. Each begins with its kind, its size with this, and the time.
 mod kind {
     pub(super) const LOAD: u32 = 0;
     pub(super) const DEBUG_INFO: u32 = 2;
 }
 
-struct Dump(Vec<u8>);
+/// Begins a record.
+fn begin(file: &mut File, kind: u32) -> usize {
+    let start = file.0.len();
+    file.words(&[kind, 0]);
+    file.longs(&[linux::nanoseconds()]);
+    start
+}
 
-impl Dump {
-    fn words(&mut self, words: &[u32]) {
-        words.iter().for_each(|word| self.0.extend(word.to_le_bytes()));
-    }
+/// Ends the record that began at `start`.
+fn end(file: &mut File, start: usize) {
+    let size = (file.0.len() - start) as u32;
+    file.0[start + 4..start + 8].copy_from_slice(&size.to_le_bytes());
+}
 
-    fn longs(&mut self, longs: &[u64]) {
-        longs.iter().for_each(|long| self.0.extend(long.to_le_bytes()));
-    }
-
-    fn text(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
-        self.0.push(0);
-    }
-
-    /// A record with what `body` writes.
-    fn record(&mut self, kind: u32, body: impl FnOnce(&mut Self)) {
-        let start = self.0.len();
-        self.words(&[kind, 0]);
-        self.longs(&[linux::nanoseconds()]);
-        debug_assert_eq!(self.0.len(), start + RECORD);
-        body(self);
-        let size = (self.0.len() - start) as u32;
-        self.0[start + 4..start + 8].copy_from_slice(&size.to_le_bytes());
-    }
-
-    /// Which lines of the source the code from offset `from` on came from.
-    fn lines(&mut self, code: &Code<'_>, from: u32, start: usize) {
-        let Some(source) = code.source() else { return };
-        let mut lines: Vec<(u64, u32)> = Vec::new();
-        for mark in code.marks().iter().filter(|mark| mark.code >= from) {
-            let line = source.line(*mark);
-            if lines.last().is_none_or(|last| last.1 != line) {
-                lines.push((start as u64 + u64::from(mark.code), line));
-            }
+/// Which lines of the source the code at `place` came from.
+fn lines(file: &mut File, code: &Code<'_>, place: &Place<'_>, start: usize) {
+    let Some(source) = code.source() else { return };
+    let record = begin(file, kind::DEBUG_INFO);
+    file.longs(&[place.address]);
+    let count = file.0.len();
+    file.longs(&[0]);
+    let (mut lines, mut last) = (0u32, 0);
+    for mark in code.marks() {
+        let (address, line) = (start as u64 + u64::from(mark.code), source.line(*mark));
+        if address >= place.address && line != last {
+            const DISCRIMINATOR: u32 = 0;
+            file.longs(&[address]);
+            file.words(&[line, DISCRIMINATOR]);
+            file.text(source.name());
+            (lines, last) = (lines + 1, line);
         }
-        self.record(kind::DEBUG_INFO, |dump| {
-            dump.longs(&[start as u64 + u64::from(from), lines.len() as u64]);
-            for (address, line) in lines {
-                const DISCRIMINATOR: u32 = 0;
-                dump.longs(&[address]);
-                dump.words(&[line, DISCRIMINATOR]);
-                dump.text(source.name());
-            }
-        });
     }
+    file.0[count..count + 4].copy_from_slice(&lines.to_le_bytes());
+    end(file, record);
 }
 
 /// Writes jit-PID.dump into the current directory, with the bytes as they were
@@ -84,23 +68,23 @@ impl Dump {
 pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
     let process = linux::process_id()?;
     let path = CString::new(format!("jit-{process}.dump")).unwrap_or_default();
-    let mut dump = Dump(Vec::new());
+    let mut dump = File::default();
     // "JiTD" for a reader of the same byte order, version 1, size of this header,
     // EM_X86_64, nothing, the process; the time, no flags.
     dump.words(&[0x4A69_5444, 1, 40, 62, 0, process]);
     dump.longs(&[linux::nanoseconds(), 0]);
-    for (index, place) in places(code, start).enumerate() {
-        let offset = (place.address - start as u64) as usize;
+    for (index, place) in places(code, start).iter().enumerate() {
         if index == 0 {
-            dump.lines(code, offset as u32, start);
+            lines(&mut dump, code, place, start);
         }
-        dump.record(kind::LOAD, |dump| {
-            // The only thread has the number of the process.
-            dump.words(&[process, process]);
-            dump.longs(&[place.address, place.address, place.size, index as u64]);
-            dump.text(place.name);
-            dump.0.extend_from_slice(&code.bytes()[offset..][..place.size as usize]);
-        });
+        let record = begin(&mut dump, kind::LOAD);
+        // The only thread has the number of the process.
+        dump.words(&[process, process]);
+        dump.longs(&[place.address, place.address, place.size, index as u64]);
+        dump.text(place.name);
+        let offset = (place.address - start as u64) as usize;
+        dump.0.extend_from_slice(&code.bytes()[offset..][..place.size as usize]);
+        end(&mut dump, record);
     }
     let file = linux::create_own(&path)?;
     sys::write_all(file.fd(), &dump.0)?;

@@ -16,6 +16,7 @@
 
 pub mod abi;
 mod emit;
+mod explain;
 mod idiom;
 mod ir;
 mod known;
@@ -28,10 +29,11 @@ mod stubs;
 mod values;
 mod width;
 
+pub use explain::Explained;
 pub use parse::Unmatched;
 pub use place::{Position, Verdict};
 
-use crate::code::{Code, Mark};
+use crate::code::{Code, Mark, Record};
 use alloc::vec::Vec;
 use ir::Ir;
 use place::Site;
@@ -100,6 +102,9 @@ pub struct Options {
     pub avx2: bool,
     /// Whether output must be flushed after each newline.
     pub lines: bool,
+    /// Whether to keep a record of the code and to mark what each piece of it came
+    /// from.
+    pub explain: bool,
 }
 
 /// Operations left after a pass.
@@ -178,6 +183,7 @@ pub struct Program {
     bytes: Vec<u8>,
     size: usize,
     marks: Vec<Mark>,
+    records: Vec<Record>,
     sites: Vec<Site>,
     cells: Cells,
     plain: bool,
@@ -186,6 +192,6 @@ pub struct Program {
 impl Program {
     /// The code.
     pub fn code(&self) -> Code<'_> {
-        Code::new(&self.bytes[..self.size]).with_marks(&self.marks)
+        Code::new(&self.bytes[..self.size]).with_marks(&self.marks).with_records(&self.records)
     }
 }

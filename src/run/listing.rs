@@ -7,7 +7,7 @@
 use crate::code::{Before, Code, Line, RecordKind};
 use crate::host::Output;
 use crate::sys::{Error, Fd};
-use alloc::vec;
+use alloc::{format, string::String, vec};
 use core::fmt::{self, Write};
 
 /// Bytes of an instruction in a row; a longer one goes on in the next.
@@ -74,11 +74,15 @@ fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
     }
     let mut left = before.iter().flat_map(Before::lines).filter(|line| !line.bytes().is_empty());
     let mut marks = code.marks().iter().peekable();
-    let mut comment = None;
+    let (mut comment, mut last) = (None, String::new());
     for line in code.lines() {
         while let Some(mark) = marks.next_if(|mark| mark.code <= line.offset()) {
             if let Some(source) = code.source() {
-                writeln!(sheet, "; {}", fmt::from_fn(|f| source.describe(*mark, f)))?;
+                let text = format!("; {}\n", fmt::from_fn(|f| source.describe(*mark, f)));
+                if text != last {
+                    sheet.write_str(&text)?;
+                    last = text;
+                }
             }
         }
         if line.offset() == code.entry() && !line.bytes().is_empty() && !code.name().is_empty() {

@@ -39,9 +39,9 @@ impl Tools {
     /// None of them.
     pub const NONE: Self = Self { listing: false, raw: None, trace: false, perf: None, gdb: false };
 
-    /// Whether code had better bring its record.
+    /// Whether code had better bring its record and what it came from.
     pub const fn explain(&self) -> bool {
-        self.listing || self.trace
+        self.listing || self.trace || matches!(self.perf, Some(Perf::Jitdump))
     }
 
     /// Shows `code`, and says whether that is all that is wanted.

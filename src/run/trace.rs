@@ -12,7 +12,7 @@ use super::Outcome;
 use crate::code::{Code, Hole};
 use crate::host::Input;
 use crate::sys::{self, Error, linux};
-use core::fmt;
+use core::fmt::{self, Display as _};
 
 /// The narrator, or nobody.
 #[derive(Clone, Copy)]
@@ -107,38 +107,42 @@ impl fmt::Display for Hexadecimal<'_> {
 
 /// Writes the line of /proc/self/maps that covers `address`.
 fn mapping(f: &mut fmt::Formatter<'_>, address: usize) -> fmt::Result {
-    // On the stack: the heap would map memory, and change what is to be seen.
-    let (mut buffer, mut line) = ([0; 512], [0; 256]);
-    let mut search = || -> Result<usize, Error> {
-        let maps = linux::open(c"/proc/self/maps")?;
-        let mut input = Input::new(maps.fd(), &mut buffer);
-        let mut used = 0;
-        while let Some(byte) = input.byte()? {
-            if byte == b'\n' {
-                if covers(&line[..used], address) {
-                    return Ok(used);
-                }
-                used = 0;
-            } else if byte != b' ' || !line[..used].ends_with(b" ") {
-                // A long path is cut, and not aligned.
-                line[used] = byte;
-                used = (used + 1).min(line.len() - 1);
-            }
-        }
-        Ok(0)
-    };
-    match search() {
+    // A long path is cut.
+    let mut line = [0; 256];
+    match find(address, &mut line) {
         Err(error) => write!(f, "/proc/self/maps: {error}"),
         Ok(0) => f.write_str("nothing is mapped there"),
-        Ok(used) => write!(f, "{}", sys::Lossy(line[..used].trim_ascii_end())),
+        Ok(used) => sys::Lossy(line[..used].trim_ascii_end()).fmt(f),
     }
 }
 
-/// Whether a line of /proc/self/maps, `START-END …`, is about `address`.
-fn covers(line: &[u8], address: usize) -> bool {
-    let range = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let range = core::str::from_utf8(range).unwrap_or_default();
-    let (start, end) = range.split_once('-').unwrap_or_default();
-    let number = |text| usize::from_str_radix(text, 16).unwrap_or(0);
-    (number(start)..number(end)).contains(&address)
+/// Finds that line, puts it into `line` without the spaces that align paths, and
+/// says how long it is.
+fn find(address: usize, line: &mut [u8]) -> Result<usize, Error> {
+    let maps = linux::open(c"/proc/self/maps")?;
+    // On the stack: the heap would map memory, and change what is to be seen.
+    let mut buffer = [0; 512];
+    let mut input = Input::new(maps.fd(), &mut buffer);
+    // `START-END …`: the number that is read, and the one before the dash.
+    let (mut number, mut start, mut range) = (0, 0, true);
+    let mut used = 0;
+    while let Some(byte) = input.byte()? {
+        match (byte, char::from(byte).to_digit(16)) {
+            (b'\n', _) => {
+                if (start..number).contains(&address) {
+                    return Ok(used);
+                }
+                (number, used, range) = (0, 0, true);
+                continue;
+            }
+            (b'-', _) if range => (start, number) = (number, 0),
+            (_, Some(digit)) if range => number = number << 4 | digit as usize,
+            _ => range = false,
+        }
+        if byte != b' ' || !line[..used].ends_with(b" ") {
+            line[used] = byte;
+            used = (used + 1).min(line.len() - 1);
+        }
+    }
+    Ok(0)
 }

@@ -42,7 +42,7 @@ const CELLS: [Cells; 3] = [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo];
 const EOFS: [Eof; 3] = [Eof::Unchanged, Eof::Zero, Eof::MinusOne];
 
 fn options(cells: Cells, eof: Eof) -> Options {
-    Options { cells, eof, level: Level::Full, tape: TAPE as u64, avx2: false, lines: false }
+    Options { cells, eof, level: Level::Full, tape: TAPE as u64, avx2: false, lines: false, explain: false }
 }
 
 /// One random program, for fuzzing.

@@ -18,6 +18,7 @@ const COMMANDS: &[(&str, &[&str], &str, i32)] = &[
     ("barejit_ret", &["ret", "42"], "", 42),
     ("barejit_call", &["call"], "Hello, JIT!\n", 0),
     ("barejit_run", &["run", "B807000000C3"], "7 0x7\n", 0),
+    ("barejit_bf", &["bf", "-e", "++++++++[>++++++++<-]>+."], "A", 0),
 ];
 
 /// What gdb says to `commands` about `program` with these arguments.
@@ -116,10 +117,10 @@ impl Folder {
         finish(perf)
     }
 
-    /// Samples a run of the loop; `None` where that cannot be done, said loudly.
-    fn sampled(&self, kind: &str) -> Option<u32> {
-        let arguments = ["record", "-e", "cpu-clock", "-k", "1", "-o", "perf.data", BAREJIT, "run"];
-        let recorded = self.perf(&[&arguments[..], &["--perf", kind, LOOP]].concat());
+    /// Samples a run with these arguments; `None` where that cannot be done, said loudly.
+    fn sampled(&self, kind: &str, args: &[&str]) -> Option<u32> {
+        let arguments = ["record", "-e", "cpu-clock", "-k", "1", "-o", "perf.data", BAREJIT];
+        let recorded = self.perf(&[&arguments[..], args, &["--perf", kind]].concat());
         let script = self.perf(&["script", "-i", "perf.data", "-F", "pid"]);
         let process = script.text().lines().next().and_then(|line| line.trim().parse().ok());
         if process.is_none() {
@@ -161,7 +162,7 @@ fn a_perf_map_has_a_line_for_each_name() {
 #[test]
 fn perf_report_names_the_code_by_its_map() {
     let folder = Folder::new();
-    let Some(process) = folder.sampled("map") else { return };
+    let Some(process) = folder.sampled("map", &["run", LOOP]) else { return };
     let report = folder.perf(&["report", "--stdio", "-i", "perf.data"]).text();
     let _ = std::fs::remove_file(format!("/tmp/perf-{process}.map"));
     let line = report.lines().find(|line| line.contains("%") && !line.starts_with('#'));
@@ -171,7 +172,7 @@ fn perf_report_names_the_code_by_its_map() {
 #[test]
 fn perf_inject_makes_a_library_of_a_jitdump() {
     let folder = Folder::new();
-    let Some(process) = folder.sampled("jitdump") else { return };
+    let Some(process) = folder.sampled("jitdump", &["run", LOOP]) else { return };
     let injected = folder.perf(&["inject", "--jit", "-i", "perf.data", "-o", "injected"]);
     assert_eq!(injected.status, 0, "{injected:?}");
     let report = folder.perf(&["report", "--stdio", "-i", "injected"]).text();
@@ -179,6 +180,32 @@ fn perf_inject_makes_a_library_of_a_jitdump() {
     let line = report.lines().find(|line| line.contains("%") && !line.starts_with('#'));
     let named = |line: &str| line.contains(&library) && line.ends_with("[.] barejit_run");
     assert!(line.is_some_and(named), "{report}");
+}
+
+#[test]
+fn perf_report_leads_to_lines_of_the_source() {
+    let folder = Folder::new();
+    let program = "-[\n>-[\n>-[->+<]\n<-]\n<-] nested in line 3";
+    std::fs::write(folder.0.join("nested.bf"), program).expect("written");
+    let Some(_) = folder.sampled("jitdump", &["bf", "--opt", "0", "nested.bf"]) else { return };
+    let injected = folder.perf(&["inject", "--jit", "-i", "perf.data", "-o", "injected"]);
+    assert_eq!(injected.status, 0, "{injected:?}");
+    let report = folder.perf(&["report", "--stdio", "--sort", "srcline", "-i", "injected"]).text();
+    let line = report.lines().find(|line| line.contains("%") && !line.starts_with('#'));
+    assert!(line.is_some_and(|line| line.trim_end().ends_with(" nested.bf:3")), "{report}");
+}
+
+#[test]
+fn marks_for_profilers_change_no_verdict() {
+    let folder = Folder::new();
+    for program in ["+[>+]", "<", ">>[-]<<<.", "+[<+>>+]", "++[->+<]>[<<<]+[<]", ",[.,]+.<<<+"] {
+        for level in ["0", "1", "2"] {
+            let args = ["bf", "--tape", "4096", "--opt", level, "-e", program];
+            let (_, plain) = folder.run(&args);
+            let (_, explained) = folder.run(&[&args[..], &["--perf", "jitdump"]].concat());
+            assert_eq!(plain, explained, "{program} at --opt {level}");
+        }
+    }
 }
 
 #[test]
@@ -192,14 +219,17 @@ fn a_jitdump_holds_the_code() {
         let long = |at: usize| u64::from_le_bytes(dump[at..at + 8].try_into().expect("eight"));
         let header = [0, 4, 8, 12, 16, 20].map(word);
         assert_eq!(header, [0x4A69_5444, 1, 40, 62, 0, process]);
-        // One record, a load, to the end of the file.
-        let (kind, size, size_of_code) = (word(40), word(44), long(40 + 40) as usize);
-        assert_eq!((kind, size as usize), (0, dump.len() - 40));
         assert!(long(24) > 0 && long(48) >= long(24), "time runs backwards");
-        assert_eq!([word(56), word(60)], [process; 2]);
-        let named = &dump[40 + 56..][..name.len() + 1];
+        // Only what has a source has lines; then comes a load, to the end of the file.
+        let lines = if *name == "barejit_bf" { word(44) as usize } else { 0 };
+        assert_eq!(word(40), if lines > 0 { 2 } else { 0 });
+        let load = 40 + lines;
+        let (kind, size, size_of_code) = (word(load), word(load + 4), long(load + 40) as usize);
+        assert_eq!((kind, size as usize), (0, dump.len() - load));
+        assert_eq!([word(load + 16), word(load + 20)], [process; 2]);
+        let named = &dump[load + 56..][..name.len() + 1];
         assert_eq!(named, [name.as_bytes(), b"\0"].concat(), "{name}");
-        assert_eq!(dump.len(), 40 + 56 + named.len() + size_of_code);
+        assert_eq!(dump.len(), load + 56 + named.len() + size_of_code);
         if *name == "barejit_run" {
             assert!(dump.ends_with(b"\0\xB8\x07\0\0\0\xC3"));
         }

@@ -78,7 +78,14 @@ const COMMANDS: &[&[&str]] = &[
     &["call"],
     &["call", "--as-documented"],
     &["call", "a \"quoted\" näïve text; longer | than a row"],
+    &["bf", "-e", BF],
+    &["bf", "-e", BF, "--opt", "0"],
+    &["bf", "-e", BF, "--opt", "1", "--cells", "16", "--eof", "zero"],
+    &["bf", "-e", BF, "--cells", "32", "--eof", "minus-one", "--tape", "9"],
 ];
+
+/// Loops, scans, products, input and output.
+const BF: &str = ",[>+>++<<-]>[>[->+>+<<]>>[-<<+>>]<<<-]>>[>>>]+[<]>.,[.,]<<[[-]>+++[>+++<-]]>[<<]>[-.]";
 
 #[test]
 fn every_listing_says_what_an_outside_disassembler_says() {
@@ -91,7 +98,12 @@ fn every_listing_says_what_an_outside_disassembler_says() {
         std::fs::remove_file(&path).expect("was there");
         assert_eq!(judge(&listing.text(), true), raw, "{args:?}:\n{}", listing.text());
         judge(&listing.text(), false);
-        assert!(raw.len() > 5 && listing.text().contains("\nbarejit_") || args[0] == "ret", "{args:?}");
+        let name = format!(
+            "barejit_{}:
+",
+            args[0]
+        );
+        assert!(raw.len() > 5 && listing.text().contains(&name), "{args:?}");
     }
 }
 
@@ -111,6 +123,15 @@ fn hello_shows_the_placeholder_beside_what_it_became() {
             }
         }
     }
+}
+
+#[test]
+fn the_source_stands_between_the_code_it_became() {
+    let listing = run(&["bf", "--listing", "--opt", "0", "-e", "say +\n >>,[-.\n]"]).text();
+    let sources: Vec<&str> = listing.lines().filter_map(|line| line.strip_prefix("; ")).collect();
+    assert_eq!(sources, ["1:5 +", "2:2 >>", "2:4 ,", "2:5 [", "2:6 -", "2:7 .", "3:1 ]"], "{listing}");
+    let (_, input) = listing.split_once("; 2:4 ,\n").expect("the input");
+    assert!(input.lines().nth(1).is_some_and(|line| line.contains(" call 0x")), "{listing}");
 }
 
 #[test]

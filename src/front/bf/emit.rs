@@ -12,7 +12,7 @@ use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
 use super::{Level, Options, Program};
 use crate::asm::*;
-use crate::code::Mark;
+use crate::code::{Mark, Record};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -49,6 +49,8 @@ struct Emitter<'a> {
     frames: Vec<Frame>,
     sites: Vec<Site>,
     fars: Vec<Far>,
+    /// Whether every operation gets a mark.
+    explain: bool,
 }
 
 /// Emits all of `ir`, to begin at `resume` if it is given.
@@ -72,6 +74,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     if ir.plain {
         marks += ir.ops.len();
     }
+    let mut records = usize::from(options.explain);
     let regions = if options.level == Level::Full { registers::regions(ir) } else { Vec::new() };
     for region in &regions {
         bytes += 14 * region.homes().len();
@@ -83,15 +86,18 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
         let mut code = vec![0; bytes];
         let mut table = vec![Mark::EMPTY; marks];
         let mut room = vec![Slot::EMPTY; slots];
-        let tables = Tables { marks: &mut table, ..Tables::slots(&mut room) };
+        let mut notes = vec![Record::EMPTY; records];
+        let tables = Tables { marks: &mut table, records: &mut notes, ..Tables::slots(&mut room) };
         let (done, sites) = emit_into(Asm::new(&mut code, tables), ir, &regions, options, resume);
         match done {
-            Ok((size, marks)) => {
-                table.truncate(marks);
+            Ok(needs) => {
+                table.truncate(needs.marks);
+                notes.truncate(needs.records);
                 return Some(Program {
                     bytes: code,
-                    size,
+                    size: needs.bytes,
                     marks: table,
+                    records: notes,
                     sites,
                     cells: options.cells,
                     plain: ir.plain,
@@ -101,13 +107,14 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
                 bytes = needs.bytes + 16;
                 slots = needs.slots;
                 marks = needs.marks;
+                records = if options.explain { needs.records } else { 0 };
             }
             Err(_) => return None,
         }
     }
 }
 
-type Done = Result<(usize, usize), Error>;
+type Done = Result<Needs, Error>;
 
 fn emit_into<'a>(
     mut a: Asm<'a>,
@@ -127,6 +134,7 @@ fn emit_into<'a>(
         frames: Vec::new(),
         sites: Vec::new(),
         fars: Vec::new(),
+        explain: options.explain,
     };
     match resume {
         Some(position) => emitter.program_from(position),
@@ -135,7 +143,7 @@ fn emit_into<'a>(
     emitter.end();
     let Emitter { out, sites, .. } = emitter;
     let needs = out.a.needs();
-    (out.a.finish().map(|code| (code.bytes().len(), needs.marks)), sites)
+    (out.a.finish().map(|_| needs), sites)
 }
 
 impl Emitter<'_> {
@@ -164,6 +172,11 @@ impl Emitter<'_> {
         let mut rest = ops;
         while let Some((op, behind)) = rest.split_first() {
             rest = behind;
+            // What passes have made up has no place in the source.
+            if self.explain && op.kind != Kind::Nop && (self.ir.plain || op.c != 0 && !op.kind.is_product()) {
+                self.out.a.mark(self.sites.len() as u32);
+                self.sites.push(Site { position: op.c, delta: 0 });
+            }
             if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
                 self.first_touch(op, op.at);
             }

@@ -1,7 +1,7 @@
 //! Innermost loops that are arithmetic in disguise.
 //!
 //! Laws, for cells of *n* bits, all arithmetic modulo 2ⁿ:
-//! - `while [x] { [x] += s; [y] += v; … }` with odd `s` runs −[x]/s rounds, so it
+//! - `while [x] { [x] += s; [y] += v; … }` with odd `s` runs −\[x\]/s rounds, so it
 //!   is `[y] += (−v/s) × [x]; …; [x] = 0`;
 //! - `while [x] { base += d }` is a scan.
 

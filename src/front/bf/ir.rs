@@ -41,6 +41,13 @@ pub(super) enum Kind {
     Move,
 }
 
+impl Kind {
+    /// Whether an operation of this kind has a factor and no position.
+    pub(super) fn is_product(self) -> bool {
+        matches!(self, Self::Mul | Self::Copy | Self::Product)
+    }
+}
+
 /// One operation; the fields mean what its [`Kind`] says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Op {

@@ -2,7 +2,7 @@
 //!
 //! A body of assignments is run once on symbols, which gives each cell as a sum
 //! of constants times what cells held at the start of a round. Law: if the
-//! counter changes by an odd constant *s*, it takes *n* = −[x]/s rounds, and
+//! counter changes by an odd constant *s*, it takes *n* = −\[x\]/s rounds, and
 //! - a cell that grows by a sum of cells which the loop leaves alone grows by *n*
 //!   times that sum;
 //! - a cell that becomes such a sum is that, if there was a round at all;
