@@ -7,7 +7,7 @@ use barejit::{
     front::bf::{Cells, Count, Draft, Eof, Level, Options, Position, Program, Unmatched, Verdict, abi},
     host::{
         self, Input, Output,
-        console::{Console, Tape, answer},
+        console::{Console, Tape, answer, has_avx2},
     },
     run::{self, Diagnosis},
     sys::{self, Fd, Lossy, PageSize, linux},
@@ -72,7 +72,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         eof: Eof::Unchanged,
         level: Level::Full,
         tape: 4 << 20,
-        avx2: false,
+        avx2: has_avx2(),
         lines: false,
     };
     let (mut source, mut stats) = (None, false);

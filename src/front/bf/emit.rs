@@ -8,6 +8,7 @@ use super::abi::{LEFT, POINTER, TAPE};
 use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
 use super::place::Site;
 use super::registers::{self, Home, REGISTERS, Region};
+use super::scan::Scanners;
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
 use super::{Level, Options, Program};
@@ -36,8 +37,14 @@ struct Frame {
 /// Where cells live.
 const HOMES: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
 
+/// Cells that a scan looks at before it calls for vectors: most scans are over by
+/// then.
+const SCALAR_STEPS: i32 = 8;
+
 struct Emitter<'a> {
     out: Out<'a>,
+    options: &'a Options,
+    scanners: Scanners,
     /// Regions that are still to come.
     regions: &'a [Region],
     /// Cells that live in registers here.
@@ -53,16 +60,16 @@ struct Emitter<'a> {
 
 /// Emits all of `ir`, to begin at `resume` if it is given.
 pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Program> {
-    let mut bytes = 512;
-    let mut slots = 32;
+    let mut bytes = 2048;
+    let mut slots = 80;
     let mut marks = 16;
     for op in &ir.ops {
         bytes += width::size(op.kind);
         match op.kind {
             Kind::Open => slots += 4,
             Kind::Scan => {
-                slots += 4;
-                marks += 1;
+                slots += 6;
+                marks += 2;
             }
             Kind::Close | Kind::Probe => marks += 1,
             Kind::Put | Kind::PutByte | Kind::Get => slots += 1,
@@ -113,12 +120,14 @@ fn emit_into<'a>(
     mut a: Asm<'a>,
     ir: &'a Ir,
     regions: &'a [Region],
-    options: &Options,
+    options: &'a Options,
     resume: Option<u32>,
 ) -> (Done, Vec<Site>) {
     let stubs = stubs::enter(&mut a, options);
     let mut emitter = Emitter {
         out: Out::new(a, options.cells),
+        options,
+        scanners: Scanners::default(),
         regions,
         homes: &[],
         ir,
@@ -151,6 +160,7 @@ impl Emitter<'_> {
 
     fn end(&mut self) {
         self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
+        self.scanners.emit(&mut self.out.a, self.options);
         for Far { from, site, pointer } in core::mem::take(&mut self.fars) {
             self.out.a.bind(from);
             let pointer = self.out.cell(pointer);
@@ -403,10 +413,33 @@ impl Emitter<'_> {
         let end = self.out.a.label();
         self.test(op.at);
         self.out.a.jcc(Cond::E, end);
-        let top = self.out.a.here();
+        let stride = self.out.bytes(op.d as i32);
+        let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
+        if let Some(scanner) = scanner {
+            let last = address(RBX).disp(stride.saturating_mul(SCALAR_STEPS));
+            self.out.a.lea(RDX, last);
+            let step = self.scan_step(op);
+            self.out.a.jcc(Cond::E, end).cmp_rr(RBX, RDX).jcc(Cond::Ne, step);
+            let next = address(RBX).disp(self.out.bytes(op.at) + stride);
+            let back = address(RAX).disp(-self.out.bytes(op.at));
+            self.out.a.lea(RAX, next).call(scanner).lea(RBX, back);
+            // Beyond the tape, this faults.
+            self.first_touch(op, op.at);
+            self.out.probe(op.at);
+        } else {
+            let step = self.scan_step(op);
+            self.out.a.jcc(Cond::Ne, step);
+        }
+        self.out.a.bind(end);
+        self.out.forget_flags();
+    }
+
+    /// One step of a scan: sets the zero flag by the next cell.
+    fn scan_step(&mut self, op: &Op) -> Label {
+        let step = self.out.a.here();
         self.out.shift(op.d as i32);
         self.first_touch(op, op.at);
         self.out.cmp_m(op.at);
-        self.out.a.jcc(Cond::Ne, top).bind(end);
+        step
     }
 }

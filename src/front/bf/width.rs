@@ -256,7 +256,7 @@ pub(super) const fn size(kind: Kind) -> usize {
         Kind::PutByte => 10,
         Kind::Get => 24,
         Kind::Open | Kind::Close => 16,
-        Kind::Scan => 40,
+        Kind::Scan => 72,
         Kind::Move => 13,
     }
 }
