@@ -25,6 +25,13 @@ struct Far {
     pointer: i32,
 }
 
+/// Where code goes if the cell of a probe is not on the tape.
+struct Edge {
+    from: Label,
+    back: Label,
+    probe: Op,
+}
+
 /// A loop that is being emitted.
 #[derive(Clone, Copy)]
 struct Frame {
@@ -56,6 +63,7 @@ struct Emitter<'a> {
     frames: Vec<Frame>,
     sites: Vec<Site>,
     fars: Vec<Far>,
+    edges: Vec<Edge>,
 }
 
 /// Emits all of `ir`, to begin at `resume` if it is given.
@@ -71,7 +79,11 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
                 slots += 6;
                 marks += 2;
             }
-            Kind::Close | Kind::Probe => marks += 1,
+            Kind::Probe => {
+                marks += 1;
+                slots += 5;
+            }
+            Kind::Close => marks += 1,
             Kind::Put | Kind::PutByte | Kind::Get => slots += 1,
             _ => {}
         }
@@ -136,6 +148,7 @@ fn emit_into<'a>(
         frames: Vec::new(),
         sites: Vec::new(),
         fars: Vec::new(),
+        edges: Vec::new(),
     };
     match resume {
         Some(position) => emitter.program_from(position),
@@ -161,6 +174,15 @@ impl Emitter<'_> {
     fn end(&mut self) {
         self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
         self.scanners.emit(&mut self.out.a, self.options);
+        for Edge { from, back, probe } in core::mem::take(&mut self.edges) {
+            self.out.a.bind(from);
+            self.out.cmp_m(probe.b);
+            self.out.a.jcc(Cond::E, back);
+            // This faults.
+            self.first_touch(&probe, probe.b);
+            self.out.probe(probe.at);
+            self.out.a.jmp(back);
+        }
         for Far { from, site, pointer } in core::mem::take(&mut self.fars) {
             self.out.a.bind(from);
             let pointer = self.out.cell(pointer);
@@ -185,12 +207,10 @@ impl Emitter<'_> {
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
                 self.open(op, probes, index as u32);
                 rest = behind;
-            } else if op.kind == Kind::Probe
-                && op.is(MAYBE)
-                && let Some((mul, behind)) = rest.split_first()
-                && (mul.kind, mul.is(MAYBE), mul.at) == (Kind::Mul, true, op.at)
-            {
-                self.mul(mul, Some(op));
+            } else if op.kind == Kind::Probe && op.is(MAYBE) {
+                let guarded = rest.iter().take_while(|op| op.kind == Kind::Mul && op.is(MAYBE)).count();
+                let (guarded, behind) = rest.split_at(guarded);
+                self.guard(op, guarded);
                 rest = behind;
             } else {
                 self.operation(op);
@@ -219,12 +239,6 @@ impl Emitter<'_> {
         let at = op.at;
         match op.kind {
             Kind::Nop => {}
-            Kind::Probe if op.is(MAYBE) => {
-                self.out.load(RAX, op.b);
-                self.choose(at, op.b);
-                self.first_touch(op, op.b);
-                self.out.a.test_mr(byte(RCX), AL);
-            }
             Kind::Probe => {
                 self.first_touch(op, op.b);
                 if !op.is(FAR) {
@@ -246,7 +260,7 @@ impl Emitter<'_> {
                     None => self.out.mov_mi(at, value),
                 }
             }
-            Kind::Mul => self.mul(op, None),
+            Kind::Mul => self.mul(op),
             Kind::Copy => self.copy(op),
             Kind::Product => self.product(op),
             Kind::Put => {
@@ -268,10 +282,18 @@ impl Emitter<'_> {
         }
     }
 
-    /// RCX = the address of `[at]`, or of `[from]` if that is zero; EAX is `[from]`.
-    fn choose(&mut self, at: i32, from: i32) {
-        let (there, here) = (self.out.cell(at), self.out.cell(from));
-        self.out.a.lea(RCX, there).lea(RDX, here).test_rr(EAX, EAX).cmovcc_rr(Cond::E, RCX, RDX);
+    /// Additions to cells of which `probe` may not exist; then they are nothing if
+    /// their counter is zero. That is tested only where the tape ends.
+    fn guard(&mut self, probe: &Op, additions: &[Op]) {
+        let (from, back) = (self.out.a.label(), self.out.a.label());
+        let cell = self.out.cell(probe.at);
+        self.out.a.lea(RAX, cell).cmp_rm(RAX, qword(RSP).disp(stubs::TAPE_START)).jcc(Cond::B, from);
+        for addition in additions {
+            self.mul(addition);
+        }
+        self.out.a.bind(back);
+        self.out.forget_flags();
+        self.edges.push(Edge { from, back, probe: *probe });
     }
 
     /// The register that a cell lives in here.
@@ -296,18 +318,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// With a `probe`, the addition itself is the first touch.
-    fn mul(&mut self, op: &Op, probe: Option<&Op>) {
+    fn mul(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
-        if op.is(MAYBE) {
-            self.out.load(RAX, op.b);
-            self.choose(op.at, op.b);
-            self.out.scale(RAX, RAX, factor);
-            if let Some(probe) = probe {
-                self.first_touch(probe, probe.b);
-            }
-            return self.out.add_to_rcx(RAX);
-        }
         let subtract = factor == -1;
         let mut from = self.home(op.b);
         let to = self.home(op.at);
