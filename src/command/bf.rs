@@ -9,7 +9,7 @@ use barejit::{
     },
     host::{
         self, Input, Output,
-        console::{Console, Tape, answer},
+        console::{Console, Tape, answer, has_avx2},
     },
     run::{self, Diagnosis},
     sys::{self, Fd, Lossy, PageSize, linux},
@@ -74,7 +74,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         eof: Eof::Unchanged,
         level: Level::Full,
         tape: 4 << 20,
-        avx2: false,
+        avx2: has_avx2(),
         lines: false,
         explain: false,
     };

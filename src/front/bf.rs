@@ -24,6 +24,7 @@ mod parse;
 mod place;
 mod reach;
 mod registers;
+mod scan;
 mod solve;
 mod stubs;
 mod values;

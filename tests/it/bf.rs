@@ -109,6 +109,29 @@ fn known_programs_do_what_an_interpreter_does() {
 }
 
 #[test]
+fn scans_stop_where_they_should() {
+    let mut machine = Machine::new();
+    for length in [0, 1, 7, 8, 9, 10, 31, 32, 33, 40, 64, 65, 100, 130] {
+        for stride in [1, 2, 3, 4, 8, 9, 16, 32, 33] {
+            // A row of cells that are not zero, then to either end of it.
+            let right = ">".repeat(stride);
+            let left = "<".repeat(stride);
+            let row = format!("+{right}").repeat(length);
+            let inside = format!(">>>{right}{row}{left}[{left}]{right}[{right}]+.{left}[{left}].");
+            let beyond_left = format!(">{row}{left}[{left}]");
+            let size = (length * stride).min(TAPE);
+            let start = ">".repeat(TAPE - size);
+            let beyond_right = format!("{start}{row}{}[{right}]", "<".repeat(size.saturating_sub(1)));
+            for program in [inside, beyond_left, beyond_right] {
+                for cells in CELLS {
+                    check(&mut machine, program.as_bytes(), b"", &options(cells, Eof::Unchanged));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn no_guard_can_be_jumped_over() {
     let mut machine = Machine::new();
     let (there, back) = (">".repeat(1_200_000), "<".repeat(1_200_000));

@@ -8,6 +8,7 @@ use super::abi::{LEFT, POINTER, TAPE};
 use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
 use super::place::Site;
 use super::registers::{self, Home, REGISTERS, Region};
+use super::scan::Scanners;
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
 use super::{Level, Options, Program};
@@ -24,6 +25,13 @@ struct Far {
     pointer: i32,
 }
 
+/// Where code goes if the cell of a probe is not on the tape.
+struct Edge {
+    from: Label,
+    back: Label,
+    probe: Op,
+}
+
 /// A loop that is being emitted.
 #[derive(Clone, Copy)]
 struct Frame {
@@ -36,8 +44,14 @@ struct Frame {
 /// Where cells live.
 const HOMES: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
 
+/// Cells that a scan looks at before it calls for vectors: most scans are over by
+/// then.
+const SCALAR_STEPS: i32 = 8;
+
 struct Emitter<'a> {
     out: Out<'a>,
+    options: &'a Options,
+    scanners: Scanners,
     /// Regions that are still to come.
     regions: &'a [Region],
     /// Cells that live in registers here.
@@ -51,22 +65,27 @@ struct Emitter<'a> {
     fars: Vec<Far>,
     /// Whether every operation gets a mark.
     explain: bool,
+    edges: Vec<Edge>,
 }
 
 /// Emits all of `ir`, to begin at `resume` if it is given.
 pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Program> {
-    let mut bytes = 512;
-    let mut slots = 32;
+    let mut bytes = 2048;
+    let mut slots = 80;
     let mut marks = 16;
     for op in &ir.ops {
         bytes += width::size(op.kind);
         match op.kind {
             Kind::Open => slots += 4,
             Kind::Scan => {
-                slots += 4;
-                marks += 1;
+                slots += 6;
+                marks += 2;
             }
-            Kind::Close | Kind::Probe => marks += 1,
+            Kind::Probe => {
+                marks += 1;
+                slots += 5;
+            }
+            Kind::Close => marks += 1,
             Kind::Put | Kind::PutByte | Kind::Get => slots += 1,
             _ => {}
         }
@@ -120,12 +139,14 @@ fn emit_into<'a>(
     mut a: Asm<'a>,
     ir: &'a Ir,
     regions: &'a [Region],
-    options: &Options,
+    options: &'a Options,
     resume: Option<u32>,
 ) -> (Done, Vec<Site>) {
     let stubs = stubs::enter(&mut a, options);
     let mut emitter = Emitter {
         out: Out::new(a, options.cells),
+        options,
+        scanners: Scanners::default(),
         regions,
         homes: &[],
         ir,
@@ -135,6 +156,7 @@ fn emit_into<'a>(
         sites: Vec::new(),
         fars: Vec::new(),
         explain: options.explain,
+        edges: Vec::new(),
     };
     match resume {
         Some(position) => emitter.program_from(position),
@@ -159,6 +181,16 @@ impl Emitter<'_> {
 
     fn end(&mut self) {
         self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
+        self.scanners.emit(&mut self.out.a, self.options);
+        for Edge { from, back, probe } in core::mem::take(&mut self.edges) {
+            self.out.a.bind(from);
+            self.out.cmp_m(probe.b);
+            self.out.a.jcc(Cond::E, back);
+            // This faults.
+            self.first_touch(&probe, probe.b);
+            self.out.probe(probe.at);
+            self.out.a.jmp(back);
+        }
         for Far { from, site, pointer } in core::mem::take(&mut self.fars) {
             self.out.a.bind(from);
             let pointer = self.out.cell(pointer);
@@ -188,12 +220,10 @@ impl Emitter<'_> {
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
                 self.open(op, probes, index as u32);
                 rest = behind;
-            } else if op.kind == Kind::Probe
-                && op.is(MAYBE)
-                && let Some((mul, behind)) = rest.split_first()
-                && (mul.kind, mul.is(MAYBE), mul.at) == (Kind::Mul, true, op.at)
-            {
-                self.mul(mul, Some(op));
+            } else if op.kind == Kind::Probe && op.is(MAYBE) {
+                let guarded = rest.iter().take_while(|op| op.kind == Kind::Mul && op.is(MAYBE)).count();
+                let (guarded, behind) = rest.split_at(guarded);
+                self.guard(op, guarded);
                 rest = behind;
             } else {
                 self.operation(op);
@@ -222,12 +252,6 @@ impl Emitter<'_> {
         let at = op.at;
         match op.kind {
             Kind::Nop => {}
-            Kind::Probe if op.is(MAYBE) => {
-                self.out.load(RAX, op.b);
-                self.choose(at, op.b);
-                self.first_touch(op, op.b);
-                self.out.a.test_mr(byte(RCX), AL);
-            }
             Kind::Probe => {
                 self.first_touch(op, op.b);
                 if !op.is(FAR) {
@@ -249,7 +273,7 @@ impl Emitter<'_> {
                     None => self.out.mov_mi(at, value),
                 }
             }
-            Kind::Mul => self.mul(op, None),
+            Kind::Mul => self.mul(op),
             Kind::Copy => self.copy(op),
             Kind::Product => self.product(op),
             Kind::Put => {
@@ -271,10 +295,18 @@ impl Emitter<'_> {
         }
     }
 
-    /// RCX = the address of `[at]`, or of `[from]` if that is zero; EAX is `[from]`.
-    fn choose(&mut self, at: i32, from: i32) {
-        let (there, here) = (self.out.cell(at), self.out.cell(from));
-        self.out.a.lea(RCX, there).lea(RDX, here).test_rr(EAX, EAX).cmovcc_rr(Cond::E, RCX, RDX);
+    /// Additions to cells of which `probe` may not exist; then they are nothing if
+    /// their counter is zero. That is tested only where the tape ends.
+    fn guard(&mut self, probe: &Op, additions: &[Op]) {
+        let (from, back) = (self.out.a.label(), self.out.a.label());
+        let cell = self.out.cell(probe.at);
+        self.out.a.lea(RAX, cell).cmp_rm(RAX, qword(RSP).disp(stubs::TAPE_START)).jcc(Cond::B, from);
+        for addition in additions {
+            self.mul(addition);
+        }
+        self.out.a.bind(back);
+        self.out.forget_flags();
+        self.edges.push(Edge { from, back, probe: *probe });
     }
 
     /// The register that a cell lives in here.
@@ -299,18 +331,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// With a `probe`, the addition itself is the first touch.
-    fn mul(&mut self, op: &Op, probe: Option<&Op>) {
+    fn mul(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
-        if op.is(MAYBE) {
-            self.out.load(RAX, op.b);
-            self.choose(op.at, op.b);
-            self.out.scale(RAX, RAX, factor);
-            if let Some(probe) = probe {
-                self.first_touch(probe, probe.b);
-            }
-            return self.out.add_to_rcx(RAX);
-        }
         let subtract = factor == -1;
         let mut from = self.home(op.b);
         let to = self.home(op.at);
@@ -416,10 +438,33 @@ impl Emitter<'_> {
         let end = self.out.a.label();
         self.test(op.at);
         self.out.a.jcc(Cond::E, end);
-        let top = self.out.a.here();
+        let stride = self.out.bytes(op.d as i32);
+        let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
+        if let Some(scanner) = scanner {
+            let last = address(RBX).disp(stride.saturating_mul(SCALAR_STEPS));
+            self.out.a.lea(RDX, last);
+            let step = self.scan_step(op);
+            self.out.a.jcc(Cond::E, end).cmp_rr(RBX, RDX).jcc(Cond::Ne, step);
+            let next = address(RBX).disp(self.out.bytes(op.at) + stride);
+            let back = address(RAX).disp(-self.out.bytes(op.at));
+            self.out.a.lea(RAX, next).call(scanner).lea(RBX, back);
+            // Beyond the tape, this faults.
+            self.first_touch(op, op.at);
+            self.out.probe(op.at);
+        } else {
+            let step = self.scan_step(op);
+            self.out.a.jcc(Cond::Ne, step);
+        }
+        self.out.a.bind(end);
+        self.out.forget_flags();
+    }
+
+    /// One step of a scan: sets the zero flag by the next cell.
+    fn scan_step(&mut self, op: &Op) -> Label {
+        let step = self.out.a.here();
         self.out.shift(op.d as i32);
         self.first_touch(op, op.at);
         self.out.cmp_m(op.at);
-        self.out.a.jcc(Cond::Ne, top).bind(end);
+        step
     }
 }

@@ -11,8 +11,7 @@ use super::ir::{BALANCED, FAR, Ir, Kind, MAYBE, ONCE, Op};
 /// Operations in a loop body beyond which it is left alone.
 const BODY: usize = 48;
 
-/// Additions in a loop body beyond which a jump is better than touches that
-/// depend on the counter.
+/// Additions in a loop body beyond which a jump is better than doing them.
 const PREDICATED: usize = 3;
 
 /// Replaces such loops, in place.
@@ -63,9 +62,11 @@ fn close(body: &mut [Op], cells: Cells) -> usize {
         return len;
     }
     let rounds = inverse(step).wrapping_neg();
-    // A test is a jump on data that nobody can predict. Without it, probes must
-    // be made to depend on the counter.
-    let test = probes > 1 || len - 1 - first > PREDICATED || body[1..first].iter().any(|op| op.is(FAR));
+    // A test is a jump on data that nobody can predict. Without it, the additions
+    // must be guarded where the tape ends on the left.
+    let test = probes > 1
+        || len - 1 - first > PREDICATED
+        || body[1..first].iter().any(|op| op.is(FAR) || op.at > open.at);
     let start = if test { first } else { probes };
     if !test && probes > 0 {
         body[0] = Op { flags: body[1].flags | MAYBE, ..body[1] };

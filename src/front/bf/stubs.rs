@@ -6,12 +6,12 @@
 //! the others     cells, or nothing
 //!
 //! rsp      context                 rsp is a multiple of 16 here
-//! rsp+8    unused
+//! rsp+8    address of cell 0
 //! rsp+16   unused
 //! rsp+24   r15 r14 r13 r12 rbx rbp, return address
 //! ```
 
-use super::abi::{BROKEN, ENDED, FILL, FLUSH, INPUT, OUTPUT};
+use super::abi::{BROKEN, ENDED, FILL, FLUSH, INPUT, OUTPUT, TAPE};
 use super::{Eof, Options};
 use crate::asm::*;
 
@@ -30,6 +30,8 @@ pub(super) struct Stubs {
 const SAVED: [Gpr64; 6] = [RSI, RDI, R8, R9, R10, R11];
 const KEPT: [Gpr64; 6] = [RBP, RBX, R12, R13, R14, R15];
 const FRAME: i32 = 24;
+/// Offset from RSP of the address of cell 0.
+pub(super) const TAPE_START: i32 = 8;
 
 /// Emits the entry and the shared routines; what comes next is the program.
 pub(super) fn enter(a: &mut Asm<'_>, options: &Options) -> Stubs {
@@ -38,6 +40,7 @@ pub(super) fn enter(a: &mut Asm<'_>, options: &Options) -> Stubs {
         a.push_r(register);
     }
     a.sub_ri(RSP, FRAME).mov_mr(qword(RSP), RSI).mov_rr(RBX, RDI);
+    a.mov_rm(RAX, qword(RSI).disp(TAPE)).mov_mr(qword(RSP).disp(TAPE_START), RAX);
     let program = a.label();
     a.jmp(program);
     let leave = a.here();

@@ -134,12 +134,6 @@ impl<'a> Out<'a> {
         self.flags_tell(at);
     }
 
-    /// The cell at RCX += `register`.
-    #[inline(never)]
-    pub(super) fn add_to_rcx(&mut self, register: Gpr64) {
-        by_width!(self, W => self.a.add_mr::<W>(address(RCX).resize(), register.resize()));
-    }
-
     /// `register += [from]`, or `-=`; the register is the cell at `at`.
     #[inline(never)]
     pub(super) fn add_rm(&mut self, at: i32, register: Gpr64, from: i32, subtract: bool) {
@@ -248,7 +242,7 @@ impl<'a> Out<'a> {
 pub(super) const fn size(kind: Kind) -> usize {
     match kind {
         Kind::Nop => 0,
-        Kind::Probe => 24,
+        Kind::Probe => 40,
         Kind::Add | Kind::Set => 11,
         Kind::Mul | Kind::Copy => 28,
         Kind::Product => 36,
@@ -256,7 +250,7 @@ pub(super) const fn size(kind: Kind) -> usize {
         Kind::PutByte => 10,
         Kind::Get => 24,
         Kind::Open | Kind::Close => 16,
-        Kind::Scan => 40,
+        Kind::Scan => 72,
         Kind::Move => 13,
     }
 }
