@@ -150,10 +150,15 @@ static RECORD: Record = Record {
 
 const _: () = assert!(mem::offset_of!(Record, saved) == 0 && mem::offset_of!(Record, state) == 72);
 
-/// Saves the caller's state and calls `entry`. What comes back is in RAX, and
+/// How much stack lies between our frames and code whose faults are handled: what
+/// it does above its own frame by mistake it does there. A multiple of 16.
+const GAP: usize = 16 * 1024;
+
+/// Saves the caller's state and calls `entry` with the stack `gap` bytes further
+/// down. No register leads into our memory but RSP. What comes back is in RAX, and
 /// means nothing unless the ending is `RETURNED`.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn enter(entry: Entry, args: &Args) -> u64 {
+unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, gap: usize) -> u64 {
     naked_asm!(
         "lea rax, [rip + {record}]",
         "mov [rax], rbx",
@@ -168,6 +173,7 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args) -> u64 {
         "stmxcsr [rax + 64]",
         "fnstcw [rax + 68]",
         "mov dword ptr [rax + 72], {generated}",
+        "sub rsp, rdx", // rdx = gap
         "mov rax, rdi", // rax = entry
         "mov r10, rsi", // r10 = args
         "mov rdi, [r10]",
@@ -176,6 +182,14 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args) -> u64 {
         "mov rcx, [r10 + 24]",
         "mov r8, [r10 + 32]",
         "mov r9, [r10 + 40]",
+        "xor r10d, r10d",
+        "xor r11d, r11d",
+        "xor ebx, ebx",
+        "xor ebp, ebp",
+        "xor r12d, r12d",
+        "xor r13d, r13d",
+        "xor r14d, r14d",
+        "xor r15d, r15d",
         "sub rsp, 8", // rsp = 16n, as the ABI wants it at a call
         "call rax",
         "jmp {leave}",
@@ -228,8 +242,9 @@ pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
     RECORD.start.store(code.start, Relaxed);
     RECORD.end.store(code.end, Relaxed);
     RECORD.ending.store(ending::RETURNED, Relaxed);
+    let gap = if INSTALLED.load(Relaxed) { GAP } else { 0 };
     // SAFETY: duties 1 to 3 of the caller; the record is not in use.
-    let value = unsafe { enter(entry, args) };
+    let value = unsafe { enter(entry, args, gap) };
     RECORD.end.store(0, Relaxed);
     match RECORD.ending.load(Relaxed) {
         ending::RETURNED => Ending::Returned(value),
@@ -288,13 +303,15 @@ const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 /// Room for a handler that writes a line, besides what the kernel pushes.
 const HANDLER: usize = 16 * 1024;
 
+/// Whether faults are handled.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
 /// Catches the signals of faults from now on, on a stack of their own. Only the
 /// first call does anything.
 ///
 /// # Errors
 /// The syscall that refused.
 pub fn install() -> Result<(), Error> {
-    static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.load(Relaxed) {
         return Ok(());
     }

@@ -127,7 +127,7 @@ fn brackets(random: &mut Random) {
         tape: random.of(&[4096, 1 << 20, 1 << 40]),
         avx2: random.below(2) == 0,
         lines: random.below(2) == 0,
-        explain: false,
+        explain: random.below(2) == 0,
     };
     let mut depth = 0i32;
     let balanced = source.iter().all(|byte| {
