@@ -101,7 +101,8 @@ impl Job<'_> {
 
     fn series<'a, 'b>(&self, output: &'a mut Output<'b>) -> Series<'a, 'b> {
         let layout = self.relation.layout();
-        let mut series = Series::new(output, layout.words(), layout.history, Counter::new("Term ", 0), Format::Integer);
+        let mut series =
+            Series::new(output, layout.words(), layout.history, Counter::new("Term ", 0), Format::Integer);
         series.history()[0] = self.start as u64;
         series
     }

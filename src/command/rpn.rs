@@ -81,7 +81,11 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let count = last + 1 - index;
     let layout = relation.layout();
     let record = options.tools.explain();
-    let last_code = if only_last && (count > 0 || relation::shows(&options)) { Some(relation.last(record).map_err(refuse)?) } else { None };
+    let last_code = if only_last && (count > 0 || relation::shows(&options)) {
+        Some(relation.last(record).map_err(refuse)?)
+    } else {
+        None
+    };
     let code = if only_last { None } else { Some(relation.series(record).map_err(refuse)?) };
     relation::with_output(&cli, |output| {
         let counter = Counter::new("", if only_last { last } else { 0 });

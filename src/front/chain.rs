@@ -15,7 +15,7 @@ mod state;
 
 pub use parse::{Error, Operator, Reason, Step};
 
-use crate::asm::{self, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, Scale, SIL, qword};
+use crate::asm::{self, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, SIL, Scale, qword};
 use crate::front::assembled::Assembled;
 use crate::front::pool::Pool;
 use crate::front::series::{self, Layout};

@@ -13,9 +13,7 @@ mod parse;
 
 pub use parse::{Error, Reason};
 
-use crate::asm::{
-    Asm, Cond, Gpr64, Label, R10, R11, RAX, RBX, RDI, RDX, RSI, XMM0, Xmm, address, qword,
-};
+use crate::asm::{Asm, Cond, Gpr64, Label, R10, R11, RAX, RBX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
 use crate::front::assembled::Assembled;
 use crate::front::pool::Pool;
 use crate::front::series::{self, Layout};

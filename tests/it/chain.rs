@@ -29,14 +29,16 @@ fn evaluate(steps: &[(char, i64)], x: i64) -> i64 {
 fn steps(random: &mut Random) -> Vec<(char, i64)> {
     let count = random.below(9);
     (0..count)
-        .map(|_| loop {
-            let operator = random.pick(&['+', '-', '*', '/', '%', '^', '&', '|', '<', '>']);
-            let operand = match operator {
-                '<' | '>' => random.below(64) as i64,
-                _ => random.integer(),
-            };
-            if operand != 0 || !matches!(operator, '/' | '%') {
-                break (operator, operand);
+        .map(|_| {
+            loop {
+                let operator = random.pick(&['+', '-', '*', '/', '%', '^', '&', '|', '<', '>']);
+                let operand = match operator {
+                    '<' | '>' => random.below(64) as i64,
+                    _ => random.integer(),
+                };
+                if operand != 0 || !matches!(operator, '/' | '%') {
+                    break (operator, operand);
+                }
             }
         })
         .collect()
@@ -67,8 +69,9 @@ fn random_chains_compute_what_their_operators_say() {
         let text = spelled(&mut random, &steps);
         let relation = Relation::parse(text.as_bytes()).unwrap_or_else(|error| panic!("'{text}': {error}"));
         let (start, last) = (random.integer(), random.below(40));
-        let terms: Vec<i64> =
-            std::iter::successors(Some(start), |x| Some(evaluate(&steps, *x))).take(last as usize + 1).collect();
+        let terms: Vec<i64> = std::iter::successors(Some(start), |x| Some(evaluate(&steps, *x)))
+            .take(last as usize + 1)
+            .collect();
         let code = relation.last(start, false).expect("a short program");
         let value = native::call(&code.code(), [start as u64, last, 0, 0, 0, 0]) as i64;
         assert_eq!(value, terms[last as usize], "program {program}: term {last} of '{text}' from {start}");

@@ -10,8 +10,7 @@ type Function = extern "sysv64" fn(u64, u64, u64, u64, u64, u64) -> u64;
 /// Loads `code`, calls it and releases it.
 pub(crate) fn call(code: &Code<'_>, args: [u64; 6]) -> u64 {
     let size = PageSize::covering(code.bytes().len()).expect("not that large");
-    let mut memory =
-        Memory::obtain(Strategy::WriteThenExecute, size, Guard::None).expect("memory");
+    let mut memory = Memory::obtain(Strategy::WriteThenExecute, size, Guard::None).expect("memory");
     memory.load(code);
     let memory: Memory<Executable> = memory.seal().expect("executable memory");
     // SAFETY: (1, 2) the front end under test says so, and that is what is tested.

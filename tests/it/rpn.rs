@@ -123,7 +123,8 @@ fn random_relations_compute_what_their_tokens_say() {
         let initial: Vec<u64> = terms[..reach as usize].iter().map(|term| term.to_bits()).collect();
         let history = &initial[initial.len() - layout.history..];
         let what = || format!("program {program}: '{text}' from {start}, {count} terms");
-        let last = native::last(&relation.last(false).expect("short").code(), layout.words(), history, index, count);
+        let last =
+            native::last(&relation.last(false).expect("short").code(), layout.words(), history, index, count);
         same(last, terms[terms.len() - 1], &what);
         if program % 3 == 0 {
             let code = relation.series(false).expect("short");

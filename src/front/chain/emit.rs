@@ -8,8 +8,8 @@
 use super::fold::Op;
 use super::magic::Magic;
 use super::state::State;
-use crate::front::pool::Pool;
 use crate::asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, R11, RAX, RCX, RDI, RDX, Scale, address};
+use crate::front::pool::Pool;
 
 /// Where a term can be.
 pub(super) const HOMES: [Gpr64; 4] = [RAX, RDX, RCX, R8];
@@ -200,7 +200,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
         let t = free.unwrap_or_else(|| other_than(&[x]));
         let up = a.trailing_zeros() as u8;
         let odd = a >> up;
-        let power = |value: i64| (value > 1 && value & (value - 1) == 0).then_some(value.trailing_zeros() as u8);
+        let power =
+            |value: i64| (value > 1 && value & (value - 1) == 0).then_some(value.trailing_zeros() as u8);
         match (odd, short(b)) {
             (1, Some(b)) if up == 0 && free.is_some() => {
                 self.a.lea(t, address(x).disp(b));

@@ -144,7 +144,9 @@ impl Op {
         match self {
             _ if after.low == after.high => Self::Set(after.low),
             Self::Rem(d) if x.magnitude() < d => Self::NOTHING,
-            Self::Rem(d) if x.is_natural() && d.is_power_of_two() => Self::Bits { and: (d - 1) as i64, xor: 0 },
+            Self::Rem(d) if x.is_natural() && d.is_power_of_two() => {
+                Self::Bits { and: (d - 1) as i64, xor: 0 }
+            }
             Self::Div(d) if x.is_natural() && d.is_power_of_two() => Self::Sar(d.trailing_zeros()),
             // A mask of known bits flips them, or does nothing.
             Self::Bits { and, xor } if x.unknown & !and == 0 => {

@@ -171,15 +171,12 @@ pub(super) fn relation(text: &[u8]) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     while let Some(byte) = text.peek() {
         let at = text.at;
-        let operator =
-            Operator::new(byte).ok_or(Error { at, reason: Reason::UnknownOperator(byte) })?;
+        let operator = Operator::new(byte).ok_or(Error { at, reason: Reason::UnknownOperator(byte) })?;
         text.at += 1;
         let operand = text.integer(Reason::NoOperand(operator))?;
         let refused = match operator {
             Operator::Div | Operator::Rem if operand == 0 => Some(Reason::ZeroDivisor),
-            Operator::Shl | Operator::Sar if !(0..64).contains(&operand) => {
-                Some(Reason::ShiftCount(operand))
-            }
+            Operator::Shl | Operator::Sar if !(0..64).contains(&operand) => Some(Reason::ShiftCount(operand)),
             _ => None,
         };
         if let Some(reason) = refused {
@@ -207,7 +204,10 @@ pub(super) fn two_lines(text: &[u8]) -> Result<(Vec<Step>, i64, u64), Error> {
     if second.bytes.get(second.at).is_some_and(|byte| !byte.is_ascii_whitespace()) {
         return Err(Error { at: second.at, reason: Reason::NoLast });
     }
-    let at = { second.peek(); second.at };
+    let at = {
+        second.peek();
+        second.at
+    };
     let last = second.integer(Reason::NoLast)?;
     let last = u64::try_from(last).map_err(|_| Error { at, reason: Reason::NegativeLast })?;
     match second.peek() {

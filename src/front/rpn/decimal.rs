@@ -27,9 +27,9 @@ pub(super) fn number(text: &[u8]) -> Option<(f64, usize)> {
         let digits = if first <= text.len() { count(first) } else { 0 };
         if digits > 0 {
             // An exponent that saturates makes 0 or infinity, whatever it is.
-            exponent = text[first..first + digits].iter().fold(0, |value: i64, digit| {
-                (value * 10 + i64::from(digit - b'0')).min(1 << 40)
-            });
+            exponent = text[first..first + digits]
+                .iter()
+                .fold(0, |value: i64, digit| (value * 10 + i64::from(digit - b'0')).min(1 << 40));
             if text[end + 1] == b'-' {
                 exponent = -exponent;
             }
@@ -90,7 +90,11 @@ fn nearest(digits: impl Iterator<Item = u8>, mut exponent: i64) -> f64 {
 fn quotient(mut above: Large, mut below: Large) -> f64 {
     // Scaled by 2^scale the quotient is in 2⁶² to 2⁶⁴.
     let scale = 63 - (above.bits() - below.bits());
-    if scale > 0 { above.shift(scale.unsigned_abs()) } else { below.shift(scale.unsigned_abs()) }
+    if scale > 0 {
+        above.shift(scale.unsigned_abs())
+    } else {
+        below.shift(scale.unsigned_abs())
+    }
     below.shift(63);
     let mut quotient = 0u64;
     for _ in 0..64 {
@@ -185,10 +189,31 @@ mod tests {
     #[test]
     fn numbers_read_as_the_standard_library_reads_them() {
         for text in [
-            "0", "0.0", "1", "3.7", ".5", "5.", "1e22", "1e23", "9007199254740993", "9007199254740992.5",
-            "4.9e-324", "2.4703282292062327e-324", "2.4703282292062328e-324", "1e-400", "1e400", "1e99999999999",
-            "1.7976931348623157e308", "1.7976931348623159e308", "2.2250738585072011e-308", "0e999", "1e-22",
-            "123456789012345678901234567890", "0.000000000000000000000000000000000000001", "1E5", "1e+5",
+            "0",
+            "0.0",
+            "1",
+            "3.7",
+            ".5",
+            "5.",
+            "1e22",
+            "1e23",
+            "9007199254740993",
+            "9007199254740992.5",
+            "4.9e-324",
+            "2.4703282292062327e-324",
+            "2.4703282292062328e-324",
+            "1e-400",
+            "1e400",
+            "1e99999999999",
+            "1.7976931348623157e308",
+            "1.7976931348623159e308",
+            "2.2250738585072011e-308",
+            "0e999",
+            "1e-22",
+            "123456789012345678901234567890",
+            "0.000000000000000000000000000000000000001",
+            "1E5",
+            "1e+5",
         ] {
             same(text);
         }
@@ -209,7 +234,7 @@ mod tests {
                 }
             }
         }
-        let halfway: String = format!("{:.0}", 2f64.powi(200) + 2f64.powi(147)) ;
+        let halfway: String = format!("{:.0}", 2f64.powi(200) + 2f64.powi(147));
         same(&halfway);
         same("9007199254740993.00000000000000000000000000000000000000000000001");
     }

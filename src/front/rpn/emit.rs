@@ -234,7 +234,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
         // The second must not be spilled or overwritten meanwhile: it is off the
         // stack, and its register is not free.
         let to = self.owned(first, reads);
-                match second {
+        match second {
             Place::Own(from) | Place::Term(from) => self.with_register(op, to, Xmm::new(from)),
             _ => {
                 let memory = self.memory(second, at);

@@ -249,7 +249,9 @@ pub(super) fn terms(text: &[u8], mut at: usize) -> Result<(Vec<f64>, u64), Error
     let mut given: Vec<(u64, f64)> = Vec::new();
     let mut last = None;
     for line in text[at..].split(|byte| *byte == b'\n') {
-        let fail = |reason| Err(Error { at: at + line.iter().take_while(|b| b.is_ascii_whitespace()).count(), reason });
+        let fail = |reason| {
+            Err(Error { at: at + line.iter().take_while(|b| b.is_ascii_whitespace()).count(), reason })
+        };
         let trimmed = line.trim_ascii();
         let colon = trimmed.iter().position(|byte| *byte == b':');
         match (trimmed.is_empty(), last, colon) {
