@@ -5,6 +5,7 @@
 use crate::rt::Args;
 use barejit::{
     code::Code,
+    front::text,
     run::{self, Diagnosis},
     sys::{self, Error, Fd},
 };
@@ -186,27 +187,8 @@ pub(crate) fn complain(usage: &str) -> u8 {
 /// An integer of so many bits: decimal with an optional sign, or hexadecimal
 /// behind 0x up to the full width as a bit pattern.
 pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
-    let (negative, digits) = match word.split_first()? {
-        (b'-', digits) => (true, digits),
-        (b'+', digits) => (false, digits),
-        _ => (false, word),
-    };
-    let (radix, digits) = match digits.strip_prefix(b"0x").or_else(|| digits.strip_prefix(b"0X")) {
-        Some(digits) => (16, digits),
-        None => (10, digits),
-    };
-    let mut magnitude = if digits.is_empty() { None } else { Some(0u64) };
-    for digit in digits {
-        let digit = char::from(*digit).to_digit(radix)?;
-        magnitude = magnitude?.checked_mul(radix.into())?.checked_add(digit.into());
-    }
-    let magnitude = magnitude?;
-    let half = 1 << (bits - 1);
-    let unused = 64 - bits;
-    match (negative, radix) {
-        (true, _) if magnitude <= half => Some((magnitude as i64).wrapping_neg()),
-        (false, 16) if magnitude <= u64::MAX >> unused => Some((magnitude as i64) << unused >> unused),
-        (false, _) if magnitude < half => Some(magnitude as i64),
+    match text::integer(word, bits) {
+        Ok((value, size)) if size == word.len() => Some(value),
         _ => None,
     }
 }

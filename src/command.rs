@@ -11,8 +11,11 @@ use getargs::Arg;
 
 pub(crate) mod bf;
 pub(crate) mod call;
+pub(crate) mod chain;
 pub(crate) mod hello;
+mod relation;
 pub(crate) mod ret;
+pub(crate) mod rpn;
 pub(crate) mod run;
 
 /// What `--help` says of the options that every command shares which runs code.

@@ -4,11 +4,17 @@
 //! kernel or another front end, and what a mark in its code means is its secret.
 #![forbid(unsafe_code)]
 
+pub mod assembled;
 pub mod bf;
 pub mod call;
+pub mod chain;
 pub mod hello;
+mod pool;
 pub mod raw;
 mod recorded;
 pub mod ret;
+pub mod rpn;
+pub mod series;
+pub mod text;
 
 pub use recorded::Recorded;

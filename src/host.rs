@@ -7,6 +7,8 @@
 
 pub mod callback;
 pub mod console;
+pub mod number;
+pub mod series;
 
 use crate::fault;
 use crate::sys::{self, Errno, Error, Fd, OwnedFd, linux};

@@ -24,6 +24,8 @@ fn main(mut args: rt::Args) -> u8 {
                 b"ret" => command::ret::run(Cli::new("ret", args)),
                 b"call" => command::call::run(Cli::new("call", args)),
                 b"bf" => command::bf::run(Cli::new("bf", args)),
+                b"chain" => command::chain::run(Cli::new("chain", args)),
+                b"rpn" => command::rpn::run(Cli::new("rpn", args)),
                 b"run" => command::run::run(Cli::new("run", args)),
                 _ => Err(cli::unknown("command", HELP, word)),
             }
@@ -45,6 +47,8 @@ Commands:
   hello        run the \"Hello World!\" stub (also without any command)
   ret          return a number from two instructions
   call         call back into Rust from generated code
+  chain        print the terms of a relation over integers
+  rpn          print the terms of a relation over floating-point numbers
   run          run machine code of your own, in hexadecimal or from a file
   bf           compile and run a Brainfuck program
 

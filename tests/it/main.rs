@@ -1,9 +1,10 @@
 //! The executable, judged from outside: by strace, qemu-user, readelf, an
 //! independent disassembler and /proc. One file per behaviour, one `support`.
 
-mod bf;
 mod support;
 
+mod bf;
+mod chain;
 mod cli;
 mod debugger;
 mod docs;
@@ -17,8 +18,10 @@ mod io;
 mod listing;
 mod manual;
 mod matrix;
+mod native;
 mod refusal;
 mod ret_call_run;
+mod rpn;
 mod sandbox;
 mod signal;
 mod trace;

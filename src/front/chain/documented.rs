@@ -1,0 +1,72 @@
+//! The function as the article has it, byte for byte.
+//!
+//! It divides behind `xor rdx, rdx`, which is right for natural dividends only:
+//! a negative one gets a wrong quotient, or one that no register holds, and then
+//! the processor raises #DE. `cqo` belongs there.
+
+use super::parse::{Operator, Step};
+use crate::asm::{Asm, Baked, RAX, RDI, RDX};
+use crate::bake;
+
+/// Whether the article has this operator.
+pub(super) const fn knows(operator: Operator) -> bool {
+    matches!(operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div)
+}
+
+/// `fn(x) -> x`, with a mark for each step.
+pub(super) fn function(a: &mut Asm<'_>, steps: &[Step]) {
+    prologue(a);
+    for step in steps {
+        a.mark(step.at);
+        one(a, step.operator, step.operand);
+    }
+    epilogue(a);
+}
+
+const fn prologue(a: &mut Asm<'_>) {
+    a.mov_rr(RAX, RDI);
+}
+
+const fn one(a: &mut Asm<'_>, operator: Operator, operand: i64) {
+    a.mov_r64_imm64(RDI, operand);
+    match operator {
+        Operator::Add => a.add_rr(RAX, RDI),
+        Operator::Sub => a.sub_rr(RAX, RDI),
+        Operator::Mul => a.imul_rr(RAX, RDI),
+        _ => a.xor_rr(RDX, RDX).idiv_r(RDI),
+    };
+}
+
+const fn epilogue(a: &mut Asm<'_>) {
+    a.ret();
+}
+
+const fn all(a: &mut Asm<'_>) {
+    prologue(a);
+    one(a, Operator::Add, 2);
+    one(a, Operator::Sub, 5);
+    one(a, Operator::Mul, 3);
+    one(a, Operator::Div, 7);
+    epilogue(a);
+}
+
+#[rustfmt::skip]
+const DOCUMENTED: [u8; 60] = [
+    0x48, 0x89, 0xF8,                                           // mov rax, rdi
+    0x48, 0xBF, 2, 0, 0, 0, 0, 0, 0, 0, 0x48, 0x01, 0xF8,       // mov rdi, 2; add rax, rdi
+    0x48, 0xBF, 5, 0, 0, 0, 0, 0, 0, 0, 0x48, 0x29, 0xF8,       // mov rdi, 5; sub rax, rdi
+    0x48, 0xBF, 3, 0, 0, 0, 0, 0, 0, 0, 0x48, 0x0F, 0xAF, 0xC7, // mov rdi, 3; imul rax, rdi
+    0x48, 0xBF, 7, 0, 0, 0, 0, 0, 0, 0,                         // mov rdi, 7
+    0x48, 0x31, 0xD2, 0x48, 0xF7, 0xFF,                         // xor rdx, rdx; idiv rdi
+    0xC3,                                                       // ret
+];
+
+// One wrong byte above, or in the assembler, is a build that fails here.
+const _: () = {
+    const BAKED: Baked<60, ()> = bake!(all);
+    let mut i = 0;
+    while i < DOCUMENTED.len() {
+        assert!(BAKED.bytes[i] == DOCUMENTED[i], "not the documented bytes");
+        i += 1;
+    }
+};

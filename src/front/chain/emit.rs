@@ -1,0 +1,412 @@
+//! Operations as instructions, for the least latency: each term waits for the
+//! one before, so nothing else counts.
+//!
+//! The term lives in a register that each operation may change: high halves of
+//! products come out in RDX, dividends have to be in RAX. RDI, RSI, RBX, RBP and
+//! R11 to R15 stay as they are. Constants beyond 32 bits stand behind the code.
+
+use super::fold::Op;
+use super::magic::Magic;
+use super::state::State;
+use crate::asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, R11, RAX, RCX, RDI, RDX, Scale, address};
+use crate::front::pool::Pool;
+
+/// Where a term can be.
+pub(super) const HOMES: [Gpr64; 4] = [RAX, RDX, RCX, R8];
+
+const SCRATCH: [Gpr64; 5] = [RCX, R8, R9, R10, RAX];
+
+pub(super) struct Emitter<'e, 'a> {
+    pub(super) a: &'e mut Asm<'a>,
+    pool: &'e mut Pool,
+    /// What the registers of [`KEPT`] hold.
+    kept: [Option<i64>; 2],
+    /// The first constant that could have been kept in one and was not.
+    pub(super) missed: Option<i64>,
+}
+
+/// Registers for constants, if the surroundings have no use for them.
+const KEPT: [Gpr64; 2] = [RDI, R11];
+
+#[derive(Clone, Copy)]
+enum Alu {
+    Add,
+    And,
+    Or,
+    Xor,
+}
+
+const fn low(register: Gpr64) -> Gpr32 {
+    register.resize()
+}
+
+const fn short(value: i64) -> Option<i32> {
+    if value as i32 as i64 == value { Some(value as i32) } else { None }
+}
+
+/// A scratch register that is none of these.
+fn other_than(taken: &[Gpr64]) -> Gpr64 {
+    *SCRATCH.iter().find(|register| !taken.contains(register)).unwrap_or(&R10)
+}
+
+impl<'e, 'a> Emitter<'e, 'a> {
+    pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool) -> Self {
+        Self { a, pool, kept: [None; 2], missed: None }
+    }
+
+    /// `value` in memory.
+    fn constant(&mut self, value: i64) -> Mem<64> {
+        self.pool.quad(self.a, value as u64)
+    }
+
+    pub(super) fn mov(&mut self, to: Gpr64, from: Gpr64) {
+        if to != from {
+            self.a.mov_rr(to, from);
+        }
+    }
+
+    /// All of `ops`, with the term in `x` and this state; gives where it is then.
+    pub(super) fn ops(&mut self, ops: &[Op], mut x: Gpr64, mut state: State) -> Gpr64 {
+        let mut i = 0;
+        while let Some(&op) = ops.get(i) {
+            let next = ops.get(i + 1).copied();
+            let between = op.state(state);
+            let (pair, place) = self.pair(op, next, x, state);
+            if let (true, Some(second)) = (pair, next) {
+                x = place;
+                state = second.state(between);
+                i += 2;
+                continue;
+            }
+            let wanted = match next {
+                Some(Op::Div(d) | Op::Rem(d)) if !d.is_power_of_two() => Some(RAX),
+                _ => None,
+            };
+            x = self.op(op, x, state, wanted);
+            state = between;
+            i += 1;
+        }
+        x
+    }
+
+    /// Two operations that take fewer instructions together, if they do.
+    fn pair(&mut self, op: Op, next: Option<Op>, x: Gpr64, state: State) -> (bool, Gpr64) {
+        let between = op.state(state);
+        match (op, next) {
+            // Up and down again extends the sign.
+            (Op::Affine { a, b: 0 }, Some(Op::Sar(k))) if 1i64.checked_shl(k) == Some(a) => match k {
+                32 => self.a.movsxd_rr(x, low(x)),
+                48 => self.a.movsx_r16(x, x.resize()),
+                56 => self.a.movsx_r8(x, x.resize()),
+                _ => return (false, x),
+            },
+            // The factor and the reciprocal are one factor.
+            (Op::Affine { a, b }, Some(Op::Rem(d))) if between.is_natural() && !d.is_power_of_two() => {
+                let Some(factor) = Magic::direct(d, between.high) else { return (false, x) };
+                let factor = factor as i64;
+                return (true, self.direct(x, factor.wrapping_mul(a), factor.wrapping_mul(b), d));
+            }
+            // What the dividend and its rounding add, they add at once.
+            (Op::Affine { a, b }, Some(Op::Div(d))) if d.is_power_of_two() && d > 2 => {
+                let x = self.affine(x, a, 0, None);
+                return (true, self.halve(x, b, d.trailing_zeros()));
+            }
+            // The sign is taken from the quotient, or the quotient from the sign.
+            (Op::Div(d), Some(Op::Affine { a: -1, b })) if !d.is_power_of_two() && !state.is_natural() => {
+                let sign = self.reciprocal(x, d, state, true);
+                self.a.sar_ri(sign, 63).sub_rr(sign, RDX);
+                self.add(sign, b);
+                return (true, sign);
+            }
+            _ => return (false, x),
+        };
+        (true, x)
+    }
+
+    fn op(&mut self, op: Op, x: Gpr64, state: State, wanted: Option<Gpr64>) -> Gpr64 {
+        match op {
+            Op::Affine { a, b } => self.affine(x, a, b, wanted),
+            Op::Bits { and, xor } => {
+                self.bits(x, and, xor);
+                x
+            }
+            Op::Sar(k) => {
+                self.a.sar_ri(x, k as u8);
+                x
+            }
+            Op::Div(d) if d.is_power_of_two() => self.halve(x, 0, d.trailing_zeros()),
+            Op::Div(d) => self.quotient(x, d, state),
+            Op::Rem(d) if d.is_power_of_two() => {
+                self.low_bits(x, d);
+                x
+            }
+            Op::Rem(d) => self.remainder(x, d, state),
+            Op::Set(value) => {
+                self.a.mov_ri(x, value);
+                x
+            }
+        }
+    }
+
+    fn add(&mut self, x: Gpr64, b: i64) {
+        if b != 0 {
+            self.alu(Alu::Add, x, b);
+        }
+    }
+
+    /// An operation with a constant: in the instruction, a register or memory.
+    fn alu(&mut self, op: Alu, x: Gpr64, value: i64) {
+        let kept = self.kept.iter().position(|kept| *kept == Some(value));
+        if let Some(value) = short(value) {
+            match op {
+                Alu::Add => self.a.add_ri(x, value),
+                Alu::And => self.a.and_ri(x, value),
+                Alu::Or => self.a.or_ri(x, value),
+                Alu::Xor => self.a.xor_ri(x, value),
+            };
+        } else if let Some(place) = kept {
+            let register = KEPT[place];
+            match op {
+                Alu::Add => self.a.add_rr(x, register),
+                Alu::And => self.a.and_rr(x, register),
+                Alu::Or => self.a.or_rr(x, register),
+                Alu::Xor => self.a.xor_rr(x, register),
+            };
+        } else {
+            self.missed = self.missed.or(Some(value));
+            let memory = self.constant(value);
+            match op {
+                Alu::Add => self.a.add_rm(x, memory),
+                Alu::And => self.a.and_rm(x, memory),
+                Alu::Or => self.a.or_rm(x, memory),
+                Alu::Xor => self.a.xor_rm(x, memory),
+            };
+        }
+    }
+
+    /// Puts `constants` into registers, where [`Self::ops`] then finds them.
+    pub(super) fn keep(&mut self, constants: [Option<i64>; 2]) {
+        self.kept = constants;
+        for (register, constant) in KEPT.into_iter().zip(constants) {
+            if let Some(constant) = constant {
+                self.a.mov_ri(register, constant);
+            }
+        }
+    }
+
+    /// `a·x + b`. Two shifts and a sum are faster than a product, three are not.
+    fn affine(&mut self, x: Gpr64, a: i64, b: i64, wanted: Option<Gpr64>) -> Gpr64 {
+        let free = wanted.filter(|register| *register != x);
+        let t = free.unwrap_or_else(|| other_than(&[x]));
+        let up = a.trailing_zeros() as u8;
+        let odd = a >> up;
+        let power =
+            |value: i64| (value > 1 && value & (value - 1) == 0).then_some(value.trailing_zeros() as u8);
+        match (odd, short(b)) {
+            (1, Some(b)) if up == 0 && free.is_some() => {
+                self.a.lea(t, address(x).disp(b));
+                return t;
+            }
+            (1, _) => {
+                if up > 0 {
+                    self.a.shl_ri(x, up);
+                }
+                self.add(x, b);
+                return x;
+            }
+            (-1, Some(0)) if up == 0 => {
+                self.a.neg_r(x);
+                return x;
+            }
+            (-1, _) => {
+                if up > 0 {
+                    self.a.shl_ri(x, up);
+                }
+                self.a.mov_ri(t, b).sub_rr(t, x);
+                return t;
+            }
+            (3 | 5 | 9, Some(b)) if up == 0 => {
+                let scale = [Scale::X2, Scale::X4, Scale::X8][odd as usize >> 2];
+                let to = free.unwrap_or(x);
+                self.a.lea(to, address(x).index(x, scale).disp(b));
+                return to;
+            }
+            _ => {}
+        }
+        let shifts = (power(odd.wrapping_sub(1)), power(odd.wrapping_add(1)), power(1i64.wrapping_sub(odd)));
+        match shifts {
+            (Some(by), ..) => {
+                self.a.mov_rr(t, x).shl_ri(t, by + up);
+                self.shifted(x, up, b);
+                self.a.add_rr(t, x);
+                self.later(t, up, b)
+            }
+            (_, Some(by), _) => {
+                self.a.mov_rr(t, x).shl_ri(t, by + up);
+                self.shifted(x, up, b.wrapping_neg());
+                self.a.sub_rr(t, x);
+                self.later(t, up, b)
+            }
+            (.., Some(by)) => {
+                self.a.mov_rr(t, x).shl_ri(t, by + up);
+                self.shifted(x, up, b);
+                self.a.sub_rr(x, t);
+                self.later(x, up, b)
+            }
+            _ => {
+                let to = free.unwrap_or(x);
+                match short(a) {
+                    Some(a) => self.a.imul_rri(to, x, a),
+                    None => {
+                        let a = self.constant(a);
+                        self.mov(to, x);
+                        self.a.imul_rm(to, a)
+                    }
+                };
+                self.add(to, b);
+                to
+            }
+        }
+    }
+
+    /// The lesser part of a sum of shifts: it has time for `b` or for its shift.
+    fn shifted(&mut self, x: Gpr64, up: u8, b: i64) {
+        if up == 0 {
+            self.add(x, b);
+        } else {
+            self.a.shl_ri(x, up);
+        }
+    }
+
+    fn later(&mut self, x: Gpr64, up: u8, b: i64) -> Gpr64 {
+        if up != 0 {
+            self.add(x, b);
+        }
+        x
+    }
+
+    fn bits(&mut self, x: Gpr64, and: i64, xor: i64) {
+        if and == !xor {
+            self.alu(Alu::Or, x, xor);
+            return;
+        }
+        match (and, short(and), u32::try_from(and)) {
+            (-1, ..) => {}
+            (0xFFFF_FFFF, ..) => _ = self.a.mov_rr(low(x), low(x)),
+            (_, None, Ok(mask)) => _ = self.a.and_ri(low(x), mask as i32),
+            _ => self.alu(Alu::And, x, and),
+        }
+        match xor {
+            0 => {}
+            -1 => _ = self.a.not_r(x),
+            _ => self.alu(Alu::Xor, x, xor),
+        }
+    }
+
+    /// `(x + b) / 2^k`: negative dividends first go up by 2^k − 1.
+    fn halve(&mut self, x: Gpr64, b: i64, k: u32) -> Gpr64 {
+        let t = other_than(&[x]);
+        if k == 1 {
+            self.add(x, b);
+            self.a.mov_rr(t, x).shr_ri(t, 63).add_rr(x, t).sar_ri(x, 1);
+            return x;
+        }
+        let up = ((1u64 << k) - 1) as i64;
+        self.a.mov_ri(t, up.wrapping_add(b)).add_rr(t, x);
+        match b {
+            0 => _ = self.a.test_rr(x, x),
+            _ => self.add(x, b),
+        }
+        self.a.cmovcc_rr(Cond::Ns, t, x).sar_ri(t, k as u8);
+        t
+    }
+
+    /// `x % d` for a power of two: the low bits, and for a negative x that has
+    /// any, all the bits above too. Unsigned, the sign and low bits alone are
+    /// above 2⁶³ then and only then.
+    fn low_bits(&mut self, x: Gpr64, d: u64) {
+        let (negative, tell) = (other_than(&[x]), other_than(&[x, other_than(&[x])]));
+        let mask = (d - 1) as i64;
+        let sign = self.constant(i64::MIN);
+        self.a.mov_rr(tell, x);
+        self.alu(Alu::And, tell, mask | i64::MIN);
+        self.a.mov_rr(negative, x);
+        self.alu(Alu::Or, negative, !mask);
+        self.bits(x, mask, 0);
+        self.a.cmp_rm(tell, sign).cmovcc_rr(Cond::A, x, negative);
+    }
+
+    /// The high half of `x·m / 2^shift` in RDX, which is the quotient of a natural
+    /// x, or of a negative x the quotient less 1. `keep` x in the register given.
+    fn reciprocal(&mut self, x: Gpr64, d: u64, state: State, keep: bool) -> Gpr64 {
+        let magic = Magic::new(d, state.low, state.high);
+        let kept = if x == RAX || x == RDX { RCX } else { x };
+        if keep {
+            self.mov(kept, x);
+        }
+        self.mov(RAX, x);
+        let factor = self.constant(magic.factor as i64);
+        if state.is_natural() {
+            self.a.mul_m(factor);
+            if magic.shift > 0 {
+                self.a.shr_ri(RDX, magic.shift as u8);
+            }
+        } else {
+            self.a.imul1_m(factor);
+            // As a signed number the factor may be 2⁶⁴ too small.
+            if magic.factor >> 63 != 0 {
+                self.a.add_rr(RDX, kept);
+            }
+            if magic.shift > 0 {
+                self.a.sar_ri(RDX, magic.shift as u8);
+            }
+        }
+        kept
+    }
+
+    fn quotient(&mut self, x: Gpr64, d: u64, state: State) -> Gpr64 {
+        let natural = state.is_natural();
+        let kept = self.reciprocal(x, d, state, !natural);
+        if !natural {
+            self.a.sar_ri(kept, 63).sub_rr(RDX, kept);
+        }
+        RDX
+    }
+
+    fn remainder(&mut self, x: Gpr64, d: u64, state: State) -> Gpr64 {
+        if state.is_natural()
+            && let Some(factor) = Magic::direct(d, state.high)
+        {
+            return self.direct(x, factor as i64, 0, d);
+        }
+        let kept = self.reciprocal(x, d, state, true);
+        if !state.is_natural() {
+            // The quotient of a negative x is 1 too small: take d from x instead,
+            // while the product is under way.
+            let t = other_than(&[kept, RAX]);
+            self.a.mov_rr(t, kept).sar_ri(t, 63);
+            self.alu(Alu::And, t, d as i64);
+            self.a.sub_rr(kept, t);
+        }
+        let product = self.times(RDX, d, kept);
+        self.a.sub_rr(kept, product);
+        kept
+    }
+
+    /// `x·d` without touching `kept`.
+    fn times(&mut self, x: Gpr64, d: u64, kept: Gpr64) -> Gpr64 {
+        let t = other_than(&[x, kept]);
+        self.affine(x, d as i64, 0, Some(t))
+    }
+
+    /// The remainder by `d` of what has `x·a + b` as its product with the
+    /// reciprocal of d.
+    fn direct(&mut self, x: Gpr64, a: i64, b: i64, d: u64) -> Gpr64 {
+        let (a, d) = (self.constant(a), self.constant(d as i64));
+        self.mov(RAX, x);
+        self.a.imul_rm(RAX, a);
+        self.add(RAX, b);
+        self.a.mul_m(d);
+        RDX
+    }
+}

@@ -1,0 +1,291 @@
+//! A chain as the fewest operations: neighbours of one kind become one, and what
+//! the range of the terms makes superfluous goes.
+//!
+//! Sums, products and left shifts are all `a·x + b` modulo 2⁶⁴; the operations on
+//! bits are all `(x & and) ^ xor`. Both kinds are closed under composition.
+
+use super::parse::{Operator, Step};
+use super::state::State;
+use alloc::vec::Vec;
+
+/// One operation on the term.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Op {
+    /// `a·x + b` modulo 2⁶⁴.
+    Affine { a: i64, b: i64 },
+    /// `(x & and) ^ xor`.
+    Bits { and: i64, xor: i64 },
+    /// Right shift by 1 to 63 that keeps the sign.
+    Sar(u32),
+    /// Quotient by 2 to 2⁶³, rounded towards zero.
+    Div(u64),
+    /// Remainder by 2 to 2⁶³, with the sign of the dividend.
+    Rem(u64),
+    /// Whatever x was, it is this.
+    Set(i64),
+}
+
+impl Op {
+    fn new(step: &Step) -> [Self; 2] {
+        let Step { operator, operand: k, .. } = *step;
+        let magnitude = k.unsigned_abs();
+        let first = match operator {
+            Operator::Add => Self::Affine { a: 1, b: k },
+            Operator::Sub => Self::Affine { a: 1, b: k.wrapping_neg() },
+            Operator::Mul => Self::Affine { a: k, b: 0 },
+            Operator::Shl => Self::Affine { a: 1i64 << k, b: 0 },
+            Operator::Sar if k == 0 => Self::NOTHING,
+            Operator::Sar => Self::Sar(k as u32),
+            Operator::Div if magnitude == 1 => Self::NOTHING,
+            Operator::Div => Self::Div(magnitude),
+            Operator::Rem if magnitude == 1 => Self::Set(0),
+            Operator::Rem => Self::Rem(magnitude),
+            Operator::Xor => Self::Bits { and: -1, xor: k },
+            Operator::And => Self::Bits { and: k, xor: 0 },
+            Operator::Or => Self::Bits { and: !k, xor: k },
+        };
+        // A negative divisor negates the quotient and leaves the remainder.
+        let negated = operator == Operator::Div && k < 0;
+        [first, if negated { Self::Affine { a: -1, b: 0 } } else { Self::NOTHING }]
+    }
+
+    const NOTHING: Self = Self::Affine { a: 1, b: 0 };
+
+    /// The same as one operation, where one is simpler.
+    fn simple(self) -> Self {
+        match self {
+            Self::Affine { a: 0, b } => Self::Set(b),
+            Self::Bits { and: 0, xor } => Self::Set(xor),
+            Self::Bits { and: -1, xor: 0 } => Self::NOTHING,
+            op => op,
+        }
+    }
+
+    /// `self`, then `next`, as one operation, if there is one.
+    fn then(self, next: Self) -> Option<Self> {
+        Some(match (self, next) {
+            (_, Self::Set(value)) => Self::Set(value),
+            (Self::Set(value), next) => Self::Set(next.apply(value)),
+            (first, Self::NOTHING) => first,
+            (Self::NOTHING, next) => next,
+            (Self::Affine { a, b }, Self::Affine { a: c, b: d }) => {
+                Self::Affine { a: a.wrapping_mul(c), b: b.wrapping_mul(c).wrapping_add(d) }
+            }
+            (Self::Bits { and, xor }, Self::Bits { and: mask, xor: flip }) => {
+                Self::Bits { and: and & mask, xor: xor & mask ^ flip }
+            }
+            // Flipping all bits, or the highest, is a sum as well.
+            (affine @ Self::Affine { .. }, Self::Bits { and: -1, xor }) => {
+                return affine.then(Self::as_sum(xor)?);
+            }
+            (Self::Bits { and: -1, xor }, affine @ Self::Affine { .. }) => {
+                return Self::as_sum(xor)?.then(affine);
+            }
+            (Self::Sar(j), Self::Sar(k)) => Self::Sar((j + k).min(63)),
+            (Self::Div(c), Self::Div(d)) => match c.checked_mul(d) {
+                Some(divisor) if divisor <= 1 << 63 => Self::Div(divisor),
+                _ if u128::from(c) * u128::from(d) > 1 << 63 => Self::Set(0),
+                _ => return None,
+            },
+            (Self::Rem(c), Self::Rem(d)) if d >= c => Self::Rem(c),
+            (Self::Rem(c), Self::Rem(d)) if c % d == 0 => Self::Rem(d),
+            _ => return None,
+        })
+    }
+
+    fn as_sum(xor: i64) -> Option<Self> {
+        match xor {
+            -1 => Some(Self::Affine { a: -1, b: -1 }),
+            i64::MIN => Some(Self::Affine { a: 1, b: i64::MIN }),
+            _ => None,
+        }
+    }
+
+    /// What the operation makes of `x`.
+    pub(super) fn apply(self, x: i64) -> i64 {
+        match self {
+            Self::Affine { a, b } => x.wrapping_mul(a).wrapping_add(b),
+            Self::Bits { and, xor } => x & and ^ xor,
+            Self::Sar(k) => x >> k,
+            Self::Div(d) => (i128::from(x) / i128::from(d)) as i64,
+            Self::Rem(d) => (i128::from(x) % i128::from(d)) as i64,
+            Self::Set(value) => value,
+        }
+    }
+
+    /// What is known afterwards of a term of which `x` is known.
+    pub(super) fn state(self, x: State) -> State {
+        let wide = i128::from;
+        match self {
+            Self::Affine { a, b } => {
+                // As many low bits as are known, and as the factor shifts in.
+                let known = x.unknown.trailing_zeros() + a.trailing_zeros();
+                let unknown = (-1i64).checked_shl(known).unwrap_or(0);
+                let bits = State::bits(unknown, self.apply(x.value));
+                State::between(wide(a) * wide(x.low) + wide(b), wide(a) * wide(x.high) + wide(b)).and(bits)
+            }
+            Self::Bits { and, .. } => State::bits(x.unknown & and, self.apply(x.value)),
+            Self::Sar(k) => {
+                let bits = State::bits(x.unknown >> k, x.value >> k);
+                State::between(wide(x.low >> k), wide(x.high >> k)).and(bits)
+            }
+            Self::Div(_) => State::between(wide(self.apply(x.low)), wide(self.apply(x.high))),
+            Self::Rem(d) => {
+                let most = (d - 1) as i64;
+                State::between(wide(x.low.clamp(-most, 0)), wide(x.high.clamp(0, most)))
+            }
+            Self::Set(value) => State::one(value),
+        }
+    }
+
+    /// The same for such an `x`, as something simpler.
+    fn within(self, x: State) -> Self {
+        let after = self.state(x);
+        match self {
+            _ if after.low == after.high => Self::Set(after.low),
+            Self::Rem(d) if x.magnitude() < d => Self::NOTHING,
+            Self::Rem(d) if x.is_natural() && d.is_power_of_two() => {
+                Self::Bits { and: (d - 1) as i64, xor: 0 }
+            }
+            Self::Div(d) if x.is_natural() && d.is_power_of_two() => Self::Sar(d.trailing_zeros()),
+            // A mask of known bits flips them, or does nothing.
+            Self::Bits { and, xor } if x.unknown & !and == 0 => {
+                Self::Bits { and: -1, xor: xor ^ x.value & !and }.simple()
+            }
+            op => op,
+        }
+    }
+
+    /// The same if only the bits `wanted` of the result matter, as something with
+    /// fewer or smaller constants; and the bits of x that matter then.
+    fn wanted(self, wanted: i64) -> (Self, i64) {
+        match self {
+            Self::Affine { a, b } => {
+                let unused = (wanted as u64).leading_zeros();
+                if unused > 63 {
+                    return (self, 0);
+                }
+                let (a, b) = (a << unused >> unused, b << unused >> unused);
+                (Self::Affine { a, b }.simple(), (u64::MAX >> unused) as i64)
+            }
+            Self::Bits { and, xor } => {
+                // What does not matter may be masked or not: best is no mask, then
+                // one that makes this a disjunction.
+                let flip = xor & wanted;
+                let mask = match and | !wanted {
+                    -1 => -1,
+                    _ if (and ^ !xor) & wanted == 0 => !flip,
+                    _ => and,
+                };
+                (Self::Bits { and: mask, xor: flip }.simple(), wanted & and)
+            }
+            Self::Sar(k) => {
+                let sign = if wanted as u64 >> (64 - k) != 0 { i64::MIN } else { 0 };
+                (self, wanted << k | sign)
+            }
+            Self::Div(_) | Self::Rem(_) => (self, -1),
+            Self::Set(_) => (self, 0),
+        }
+    }
+}
+
+/// Appends `op` to `ops`, joining it with what is there.
+pub(super) fn push(ops: &mut Vec<Op>, op: Op) {
+    let mut op = op.simple();
+    while let Some(&last) = ops.last() {
+        let Some(joined) = last.then(op) else { break };
+        ops.pop();
+        op = joined.simple();
+    }
+    match (op, ops.last()) {
+        (Op::NOTHING, _) => {}
+        // Down and up again by the same bits clears them; the rest of the way is
+        // up or down.
+        (Op::Affine { a, b }, Some(&Op::Sar(k))) if a.trailing_zeros() >= k => {
+            ops.pop();
+            push(ops, Op::Bits { and: -1 << k, xor: 0 });
+            push(ops, Op::Affine { a: a >> k, b });
+        }
+        (Op::Affine { a, b: 0 }, Some(&Op::Sar(k))) if a > 0 && a & (a - 1) == 0 => {
+            let up = a.trailing_zeros();
+            ops.pop();
+            push(ops, Op::Sar(k - up));
+            push(ops, Op::Bits { and: -1 << up, xor: 0 });
+        }
+        _ => ops.push(op),
+    }
+}
+
+/// The operations that these steps come to.
+pub(super) fn fold(steps: &[Step]) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for step in steps {
+        for op in Op::new(step) {
+            push(&mut ops, op);
+        }
+    }
+    ops
+}
+
+/// What is known of `start` and every term after it.
+pub(super) fn orbit(ops: &[Op], start: State) -> State {
+    let mut state = start;
+    // Bits only get lost and rounding up doubles an end at least, so this ends.
+    for round in 0.. {
+        let next = ops.iter().fold(state, |state, op| op.state(state)).join(state);
+        if next == state {
+            break;
+        }
+        state = if round < 4 { next } else { next.rounded() };
+    }
+    state
+}
+
+/// The same operations without what terms like `state` do not need.
+pub(super) fn narrow(ops: &[Op], mut state: State) -> Vec<Op> {
+    let mut narrowed = Vec::with_capacity(ops.len());
+    for op in ops {
+        push(&mut narrowed, op.within(state));
+        state = op.state(state);
+    }
+    let mut wanted = -1;
+    for op in narrowed.iter_mut().rev() {
+        (*op, wanted) = op.wanted(wanted);
+    }
+    let mut joined = Vec::with_capacity(narrowed.len());
+    for op in narrowed {
+        push_behind(&mut joined, op);
+    }
+    joined
+}
+
+/// Appends `op`, a shift before an operation on bits that stands last: so that
+/// those meet and become one.
+fn push_behind(ops: &mut Vec<Op>, op: Op) {
+    let (Some(&Op::Bits { and, xor }), Some(shift)) = (ops.last(), Shift::of(op)) else {
+        push(ops, op);
+        return;
+    };
+    ops.pop();
+    push(ops, op);
+    let shifted = match shift {
+        Shift::Down(k) => Op::Bits { and: and >> k, xor: xor >> k },
+        Shift::Up(k) => Op::Bits { and: and << k | !(-1 << k), xor: xor << k },
+    };
+    push(ops, shifted);
+}
+
+enum Shift {
+    Up(u32),
+    Down(u32),
+}
+
+impl Shift {
+    fn of(op: Op) -> Option<Self> {
+        match op {
+            Op::Sar(k) => Some(Self::Down(k)),
+            Op::Affine { a, b: 0 } if a & a.wrapping_sub(1) == 0 => Some(Self::Up(a.trailing_zeros())),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Operations as SSE2 instructions: one term.
+//!
+//! ```text
+//! xmm0 … xmm(W−1)   window: the last W terms; each unrolled copy of the loop puts
+//!                   its term where the oldest was, so nothing moves
+//! xmmW … xmm14      operands between operations; the oldest spill into memory
+//! xmm15             the index, if the relation uses it
+//! ```
+//!
+//! Constants and terms beyond the window are operands in memory. Operands keep
+//! their order, for when both are not numbers.
+
+use super::parse::Op;
+use crate::asm::{Asm, Gpr64, Mem, RSI, Xmm, qword};
+use crate::front::pool::Pool;
+use crate::front::series::Layout;
+use alloc::vec::Vec;
+
+/// Back-references up to this one find their term in a register.
+pub(super) const WINDOW: usize = 8;
+
+/// Where the index of the term is, as an f64.
+pub(super) const INDEX: Xmm = Xmm::new(15);
+
+/// Where an operand is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Constant(u64),
+    /// A register that only reads: a term of the window, or the index.
+    Term(u8),
+    /// A term in memory.
+    Back(usize),
+    /// A register of its own.
+    Own(u8),
+    Spilled,
+}
+
+/// What all copies of the loop have in common.
+pub(super) struct Plan {
+    pub(super) ops: Vec<Op>,
+    /// How many terms the window has.
+    pub(super) window: usize,
+    /// Whether the index is used.
+    pub(super) indexed: bool,
+    pub(super) layout: Layout,
+}
+
+impl Plan {
+    /// The register that holds the term `back` before the one of this copy.
+    pub(super) fn slot(&self, copy: usize, back: usize) -> Xmm {
+        Xmm::new(((copy + self.window * WINDOW - back) % self.window) as u8)
+    }
+}
+
+pub(super) struct Emitter<'e, 'a> {
+    a: &'e mut Asm<'a>,
+    pool: &'e mut Pool,
+    plan: &'e Plan,
+    /// The base of the layout.
+    base: Gpr64,
+    copy: usize,
+    stack: Vec<Place>,
+    /// Below this place of the stack everything that could be spilled is.
+    spilled: usize,
+    /// Registers that nobody has, a bit each.
+    free: u16,
+    /// How often the oldest term of the window is still to be read.
+    oldest: usize,
+}
+
+impl<'e, 'a> Emitter<'e, 'a> {
+    pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool, plan: &'e Plan, base: Gpr64) -> Self {
+        let stack = Vec::with_capacity(16);
+        Self { a, pool, plan, base, copy: 0, stack, spilled: 0, free: 0, oldest: 0 }
+    }
+
+    /// One term, into the register that it gives. RSI points to where it belongs
+    /// in memory.
+    pub(super) fn term(&mut self, copy: usize) -> Xmm {
+        let plan = self.plan;
+        let last = if plan.indexed { 15 } else { 16 };
+        self.free = ((1u32 << last) - (1 << plan.window)) as u16;
+        self.oldest = plan.ops.iter().filter(|op| **op == Op::Back(plan.window)).count();
+        self.copy = copy;
+        self.stack.clear();
+        self.spilled = 0;
+        if let (Some(slot), 0) = (self.oldest_slot(), self.oldest) {
+            self.free |= 1 << slot;
+        }
+        for op in &plan.ops {
+            match *op {
+                Op::Constant(value) => self.stack.push(Place::Constant(value.to_bits())),
+                Op::Back(back) if back <= plan.window => {
+                    self.stack.push(Place::Term(plan.slot(copy, back).number()));
+                }
+                Op::Back(back) => self.stack.push(Place::Back(back)),
+                Op::Index => self.stack.push(Place::Term(INDEX.number())),
+                Op::Sqrt | Op::Negate | Op::Double => self.unary(*op),
+                Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(*op),
+            }
+        }
+        let result = self.pop();
+        let to = match result {
+            _ if plan.window > 0 => plan.slot(copy, plan.window),
+            Place::Own(register) => return Xmm::new(register),
+            _ => Xmm::new(0),
+        };
+        if result != Place::Own(to.number()) && result != Place::Term(to.number()) {
+            self.load(to, result);
+        }
+        to
+    }
+
+    /// The oldest term of the window, whose register gets the result.
+    fn oldest_slot(&self) -> Option<u8> {
+        (self.plan.window > 0).then(|| self.plan.slot(self.copy, self.plan.window).number())
+    }
+
+    fn pop(&mut self) -> Place {
+        // The text was checked: there is an operand.
+        let place = self.stack.pop().unwrap_or(Place::Constant(0));
+        self.spilled = self.spilled.min(self.stack.len());
+        place
+    }
+
+    /// A register of one's own, best the one where the result belongs.
+    fn own(&mut self) -> Xmm {
+        while self.free == 0 {
+            // Temporaries outnumber the registers, so there is one to spill.
+            let at = self.spilled;
+            self.spilled += 1;
+            if let Some(Place::Own(register)) = self.stack.get(at).copied() {
+                let memory = self.spill(at);
+                self.a.movsd_mx(memory, Xmm::new(register));
+                self.stack[at] = Place::Spilled;
+                self.free |= 1 << register;
+            }
+        }
+        let best = self.oldest_slot().filter(|slot| self.free & 1 << slot != 0);
+        let register = best.unwrap_or(self.free.trailing_zeros() as u8);
+        self.free &= !(1 << register);
+        Xmm::new(register)
+    }
+
+    fn spill(&self, at: usize) -> Mem<64> {
+        qword(self.base).disp(self.plan.layout.scratch(at))
+    }
+
+    /// The operand in memory that would be at place `at` of the stack.
+    fn memory(&mut self, place: Place, at: usize) -> Mem<64> {
+        match place {
+            Place::Constant(bits) => self.pool.quad(self.a, bits),
+            Place::Back(back) => qword(RSI).disp(-(back as i32 * 8)),
+            _ => self.spill(at),
+        }
+    }
+
+    /// Copies the operand that was on top of the stack.
+    fn load(&mut self, to: Xmm, place: Place) {
+        match place {
+            Place::Own(from) | Place::Term(from) => {
+                self.a.movapd_xx(to, Xmm::new(from));
+            }
+            Place::Constant(0) => {
+                self.a.xorpd_xx(to, to);
+            }
+            _ => {
+                let memory = self.memory(place, self.stack.len());
+                self.a.movsd_xm(to, memory);
+            }
+        }
+    }
+
+    /// Whether the term in this register is read for the last time, by so many
+    /// operands.
+    fn dies(&self, place: Place, reads: usize) -> bool {
+        let oldest = self.oldest_slot().map(Place::Term);
+        oldest == Some(place) && self.oldest == reads
+    }
+
+    /// Makes `place`, popped before, a register of its own.
+    fn owned(&mut self, place: Place, reads: usize) -> Xmm {
+        match place {
+            Place::Own(register) => Xmm::new(register),
+            Place::Term(register) if self.dies(place, reads) => {
+                self.free &= !(1 << register);
+                Xmm::new(register)
+            }
+            _ => {
+                let to = self.own();
+                self.load(to, place);
+                to
+            }
+        }
+    }
+
+    /// Tells that the operands at these places were read for a result in `to`.
+    fn read(&mut self, places: &[Place], to: Xmm) {
+        let Some(slot) = self.oldest_slot() else { return };
+        let reads = places.iter().filter(|place| **place == Place::Term(slot)).count();
+        self.oldest -= reads;
+        if reads > 0 && self.oldest == 0 && to.number() != slot {
+            self.free |= 1 << slot;
+        }
+    }
+
+    fn unary(&mut self, op: Op) {
+        let operand = self.pop();
+        let to = self.owned(operand, 1);
+        self.read(&[operand], to);
+        match op {
+            Op::Sqrt => self.a.sqrtsd_xx(to, to),
+            Op::Double => self.a.addsd_xx(to, to),
+            _ => {
+                let sign = self.pool.sign(self.a);
+                self.a.xorpd_xm(to, sign)
+            }
+        };
+        self.stack.push(Place::Own(to.number()));
+    }
+
+    fn binary(&mut self, op: Op) {
+        let right = self.pop();
+        let left = self.pop();
+        let reads = 1 + usize::from(left == right);
+        let own = |e: &Self, place| matches!(place, Place::Own(_)) || e.dies(place, reads);
+        // In a sum or product the register of either operand serves.
+        let commutes = matches!(op, Op::Add | Op::Mul);
+        let swapped = commutes && !own(self, left) && own(self, right);
+        let (first, second, at) = match swapped {
+            true => (right, left, self.stack.len()),
+            false => (left, right, self.stack.len() + 1),
+        };
+        // The second must not be spilled or overwritten meanwhile: it is off the
+        // stack, and its register is not free.
+        let to = self.owned(first, reads);
+        match second {
+            Place::Own(from) | Place::Term(from) => self.with_register(op, to, Xmm::new(from)),
+            _ => {
+                let memory = self.memory(second, at);
+                self.with_memory(op, to, memory);
+            }
+        }
+        if let Place::Own(register) = second {
+            self.free |= 1 << register;
+        }
+        self.read(&[left, right], to);
+        self.stack.push(Place::Own(to.number()));
+    }
+
+    fn with_register(&mut self, op: Op, to: Xmm, from: Xmm) {
+        match op {
+            Op::Add => self.a.addsd_xx(to, from),
+            Op::Sub => self.a.subsd_xx(to, from),
+            Op::Mul => self.a.mulsd_xx(to, from),
+            _ => self.a.divsd_xx(to, from),
+        };
+    }
+
+    fn with_memory(&mut self, op: Op, to: Xmm, from: Mem<64>) {
+        match op {
+            Op::Add => self.a.addsd_xm(to, from),
+            Op::Sub => self.a.subsd_xm(to, from),
+            Op::Mul => self.a.mulsd_xm(to, from),
+            _ => self.a.divsd_xm(to, from),
+        };
+    }
+}

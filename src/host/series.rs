@@ -1,0 +1,153 @@
+//! Terms of a relation on their way out: the memory that generated code fills,
+//! and the call-back that prints it.
+
+use super::Output;
+use super::number::{Counter, Format, LONGEST, copy, fixed, shortest};
+use crate::fault;
+use crate::sys::Error;
+use alloc::{vec, vec::Vec};
+
+/// A series that is being printed, one line a term.
+#[derive(Debug)]
+pub struct Series<'a, 'b> {
+    output: &'a mut Output<'b>,
+    /// History, batch and scratch, as the front end laid them out.
+    words: Vec<u64>,
+    /// The first word of the batch.
+    first: usize,
+    counter: Counter,
+    format: Format,
+    silent: bool,
+    /// How many terms were taken from batches.
+    taken: u64,
+    error: Option<Error>,
+}
+
+impl<'a, 'b> Series<'a, 'b> {
+    /// Zeroed memory of so many `words`, the batch at word `first`, and what
+    /// begins the first line to be printed.
+    pub fn new(
+        output: &'a mut Output<'b>,
+        words: usize,
+        first: usize,
+        counter: Counter,
+        format: Format,
+    ) -> Self {
+        let words = vec![0; words];
+        Self { output, words, first, counter, format, silent: false, taken: 0, error: None }
+    }
+
+    /// The same, but nothing is printed.
+    pub fn silent(self) -> Self {
+        Self { silent: true, ..self }
+    }
+
+    /// The last terms before the batch, the latest at the end.
+    pub fn history(&mut self) -> &mut [u64] {
+        &mut self.words[..self.first]
+    }
+
+    /// Everything from the batch on, scratch included.
+    pub fn batch(&self) -> &[u64] {
+        &self.words[self.first..]
+    }
+
+    /// Address of the batch, for generated code, which may write to all the words.
+    pub fn address(&mut self) -> u64 {
+        self.words[self.first..].as_mut_ptr() as u64
+    }
+
+    /// Prints one term.
+    ///
+    /// # Errors
+    /// What write(2) answers.
+    pub fn line(&mut self, bits: u64) -> Result<(), Error> {
+        lines_in(self.output, &mut self.counter, &[bits], self.format)
+    }
+
+    /// Prints the first `count` terms of the batch.
+    ///
+    /// # Errors
+    /// What write(2) answers.
+    pub fn take(&mut self, count: usize) -> Result<(), Error> {
+        self.taken += count as u64;
+        if self.silent {
+            return Ok(());
+        }
+        let terms = &self.words[self.first..self.first + count];
+        lines_in(self.output, &mut self.counter, terms, self.format)?;
+        if self.output.is_terminal() { self.output.flush() } else { Ok(()) }
+    }
+
+    /// How many terms were taken from batches.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Why [`call_back`] answered that something was refused.
+    pub fn refusal(&self) -> Option<Error> {
+        self.error
+    }
+}
+
+/// Takes a batch of `count` terms; answers 0, or 1 if a write was refused.
+///
+/// # Panics
+/// If the batch has fewer terms.
+pub extern "sysv64" fn call_back(series: &mut Series<'_, '_>, count: u64) -> u64 {
+    fault::call_back(|| match series.take(count as usize) {
+        Ok(()) => 0,
+        Err(error) => {
+            series.error = Some(error);
+            1
+        }
+    })
+}
+
+fn lines_in(
+    output: &mut Output<'_>,
+    counter: &mut Counter,
+    terms: &[u64],
+    format: Format,
+) -> Result<(), Error> {
+    match format {
+        Format::Integer => lines(output, counter, terms, integer),
+        Format::Shortest => lines(output, counter, terms, |bits, out| shortest(f64::from_bits(bits), out)),
+        Format::Fixed(decimals) => {
+            lines(output, counter, terms, |bits, out| fixed(f64::from_bits(bits), decimals, out))
+        }
+    }
+}
+
+#[inline(always)]
+fn integer(bits: u64, out: &mut [u8]) -> usize {
+    copy(out, itoa::Buffer::new().format(bits as i64).as_bytes())
+}
+
+/// The longest line.
+const LINE: usize = Counter::WIDTH + LONGEST + 1;
+
+/// How many lines are written between looks at the room that is left.
+const PIECE: usize = 64;
+
+#[inline(always)]
+fn lines(
+    output: &mut Output<'_>,
+    counter: &mut Counter,
+    terms: &[u64],
+    write: impl Fn(u64, &mut [u8]) -> usize,
+) -> Result<(), Error> {
+    for terms in terms.chunks(PIECE) {
+        let room = output.room(PIECE * LINE)?;
+        let mut at = 0;
+        for &bits in terms {
+            let line = &mut room[at..at + LINE];
+            let start = counter.write(line);
+            let end = start + write(bits, &mut line[start..]);
+            line[end] = b'\n';
+            at += end + 1;
+        }
+        output.advance(at);
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Generated code run by the test itself, and numbers at random.
+
+use barejit::{
+    code::Code,
+    exec::{Executable, Guard, Memory, PageSize, Strategy},
+};
+
+type Function = extern "sysv64" fn(u64, u64, u64, u64, u64, u64) -> u64;
+
+/// Loads `code`, calls it and releases it.
+pub(crate) fn call(code: &Code<'_>, args: [u64; 6]) -> u64 {
+    let size = PageSize::covering(code.bytes().len()).expect("not that large");
+    let mut memory = Memory::obtain(Strategy::WriteThenExecute, size, Guard::None).expect("memory");
+    memory.load(code);
+    let memory: Memory<Executable> = memory.seal().expect("executable memory");
+    // SAFETY: (1, 2) the front end under test says so, and that is what is tested.
+    let function = unsafe { memory.function::<Function>(code.entry()) };
+    let [a, b, c, d, e, f] = args;
+    let value = function(a, b, c, d, e, f);
+    memory.release().expect("was mapped");
+    value
+}
+
+/// Collects what a series hands over.
+pub(crate) struct Collector {
+    words: Vec<u64>,
+    first: usize,
+    pub(crate) terms: Vec<u64>,
+}
+
+extern "sysv64" fn collect(collector: &mut Collector, count: u64) -> u64 {
+    let batch = &collector.words[collector.first..][..count as usize];
+    collector.terms.extend_from_slice(batch);
+    0
+}
+
+/// Runs a series and gives its terms.
+pub(crate) fn series(code: &Code<'_>, words: usize, history: &[u64], index: u64, count: u64) -> Vec<u64> {
+    let mut memory = vec![0; words];
+    memory[..history.len()].copy_from_slice(history);
+    let mut collector = Collector { words: memory, first: history.len(), terms: Vec::new() };
+    let terms = collector.words[history.len()..].as_mut_ptr() as u64;
+    let cookie = std::ptr::from_mut(&mut collector) as u64;
+    let status = call(code, [terms, index, count, collect as *const () as u64, cookie, 0]);
+    assert_eq!(status, 0);
+    collector.terms
+}
+
+/// Numbers at random from a seed: xorshift64* (Marsaglia, 2003; Vigna, 2016).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    /// An integer of any size: small, around a power of two, or all bits.
+    pub(crate) fn integer(&mut self) -> i64 {
+        match self.below(8) {
+            0 | 1 => self.below(21) as i64 - 10,
+            2 => self.pick(&[i64::MIN, i64::MAX, i64::MIN + 1, -1, 0, 1]),
+            3 => (1i64 << self.below(64)).wrapping_add(self.below(5) as i64 - 2),
+            4 => (-1i64 << self.below(64)).wrapping_add(self.below(5) as i64 - 2),
+            5 => self.below(100_000) as i64 - 1000,
+            _ => self.next() as i64 >> self.below(64),
+        }
+    }
+}
+
+/// Runs code that gives the last term of a series only.
+pub(crate) fn last(code: &Code<'_>, words: usize, history: &[u64], index: u64, count: u64) -> u64 {
+    let mut memory = vec![0; words];
+    memory[..history.len()].copy_from_slice(history);
+    let terms = memory[history.len()..].as_mut_ptr() as u64;
+    call(code, [terms, index, count, 0, 0, 0])
+}
