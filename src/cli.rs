@@ -130,7 +130,7 @@ impl Cli {
     pub(crate) fn unexpected(&self, argument: Arg<Word>, help: &[&'static str]) -> u8 {
         match argument {
             Arg::Long(Word(name)) => {
-                let near = nearest("--", name, help.iter().copied().flat_map(options));
+                let near = nearest_option(name, help);
                 self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)))
             }
             Arg::Short(name) => self.usage(format_args!("unknown option '-{}'", Lossy(&[name]))),
@@ -229,42 +229,56 @@ pub(crate) fn print(text: &str) -> Outcome {
 /// A `word` that stands where one of the first words of `help`'s indented lines
 /// should.
 pub(crate) fn unknown(what: &str, help: &'static str, word: &[u8]) -> u8 {
-    let words = help.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-    let words = words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
     let near = match word.strip_prefix(b"--") {
-        Some(option) => nearest("--", option, options(help)),
-        None => nearest("", word, words),
+        Some(option) => nearest_option(option, &[help]),
+        None => {
+            let mut near = Nearest::default();
+            for line in help.lines() {
+                let candidate = line.strip_prefix("  ").and_then(|line| line.split(' ').next());
+                let candidate = candidate.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+                near.offer(word, candidate.unwrap_or_default(), "");
+            }
+            near
+        }
     };
     sys::report(format_args!("unknown {what} '{}'{near}", Lossy(word)));
     Status::Usage as u8
 }
 
-/// The long options that a help text names.
-fn options(help: &'static str) -> impl Iterator<Item = &'static str> {
-    let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-    words.filter(|word| word.len() > 2 && word.starts_with("--"))
+/// The long option in `help` that is nearest to `--` and `word`.
+fn nearest_option(word: &[u8], help: &[&'static str]) -> Nearest {
+    let mut near = Nearest::default();
+    for help in help {
+        for candidate in help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
+            near.offer(word, candidate, "--");
+        }
+    }
+    near
 }
 
-/// The candidate that a mistaken word begins, or else the one with the smallest
-/// edit distance to it.
-struct Nearest(Option<&'static str>);
+/// The candidate so far that a mistaken word begins, or else the one with the
+/// smallest edit distance to it, which is kept too.
+#[derive(Default)]
+struct Nearest(Option<(&'static str, u8)>);
 
-impl fmt::Display for Nearest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(word) => write!(f, ", did you mean '{word}'?"),
-            None => Ok(()),
+impl Nearest {
+    /// Considers a candidate that begins with `dashes`, which `word` lacks.
+    fn offer(&mut self, word: &[u8], candidate: &'static str, dashes: &str) {
+        let Some(name) = candidate.strip_prefix(dashes).filter(|name| !name.is_empty()) else { return };
+        let distance = if name.as_bytes().starts_with(word) { 0 } else { distance(word, name.as_bytes()) };
+        if self.0.is_none_or(|best| distance < best.1) {
+            self.0 = Some((candidate, distance));
         }
     }
 }
 
-/// `dashes` is what `candidates` begin with and `word` lacks.
-fn nearest(dashes: &str, word: &[u8], candidates: impl Iterator<Item = &'static str>) -> Nearest {
-    let distance = |candidate: &&str| {
-        let candidate = &candidate.as_bytes()[dashes.len()..];
-        if candidate.starts_with(word) { 0 } else { distance(word, candidate) }
-    };
-    Nearest(candidates.min_by_key(distance))
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((word, _)) => write!(f, ", did you mean '{word}'?"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Levenshtein's distance, of the first 31 bytes of each: one row of the table

@@ -9,6 +9,7 @@ pub mod perf_map;
 
 use crate::code::Code;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU32;
 
 /// A name of code at an address, as every tool wants it.
 struct Place<'a> {
@@ -26,6 +27,10 @@ fn places<'a>(code: &Code<'a>, start: usize) -> Vec<Place<'a>> {
     }
     places
 }
+
+/// How many names have been written to a file so far: code that is run anew, from
+/// elsewhere, adds to what its first run left.
+static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
 /// A file in the making, little-endian.
 #[derive(Default)]

@@ -7,15 +7,16 @@
 //!
 //! perf learns of the file by seeing it mapped for execution.
 
-use super::{File, Place, places};
+use super::{File, Place, WRITTEN, places};
 use crate::code::Code;
 use crate::sys::{self, Error, Guard, PageSize, Prot, Region, Source, linux};
 use alloc::{ffi::CString, format};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// The mapping that leads perf to the file. One that attaches later looks for it
 /// too, so it lives as long as the code.
 #[derive(Debug)]
-pub struct Marker(#[expect(dead_code, reason = "perf sees it")] Region);
+pub struct Marker(#[expect(dead_code, reason = "perf sees it")] Option<Region>);
 
 /// Kinds of records. Each begins with its kind, its size with this, and the time.
 mod kind {
@@ -69,25 +70,34 @@ pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
     let process = linux::process_id()?;
     let path = CString::new(format!("jit-{process}.dump")).unwrap_or_default();
     let mut dump = File::default();
+    let places = places(code, start);
+    let first = WRITTEN.fetch_add(places.len() as u32, Relaxed);
     // "JiTD" for a reader of the same byte order, version 1, size of this header,
     // EM_X86_64, nothing, the process; the time, no flags.
-    dump.words(&[0x4A69_5444, 1, 40, 62, 0, process]);
-    dump.longs(&[linux::nanoseconds(), 0]);
-    for (index, place) in places(code, start).iter().enumerate() {
+    if first == 0 {
+        dump.words(&[0x4A69_5444, 1, 40, 62, 0, process]);
+        dump.longs(&[linux::nanoseconds(), 0]);
+    }
+    for (index, place) in places.iter().enumerate() {
         if index == 0 {
             lines(&mut dump, code, place, start);
         }
         let record = begin(&mut dump, kind::LOAD);
         // The only thread has the number of the process.
         dump.words(&[process, process]);
-        dump.longs(&[place.address, place.address, place.size, index as u64]);
+        dump.longs(&[place.address, place.address, place.size, u64::from(first) + index as u64]);
         dump.text(place.name);
         let offset = (place.address - start as u64) as usize;
         dump.0.extend_from_slice(&code.bytes()[offset..][..place.size as usize]);
         end(&mut dump, record);
     }
-    let file = linux::create_own(&path)?;
+    let file = linux::create_own(&path, first > 0)?;
     sys::write_all(file.fd(), &dump.0)?;
+    if first > 0 {
+        // perf has seen the file already, and would read all of it once more.
+        return Ok(Marker(None));
+    }
     let prot = Prot::READ.union(Prot::EXEC);
-    Region::map(PageSize::needed(1)?, Guard::None, Source::Private(file.fd()), prot).map(Marker)
+    Region::map(PageSize::needed(1)?, Guard::None, Source::Private(file.fd()), prot)
+        .map(|region| Marker(Some(region)))
 }

@@ -1,11 +1,11 @@
 //! A perf map: where the code lies and what it is called, one line a name, in
 //! the file that `perf report` looks for (tools/perf, jit-interface.txt).
 
-use super::places;
+use super::{WRITTEN, places};
 use crate::code::Code;
 use crate::sys::{self, Error, linux};
 use alloc::{ffi::CString, format, string::String};
-use core::fmt::Write;
+use core::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
 /// Writes /tmp/perf-PID.map, which stays: it is read after this process is gone.
 ///
@@ -13,10 +13,12 @@ use core::fmt::Write;
 /// The syscall that refused.
 pub fn write(code: &Code<'_>, start: usize) -> Result<(), Error> {
     let mut lines = String::new();
-    for place in places(code, start) {
+    let places = places(code, start);
+    let more = WRITTEN.fetch_add(places.len() as u32, Relaxed) > 0;
+    for place in places {
         // A string takes everything.
         let _ = writeln!(lines, "{:x} {:x} {}", place.address, place.size, place.name);
     }
     let path = CString::new(format!("/tmp/perf-{}.map", linux::process_id()?)).unwrap_or_default();
-    sys::write_all(linux::create_own(&path)?.fd(), lines.as_bytes())
+    sys::write_all(linux::create_own(&path, more)?.fd(), lines.as_bytes())
 }

@@ -4,7 +4,7 @@
 //! Everything comes from the assembler's record; nothing is decoded. Code without
 //! one is listed as the data that it is to us.
 
-use crate::code::{Before, Code, Line, RecordKind};
+use crate::code::{Code, Line, RecordKind};
 use crate::host::Output;
 use crate::sys::{Error, Fd};
 use alloc::{format, string::String, vec};
@@ -25,8 +25,9 @@ struct Sheet<'a> {
 
 impl Write for Sheet<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
-            self.column = if c == '\n' { 0 } else { self.column + 1 };
+        for byte in text.bytes() {
+            // Bytes that continue a character take no room.
+            self.column = if byte == b'\n' { 0 } else { self.column + usize::from(byte & 0xC0 != 0x80) };
         }
         self.output.write(text.as_bytes()).map_err(|error| {
             self.refused = Some(error);
@@ -72,11 +73,16 @@ fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
     if before.is_some() {
         sheet.write_str("; left: the placeholder; right: its hole filled\n")?;
     }
-    let mut left = before.iter().flat_map(Before::lines).filter(|line| !line.bytes().is_empty());
-    let mut marks = code.marks().iter().peekable();
+    let left = |at| {
+        before.and_then(|before| before.lines().find(|line| line.offset() == at && !line.bytes().is_empty()))
+    };
+    let mut marks = code.marks();
     let (mut comment, mut last) = (None, String::new());
     for line in code.lines() {
-        while let Some(mark) = marks.next_if(|mark| mark.code <= line.offset()) {
+        while let [mark, rest @ ..] = marks
+            && mark.code <= line.offset()
+        {
+            marks = rest;
             if let Some(source) = code.source() {
                 let text = format!("; {}\n", fmt::from_fn(|f| source.describe(*mark, f)));
                 if text != last {
@@ -92,7 +98,7 @@ fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
             RecordKind::Bind(_) => writeln!(sheet, "{line}")?,
             RecordKind::Comment(text) => comment = Some(text),
             _ if line.bytes().is_empty() => {}
-            _ => columns.line(sheet, &line, left.next().as_ref(), comment.take())?,
+            _ => columns.line(sheet, &line, left(line.offset()).as_ref(), comment.take())?,
         }
     }
     Ok(())

@@ -348,14 +348,17 @@ pub fn create(path: &CStr) -> Result<OwnedFd, Error> {
 }
 
 /// The same for reading too, and not through a symbolic link: for names that
-/// somebody else could have taken.
+/// somebody else could have taken. With `more`, what is in the file stays, and
+/// writing goes on at its end.
 ///
 /// # Errors
 /// The errno of the call.
-pub fn create_own(path: &CStr) -> Result<OwnedFd, Error> {
-    /// O_RDWR, O_CREAT, O_TRUNC, O_NOFOLLOW, O_CLOEXEC.
-    const FLAGS: u32 = 0o2 | 0o100 | 0o1000 | 0o400_000 | 0o2_000_000;
-    open_with(path, FLAGS, 0o666)
+pub fn create_own(path: &CStr, more: bool) -> Result<OwnedFd, Error> {
+    /// O_RDWR, O_CREAT, O_NOFOLLOW, O_CLOEXEC.
+    const FLAGS: u32 = 0o2 | 0o100 | 0o400_000 | 0o2_000_000;
+    const TRUNCATE: u32 = 0o1000;
+    const APPEND: u32 = 0o2000;
+    open_with(path, FLAGS | if more { APPEND } else { TRUNCATE }, 0o666)
 }
 
 fn open_with(path: &CStr, flags: u32, mode: u32) -> Result<OwnedFd, Error> {

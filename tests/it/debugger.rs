@@ -209,6 +209,28 @@ fn marks_for_profilers_change_no_verdict() {
 }
 
 #[test]
+fn code_that_another_takes_over_from_stays_in_the_files() {
+    let folder = Folder::new();
+    // Optimised code cannot tell what is wrong here, and hands over to plain code.
+    let args = ["bf", "--tape", "4096", "-e", "+.<+", "--perf"];
+    let (process, run) = folder.run(&[&args[..], &["jitdump"]].concat());
+    assert_eq!((run.text().as_str(), run.status), ("\u{1}", 3), "{run:?}");
+    let dump = std::fs::read(folder.0.join(format!("jit-{process}.dump"))).expect("a dump");
+    let (mut records, mut at) = (vec![], 40);
+    while at < dump.len() {
+        let word = |at: usize| u32::from_le_bytes(dump[at..at + 4].try_into().expect("four"));
+        records.push((word(at), if word(at) == 0 { word(at + 48) } else { 0 }));
+        at += word(at + 4) as usize;
+    }
+    assert_eq!((records, at), (vec![(2, 0), (0, 0), (2, 0), (0, 1)], dump.len()));
+    let (process, _) = folder.run(&[&args[..], &["map"]].concat());
+    let path = format!("/tmp/perf-{process}.map");
+    let map = std::fs::read_to_string(&path).expect("a map");
+    std::fs::remove_file(&path).expect("was there");
+    assert_eq!(map.lines().count(), 2, "{map}");
+}
+
+#[test]
 fn a_jitdump_holds_the_code() {
     let folder = Folder::new();
     for (name, args, output, status) in COMMANDS {
