@@ -6,6 +6,7 @@ mod generator;
 mod interpreter;
 mod machine;
 
+use crate::support::{command, feed, run};
 use barejit::front::bf::{Cells, Eof, Level, Options};
 use generator::Source;
 use interpreter::{End, Outcome, interpret};
@@ -146,6 +147,50 @@ fn no_guard_can_be_jumped_over() {
         for cells in [Cells::Eight, Cells::ThirtyTwo] {
             check(&mut machine, program.as_bytes(), b"", &options(cells, Eof::Unchanged));
         }
+    }
+}
+
+#[test]
+fn programs_print_what_they_should() {
+    let programs = [
+        (&include_bytes!("../bf/triangle.b")[..], &b""[..], &include_bytes!("../bf/triangle.out")[..]),
+        (include_bytes!("../bf/there-and-back.b"), b"", include_bytes!("../bf/there-and-back.out")),
+        (
+            include_bytes!("../bf/upper.b"),
+            include_bytes!("../bf/upper.in"),
+            include_bytes!("../bf/upper.out"),
+        ),
+    ];
+    for (program, input, output) in programs {
+        let source = std::str::from_utf8(program).expect("programs are text");
+        for level in ["0", "1", "2"] {
+            let run = feed(command(&["bf", "--eof", "zero", "--opt", level, "-e", source]), input);
+            assert_eq!((run.stdout.as_slice(), run.status), (output, 0), "{source}\n{}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_input_can_follow_the_program() {
+    feed(command(&["bf", "-"]), b"[!],.,.!ok").expect("ok", "", 0);
+    feed(command(&["bf", "-", "--eof", "minus-one", "--cells", "16"]), b",+[-.,+]!yes").expect("yes", "", 0);
+}
+
+#[test]
+fn brackets_must_match() {
+    run(&["bf", "-e", "+[\n[-]"]).expect("", "barejit: bf: -e:1:2: unclosed '['\n", 2);
+    run(&["bf", "-e", "+.\n +]."]).expect("", "barejit: bf: -e:2:3: unexpected ']'\n", 2);
+}
+
+#[test]
+fn a_cell_that_is_not_there_is_an_error_with_a_place() {
+    for level in ["0", "1", "2"] {
+        let left = "++++++++[>++++++++<-]>+.\n<<-";
+        let said = "barejit: bf: -e:2:3: '-' touches cell -1, left of the tape\n";
+        run(&["bf", "--opt", level, "-e", left]).expect("A", said, 3);
+        let right = "+[>+]";
+        let said = "barejit: bf: -e:1:4: '+' touches cell 4096, right of the tape\n";
+        run(&["bf", "--opt", level, "--tape", "1", "-e", right]).expect("", said, 3);
     }
 }
 

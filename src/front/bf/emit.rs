@@ -32,6 +32,32 @@ struct Edge {
     probe: Op,
 }
 
+/// What is known of a loop's body when it is opened.
+#[derive(Clone, Copy, Default)]
+struct Inside {
+    /// It has no loop.
+    innermost: bool,
+    /// Besides, a short jump goes over it for certain.
+    short: bool,
+}
+
+impl Inside {
+    /// Of the body that `behind` begins with.
+    fn of(behind: &[Op]) -> Self {
+        /// Bytes that a short jump goes over, less what aligns and ends a loop.
+        const SHORT: usize = 127 - 15 - 30;
+        let mut bytes = 0;
+        for op in behind {
+            match op.kind {
+                Kind::Close => return Self { innermost: true, short: bytes <= SHORT && !op.is(FAR) },
+                Kind::Open => break,
+                _ => bytes += width::size(op.kind),
+            }
+        }
+        Self::default()
+    }
+}
+
 /// A loop that is being emitted.
 #[derive(Clone, Copy)]
 struct Frame {
@@ -218,7 +244,8 @@ impl Emitter<'_> {
                 let probes = if op.is(BALANCED) { rest.iter().take_while(is_probe).count() } else { 0 };
                 let (probes, behind) = rest.split_at(probes);
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
-                self.open(op, probes, index as u32);
+                let inside = Inside::of(behind);
+                self.open(op, probes, index as u32, inside);
                 rest = behind;
             } else if op.kind == Kind::Probe && op.is(MAYBE) {
                 let guarded = rest.iter().take_while(|op| op.kind == Kind::Mul && op.is(MAYBE)).count();
@@ -288,7 +315,7 @@ impl Emitter<'_> {
                 self.out.a.call(self.stubs.get);
                 self.write(at, RAX);
             }
-            Kind::Open => self.open(op, &[], u32::MAX),
+            Kind::Open => self.open(op, &[], u32::MAX, Inside::default()),
             Kind::Close => self.close(op),
             Kind::Scan => self.scan(op),
             Kind::Move => self.out.shift(op.b),
@@ -389,16 +416,20 @@ impl Emitter<'_> {
         }
     }
 
-    fn open(&mut self, op: &Op, probes: &[Op], index: u32) {
+    fn open(&mut self, op: &Op, probes: &[Op], index: u32, inside: Inside) {
         let end = self.out.a.label();
+        let region = matches!(self.regions.first(), Some(region) if region.open == index);
         if !op.is(ENTERED) {
             self.test(op.at);
-            self.out.a.jcc(Cond::E, end);
+            if inside.short && probes.is_empty() && !region {
+                self.out.a.jcc_short(Cond::E, end);
+            } else {
+                self.out.a.jcc(Cond::E, end);
+            }
         }
         for probe in probes {
             self.operation(probe);
         }
-        let region = matches!(self.regions.first(), Some(region) if region.open == index);
         if region && let Some((first, rest)) = self.regions.split_first() {
             for (home, &register) in first.homes().iter().zip(&HOMES) {
                 self.out.load(register, home.at);
@@ -407,6 +438,9 @@ impl Emitter<'_> {
             self.regions = rest;
         }
         self.out.forget_flags();
+        if inside.innermost && !op.is(ONCE) && self.options.level == Level::Full {
+            self.out.a.align_code(16);
+        }
         let top = self.out.a.here();
         self.frames.push(Frame { top, end, region });
     }
@@ -437,14 +471,14 @@ impl Emitter<'_> {
     fn scan(&mut self, op: &Op) {
         let end = self.out.a.label();
         self.test(op.at);
-        self.out.a.jcc(Cond::E, end);
+        self.out.a.jcc_short(Cond::E, end);
         let stride = self.out.bytes(op.d as i32);
         let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
         if let Some(scanner) = scanner {
             let last = address(RBX).disp(stride.saturating_mul(SCALAR_STEPS));
             self.out.a.lea(RDX, last);
             let step = self.scan_step(op);
-            self.out.a.jcc(Cond::E, end).cmp_rr(RBX, RDX).jcc(Cond::Ne, step);
+            self.out.a.jcc_short(Cond::E, end).cmp_rr(RBX, RDX).jcc(Cond::Ne, step);
             let next = address(RBX).disp(self.out.bytes(op.at) + stride);
             let back = address(RAX).disp(-self.out.bytes(op.at));
             self.out.a.lea(RAX, next).call(scanner).lea(RBX, back);
@@ -461,6 +495,9 @@ impl Emitter<'_> {
 
     /// One step of a scan: sets the zero flag by the next cell.
     fn scan_step(&mut self, op: &Op) -> Label {
+        if self.options.level == Level::Full {
+            self.out.a.align_code(16);
+        }
         let step = self.out.a.here();
         self.out.shift(op.d as i32);
         self.first_touch(op, op.at);

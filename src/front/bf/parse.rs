@@ -18,9 +18,6 @@ pub enum Unmatched {
 /// How far from the base a cell may be named; beyond it plain translation serves.
 const FAR: i32 = 1 << 27;
 
-/// Source bytes between two looks at the room left in the list.
-const BLOCK: usize = 1024;
-
 const COMMENT: u8 = 0;
 const MOTION: u8 = 1;
 const CHANGE: u8 = 2;
@@ -58,75 +55,88 @@ struct Frame {
     unbalanced: bool,
 }
 
+/// How often `byte` stands in `source` from `from` on, eight at a time.
+fn run(source: &[u8], from: usize, byte: u8) -> usize {
+    let same = u64::from_le_bytes([byte; 8]);
+    let mut rest = source.get(from..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let differs = u64::from_le_bytes(*chunk) ^ same;
+        if differs != 0 {
+            let used = source.len() - rest.len() - from;
+            return used + differs.trailing_zeros() as usize / 8;
+        }
+        rest = behind;
+    }
+    let tail = rest.iter().take_while(|&&next| next == byte).count();
+    source.len() - rest.len() - from + tail
+}
+
 /// Reads `source` with deferred motion, or plainly if a distance gets too large.
 pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
-    let mut ops = Vec::with_capacity(operations(source) + BLOCK + 2);
+    let mut ops: Vec<Op> = Vec::with_capacity(source.len() / 8 + 64);
     let mut loops = Vec::new();
     let mut frames: Vec<Frame> = Vec::new();
     ops.push(Op::NOP);
-    // `ops[last]` is the operation being built; its cell, if it is an `Add`.
-    let mut last = 0;
+    // The cell of the last operation, if that is an `Add`.
     let mut cell = i32::MIN;
-    let mut value = 0i32;
-    let mut from = 0u32;
     let mut at = 0i32;
-    for (number, block) in source.chunks(BLOCK).enumerate() {
-        if ops.len() < last + BLOCK + 2 {
-            ops.resize(last + BLOCK + 2, Op::NOP);
+    let mut next = 0;
+    while let Some(&byte) = source.get(next) {
+        let Byte { motion, change, class } = BYTES[byte as usize];
+        let position = next as u32;
+        next += 1;
+        if class == COMMENT {
+            continue;
         }
-        if at.unsigned_abs() > FAR as u32 {
-            return parse_plain(source);
-        }
-        let start = number * BLOCK;
-        for (i, &byte) in block.iter().enumerate() {
-            let Byte { motion, change, class } = BYTES[byte as usize];
-            let position = (start + i) as u32;
-            if class != OTHER {
-                // No branches: runs are short and their ends unpredictable. What
-                // is no change is written to the free place behind.
-                let changes = change != 0;
-                at += motion as i32;
-                let fresh = changes & (at != cell);
-                last += fresh as usize;
-                value = if fresh { 0 } else { value } + change as i32;
-                from = if fresh { position } else { from };
-                cell = if changes { at } else { cell };
-                ops[last + !changes as usize] = Op::new(Kind::Add, at, value, from);
-                continue;
+        if class != OTHER {
+            let count = run(source, next, byte) as i32 + 1;
+            next += count as usize - 1;
+            if class == MOTION {
+                at += motion as i32 * count;
+                if at.unsigned_abs() > FAR as u32 {
+                    return parse_plain(source);
+                }
+            } else if at == cell
+                && let Some(last) = ops.last_mut()
+            {
+                last.b = last.b.wrapping_add(change as i32 * count);
+            } else {
+                ops.push(Op::new(Kind::Add, at, change as i32 * count, position));
+                cell = at;
             }
-            last += 1;
-            cell = i32::MIN;
-            ops[last] = match byte {
-                b'.' => Op::new(Kind::Put, at, 0, position),
-                b',' => Op::new(Kind::Get, at, 0, position),
-                b'[' => {
-                    frames.push(Frame { open: last as u32, unbalanced: false });
-                    loops.push(Loop::NEW);
-                    Op::new(Kind::Open, at, loops.len() as i32 - 1, position)
-                }
-                _ => {
-                    let Some(frame) = frames.pop() else {
-                        return Err(Unmatched::Unexpected(position as usize));
-                    };
-                    let open = &mut ops[frame.open as usize];
-                    let shift = at - open.at;
-                    at = open.at;
-                    let flags = if shift == 0 && !frame.unbalanced { BALANCED } else { 0 };
-                    open.flags = flags;
-                    if flags == 0
-                        && let Some(outer) = frames.last_mut()
-                    {
-                        outer.unbalanced = true;
-                    }
-                    Op { flags, ..Op::new(Kind::Close, at, shift, position) }
-                }
-            };
+            continue;
         }
+        cell = i32::MIN;
+        let op = match byte {
+            b'.' => Op::new(Kind::Put, at, 0, position),
+            b',' => Op::new(Kind::Get, at, 0, position),
+            b'[' => {
+                frames.push(Frame { open: ops.len() as u32, unbalanced: false });
+                loops.push(Loop::NEW);
+                Op::new(Kind::Open, at, loops.len() as i32 - 1, position)
+            }
+            _ => {
+                let Some(frame) = frames.pop() else {
+                    return Err(Unmatched::Unexpected(position as usize));
+                };
+                let open = &mut ops[frame.open as usize];
+                let shift = at - open.at;
+                at = open.at;
+                let flags = if shift == 0 && !frame.unbalanced { BALANCED } else { 0 };
+                open.flags = flags;
+                if flags == 0
+                    && let Some(outer) = frames.last_mut()
+                {
+                    outer.unbalanced = true;
+                }
+                Op { flags, ..Op::new(Kind::Close, at, shift, position) }
+            }
+        };
+        ops.push(op);
     }
     if let Some(frame) = frames.last() {
         return Err(Unmatched::Unclosed(ops[frame.open as usize].c as usize));
     }
-    ops.truncate(last + 1);
     Ok(Ir { ops, loops, start: Reach::NONE, plain: false })
 }
 
@@ -167,19 +177,4 @@ pub(super) fn parse_plain(source: &[u8]) -> Result<Ir, Unmatched> {
         return Err(Unmatched::Unclosed(ops[open as usize].c as usize));
     }
     Ok(Ir { ops, loops: Vec::new(), start: Reach::NONE, plain: true })
-}
-
-/// An upper bound of the operations in `source`: the bytes that begin one.
-fn operations(source: &[u8]) -> usize {
-    let begins = |(&byte, &before): (&u8, &u8)| {
-        let command = (byte == b'+') | (byte == b'-') | (byte == b'.') | (byte == b',');
-        let command = command | (byte == b'[') | (byte == b']');
-        let repeats = (byte == before) & ((byte == b'+') | (byte == b'-'));
-        (command & !repeats) as u8
-    };
-    // Sums of bytes over short pieces, so that the compiler can count in vectors.
-    let rest = source.get(1..).unwrap_or_default();
-    let pieces = rest.chunks(128).zip(source.chunks(128));
-    let count = pieces.map(|(now, before)| now.iter().zip(before).map(begins).sum::<u8>() as usize);
-    count.sum::<usize>() + 1
 }

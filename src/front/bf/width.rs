@@ -238,7 +238,7 @@ impl<'a> Out<'a> {
     }
 }
 
-/// Bytes of code that an operation takes at most, more or less.
+/// Bytes of code that an operation takes at most, what is out of line left out.
 pub(super) const fn size(kind: Kind) -> usize {
     match kind {
         Kind::Nop => 0,
@@ -250,7 +250,7 @@ pub(super) const fn size(kind: Kind) -> usize {
         Kind::PutByte => 10,
         Kind::Get => 24,
         Kind::Open | Kind::Close => 16,
-        Kind::Scan => 72,
+        Kind::Scan => 90,
         Kind::Move => 13,
     }
 }

@@ -1,0 +1,2 @@
+Small letters to capitals until the input ends or a zero comes
+,[>++++[<-------->-]<.[-],]
