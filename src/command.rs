@@ -12,6 +12,7 @@ use getargs::Arg;
 pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod hello;
+pub(crate) mod probe;
 pub(crate) mod ret;
 pub(crate) mod run;
 

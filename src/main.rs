@@ -25,6 +25,7 @@ fn main(mut args: rt::Args) -> u8 {
                 b"call" => command::call::run(Cli::new("call", args)),
                 b"bf" => command::bf::run(Cli::new("bf", args)),
                 b"run" => command::run::run(Cli::new("run", args)),
+                b"probe" => command::probe::run(Cli::new("probe", args)),
                 _ => Err(cli::unknown("command", HELP, word)),
             }
         }
@@ -47,6 +48,7 @@ Commands:
   call         call back into Rust from generated code
   run          run machine code of your own, in hexadecimal or from a file
   bf           compile and run a Brainfuck program
+  probe        tell whether a JIT can work here, how, and if not, why
 
   COMMAND --help    tells about a command
   --help            tells this

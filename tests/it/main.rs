@@ -17,6 +17,8 @@ mod io;
 mod listing;
 mod manual;
 mod matrix;
+mod probe;
+mod probe_forms;
 mod refusal;
 mod ret_call_run;
 mod sandbox;
