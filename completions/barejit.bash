@@ -2,7 +2,7 @@
 _barejit() {
     local words=
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='hello ret call run bf --help --version'
+        words='hello ret call run bf probe --help --version'
     else
         case "${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD - 1]}" in
         hello:--layout) words='listing words' ;;
@@ -22,6 +22,7 @@ _barejit() {
         bf:--map) words='wx rwx dual sealed file' ;;
         bf:--perf) words='map jitdump' ;;
         bf:*) words='-e --cells --eof --tape --opt --stats --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        probe:*) words='--json --strategy --list --bench --quiet --summary --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

@@ -22,6 +22,7 @@ pub(crate) enum Status {
     Refused = 1,
     Usage = 2,
     Faulted = 3,
+    Unusable = 4,
 }
 
 /// What a command answers: nothing, or the status to exit with once it has been

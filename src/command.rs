@@ -13,6 +13,7 @@ pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod chain;
 pub(crate) mod hello;
+pub(crate) mod probe;
 mod relation;
 pub(crate) mod ret;
 pub(crate) mod rpn;

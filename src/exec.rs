@@ -20,6 +20,7 @@
 mod file;
 
 pub use crate::sys::{Guard, PageSize};
+pub use file::{DIRECTORIES, Directory};
 
 use crate::code::{Code, Page};
 use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Settled, Source, linux};
@@ -144,8 +145,18 @@ impl Memory<Writable> {
                 let backing = Backing::Sealed(Some(Self::to_be_sealed(size)?));
                 Ok(Self { region, backing, phase: PhantomData })
             }
-            Strategy::UnlinkedFile => file::first_directory(size, |file| Self::two_views(file, size, guard)),
+            Strategy::UnlinkedFile => {
+                file::first_directory(|directory| Self::obtain_in(directory, size, guard))
+            }
         }
+    }
+
+    /// The same by [`Strategy::UnlinkedFile`], in this directory only.
+    ///
+    /// # Errors
+    /// The syscall that refused.
+    pub fn obtain_in(directory: &Directory, size: PageSize, guard: Guard) -> Result<Self, Error> {
+        Self::two_views(file::nameless(directory, size)?, size, guard)
     }
 
     fn two_views(file: OwnedFd, size: PageSize, guard: Guard) -> Result<Self, Error> {
@@ -454,7 +465,7 @@ impl<F: Function> Symbol<'_, F> {
     /// # Safety
     /// 1. At `address` is machine code of type `F`, mapped and executable for the
     ///    life that the caller gives the symbol.
-    unsafe fn at(address: usize) -> Self {
+    pub unsafe fn at(address: usize) -> Self {
         const { assert!(size_of::<F>() == size_of::<usize>()) }
         // SAFETY: a function pointer is an address (psABI, 3.1.2), and this one
         // is of an `F` by duty 1.

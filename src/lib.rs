@@ -32,6 +32,8 @@ pub mod front;
 #[cfg(feature = "linux")]
 pub mod host;
 #[cfg(feature = "linux")]
+pub mod probe;
+#[cfg(feature = "linux")]
 pub mod run;
 #[cfg(feature = "linux")]
 pub mod sys;

@@ -27,6 +27,7 @@ fn main(mut args: rt::Args) -> u8 {
                 b"chain" => command::chain::run(Cli::new("chain", args)),
                 b"rpn" => command::rpn::run(Cli::new("rpn", args)),
                 b"run" => command::run::run(Cli::new("run", args)),
+                b"probe" => command::probe::run(Cli::new("probe", args)),
                 _ => Err(cli::unknown("command", HELP, word)),
             }
         }
@@ -51,6 +52,7 @@ Commands:
   rpn          print the terms of a relation over floating-point numbers
   run          run machine code of your own, in hexadecimal or from a file
   bf           compile and run a Brainfuck program
+  probe        tell whether a JIT can work here, how, and if not, why
 
   COMMAND --help    tells about a command
   --help            tells this

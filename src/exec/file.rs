@@ -36,23 +36,29 @@ pub(super) fn seal(file: &OwnedFd) -> Result<(), Error> {
     }
 }
 
+/// A directory for nameless files.
+#[derive(Debug)]
+pub struct Directory {
+    path: &'static CStr,
+    name: &'static CStr,
+}
+
+/// Where nameless files are made, in the order in which that is tried.
+pub const DIRECTORIES: [Directory; 3] = [
+    Directory { path: c"/dev/shm", name: c"/dev/shm/.barejit" },
+    Directory { path: c"/tmp", name: c"/tmp/.barejit" },
+    Directory { path: c"/var/tmp", name: c"/var/tmp/.barejit" },
+];
+
 /// What `body` makes of a nameless file in the first directory where it
 /// succeeds: a directory may be missing, full, or mounted noexec.
 ///
 /// # Errors
 /// The last refusal.
-pub(super) fn first_directory<T>(
-    size: PageSize,
-    mut body: impl FnMut(OwnedFd) -> Result<T, Error>,
-) -> Result<T, Error> {
-    permitted(size, "fallocate")?;
+pub(super) fn first_directory<T>(mut body: impl FnMut(&Directory) -> Result<T, Error>) -> Result<T, Error> {
     let mut last = None;
-    for (directory, name) in [
-        (c"/dev/shm", c"/dev/shm/.barejit"),
-        (c"/tmp", c"/tmp/.barejit"),
-        (c"/var/tmp", c"/var/tmp/.barejit"),
-    ] {
-        match nameless(directory, name, size).and_then(&mut body) {
+    for directory in &DIRECTORIES {
+        match body(directory) {
             Ok(made) => return Ok(made),
             Err(error) => last = Some(error),
         }
@@ -62,11 +68,12 @@ pub(super) fn first_directory<T>(
 
 /// A file of this size without a name: never named, or, where the file system
 /// cannot do that, named for a moment.
-fn nameless(directory: &CStr, name: &CStr, size: PageSize) -> Result<OwnedFd, Error> {
-    let file = match linux::open_nameless(directory) {
+pub(super) fn nameless(directory: &Directory, size: PageSize) -> Result<OwnedFd, Error> {
+    permitted(size, "fallocate")?;
+    let file = match linux::open_nameless(directory.path) {
         Err(Error { errno: Errno::EISDIR | Errno::EOPNOTSUPP | Errno::EINVAL, .. }) => {
-            let file = linux::open_new(name)?;
-            linux::unlink(name)?;
+            let file = linux::open_new(directory.name)?;
+            linux::unlink(directory.name)?;
             file
         }
         result => result?,

@@ -1,6 +1,8 @@
 //! The syscalls of barejit, one thin function each, in the order of section 2
 //! of the Linux manual. No other file makes one.
 
+pub mod trial;
+
 use super::sandbox::Instruction;
 use super::signal::{Action, AlternateStack, Disposition, Signal};
 use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region};
@@ -12,7 +14,7 @@ fn named<T>(call: &'static str, result: Result<T, Errno>) -> Result<T, Error> {
 }
 
 /// close(2). The descriptor is gone afterwards, whatever the kernel answers.
-pub(super) fn close(fd: Fd) {
+pub(crate) fn close(fd: Fd) {
     // SAFETY: only an `OwnedFd` closes, and only its own.
     let _ = unsafe { syscall!(Sysno::close, fd.0) };
 }

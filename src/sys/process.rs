@@ -1,5 +1,6 @@
 //! What the kernel told this process at its start.
 
+use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The stack pointer at the first instruction, once the run-time has told it.
@@ -21,27 +22,57 @@ pub enum Auxiliary {
     MinimumSignalStack = 51,
 }
 
+/// What the kernel laid out, word by word: argc and argv up to NULL, the
+/// environment up to NULL, pairs up to AT_NULL.
+struct Words(*const usize);
+
+impl Words {
+    /// From the environment on; `None` if a C library and not `rt` started this
+    /// process.
+    fn environment() -> Option<Self> {
+        let start = START.load(Ordering::Relaxed) as *const usize;
+        if start.is_null() {
+            return None;
+        }
+        let mut words = Self(start);
+        let arguments = words.next();
+        for _ in 0..=arguments {
+            words.next();
+        }
+        Some(words)
+    }
+
+    fn next(&mut self) -> usize {
+        // SAFETY: nobody reads on behind AT_NULL.
+        let word = unsafe { self.0.read() };
+        self.0 = self.0.wrapping_add(1);
+        word
+    }
+}
+
+/// The value of an environment variable; `None` if it is not set.
+pub fn variable(name: &[u8]) -> Option<&'static [u8]> {
+    let mut words = Words::environment()?;
+    loop {
+        let text = words.next() as *const c_char;
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: each is a C string that lives as long as the process.
+        let text = unsafe { CStr::from_ptr(text) }.to_bytes();
+        if let Some(value) = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) {
+            return Some(value);
+        }
+    }
+}
+
 /// The value of an entry of the auxiliary vector; `None` if the kernel gave
 /// none, or a C library and not `rt` started this process.
 pub fn auxiliary(kind: Auxiliary) -> Option<usize> {
-    let mut word = START.load(Ordering::Relaxed) as *const usize;
-    if word.is_null() {
-        return None;
-    }
-    let mut next = || {
-        // SAFETY: `word` is inside what the kernel laid out: argc and its
-        // pointers, the environment up to NULL, pairs up to AT_NULL.
-        let value = unsafe { word.read() };
-        word = word.wrapping_add(1);
-        value
-    };
-    let arguments = next();
-    for _ in 0..=arguments {
-        next();
-    }
-    while next() != 0 {}
+    let mut words = Words::environment()?;
+    while words.next() != 0 {}
     loop {
-        match (next(), next()) {
+        match (words.next(), words.next()) {
             (0, _) => return None,
             (entry, value) if entry == kind as usize => return Some(value),
             _ => {}

@@ -23,6 +23,8 @@ impl Signal {
     pub const SEGV: Self = Self(11);
     /// The polite request to end.
     pub const TERM: Self = Self(15);
+    /// A file that would exceed RLIMIT_FSIZE.
+    pub const XFSZ: Self = Self(25);
     /// A syscall that a filter refuses.
     pub const SYS: Self = Self(31);
 

@@ -19,6 +19,8 @@ mod listing;
 mod manual;
 mod matrix;
 mod native;
+mod probe;
+mod probe_forms;
 mod refusal;
 mod ret_call_run;
 mod rpn;

@@ -1,6 +1,7 @@
 //! Running the executable: plainly, under strace, with a syscall made to fail,
 //! under an emulator. A missing tool is a failure that says how to get it.
 
+pub(crate) mod json;
 pub(crate) mod regime;
 
 use std::{

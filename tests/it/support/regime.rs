@@ -141,3 +141,32 @@ pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
         ],
     );
 }
+
+/// A seccomp filter that answers shmat(2) with SHM_EXEC.
+pub(crate) fn deny_shared_execution(command: &mut Command, answer: Answer) {
+    const FLAGS: u32 = 16 + 2 * 8;
+    const SHM_EXEC: u32 = 0o100_000;
+    filter(
+        command,
+        vec![
+            op(LOAD, 0, 0, NUMBER),
+            op(EQUAL, 0, 3, libc::SYS_shmat as u32),
+            op(LOAD, 0, 0, FLAGS),
+            op(ANY, 0, 1, SHM_EXEC),
+            op(RETURN, 0, 0, answer.value()),
+            op(RETURN, 0, 0, ALLOW),
+        ],
+    );
+}
+
+/// No user in particular, without capabilities: limits that root is exempt from
+/// hold.
+pub(crate) fn nobody(command: &mut Command) {
+    const NOBODY: u32 = 65_534;
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::setgid(NOBODY) }.into())?;
+        // SAFETY: numbers only.
+        checked(unsafe { libc::setuid(NOBODY) }.into())
+    });
+}

@@ -1,0 +1,135 @@
+//! `barejit probe`: can a JIT work here, how, and if not, why?
+
+use crate::cli::{self, Cli, Lossy, Outcome, Status, Word};
+use alloc::ffi::CString;
+use barejit::{
+    host::{self, Output},
+    probe::{self, Out, Request, json, report, summary::Summary},
+    sys::{self, Error, Fd, linux::trial::terminal_width},
+};
+use getargs::Arg;
+
+const HELP: &str = "\
+Usage: barejit probe [OPTION…] [FILE…]
+
+Tries every way into executable memory, each in a process of its own: obtains it,
+runs code, rewrites the code and runs it again. Tells what came of it, why, what to
+do, and what that means for engines that people run. Leaves nothing behind. The
+status is 0 if a JIT can work here without giving W^X up, or with --strategy if that
+one works, and 4 if not.
+
+Options:
+  --json             one line of JSON instead of a table
+  --strategy NAME    try this one alone
+  --list             tell what can be tried, and try nothing
+  --bench            measure what a rewrite costs, too
+  --quiet            print nothing
+  --summary          what the --json lines in the FILEs, of many hosts, say
+                     together; - is standard input
+";
+
+/// What to print.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Table,
+    Json,
+    List,
+    Quiet,
+    Summary,
+}
+
+pub(crate) fn run(mut cli: Cli) -> Outcome {
+    let (mut form, mut request, mut summary) = (Form::Table, Request::default(), Summary::default());
+    let mut files = false;
+    while let Some(argument) = cli.next()? {
+        match argument {
+            Arg::Long(Word(b"help")) => return cli::print(HELP),
+            Arg::Long(Word(b"json")) => form = Form::Json,
+            Arg::Long(Word(b"list")) => form = Form::List,
+            Arg::Long(Word(b"quiet")) => form = Form::Quiet,
+            Arg::Long(Word(b"summary")) => form = Form::Summary,
+            Arg::Long(Word(b"bench")) => request.bench = true,
+            Arg::Long(Word(b"strategy")) => {
+                let name = cli.value()?;
+                let row = probe::find(name);
+                request.only = Some(row.ok_or_else(|| {
+                    cli.usage(format_args!("--strategy: '{}' is in no row of --list", Lossy(name)))
+                })?);
+            }
+            Arg::Positional(Word(file)) if form == Form::Summary => {
+                files = true;
+                summary.read(&contents(file).map_err(|error| {
+                    sys::report(format_args!("probe: {}: {error}", Lossy(file)));
+                    Status::Refused as u8
+                })?);
+            }
+            _ => return Err(cli.unexpected(argument, &[HELP])),
+        }
+    }
+    match form {
+        Form::List => print(&cli, report::list),
+        Form::Summary if !files => Err(cli.usage(format_args!("--summary needs a FILE"))),
+        Form::Summary if summary.hosts() == 0 => {
+            Err(cli.usage(format_args!("--summary: no report in there")))
+        }
+        Form::Summary => print(&cli, |out| summary.print(out)),
+        _ => tell(&cli, form, request),
+    }
+}
+
+/// Probes and prints.
+fn tell(cli: &Cli, form: Form, request: Request) -> Outcome {
+    let report = probe::run(request);
+    match form {
+        Form::Json => print(cli, |out| {
+            json::print(&report, out);
+            out.put("\n");
+        })?,
+        Form::Table => print(cli, |out| report::print(&report, style(), out))?,
+        _ => {}
+    }
+    if report.is_usable(request) { Ok(()) } else { Err(Status::Unusable as u8) }
+}
+
+/// As the terminal and the person behind it want it; <https://no-color.org>.
+fn style() -> report::Style {
+    let terminal = sys::linux::is_terminal(Fd::STDOUT);
+    let set = |name: &[u8]| sys::process::variable(name).is_some_and(|value| !value.is_empty());
+    let dumb = sys::process::variable(b"TERM") == Some(b"dumb");
+    report::Style {
+        colour: terminal && !set(b"NO_COLOR") && !dumb,
+        width: if terminal { terminal_width(Fd::STDOUT) } else { None },
+    }
+}
+
+/// Prints through a buffer.
+fn print(cli: &Cli, body: impl FnOnce(&mut dyn Out)) -> Outcome {
+    let mut buffer = [0; 4096];
+    let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };
+    body(&mut sink);
+    sink.result.and_then(|()| sink.output.flush()).map_err(|error| cli.refused(error))
+}
+
+/// Output that keeps the first refusal, and then nothing.
+struct Sink<'a> {
+    output: Output<'a>,
+    result: Result<(), Error>,
+}
+
+impl Out for Sink<'_> {
+    fn put(&mut self, text: &str) {
+        if self.result.is_ok() {
+            self.result = self.output.write(text.as_bytes());
+        }
+    }
+}
+
+/// The reports in a file.
+fn contents(file: &[u8]) -> Result<alloc::vec::Vec<u8>, Error> {
+    const LIMIT: usize = 256 << 20;
+    if file == b"-" {
+        return host::read_to_end(Fd::STDIN, LIMIT);
+    }
+    let path = CString::new(file).map_err(|_| Error { call: "open", errno: sys::Errno::ENOENT })?;
+    host::read_file(&path, LIMIT)
+}

@@ -1,0 +1,314 @@
+//! The probe: every way into executable memory, tried for real, and what follows
+//! from that for this host.
+//!
+//! ```text
+//! rows ──▶ trial (one process each) ──▶ Outcome ─┐
+//! host (facts, read in a process too) ───────────┴─▶ causes ──▶ engines, advice
+//!                                                       │
+//!                                        report · json · summary
+//! ```
+//!
+//! A [`Report`] is a value of fixed size: nothing here needs the heap, which a
+//! limit may have taken away, but the summary of many hosts. The ways that barejit
+//! itself uses are exec's, tried in `ours`; the others are in `ways` and `elsewhere`. Whether a host *should* allow
+//! any of it is not asked here.
+
+mod causes;
+mod elsewhere;
+mod engines;
+mod host;
+pub mod json;
+mod ours;
+mod out;
+pub mod report;
+mod rows;
+pub mod summary;
+mod trial;
+mod ways;
+
+pub use causes::{Cause, Causes, advice};
+pub use engines::{ENGINES, Engine, Prospect};
+pub use host::{Answer, Fact, Host, Name};
+pub use out::{Out, Text, all};
+pub use rows::{ROWS, Row, Use, find};
+
+use crate::exec::Symbol;
+use crate::sys::Errno;
+use crate::sys::linux::trial::monotonic;
+use core::ptr::NonNull;
+use ours::Ours;
+use rows::Try;
+use trial::{Lab, Orphan, Record};
+use ways::{Scratch, TOKENS};
+
+/// A part of a trial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Memory, or what it is made from, is asked for.
+    Obtain,
+    /// The first code is written.
+    Write,
+    /// The memory is made executable.
+    Protect,
+    /// The first code is called.
+    Run,
+    /// Other code is written in its place.
+    Rewrite,
+    /// That code is called.
+    Rerun,
+}
+
+impl Step {
+    /// All steps, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Obtain, Self::Write, Self::Protect, Self::Run, Self::Rewrite, Self::Rerun];
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Obtain => "obtain",
+            Self::Write => "write",
+            Self::Protect => "protect",
+            Self::Run => "run",
+            Self::Rewrite => "rewrite",
+            Self::Rerun => "rerun",
+        }
+    }
+}
+
+/// What a trial came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The code ran, and so did its rewrite.
+    Works,
+    /// After a rewrite the old code still ran.
+    Stale,
+    /// A call was refused.
+    Denied,
+    /// A signal ended the trial.
+    Killed,
+    /// A call claimed success without effect.
+    Lied,
+    /// This kernel does not know how.
+    Unavailable,
+}
+
+impl Verdict {
+    /// All verdicts, the best first.
+    pub const ALL: [Self; 6] =
+        [Self::Works, Self::Stale, Self::Denied, Self::Killed, Self::Lied, Self::Unavailable];
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Stale => "stale",
+            Self::Denied => "denied",
+            Self::Killed => "killed",
+            Self::Lied => "lied",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// What makes a stale rewrite visible, the cheapest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fresh {
+    /// RX → R → RX on the executable mapping.
+    Reprotect = 1,
+    /// The executable view mapped again at its address.
+    Remap,
+    /// One more executable view.
+    NewView,
+}
+
+impl Fresh {
+    /// All of them, in the order tried.
+    pub const ALL: [Self; 3] = [Self::Reprotect, Self::Remap, Self::NewView];
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reprotect => "rx-r-rx",
+            Self::Remap => "remap",
+            Self::NewView => "new-view",
+        }
+    }
+}
+
+/// What came of one row.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// In a word.
+    pub verdict: Verdict,
+    /// Where it ended; `None` if it works.
+    pub step: Option<Step>,
+    /// The call that was refused, or nothing.
+    pub call: &'static str,
+    /// The refusal; 0 is a success without effect.
+    pub errno: Option<Errno>,
+    /// The signal that ended it.
+    pub signal: Option<u8>,
+    /// What makes a rewrite visible, if it was not at once.
+    pub fresh_after: Option<Fresh>,
+    /// What one rewrite costs, in nanoseconds, if that was asked.
+    pub repatch_ns: Option<u64>,
+}
+
+impl Outcome {
+    /// Whether code can be run this way, and be replaced.
+    pub fn works(&self) -> bool {
+        self.verdict == Verdict::Works
+    }
+}
+
+/// What to find out.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Request {
+    /// This row alone.
+    pub only: Option<usize>,
+    /// What a rewrite costs, too.
+    pub bench: bool,
+}
+
+/// Everything that was found out.
+#[derive(Debug)]
+pub struct Report {
+    /// About the machine, the kernel and what limits this process.
+    pub host: &'static Host,
+    /// One outcome a row; `None` if it was not tried.
+    pub outcomes: [Option<Outcome>; ROWS.len()],
+    /// Why rows fail.
+    pub causes: Causes,
+}
+
+impl Report {
+    /// The outcome of the row at this place in [`ROWS`], if it was tried.
+    pub fn outcome(&self, row: usize) -> Option<&Outcome> {
+        self.outcomes[row].as_ref()
+    }
+
+    /// The rows that were tried, and those of them that work, a bit each.
+    pub fn sets(&self) -> (u32, u32) {
+        let (mut tried, mut works) = (0, 0);
+        for (row, outcome) in self.outcomes.iter().enumerate() {
+            tried |= u32::from(outcome.is_some()) << row;
+            works |= u32::from(outcome.is_some_and(|outcome| outcome.works())) << row;
+        }
+        (tried, works)
+    }
+
+    /// Whether every row was tried.
+    pub fn is_complete(&self) -> bool {
+        self.outcomes.iter().all(Option::is_some)
+    }
+
+    /// Rows that were tried, with their outcomes.
+    pub fn tried(&self) -> impl Iterator<Item = (&'static Row, &Outcome)> {
+        ROWS.iter().zip(&self.outcomes).filter_map(|(row, outcome)| Some((row, outcome.as_ref()?)))
+    }
+
+    /// Whether a JIT can work here without giving up W^X. Of a single row: whether
+    /// that works.
+    pub fn is_usable(&self, request: Request) -> bool {
+        let counts = |row: &Row| request.only.is_some() || row.purpose == Use::Wx;
+        self.tried().any(|(row, outcome)| outcome.works() && counts(row))
+    }
+}
+
+/// Tries everything that `request` asks for.
+pub fn run(request: Request) -> Report {
+    let mut lab = Lab::new();
+    let host = host::gather(&mut lab);
+    let mut outcomes = [None; ROWS.len()];
+    for (i, row) in ROWS.iter().enumerate() {
+        if request.only.is_none_or(|only| only == i) {
+            outcomes[i] = Some(attempt(&mut lab, row, request.bench));
+        }
+    }
+    host.confined = lab.confined();
+    let mut report = Report { host, outcomes, causes: Causes::default() };
+    causes::infer(&mut report);
+    report
+}
+
+fn attempt(lab: &mut Lab, row: &Row, bench: bool) -> Outcome {
+    // What has a name for a moment must live to take it back.
+    let orphan = match row.way {
+        Try::Ours(Ours::In(_)) => Orphan::Finishes,
+        Try::Here(_) if row.name() == "sysv-shm" => Orphan::Finishes,
+        _ => Orphan::Dies,
+    };
+    let (record, end) = lab.run(orphan, &mut |record| match row.way {
+        Try::Ours(ours) => ours.attempt(record, bench),
+        Try::Here(way) => here(record, way, bench),
+        Try::Elsewhere(way) => way.attempt(record),
+    });
+    let mut outcome = record.judge(end, TOKENS);
+    if row.purpose == Use::Control && outcome.verdict == Verdict::Lied && outcome.step == Some(Step::Run) {
+        // A page that nobody made executable promised nothing.
+        outcome.verdict = Verdict::Denied;
+    }
+    outcome
+}
+
+/// The whole of a trial that is not ours. In the trial's process.
+fn here(record: &Record, way: ways::Way, bench: bool) {
+    record.enter(Step::Obtain);
+    let mut scratch = Scratch::new();
+    let mut place = way.take(record, &mut scratch);
+    record.enter(Step::Run);
+    // SAFETY: (1) the way has put the stub there.
+    record.token(0, unsafe { call(place.run) });
+    record.enter(Step::Rewrite);
+    place.rewrite(record, TOKENS[1]);
+    record.enter(Step::Rerun);
+    // SAFETY: (1) as above.
+    let token = unsafe { call(place.run) };
+    record.token(1, token);
+    record.finish();
+    if token == TOKENS[0] {
+        freshen(record, &mut place);
+    }
+    timed(record, bench, &mut |token| place.rewrite(record, token));
+}
+
+/// Tries what may make the rewrite visible, in order.
+fn freshen(record: &Record, place: &mut ways::Place) {
+    for fresh in Fresh::ALL {
+        // SAFETY: (1) the place still shows the stub.
+        if place.refresh(fresh) && unsafe { call(place.run) } == TOKENS[1] {
+            return record.freshened(fresh);
+        }
+    }
+}
+
+/// Times rewrites, until there are enough of them or a millisecond is over.
+#[inline(never)]
+fn timed(record: &Record, bench: bool, rewrite: &mut dyn FnMut(u32)) {
+    const BATCH: u64 = 64;
+    if !bench {
+        return;
+    }
+    let start = monotonic();
+    let (mut done, mut elapsed) = (0, 0);
+    while elapsed < 1_000_000 && done < 64 * BATCH {
+        for i in 0..BATCH {
+            rewrite(TOKENS[i as usize % 2]);
+        }
+        done += BATCH;
+        elapsed = monotonic().wrapping_sub(start);
+    }
+    record.cost((elapsed / done).max(1));
+}
+
+/// Calls the stub.
+///
+/// # Safety
+/// 1. At `code` is the stub, or memory that faults; a fault is the trial's end.
+#[inline(never)]
+unsafe fn call(code: NonNull<u8>) -> u32 {
+    // SAFETY: (1) duty 1 of the caller.
+    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(code.as_ptr() as usize) };
+    function()
+}

@@ -1,0 +1,444 @@
+//! Why rows fail: causes, each with the evidence that it rests on, and what a
+//! person can do. No cause is named without evidence; a failure that none explains
+//! is said to be unexplained.
+
+use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name, canary_name};
+use super::out::{Out, Text, all, contains, number};
+use super::report::{ending, errno_name};
+use super::rows::{COUNT, place, set};
+use super::{Fresh, Outcome, ROWS, Report, Use, Verdict};
+use crate::sys::Errno;
+use crate::sys::signal::Signal;
+
+/// A reason why rows fail.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// What shows that it holds.
+    pub evidence: Text<200>,
+}
+
+/// All causes that hold.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Causes {
+    list: [Option<Cause>; 20],
+}
+
+impl Causes {
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = &Cause> {
+        self.list.iter().flatten()
+    }
+
+    /// Whether this one holds.
+    pub fn holds(&self, name: &str) -> bool {
+        self.iter().any(|cause| cause.name == name)
+    }
+}
+
+/// Where causes are collected, with what they are inferred from.
+struct Inference<'a> {
+    host: &'a Host,
+    outcomes: &'a [Option<Outcome>; COUNT],
+    causes: Causes,
+}
+
+/// Rows that test memory in which no file system has a say.
+const MEMORY: u32 = set(&[
+    "anon-wx",
+    "anon-repatch",
+    "reserve-commit",
+    "pkey-mprotect",
+    "mremap-rx-to-rw",
+    "mremap-rw-to-rx",
+    "anon-rwx",
+    "brk",
+    "bss",
+    "stack",
+]);
+/// Rows that a level of vm.memfd_noexec denies.
+const PROGRAMS: u32 = set(&["memfd-dual-exec", "execveat-memfd"]);
+/// Rows that use a file in one of [`DIRECTORIES`], in that order.
+const FILES: [usize; 4] =
+    [place("tmp-dual"), place("shm-dual"), place("vartmp-dual"), place("otmpfile-dual")];
+const PTRACE: u32 = set(&["ptrace-poke"]);
+const CONTROL: u32 = set(&["control"]);
+const ALL: u32 = u32::MAX;
+
+impl Inference<'_> {
+    /// The first of the `rows` whose outcome `is` what is looked for.
+    #[inline(never)]
+    fn first(&self, rows: u32, is: &dyn Fn(&Outcome) -> bool) -> Option<usize> {
+        (0..COUNT).find(|row| rows >> row & 1 != 0 && self.outcomes[*row].as_ref().is_some_and(is))
+    }
+
+    #[inline(never)]
+    fn refused(&self, rows: u32, errno: Errno) -> Option<usize> {
+        self.first(rows, &|outcome| outcome.errno == Some(errno))
+    }
+
+    /// Notes a cause and its evidence: a text with a value behind it, and a row
+    /// that shows it.
+    fn add(&mut self, name: &'static str, evidence: &str, value: &str, row: Option<usize>) {
+        let Some(place) = self.causes.list.iter_mut().find(|place| place.is_none()) else { return };
+        let text = &mut place.insert(Cause { name, evidence: Text::EMPTY }).evidence;
+        all(text, &[evidence, value]);
+        if let Some(row) = row
+            && let Some(outcome) = &self.outcomes[row]
+        {
+            let separator = if text.is_empty() { "" } else { "; " };
+            all(text, &[separator, ROWS[row].name(), ": "]);
+            ending(outcome, text);
+        }
+    }
+
+    /// The same with a fact for the value.
+    #[inline(never)]
+    fn add_level(&mut self, name: &'static str, evidence: &str, fact: Fact, row: Option<usize>) {
+        self.add(name, evidence, number(self.host.level(fact)).text(), row);
+    }
+
+    /// MDWE, SELinux, PaX, an execution domain.
+    fn policies(&mut self) {
+        let host = self.host;
+        let mdwe = host.level(Fact::Mdwe);
+        let eacces = self.refused(MEMORY, Errno::EACCES);
+        if mdwe & 1 != 0 {
+            self.add_level("mdwe", "prctl(PR_GET_MDWE) = ", Fact::Mdwe, eacces);
+        }
+        // A canary that came through means that no filter answered for the
+        // kernel.
+        let unfiltered = host.canaries[1] == Answer::Kernel;
+        let context = host.name(Name::Context);
+        let labelled = context.bytes().filter(|byte| *byte == b':').count() >= 3;
+        if mdwe == 0
+            && unfiltered
+            && labelled
+            && host.fact(Fact::SelinuxEnforce) != Some(0)
+            && eacces.is_some()
+        {
+            self.add("selinux", "no MDWE, no filter, security context ", context, eacces);
+        }
+        let denied = self.first(MEMORY, &|outcome| outcome.verdict == Verdict::Denied);
+        let pax = host.name(Name::Pax);
+        if contains(pax.as_bytes(), "M") && denied.is_some() {
+            self.add("pax", "PaX: ", pax, denied);
+        }
+        if host.level(Fact::Personality) & 0x0040_0000 != 0 {
+            let control = self.first(CONTROL, &Outcome::works);
+            self.add_level("read-implies-exec", "personality = ", Fact::Personality, control);
+        }
+    }
+
+    fn seccomp(&mut self) {
+        let host = self.host;
+        // Under qemu-user the field is the host's, and canaries do not reach it.
+        let mode = host.fact(Fact::Seccomp);
+        if !matches!(mode, None | Some(2)) {
+            return;
+        }
+        let answered = |answer: &Answer| !matches!(answer, Answer::Unknown | Answer::Kernel);
+        let killed = self.first(ALL, &|outcome| outcome.signal == Some(Signal::SYS.number()));
+        // What needs no privilege and is not about memory is refused with EPERM
+        // by filters alone.
+        let harmless = ["personality", "memfd_create", "execveat", "shmget"];
+        let denied = self
+            .first(ALL, &|outcome| outcome.errno == Some(Errno::EPERM) && harmless.contains(&outcome.call));
+        let row = killed.or(denied.filter(|_| mode.is_some()));
+        if row.is_none() && !host.canaries.iter().any(answered) {
+            return;
+        }
+        let mut evidence = Text::<200>::EMPTY;
+        evidence.put(if mode.is_some() { "Seccomp: 2" } else { "Seccomp: unknown" });
+        // Calls with the same answer share a clause.
+        for (i, answer) in host.canaries.iter().enumerate() {
+            if !answered(answer) || host.canaries[..i].contains(answer) {
+                continue;
+            }
+            let mut word = "; invalid ";
+            for (which, other) in host.canaries.iter().enumerate() {
+                if other == answer {
+                    all(&mut evidence, &[word, canary_name(which)]);
+                    word = ", ";
+                }
+            }
+            match *answer {
+                Answer::Errno(errno) => all(&mut evidence, &[" answer ", errno_name(errno), ", not EINVAL"]),
+                Answer::Success => evidence.put(" claim success"),
+                Answer::Trap => evidence.put(" raise SIGSYS"),
+                _ => evidence.put(" are killed by SIGSYS"),
+            }
+        }
+        self.add("seccomp", evidence.text(), "", row);
+    }
+
+    /// Files and limits.
+    fn places(&mut self) {
+        let host = self.host;
+        for ((path, flags), row) in DIRECTORIES.split(' ').zip(host.directories).zip(FILES) {
+            let flags = flags.unwrap_or(0);
+            let denied = self.outcomes[row].is_some_and(|outcome| outcome.verdict == Verdict::Denied);
+            if denied && flags & Host::NOEXEC != 0 {
+                self.add("noexec", "mounted noexec: ", path, Some(row));
+            } else if denied && flags & Host::READ_ONLY != 0 {
+                self.add("read-only", "mounted read-only: ", path, Some(row));
+            }
+        }
+        let row = self.refused(PROGRAMS, Errno::EACCES);
+        if host.level(Fact::MemfdNoexec) > 0 && row.is_some() {
+            self.add_level("memfd_noexec", "vm.memfd_noexec = ", Fact::MemfdNoexec, row);
+        }
+        for (i, (name, soft)) in LIMITS.split(' ').zip(host.limits).enumerate() {
+            let Some(soft) = soft else { continue };
+            let row = match i {
+                0 | 1 => self.refused(ALL, Errno::ENOMEM),
+                2 => self.first(ALL, &|outcome| {
+                    outcome.signal == Some(Signal::XFSZ.number()) || outcome.errno == Some(Errno::EFBIG)
+                }),
+                _ => None,
+            };
+            let forked = i == 3 && host.confined.is_some_and(|error| error.errno == Errno::EAGAIN);
+            if row.is_some() || forked {
+                let mut evidence = Text::<40>::EMPTY;
+                all(&mut evidence, &["RLIMIT_", name, " = ", number(soft).text()]);
+                let more = if forked { "; fork: EAGAIN" } else { "" };
+                self.add("limits", evidence.text(), more, row);
+            }
+        }
+    }
+
+    fn emulators(&mut self) {
+        let host = self.host;
+        let row = self.first(ALL, &|outcome| {
+            matches!(outcome.verdict, Verdict::Stale | Verdict::Lied | Verdict::Unavailable)
+        });
+        if row.is_none() {
+            return;
+        }
+        let (release, processor) = (host.name(Name::Release), host.name(Name::Processor));
+        for (is, name, evidence, value) in [
+            (
+                host.name(Name::Hypervisor) == "TCGTCGTCGTCG",
+                "qemu",
+                "CPUID leaf 0x40000000 says ",
+                "TCGTCGTCGTCG",
+            ),
+            (host.level(Fact::Valgrind) != 0, "valgrind", "valgrind answers its client request", ""),
+            (host.level(Fact::Gvisor) != 0, "gvisor", "a kernel log that names gVisor, release ", release),
+            (contains(release.as_bytes(), "Microsoft"), "wsl1", "release ", release),
+            (contains(processor.as_bytes(), "VirtualApple"), "rosetta", "processor ", processor),
+        ] {
+            if is {
+                self.add(name, evidence, value, row);
+            }
+        }
+    }
+
+    /// Debugging and forking.
+    fn processes(&mut self) {
+        let host = self.host;
+        let row = self.refused(PTRACE, Errno::EPERM);
+        if row.is_some() && host.level(Fact::PtraceScope) > 1 {
+            self.add_level("yama", "kernel.yama.ptrace_scope = ", Fact::PtraceScope, row);
+        }
+        if row.is_some() && host.level(Fact::Tracer) != 0 {
+            self.add_level("tracer", "TracerPid: ", Fact::Tracer, row);
+        }
+        if let Some(error) = host.confined
+            && !self.causes.holds("limits")
+        {
+            let mut evidence = Text::<80>::EMPTY;
+            all(&mut evidence, &["trials ran in one process, for ", error.call, " answers "]);
+            self.add("confined", evidence.text(), errno_name(error.errno), None);
+        }
+    }
+
+    /// A failure that nothing explains.
+    fn rest(&mut self) {
+        let row = self.first(!(PTRACE | CONTROL), &|outcome| {
+            matches!(outcome.verdict, Verdict::Denied | Verdict::Killed | Verdict::Lied)
+        });
+        if row.is_some() && self.causes.iter().next().is_none() {
+            self.add("unknown", "", "", row);
+        }
+    }
+}
+
+/// Fills in why.
+pub(super) fn infer(report: &mut Report) {
+    let mut inference =
+        Inference { host: report.host, outcomes: &report.outcomes, causes: Causes::default() };
+    inference.policies();
+    inference.seccomp();
+    inference.places();
+    inference.emulators();
+    inference.processes();
+    inference.rest();
+    report.causes = inference.causes;
+}
+
+/// W^X rows in the order in which a JIT should want them: no mapping writable and
+/// executable at once, cheap to rewrite, and coherent everywhere. The others
+/// follow in the order of the table.
+const PREFERENCE: [usize; 9] = [
+    place("anon-wx"),
+    place("memfd-dual"),
+    place("memfd-dual-exec"),
+    place("memfd-sealed"),
+    place("tmp-dual"),
+    place("shm-dual"),
+    place("vartmp-dual"),
+    place("otmpfile-dual"),
+    place("mremap-rx-to-rw"),
+];
+
+/// What lifts a cause: `cause=remedy`, and a newline after each.
+const REMEDIES: &str = "\
+mdwe=MemoryDenyWriteExecute=no in the systemd unit
+seccomp=a seccomp profile that lets PROT_EXEC pass
+selinux=execmem for this domain
+pax=paxctl -m on the executable
+noexec=a mount with exec
+read-only=a writable mount
+memfd_noexec=sysctl vm.memfd_noexec=0
+limits=higher limits
+";
+
+/// Says what to do, in a sentence.
+pub fn advice(report: &Report, out: &mut dyn Out) {
+    let first = |purpose: Use, is: &dyn Fn(&Outcome) -> bool| {
+        let is = |row: &usize| ROWS[*row].purpose == purpose && report.outcome(*row).is_some_and(is);
+        PREFERENCE.into_iter().chain(0..COUNT).find(is)
+    };
+    let best = first(Use::Wx, &Outcome::works);
+    let stale = first(Use::Wx, &|outcome| outcome.fresh_after.is_some());
+    let fresh = stale.and_then(|row| report.outcome(row)?.fresh_after).map_or("", Fresh::name);
+    let bare = first(Use::Unprotected, &Outcome::works);
+    match (best, stale, bare) {
+        (Some(row), ..) => all(out, &["use ", ROWS[row].name()]),
+        (_, Some(row), _) => {
+            all(out, &["use ", ROWS[row].name(), " and make every rewrite visible by ", fresh]);
+        }
+        (.., Some(row)) => all(out, &["only ", ROWS[row].name(), " works, which gives W^X up"]),
+        _ => out.put("no way is left for a JIT: interpret"),
+    }
+    if let (Some(_), Some(row)) = (best, stale) {
+        all(out, &["; after a rewrite ", ROWS[row].name(), " runs old code until ", fresh]);
+    }
+    if best == Some(PREFERENCE[0]) {
+        if report.outcome(PREFERENCE[1]).is_some_and(Outcome::works) {
+            all(out, &["; ", ROWS[PREFERENCE[1]].name(), " where rewrites must be cheap"]);
+        }
+        return;
+    }
+    let mut word = "; to have more: ";
+    for line in REMEDIES.lines() {
+        let (cause, remedy) = line.split_once('=').unwrap_or_default();
+        if report.causes.holds(cause) {
+            all(out, &[word, remedy]);
+            word = ", ";
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Request, Step, host};
+    use super::*;
+    use std::boxed::Box;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    fn ended(verdict: Verdict, step: Step, errno: Option<Errno>) -> Outcome {
+        let (call, signal, fresh_after, repatch_ns) = ("mprotect", None, None, None);
+        Outcome { verdict, step: Some(step), call, errno, signal, fresh_after, repatch_ns }
+    }
+
+    /// What is inferred from facts, if all rows but these work.
+    fn inferred(told: impl FnOnce(&mut Host), rows: &[(&str, Outcome)]) -> (Vec<String>, String) {
+        let mut host = Host::default();
+        host.canaries = [Answer::Kernel; host::CANARIES];
+        told(&mut host);
+        let works = Outcome { verdict: Verdict::Works, step: None, ..ended(Verdict::Works, Step::Run, None) };
+        let mut report = Report {
+            host: Box::leak(Box::new(host)),
+            outcomes: [Some(works); COUNT],
+            causes: Causes::default(),
+        };
+        for (name, outcome) in rows {
+            report.outcomes[place(name)] = Some(*outcome);
+        }
+        infer(&mut report);
+        assert!(report.is_usable(Request::default()));
+        let mut text = Text::<250>::EMPTY;
+        advice(&report, &mut text);
+        let causes = report.causes.iter();
+        (
+            causes.map(|cause| [cause.name, ": ", cause.evidence.text()].concat()).collect(),
+            text.text().to_string(),
+        )
+    }
+
+    fn eacces() -> [(&'static str, Outcome); 1] {
+        [("anon-wx", ended(Verdict::Denied, Step::Protect, Some(Errno::EACCES)))]
+    }
+
+    #[test]
+    fn selinux_needs_a_label_and_nobody_else() {
+        let label = |host: &mut Host| host.call(Name::Context, b"system_u:system_r:container_t:s0");
+        let (causes, advice) = inferred(label, &eacces());
+        assert_eq!(
+            causes,
+            ["selinux: no MDWE, no filter, security context system_u:system_r:container_t:s0; \
+              anon-wx: EACCES at protect (mprotect)"]
+        );
+        assert_eq!(advice, "use memfd-dual; to have more: execmem for this domain");
+        assert!(inferred(label, &[]).0.is_empty());
+        let permissive = |host: &mut Host| {
+            label(host);
+            host.tell(Fact::SelinuxEnforce, Some(0));
+        };
+        assert!(inferred(permissive, &eacces()).0[0].starts_with("unknown: anon-wx: EACCES"));
+        let mdwe = |host: &mut Host| {
+            label(host);
+            host.tell(Fact::Mdwe, Some(1));
+        };
+        let (causes, _) = inferred(mdwe, &eacces());
+        assert_eq!(causes.len(), 1);
+        assert!(causes[0].starts_with("mdwe: prctl(PR_GET_MDWE) = 1; anon-wx"));
+    }
+
+    #[test]
+    fn pax_needs_its_line() {
+        let pax = |host: &mut Host| host.call(Name::Pax, b"PeMRs");
+        assert_eq!(inferred(pax, &eacces()).0, ["pax: PaX: PeMRs; anon-wx: EACCES at protect (mprotect)"]);
+        assert!(inferred(pax, &[]).0.is_empty());
+        assert!(inferred(|host| host.call(Name::Pax, b"Pemrs"), &eacces()).0[0].starts_with("unknown"));
+    }
+
+    #[test]
+    fn emulators_need_their_names_and_a_row_that_is_odd() {
+        let stale = [("memfd-dual", ended(Verdict::Stale, Step::Rerun, None))];
+        for (name, text, cause) in [
+            (Name::Release, &b"4.4.0-19041-Microsoft"[..], "wsl1"),
+            (Name::Processor, b"VirtualApple @ 2.50GHz", "rosetta"),
+            (Name::Hypervisor, b"TCGTCGTCGTCG", "qemu"),
+        ] {
+            let (causes, _) = inferred(|host| host.call(name, text), &stale);
+            assert_eq!(causes.len(), 1);
+            assert!(causes[0].starts_with(cause) && causes[0].contains("; memfd-dual: stale at rerun"));
+            assert!(inferred(|host| host.call(name, text), &[]).0.is_empty());
+        }
+        let wsl2 = |host: &mut Host| host.call(Name::Release, b"5.15.90.1-microsoft-standard-WSL2");
+        assert!(inferred(wsl2, &stale).0.is_empty());
+    }
+
+    #[test]
+    fn a_control_that_runs_is_explained_by_the_personality() {
+        let persona = |host: &mut Host| host.tell(Fact::Personality, Some(0x0040_0000));
+        let (causes, _) = inferred(persona, &[]);
+        assert_eq!(causes.len(), 1);
+        assert!(causes[0].starts_with("read-implies-exec: personality = 4194304; control: works"));
+    }
+}

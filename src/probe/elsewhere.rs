@@ -1,0 +1,153 @@
+//! Ways whose code runs in another process: it is not a JIT that they could serve,
+//! but they show what a host lets pass.
+
+use super::Step;
+use super::trial::{self, Record};
+use super::ways::{RX, TOKENS, code, keep, page};
+use crate::asm::{Asm, Baked, EAX, EDI};
+use crate::bake;
+use crate::code::Hole;
+use crate::sys::linux as base;
+use crate::sys::linux::trial::{self as linux, Wait};
+use crate::sys::signal::Signal;
+use core::ptr::NonNull;
+
+/// Ways whose code runs in another process: the whole trial is theirs.
+#[derive(Clone, Copy)]
+pub(super) enum Elsewhere {
+    PtracePoke,
+    ExecveatMemfd,
+}
+
+impl Elsewhere {
+    pub(super) fn attempt(self, record: &Record) {
+        match self {
+            Self::PtracePoke => ptrace_poke(record),
+            Self::ExecveatMemfd => execveat_memfd(record),
+        }
+    }
+}
+
+const PTRACE_TRACEME: u32 = 0;
+const PTRACE_POKEDATA: u32 = 5;
+const PTRACE_CONT: u32 = 7;
+const SIGSTOP: i32 = 19;
+
+/// A debugger's way: a process of the trial's own has an executable page and
+/// the trial pokes code into it.
+fn ptrace_poke(record: &Record) {
+    let page = page(record, RX);
+    let Some(tracee) = record.need(trial::companion(record)) else { traced(record, page) };
+    for (run, token) in TOKENS.into_iter().enumerate() {
+        match record.need(linux::wait(tracee)) {
+            Wait::Stopped(SIGSTOP) => {}
+            other => return ended(record, other),
+        }
+        record.enter([Step::Write, Step::Rewrite][run]);
+        let code = u128::from_le_bytes(code(token));
+        for (i, word) in [code as u64, (code >> 64) as u64].into_iter().enumerate() {
+            // SAFETY: (1) the child is stopped for the trial, and the page is
+            // its own copy.
+            let poked =
+                unsafe { linux::ptrace(PTRACE_POKEDATA, Some(tracee), page.as_ptr() as usize + 8 * i, word) };
+            record.need(poked);
+        }
+        // SAFETY: (1) as above.
+        record.need(unsafe { linux::ptrace(PTRACE_CONT, Some(tracee), 0, 0) });
+    }
+    ended(record, record.need(linux::wait(tracee)));
+}
+
+/// The process that is poked.
+fn traced(record: &Record, page: NonNull<u8>) -> ! {
+    // SAFETY: (1) TRACEME takes nothing.
+    record.need(unsafe { linux::ptrace(PTRACE_TRACEME, None, 0, 0) });
+    for (run, step) in [Step::Run, Step::Rerun].into_iter().enumerate() {
+        record.need(base::kill_self(Signal::new(SIGSTOP as u8)));
+        record.enter(step);
+        // SAFETY: (1) the trial has put the stub there by now.
+        record.token(run, unsafe { super::call(page) });
+    }
+    trial::end()
+}
+
+/// The end of a process of the trial's own. If it was refused, the record has it
+/// and the trial does not claim to be through.
+fn ended(record: &Record, how: Wait) {
+    match how {
+        Wait::Exited(0) if !record.is_refused() && !record.is_signalled() => {}
+        Wait::Exited(_) => trial::end(),
+        Wait::Killed(signal) | Wait::Stopped(signal) => {
+            record.signal(signal, 0);
+            trial::end()
+        }
+    }
+}
+
+const SYS_EXIT_GROUP: i64 = 231;
+
+/// A whole executable, one segment of code behind its headers (elf(5)), that
+/// exits with a token's low byte.
+const fn image(a: &mut Asm<'_>) -> Hole<4> {
+    const BASE: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    const SIZE: u64 = HEADERS + 12;
+    // e_ident, e_type EXEC and e_machine x86-64 with e_version, e_entry,
+    // e_phoff, e_shoff, e_flags with e_ehsize and e_phentsize, e_phnum; then
+    // p_type LOAD with p_flags R X, p_offset, p_vaddr, p_paddr, p_filesz,
+    // p_memsz, p_align.
+    let words: [u64; 15] = [
+        0x0001_0102_464C_457F,
+        0,
+        0x1_003E_0002,
+        BASE + HEADERS,
+        64,
+        0,
+        64 << 32 | 56 << 48,
+        1,
+        5 << 32 | 1,
+        0,
+        BASE,
+        BASE,
+        SIZE,
+        SIZE,
+        4096,
+    ];
+    let mut i = 0;
+    while i < words.len() {
+        a.bytes(&words[i].to_le_bytes());
+        i += 1;
+    }
+    a.mov_ri(EDI, 0);
+    let hole = a.hole();
+    a.mov_ri(EAX, SYS_EXIT_GROUP).syscall();
+    hole
+}
+
+const IMAGE: Baked<132, Hole<4>> = bake!(image);
+
+/// A file in memory run as a program of its own.
+fn execveat_memfd(record: &Record) {
+    let file = keep(record, base::memfd_create(c"barejit-probe", 0));
+    let mut image = IMAGE.bytes;
+    let steps = [[Step::Write, Step::Run], [Step::Rewrite, Step::Rerun]];
+    for (run, [write, start]) in steps.into_iter().enumerate() {
+        record.enter(write);
+        IMAGE.with.fill(&mut image, (TOKENS[run] & 0xFF).to_le_bytes());
+        record.need(linux::pwrite(file, &image, 0));
+        record.enter(start);
+        let Some(program) = record.need(trial::companion(record)) else {
+            record.refuse(linux::execveat(file))
+        };
+        match record.need(linux::wait(program)) {
+            Wait::Exited(status) if !record.is_refused() && !record.is_signalled() => {
+                let token = TOKENS.into_iter().find(|token| token & 0xFF == status as u32);
+                record.token(run, token.unwrap_or(0));
+            }
+            other => {
+                ended(record, other);
+                trial::end()
+            }
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! Facts about the host: what the kernel, the processor and the limits of this
+//! process say about themselves. Nothing here is a judgement.
+//!
+//! A filter may kill whoever asks, so every question is a trial of its own.
+//! Emulators forward some questions to the host underneath; causes knows which answers to
+//! believe.
+
+use super::out::{Text, contains};
+use super::trial::{self, Lab, Orphan, Record};
+use crate::sys::linux::trial as linux;
+use crate::sys::{self, Errno, Error, linux as base};
+use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
+use core::cell::UnsafeCell;
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// Directories in which files could hold code, a blank between each two.
+pub(super) const DIRECTORIES: &str = "/tmp /dev/shm /var/tmp .";
+
+/// The limits that are asked for, without `RLIMIT_`.
+pub(super) const LIMITS: &str = "AS DATA FSIZE NPROC";
+
+/// A fact that is a number; `None` is what nobody told. In the order of `FACTS`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fact {
+    /// Whether the processor and the kernel have protection keys.
+    Pku,
+    /// Whether the processor has shadow stacks.
+    Shstk,
+    /// prctl(PR_GET_MDWE).
+    Mdwe,
+    /// `Seccomp:` of the process: 2 is a filter.
+    Seccomp,
+    /// How many filters.
+    SeccompFilters,
+    /// Whether privileges cannot be gained.
+    NoNewPrivs,
+    /// Who traces this process; 0 is nobody.
+    Tracer,
+    /// Whether SELinux enforces its policy.
+    SelinuxEnforce,
+    /// The execution domain: personality(2).
+    Personality,
+    /// vm.max_map_count
+    MaxMapCount,
+    /// vm.memfd_noexec
+    MemfdNoexec,
+    /// kernel.yama.ptrace_scope
+    PtraceScope,
+    /// How many valgrinds this runs on.
+    Valgrind,
+    /// Whether the kernel's log is gVisor's.
+    Gvisor,
+}
+
+/// What JSON calls the facts, a blank between each two.
+pub(super) const FACTS: &str = "pku shstk mdwe seccomp seccomp_filters no_new_privs tracer selinux_enforce \
+    personality max_map_count memfd_noexec ptrace_scope valgrind gvisor";
+
+/// A fact that is a text; an empty one is what nobody told. In the order of
+/// `NAMES`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Name {
+    /// Of the host in the network.
+    Node,
+    /// The kernel's release.
+    Release,
+    /// How that was built.
+    Version,
+    /// The processor's architecture.
+    Machine,
+    /// The processor's name for itself.
+    Processor,
+    /// The hypervisor's or the emulator's.
+    Hypervisor,
+    /// The process's numbers, from the outermost namespace inwards.
+    Nspid,
+    /// Its effective capabilities.
+    CapEff,
+    /// The flags of PaX.
+    Pax,
+    /// The security context.
+    Context,
+}
+
+/// What JSON calls the names, a blank between each two.
+pub(super) const NAMES: &str = "node release version machine processor hypervisor nspid cap_eff pax context";
+
+/// What is known about a host.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Host {
+    pub(super) names: [Text<96>; 10],
+    pub(super) facts: [Option<u64>; 14],
+    /// Soft limits of the process, in the order of the names; `None` is no limit.
+    pub(super) limits: [Option<u64>; 4],
+    /// Flags of the mounts of directories that could hold code, if they exist.
+    pub(super) directories: [Option<u64>; 4],
+    /// What syscalls answer that the kernel itself can only call invalid: a
+    /// filter answers first.
+    pub(super) canaries: [Answer; CANARIES],
+    /// Why trials are not processes of their own, if they are not.
+    pub confined: Option<Error>,
+}
+
+impl Host {
+    /// The mount flag ST_RDONLY (statfs(2)).
+    pub(super) const READ_ONLY: u64 = 1;
+    /// The mount flag ST_NOEXEC.
+    pub(super) const NOEXEC: u64 = 8;
+
+    /// A number.
+    pub const fn fact(&self, fact: Fact) -> Option<u64> {
+        self.facts[fact as usize]
+    }
+
+    /// A number, or 0.
+    pub fn level(&self, fact: Fact) -> u64 {
+        self.fact(fact).unwrap_or(0)
+    }
+
+    /// A text.
+    #[inline(never)]
+    pub const fn name(&self, name: Name) -> &str {
+        self.names[name as usize].text()
+    }
+
+    /// Takes a number.
+    #[inline(never)]
+    pub(super) fn tell(&mut self, fact: Fact, number: Option<u64>) {
+        self.facts[fact as usize] = number;
+    }
+
+    /// Takes the bytes up to a NUL or the end, without blanks around.
+    #[inline(never)]
+    pub(super) fn call(&mut self, name: Name, bytes: &[u8]) {
+        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        self.names[name as usize] = Text::new(bytes.trim_ascii());
+    }
+}
+
+/// How many invalid calls are made.
+pub(super) const CANARIES: usize = 5;
+
+/// What an invalid call would be, were it valid. A kernel refuses it with EINVAL
+/// before any policy.
+pub(super) const fn canary_name(which: usize) -> &'static str {
+    match which {
+        0 => "mmap W+X",
+        1 => "mprotect X",
+        2 => "pkey_mprotect X",
+        3 => "shmat X",
+        _ => "memfd_create",
+    }
+}
+
+/// How an invalid call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Answer {
+    /// It was not made.
+    #[default]
+    Unknown,
+    /// EINVAL, as the kernel has it, or ENOSYS.
+    Kernel,
+    /// Another errno.
+    Errno(Errno),
+    /// Success, which is a lie.
+    Success,
+    /// SIGSYS, caught.
+    Trap,
+    /// SIGSYS, and no handler saw it.
+    Kill,
+}
+
+/// How many questions [`ask`] knows.
+const QUESTIONS: usize = 9;
+
+/// Asks one question.
+fn ask(question: usize, host: &mut Host) {
+    match question {
+        0 => names(host),
+        1 => processor(host),
+        2 => valgrind(host),
+        3 => status(host),
+        4 => files(host),
+        5 => limits(host),
+        6 => directories(host),
+        7 => mdwe(host),
+        _ => host.tell(Fact::Personality, linux::personality(u32::MAX).ok().map(u64::from)),
+    }
+}
+
+/// Where facts are if no memory can be shared.
+struct Spare(UnsafeCell<MaybeUninit<Host>>);
+
+// SAFETY: the one thread of the process takes it once, in `gather`.
+unsafe impl Sync for Spare {}
+
+/// Asks everything.
+///
+/// # Panics
+/// If no memory can be shared, for the second time.
+pub(super) fn gather(lab: &mut Lab) -> &'static mut Host {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    static SPARE: Spare = Spare(UnsafeCell::new(MaybeUninit::uninit()));
+    let host = trial::shared(Host::default()).unwrap_or_else(|error| {
+        lab.confine(error);
+        assert!(!TAKEN.swap(true, Ordering::Relaxed), "probed twice without shared memory");
+        // SAFETY: it is taken for the first time.
+        let spare = unsafe { &mut *SPARE.0.get() };
+        spare.write(Host::default())
+    });
+    for question in 0..QUESTIONS {
+        lab.run(Orphan::Dies, &mut |_| ask(question, host));
+    }
+    for (which, answer) in host.canaries.iter_mut().enumerate() {
+        let (record, end) = lab.run(Orphan::Dies, &mut |record| canary(record, which));
+        *answer = record.answer(end);
+    }
+    host
+}
+
+fn names(host: &mut Host) {
+    let Ok([_, node, release, version, machine, _]) = linux::uname() else { return };
+    for (name, bytes) in
+        [(Name::Node, node), (Name::Release, release), (Name::Version, version), (Name::Machine, machine)]
+    {
+        host.call(name, &bytes);
+    }
+    // The release that gVisor has claimed so far; only then is its log worth
+    // reading.
+    if host.name(Name::Release) == "4.4.0" {
+        let mut log = [0; 2048];
+        let _ = linux::kernel_log(&mut log);
+        host.tell(Fact::Gvisor, Some(contains(&log, "gVisor").into()));
+    }
+}
+
+fn processor(host: &mut Host) {
+    let words = |leaf: CpuidResult| [leaf.eax, leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes);
+    // Three leaves of 16 bytes (SDM vol. 2A, CPUID).
+    if __cpuid(0x8000_0000).eax >= 0x8000_0004 {
+        let mut name = [0; 48];
+        for (part, leaf) in name.chunks_exact_mut(16).zip(0x8000_0002..) {
+            part.copy_from_slice(words(__cpuid(leaf)).as_flattened());
+        }
+        host.call(Name::Processor, &name);
+    }
+    // Bit 31 of ECX says that this leaf is a hypervisor's and not the last
+    // leaf again.
+    let hypervisor = words(__cpuid(0x4000_0000));
+    let name = hypervisor[1..].as_flattened();
+    if __cpuid(1).ecx >> 31 != 0 || name == b"TCGTCGTCGTCG" {
+        host.call(Name::Hypervisor, name);
+    }
+    if __cpuid(0).eax >= 7 {
+        let ecx = __cpuid_count(7, 0).ecx;
+        // PKU and OSPKE; CET_SS.
+        host.tell(Fact::Pku, Some((ecx & 0x18 == 0x18).into()));
+        host.tell(Fact::Shstk, Some((ecx & 0x80 != 0).into()));
+    }
+}
+
+/// Asks valgrind how often it is there, with the request that its manual
+/// documents and a processor takes for nothing.
+fn valgrind(host: &mut Host) {
+    const RUNNING_ON_VALGRIND: u64 = 0x1001;
+    let request = [RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0];
+    let answer: u64;
+    // SAFETY: the rotations add up to 128 bits and the exchange is of a register
+    // with itself; valgrind only reads the request.
+    unsafe {
+        core::arch::asm!(
+            "rol rdi, 3",
+            "rol rdi, 13",
+            "rol rdi, 61",
+            "rol rdi, 51",
+            "xchg rbx, rbx",
+            in("rax") request.as_ptr(),
+            inout("rdx") 0u64 => answer,
+            out("rdi") _,
+        );
+    }
+    host.tell(Fact::Valgrind, Some(answer));
+}
+
+/// Reads the beginning of a file of /proc or /sys, which come in one piece.
+#[inline(never)]
+fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let file = base::open(path).ok()?;
+    let size = sys::read_some(file.fd(), buffer).ok()?;
+    buffer.get(..size)
+}
+
+#[inline(never)]
+fn decimal(bytes: &[u8]) -> Option<u64> {
+    let digits = bytes.trim_ascii();
+    let mut value = Some(0u64).filter(|_| !digits.is_empty());
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        value = value?.checked_mul(10)?.checked_add(u64::from(digit)).filter(|_| digit < 10);
+    }
+    value
+}
+
+fn status(host: &mut Host) {
+    let mut buffer = [0; 4096];
+    let Some(bytes) = read(c"/proc/self/status", &mut buffer) else { return };
+    let value = |key: &str| {
+        let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key.as_bytes()));
+        line.unwrap_or_default()
+    };
+    for (fact, key) in [
+        (Fact::Seccomp, "Seccomp:"),
+        (Fact::SeccompFilters, "Seccomp_filters:"),
+        (Fact::NoNewPrivs, "NoNewPrivs:"),
+        (Fact::Tracer, "TracerPid:"),
+    ] {
+        host.tell(fact, decimal(value(key)));
+    }
+    for (name, key) in [(Name::Nspid, "NSpid:"), (Name::CapEff, "CapEff:"), (Name::Pax, "PaX:")] {
+        host.call(name, value(key));
+    }
+}
+
+fn files(host: &mut Host) {
+    let mut buffer = [0; 256];
+    if let Some(context) = read(c"/proc/self/attr/current", &mut buffer) {
+        host.call(Name::Context, context);
+    }
+    for (fact, path) in [
+        (Fact::SelinuxEnforce, c"/sys/fs/selinux/enforce"),
+        (Fact::MaxMapCount, c"/proc/sys/vm/max_map_count"),
+        (Fact::MemfdNoexec, c"/proc/sys/vm/memfd_noexec"),
+        (Fact::PtraceScope, c"/proc/sys/kernel/yama/ptrace_scope"),
+    ] {
+        host.tell(fact, read(path, &mut buffer).and_then(decimal));
+    }
+}
+
+fn limits(host: &mut Host) {
+    // RLIMIT_AS, DATA, FSIZE, NPROC.
+    for (limit, number) in host.limits.iter_mut().zip([9, 2, 1, 6]) {
+        let soft = linux::getrlimit(number).map_or(u64::MAX, |[soft, _]| soft);
+        *limit = Some(soft).filter(|soft| *soft != u64::MAX);
+    }
+}
+
+fn directories(host: &mut Host) {
+    for (flags, path) in host.directories.iter_mut().zip([c"/tmp", c"/dev/shm", c"/var/tmp", c"."]) {
+        *flags = linux::statfs(path).ok().map(|[_, flags]| flags);
+    }
+}
+
+fn mdwe(host: &mut Host) {
+    const PR_GET_MDWE: u32 = 66;
+    // SAFETY: (1) it takes nothing.
+    let bits = unsafe { linux::prctl(PR_GET_MDWE, 0) };
+    host.tell(Fact::Mdwe, bits.ok().map(|bits| bits as u64));
+}
+
+/// Makes one invalid call. In a process of its own.
+fn canary(record: &Record, which: usize) {
+    use sys::{Fd, MapFlags, Prot};
+    const PAGE: usize = 4096;
+    const SHM_EXEC: u32 = 0o100_000;
+    let odd = core::ptr::NonNull::<u8>::dangling();
+    let rx = Prot::READ.union(Prot::EXEC);
+    let result = match which {
+        // An offset inside a page.
+        0 => {
+            let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS);
+            // SAFETY: (1) the mapping is not fixed.
+            unsafe { base::mmap(0, PAGE, Prot::all(), flags, Fd::NONE, 1) }.map(drop)
+        }
+        // An address inside a page.
+        // SAFETY: (1) nothing is mapped there, and the call cannot succeed.
+        1 => unsafe { base::mprotect(odd, PAGE, rx) },
+        // SAFETY: (1) likewise.
+        2 => unsafe { linux::pkey_mprotect(odd, PAGE, rx) },
+        // No segment has this number.
+        3 => linux::shmat(usize::MAX, SHM_EXEC).map(drop),
+        // A flag that does not exist.
+        _ => base::memfd_create(c"", 1 << 30).map(drop),
+    };
+    record.need(result);
+}

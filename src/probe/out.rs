@@ -1,0 +1,116 @@
+//! Text going out, piece by piece. Not `core::fmt`: a report is made of plain
+//! strings and whole numbers, and formatting machinery would outweigh it.
+
+/// Where text goes. What becomes of it is the receiver's knowledge.
+pub trait Out {
+    /// Takes one more piece.
+    fn put(&mut self, text: &str);
+}
+
+/// Puts several pieces.
+#[inline(never)]
+pub fn all(out: &mut dyn Out, texts: &[&str]) {
+    for text in texts {
+        out.put(text);
+    }
+}
+
+/// Puts as many blanks.
+#[inline(never)]
+pub(super) fn blanks(out: &mut dyn Out, count: usize) {
+    for _ in 0..count {
+        out.put(" ");
+    }
+}
+
+/// A short text: printable ASCII, cut at its capacity. Bytes from outside that
+/// would do something to a terminal become `?`.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<const SIZE: usize> {
+    /// How many of the bytes are the text; no more than there are.
+    used: u8,
+    bytes: [u8; SIZE],
+}
+
+impl<const SIZE: usize> Text<SIZE> {
+    /// No text.
+    pub(super) const EMPTY: Self = Self { used: 0, bytes: [0; SIZE] };
+
+    /// The text that `bytes` are.
+    pub(super) const fn new(bytes: &[u8]) -> Self {
+        const { assert!(SIZE <= u8::MAX as usize) }
+        let mut text = Self::EMPTY;
+        append(&mut text.bytes, &mut text.used, bytes);
+        text
+    }
+
+    /// A text of the program's own.
+    ///
+    /// # Panics
+    /// If it does not fit; in a constant, a compile error.
+    pub(super) const fn whole(text: &str) -> Self {
+        assert!(text.len() <= SIZE, "a text is cut");
+        Self::new(text.as_bytes())
+    }
+
+    /// Its bytes.
+    pub const fn bytes(&self) -> &[u8] {
+        self.bytes.split_at(self.used as usize).0
+    }
+
+    /// The same as a string.
+    pub const fn text(&self) -> &str {
+        // SAFETY: `append` lets printable ASCII pass and nothing else.
+        unsafe { core::str::from_utf8_unchecked(self.bytes()) }
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+}
+
+impl<const SIZE: usize> Default for Text<SIZE> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<const SIZE: usize> Out for Text<SIZE> {
+    fn put(&mut self, text: &str) {
+        append(&mut self.bytes, &mut self.used, text.as_bytes());
+    }
+}
+
+/// Adds to the first `used` bytes of `text`, as much as there is room for.
+#[inline(never)]
+const fn append(text: &mut [u8], used: &mut u8, bytes: &[u8]) {
+    let mut i = 0;
+    while i < bytes.len() && (*used as usize) < text.len() {
+        let plain = bytes[i] == b' ' || bytes[i].is_ascii_graphic();
+        text[*used as usize] = if plain { bytes[i] } else { b'?' };
+        *used += 1;
+        i += 1;
+    }
+}
+
+/// Whether `part` occurs in `bytes`.
+#[inline(never)]
+pub(super) fn contains(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// A whole number, in decimal.
+#[inline(never)]
+pub(super) fn number(mut value: u64) -> Text<20> {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            return Text::new(&digits[start..]);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Reports of many hosts, one line of JSON each, in a few lines: how many hosts,
+//! what works where, grouped by cause.
+//!
+//! Lines come from anywhere: logs put words before them, and some are no report
+//! at all. Such lines are counted, not trusted. Of JSON the scanner sees brackets
+//! and strings, which is enough to find its way in a report, whoever wrote it out
+//! again; it knows no recursion, so nesting cannot exhaust the stack.
+
+use super::out::{Out, Text, all, number};
+use super::rows::COUNT;
+use super::{ROWS, Use, find};
+use alloc::vec::Vec;
+
+/// What one host reported.
+struct Line<'a> {
+    /// The rows that it tried, and those that work there, a bit each.
+    tried: u32,
+    works: u32,
+    causes: [&'a [u8]; 16],
+}
+
+/// What the line says, if it is a whole report.
+fn read(line: &[u8]) -> Option<Line<'_>> {
+    let mut result = Line { tried: 0, works: 0, causes: [b""; 16] };
+    let (mut section, mut key): (&[u8], &[u8]) = (b"", b"");
+    let (mut depth, mut row, mut schema, mut causes) = (0u32, 0, false, 0);
+    let mut rest = line;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    break;
+                }
+            }
+            b'"' => {
+                let text = string(after)?;
+                rest = after[text.len() + 1..].trim_ascii_start();
+                if let Some(value) = rest.strip_prefix(b":") {
+                    key = text;
+                    if depth == 1 {
+                        section = text;
+                        schema |= text == b"schema" && value.trim_ascii_start().starts_with(b"1");
+                    }
+                } else if depth == 3 {
+                    match (section, key) {
+                        (b"strategies", b"name") => row = find(text).map_or(0, |row| 1 << row),
+                        (b"strategies", b"verdict") => {
+                            result.tried |= row;
+                            result.works |= if text == b"works" { row } else { 0 };
+                        }
+                        (b"causes", b"cause") => {
+                            *result.causes.get_mut(causes)? = text;
+                            causes += 1;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let whole = depth == 0 && rest.trim_ascii().is_empty();
+    Some(result).filter(|result| whole && schema && result.tried != 0)
+}
+
+/// The string that begins `text`, with its escapes, up to its closing quote.
+fn string(text: &[u8]) -> Option<&[u8]> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            b'"' => return text.get(..at),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+impl Line<'_> {
+    /// The causes in the order of the alphabet, each once.
+    fn title(&self) -> Text<120> {
+        let mut title = Text::EMPTY;
+        let mut last: &[u8] = b"";
+        while let Some(next) = self.causes.iter().filter(|cause| **cause > last).min() {
+            let separator = if title.is_empty() { "" } else { " + " };
+            all(&mut title, &[separator, Text::<32>::new(next).text()]);
+            last = next;
+        }
+        title
+    }
+}
+
+/// Hosts with the same causes.
+#[derive(Debug)]
+struct Group {
+    title: Text<120>,
+    hosts: u32,
+    usable: u32,
+    /// By row: how many tried it, and how many of them it works for.
+    rows: [[u32; 2]; COUNT],
+}
+
+/// What can be said of a row in a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    Works,
+    WorksOnSome,
+    Fails,
+}
+
+impl Group {
+    const fn new(title: Text<120>) -> Self {
+        Self { title, hosts: 0, usable: 0, rows: [[0; 2]; COUNT] }
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        let mut usable = false;
+        for (i, [tried, works]) in self.rows.iter_mut().enumerate() {
+            let worked = line.works >> i & 1;
+            *tried += line.tried >> i & 1;
+            *works += worked;
+            usable |= worked != 0 && ROWS[i].purpose == Use::Wx;
+        }
+        self.hosts += 1;
+        self.usable += u32::from(usable);
+    }
+
+    fn print(&self, out: &mut dyn Out) {
+        let count = |count: u32| number(count.into());
+        let title = if self.title.is_empty() { "no cause" } else { self.title.text() };
+        let noun = if self.hosts == 1 { " host" } else { " hosts" };
+        let (hosts, usable) = (count(self.hosts), count(self.usable));
+        all(out, &[title, ": ", hosts.text(), noun, ", a W^X strategy on ", usable.text(), "\n"]);
+        let shares = [
+            (Share::Works, "  works:"),
+            (Share::WorksOnSome, "  works on some:"),
+            (Share::Fails, "  fails:"),
+        ];
+        for (share, heading) in shares {
+            let mut any = false;
+            for (row, [tried, works]) in ROWS.iter().zip(self.rows) {
+                let is = match works {
+                    0 => Share::Fails,
+                    _ if works == tried => Share::Works,
+                    _ => Share::WorksOnSome,
+                };
+                if row.purpose == Use::Control || tried == 0 || is != share {
+                    continue;
+                }
+                all(out, &[if any { "" } else { heading }, " ", row.name()]);
+                if is == Share::WorksOnSome {
+                    all(out, &[" ", count(works).text(), "/", count(tried).text()]);
+                }
+                any = true;
+            }
+            out.put(if any { "\n" } else { "" });
+        }
+    }
+}
+
+/// What many reports say together.
+#[derive(Debug)]
+pub struct Summary {
+    all: Group,
+    groups: Vec<Group>,
+    skipped: u32,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self { all: Group::new(Text::whole("all")), groups: Vec::new(), skipped: 0 }
+    }
+}
+
+impl Summary {
+    /// Takes the reports of a file, one a line.
+    pub fn read(&mut self, bytes: &[u8]) {
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let start = line.iter().position(|byte| *byte == b'{').unwrap_or(line.len());
+            match read(&line[start..]) {
+                Some(line) => self.add(&line),
+                None if line.trim_ascii().is_empty() => {}
+                None => self.skipped += 1,
+            }
+        }
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        self.all.add(line);
+        let title = line.title();
+        let known = self.groups.iter().position(|group| group.title.bytes() == title.bytes());
+        let place = known.unwrap_or_else(|| {
+            self.groups.push(Group::new(title));
+            self.groups.len() - 1
+        });
+        self.groups[place].add(line);
+    }
+
+    /// How many hosts reported.
+    pub fn hosts(&self) -> u32 {
+        self.all.hosts
+    }
+
+    /// Prints the summary, the largest group first.
+    pub fn print(&self, out: &mut dyn Out) {
+        self.all.print(out);
+        let mut hosts = u32::MAX;
+        while let Some(next) = self.groups.iter().map(|group| group.hosts).filter(|next| *next < hosts).max()
+        {
+            hosts = next;
+            for group in self.groups.iter().filter(|group| group.hosts == hosts) {
+                group.print(out);
+            }
+        }
+        if self.skipped > 0 {
+            let noun = if self.skipped == 1 { " line is no report\n" } else { " lines are no reports\n" };
+            all(out, &[number(self.skipped.into()).text(), noun]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+    use std::string::{String, ToString};
+
+    impl Out for String {
+        fn put(&mut self, text: &str) {
+            self.push_str(text);
+        }
+    }
+
+    fn printed(text: &str) -> String {
+        let mut summary = Summary::default();
+        summary.read(text.as_bytes());
+        let mut out = String::new();
+        summary.print(&mut out);
+        out
+    }
+
+    fn host(rows: &[(&str, &str)], causes: &[&str]) -> String {
+        let rows: Vec<String> =
+            rows.iter().map(|(n, v)| format!(r#"{{"name":"{n}","verdict":"{v}","step":null}}"#)).collect();
+        let causes: Vec<String> =
+            causes.iter().map(|c| format!(r#"{{"cause":"{c}","evidence":"a \"b\" {{"}}"#)).collect();
+        format!(
+            r#"{{"schema":1,"host":{{"node":"a","limits":{{"AS":null}}}},"strategies":[{}],"causes":[{}],"advice":"x"}}"#,
+            rows.join(","),
+            causes.join(",")
+        )
+    }
+
+    #[test]
+    fn groups_by_cause() {
+        let lines = [
+            host(&[("anon-wx", "works"), ("memfd-dual", "works")], &[]),
+            host(&[("anon-wx", "denied"), ("memfd-dual", "works")], &["mdwe"]),
+            "pod/x ".to_string() + &host(&[("anon-wx", "denied"), ("memfd-dual", "stale")], &["mdwe"]),
+            "nonsense".to_string(),
+        ];
+        assert_eq!(
+            printed(&lines.join("\r\n")),
+            "all: 3 hosts, a W^X strategy on 2\n  works on some: anon-wx 1/3 memfd-dual 2/3\n\
+             mdwe: 2 hosts, a W^X strategy on 1\n  works on some: memfd-dual 1/2\n  fails: anon-wx\n\
+             no cause: 1 host, a W^X strategy on 1\n  works: anon-wx memfd-dual\n\
+             1 line is no report\n"
+        );
+    }
+
+    #[test]
+    fn what_is_no_report_is_counted() {
+        for line in [
+            "{",
+            "}",
+            "{}",
+            "[]",
+            "]{",
+            "{\"",
+            "{\"schema\":1}",
+            "{\"schema\":1}x",
+            "{\"a\":[}",
+            "{\"a\\",
+            "{\"a\\\"",
+            "nul",
+            &host(&[("anon-wx", "works")], &[])[..60],
+            &(host(&[("anon-wx", "works")], &[]) + "x"),
+            &host(&[("no-such-row", "works")], &[]),
+        ] {
+            assert_eq!(printed(line).lines().last(), Some("1 line is no report"), "{line}");
+        }
+        let deep = "{\"a\":".repeat(1_000_000);
+        assert!(printed(&deep).ends_with("1 line is no report\n"));
+    }
+}

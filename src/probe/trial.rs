@@ -1,0 +1,532 @@
+//! A trial: something that may be refused, faulted, killed or hung, done where
+//! that harms nobody.
+//!
+//! ```text
+//! parent ──fork──▶ child        signals on an alternate stack, no core file,
+//!   │               │           an alarm; dies with its parent
+//!   │    Record     ├─ enter(step) … syscall, jump … enter(step) …
+//!   │  ┌────────┐◀──┤  refused: errno and call
+//!   │  │ shared │◀──┤  signal: number, code, address
+//!   │  └────────┘◀──┘  tokens that the code returned
+//!   └──wait──▶ Record and wait status ──▶ Outcome
+//! ```
+//!
+//! The child has no heap and prints nothing. Where not even fork(2) is allowed,
+//! the trial runs in this process and a signal ends it by a jump back to
+//! [`Lab::run`]; only a signal that cannot be caught is then the end of all. What
+//! is tried is not this file's business.
+
+use super::host::Answer;
+use super::{Fresh, Outcome, Step, Verdict};
+use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
+use crate::sys::{Errno, Error, Fd, Guard, MapFlags, PageSize, Prot, Region, Source, linux as base, process};
+use base::trial::{self as linux, Pid, Wait};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// How long a trial may take, in seconds, before it counts as hung.
+const PATIENCE: u32 = 2;
+
+/// What the child leaves behind for its parent, in shared memory. All zero
+/// before the trial.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    step: AtomicU32,
+    /// One more than the stage of its preparation.
+    stage: AtomicU32,
+    finished: AtomicU32,
+    refused: AtomicU32,
+    errno: AtomicI32,
+    call: [AtomicUsize; 2],
+    signal: AtomicI32,
+    code: AtomicI32,
+    tokens: [AtomicU32; 2],
+    fresh: AtomicU32,
+    nanoseconds: AtomicU64,
+    /// One more than the System V segment that is to go, if the child does not
+    /// get to it.
+    segment: AtomicUsize,
+}
+
+impl Record {
+    /// Says what is tried next.
+    #[inline(never)]
+    pub(super) fn enter(&self, step: Step) {
+        self.step.store(step as u32, Relaxed);
+    }
+
+    /// What is being tried.
+    pub(super) fn step(&self) -> Step {
+        Step::ALL[self.step.load(Relaxed) as usize % Step::ALL.len()]
+    }
+
+    /// What the kernel gave. If it refused, the trial ends here.
+    #[inline(never)]
+    pub(super) fn need<T>(&self, result: Result<T, Error>) -> T {
+        result.unwrap_or_else(|error| self.refuse(error))
+    }
+
+    /// Keeps why the trial ends, and ends it.
+    #[inline(never)]
+    pub(super) fn refuse(&self, error: Error) -> ! {
+        self.call[0].store(error.call.as_ptr() as usize, Relaxed);
+        self.call[1].store(error.call.len(), Relaxed);
+        self.errno.store(error.errno.into_raw(), Relaxed);
+        self.refused.store(1, Relaxed);
+        end()
+    }
+
+    /// Whether something refused.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.load(Relaxed) != 0
+    }
+
+    /// Whether a signal ended the trial, or a process it had started.
+    pub(super) fn is_signalled(&self) -> bool {
+        self.signal.load(Relaxed) != 0
+    }
+
+    /// Keeps the signal that ended the trial, or a process it had started.
+    pub(super) fn signal(&self, signal: i32, code: i32) {
+        self.signal.store(signal, Relaxed);
+        self.code.store(code, Relaxed);
+    }
+
+    /// Keeps what the code returned: 0 before, 1 after the rewrite.
+    #[inline(never)]
+    pub(super) fn token(&self, run: usize, token: u32) {
+        self.tokens[run].store(token, Relaxed);
+    }
+
+    /// Keeps what made a stale rewrite visible.
+    pub(super) fn freshened(&self, fresh: Fresh) {
+        self.fresh.store(fresh as u32, Relaxed);
+    }
+
+    /// Says that all questions are answered; what happens from here on is about
+    /// freshness and speed only.
+    pub(super) fn finish(&self) {
+        self.finished.store(1, Relaxed);
+    }
+
+    /// Keeps what one re-patch costs.
+    pub(super) fn cost(&self, nanoseconds: u64) {
+        self.nanoseconds.store(nanoseconds, Relaxed);
+    }
+
+    /// Makes the parent remove a System V segment if the child cannot.
+    pub(super) fn owns_segment(&self, segment: Option<usize>) {
+        self.segment.store(segment.map_or(0, |segment| segment + 1), Relaxed);
+    }
+
+    fn clear(&self) {
+        for cell in [
+            &self.step,
+            &self.stage,
+            &self.finished,
+            &self.refused,
+            &self.fresh,
+            &self.tokens[0],
+            &self.tokens[1],
+        ] {
+            cell.store(0, Relaxed);
+        }
+        for cell in [&self.errno, &self.signal, &self.code] {
+            cell.store(0, Relaxed);
+        }
+        for cell in [&self.segment, &self.call[0], &self.call[1]] {
+            cell.store(0, Relaxed);
+        }
+        self.nanoseconds.store(0, Relaxed);
+    }
+
+    fn call(&self) -> &'static str {
+        let (start, size) = (self.call[0].load(Relaxed), self.call[1].load(Relaxed));
+        if start == 0 {
+            return "";
+        }
+        // SAFETY: `refuse` stored a `&'static str`, and the child's addresses
+        // are its parent's.
+        let bytes = unsafe { core::slice::from_raw_parts(start as *const u8, size) };
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// How a call that can only be refused came back.
+    pub(super) fn answer(&self, end: Wait) -> Answer {
+        const SIGSYS: i32 = 31;
+        match (self.signal.load(Relaxed), end) {
+            _ if self.finished.load(Relaxed) != 0 => Answer::Success,
+            (SIGSYS, _) => Answer::Trap,
+            (_, Wait::Killed(SIGSYS)) => Answer::Kill,
+            _ if !self.is_refused() => Answer::Unknown,
+            _ => match Errno::new(self.errno.load(Relaxed)) {
+                // A mapping at 0 is a success that sys does not let pass.
+                errno if errno.into_raw() == 0 => Answer::Success,
+                Errno::EINVAL | Errno::ENOSYS => Answer::Kernel,
+                errno => Answer::Errno(errno),
+            },
+        }
+    }
+
+    /// What the record and the end of the process say about the trial, for code
+    /// that returns `tokens` before and after its rewrite.
+    pub(super) fn judge(&self, end: Wait, tokens: [u32; 2]) -> Outcome {
+        let step = self.step();
+        let seen = [self.tokens[0].load(Relaxed), self.tokens[1].load(Relaxed)];
+        let mut outcome = Outcome {
+            verdict: Verdict::Works,
+            step: Some(step),
+            call: self.call(),
+            errno: None,
+            signal: None,
+            fresh_after: None,
+            repatch_ns: match self.nanoseconds.load(Relaxed) {
+                0 => None,
+                nanoseconds => Some(nanoseconds),
+            },
+        };
+        if self.finished.load(Relaxed) != 0 {
+            (outcome.verdict, outcome.step) = match seen {
+                _ if seen == tokens => (Verdict::Works, None),
+                [first, _] if first != tokens[0] => (Verdict::Lied, Some(Step::Run)),
+                [first, second] if first == second => (Verdict::Stale, Some(Step::Rerun)),
+                _ => (Verdict::Lied, Some(Step::Rerun)),
+            };
+            if outcome.verdict == Verdict::Stale {
+                let fresh = self.fresh.load(Relaxed);
+                outcome.fresh_after = Fresh::ALL.into_iter().find(|way| *way as u32 == fresh);
+            }
+        } else if self.is_refused() {
+            let errno = Errno::new(self.errno.load(Relaxed));
+            outcome.errno = Some(errno);
+            outcome.verdict = match errno {
+                _ if errno.into_raw() == 0 => Verdict::Lied,
+                Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENODEV => Verdict::Unavailable,
+                Errno::ENOENT | Errno::ENOTDIR | Errno::EISDIR => Verdict::Unavailable,
+                _ => Verdict::Denied,
+            };
+        } else {
+            let signal = match (self.signal.load(Relaxed), end) {
+                (0, Wait::Killed(signal) | Wait::Stopped(signal)) => signal,
+                (0, Wait::Exited(_)) => 0,
+                (signal, _) => signal,
+            };
+            outcome.signal = Some(signal as u8).filter(|signal| *signal != 0);
+            // Whatever came before claimed that this memory may be used so.
+            let promised = matches!(step, Step::Write | Step::Run | Step::Rewrite | Step::Rerun);
+            // Not a general protection fault: that is about the instruction.
+            let page =
+                signal == i32::from(Signal::SEGV.number()) && self.code.load(Relaxed) != signal::KERNEL;
+            outcome.verdict = if page && promised { Verdict::Lied } else { Verdict::Killed };
+        }
+        outcome
+    }
+}
+
+/// Signals that a refusal can take the form of, and SIGALRM for a hang.
+const CAUGHT: [Signal; 9] = [
+    Signal::ILL,
+    Signal::TRAP,
+    Signal::BUS,
+    Signal::FPE,
+    Signal::SEGV,
+    Signal::new(14),
+    Signal::new(24),
+    Signal::XFSZ,
+    Signal::SYS,
+];
+
+/// Who dies if the parent of a trial does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Orphan {
+    /// The trial too, at once.
+    Dies,
+    /// Nobody: what it leaves would outlive it, so it tidies up first.
+    Finishes,
+}
+
+/// The place for trials.
+#[derive(Debug)]
+pub(super) struct Lab {
+    record: &'static Record,
+    /// Why trials cannot be processes of their own.
+    confined: Option<Error>,
+}
+
+/// A record for trials inside this process.
+static INSIDE: Record = Record {
+    step: AtomicU32::new(0),
+    stage: AtomicU32::new(0),
+    finished: AtomicU32::new(0),
+    refused: AtomicU32::new(0),
+    errno: AtomicI32::new(0),
+    call: [const { AtomicUsize::new(0) }; 2],
+    signal: AtomicI32::new(0),
+    code: AtomicI32::new(0),
+    tokens: [const { AtomicU32::new(0) }; 2],
+    fresh: AtomicU32::new(0),
+    nanoseconds: AtomicU64::new(0),
+    segment: AtomicUsize::new(0),
+};
+
+/// Where [`caught`] writes to.
+static CURRENT: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The stack pointer in [`attempt`], if signals are to lead back there; 0 if
+/// they end the process.
+static WAY_BACK: AtomicUsize = AtomicUsize::new(0);
+
+impl Lab {
+    /// Opens the lab.
+    pub(super) fn new() -> Self {
+        // With SIGCHLD ignored, and that is inherited, there is no wait status.
+        let _ = base::rt_sigaction(Signal::new(17), Disposition::Default);
+        let mut lab = match shared(Record::default()) {
+            Ok(record) => Self { record, confined: None },
+            Err(error) => Self { record: &INSIDE, confined: Some(error) },
+        };
+        // A trial that does nothing: what kills it is no fault of a strategy's.
+        for _ in 0..STAGES {
+            let (record, _) = lab.run(Orphan::Dies, &mut |_| {});
+            match record.stage.load(Relaxed) {
+                0 => break,
+                stage => DEADLY.fetch_or(1 << (stage - 1), Relaxed),
+            };
+        }
+        lab
+    }
+
+    /// Gives up on processes, and says why.
+    pub(super) fn confine(&mut self, error: Error) {
+        self.record = &INSIDE;
+        self.confined = Some(error);
+    }
+
+    /// Why trials run in this process, if they do.
+    pub(super) fn confined(&self) -> Option<Error> {
+        self.confined
+    }
+
+    /// Runs `body` to its end, whatever that is. The record tells more.
+    pub(super) fn run(
+        &mut self,
+        orphan: Orphan,
+        body: &mut dyn FnMut(&'static Record),
+    ) -> (&'static Record, Wait) {
+        let record = self.record;
+        record.clear();
+        CURRENT.store(core::ptr::from_ref(record).cast_mut(), Relaxed);
+        let child = match self.confined {
+            Some(_) => None,
+            None => match linux::fork() {
+                Ok(Some(child)) => Some(child),
+                Ok(None) => {
+                    prepare(orphan, record);
+                    body(record);
+                    record.finish();
+                    base::exit(0);
+                }
+                Err(error) => {
+                    self.confined = Some(error);
+                    None
+                }
+            },
+        };
+        let Some(child) = child else {
+            inside(record, body);
+            self.tidy();
+            return (record, Wait::Exited(0));
+        };
+        let end = linux::wait(child).unwrap_or(Wait::Exited(0));
+        self.tidy();
+        (record, end)
+    }
+
+    /// Removes what a killed child could not.
+    fn tidy(&mut self) {
+        let segment = self.record.segment.swap(0, Relaxed);
+        if segment == 0 {
+            return;
+        }
+        let remove = || {
+            let _ = linux::shm_remove(segment - 1);
+        };
+        if self.confined.is_some() {
+            return remove();
+        }
+        // In a process of its own again, for what killed the child would also
+        // kill its parent.
+        match linux::fork() {
+            Ok(Some(child)) => drop(linux::wait(child)),
+            Ok(None) => {
+                remove();
+                base::exit(0);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Ends a trial from within.
+pub(super) fn end() -> ! {
+    match WAY_BACK.load(Relaxed) {
+        0 => base::exit(0),
+        // SAFETY: (1) `attempt` keeps it there while it runs.
+        stack => unsafe { jump(stack) },
+    }
+}
+
+/// Puts `value` into memory that children share.
+pub(super) fn shared<T>(value: T) -> Result<&'static mut T, Error> {
+    const { assert!(align_of::<T>() <= 4096) }
+    let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::SHARED.union(MapFlags::ANONYMOUS));
+    // SAFETY: (1) the mapping is not fixed.
+    let memory = unsafe { base::mmap(0, size_of::<T>(), prot, flags, Fd::NONE, 0) }?;
+    let memory = memory.cast::<T>();
+    // SAFETY: the mapping is new, large enough, aligned to pages, and is never
+    // unmapped.
+    unsafe { memory.write(value) };
+    // SAFETY: as above, and nothing else leads to it.
+    Ok(unsafe { &mut *memory.as_ptr() })
+}
+
+/// What a filter kills for, a bit for each stage of [`prepare`]: left out.
+static DEADLY: AtomicU32 = AtomicU32::new(0);
+
+/// How many stages [`prepare`] has.
+const STAGES: u32 = 6;
+
+/// Makes a new process fit to be a trial. What the kernel refuses of this only
+/// makes its end less precise.
+fn prepare(orphan: Orphan, record: &Record) {
+    const PR_SET_PDEATHSIG: u32 = 1;
+    const SIGKILL: usize = 9;
+    const RLIMIT_CORE: u32 = 4;
+    for stage in 0..STAGES {
+        if DEADLY.load(Relaxed) >> stage & 1 != 0 {
+            continue;
+        }
+        record.stage.store(stage + 1, Relaxed);
+        match stage {
+            // SAFETY: (1) it takes a signal.
+            0 if orphan == Orphan::Dies => drop(unsafe { linux::prctl(PR_SET_PDEATHSIG, SIGKILL) }),
+            1 => drop(linux::setrlimit(RLIMIT_CORE, 0)),
+            // Without one of their own, handlers run on the stack that there is.
+            2 => drop(alternate_stack()),
+            3 => handle(Disposition::Handled(caught, Mask::of(&[]))),
+            4 => linux::unblock_signals(),
+            5 => linux::alarm(PATIENCE),
+            _ => {}
+        }
+    }
+    record.stage.store(0, Relaxed);
+}
+
+fn handle(disposition: Disposition) {
+    for signal in CAUGHT {
+        let _ = base::rt_sigaction(signal, disposition);
+    }
+}
+
+fn alternate_stack() -> Result<(), Error> {
+    // As for the handlers of faults, which also need more than a frame.
+    let frame = process::auxiliary(process::Auxiliary::MinimumSignalStack).unwrap_or(4096);
+    let size = PageSize::needed(frame.saturating_add(8192))?;
+    let stack = Region::map(size, Guard::None, Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
+    base::sigaltstack(stack)
+}
+
+/// The handler of all signals in a trial.
+unsafe extern "sysv64" fn caught(signal: i32, info: &Info, context: &mut Context) {
+    let record = CURRENT.load(Relaxed);
+    // SAFETY: a trial sets it to a record that lives as long as the process.
+    let record = unsafe { &*record };
+    record.signal(signal, info.code);
+    match WAY_BACK.load(Relaxed) {
+        0 => base::exit(0),
+        stack => {
+            context.rsp = stack as u64;
+            context.rip = leave as *const () as u64;
+            context.rflags = 2;
+        }
+    }
+}
+
+/// Runs a trial in this process.
+fn inside(record: &'static Record, body: &mut dyn FnMut(&'static Record)) {
+    prepare(Orphan::Finishes, record);
+    let mut run = || {
+        body(record);
+        record.finish();
+    };
+    let mut body: &mut dyn FnMut() = &mut run;
+    // SAFETY: (1) `trampoline` takes a pointer to such a reference.
+    unsafe { attempt(trampoline, &raw mut body as usize, WAY_BACK.as_ptr()) };
+    WAY_BACK.store(0, Relaxed);
+    linux::alarm(0);
+    handle(Disposition::Default);
+}
+
+extern "sysv64" fn trampoline(body: usize) {
+    let body = body as *mut &mut dyn FnMut();
+    // SAFETY: `inside` hands its own over and waits.
+    unsafe { (*body)() };
+}
+
+/// Calls `body(argument)` and comes back, either because it returned or through
+/// [`leave`]. What `body` held then is lost, not dropped.
+///
+/// # Safety
+/// 1. `argument` is what `body` takes.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn attempt(body: extern "sysv64" fn(usize), argument: usize, way_back: *mut usize) {
+    core::arch::naked_asm!(
+        // rdi = body, rsi = argument, rdx = where to keep rsp
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 8",
+        "mov [rdx], rsp",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "call rax",
+        "jmp {leave}",
+        leave = sym leave,
+    )
+}
+
+/// The end of [`attempt`], with the stack as it was before its call. Handlers
+/// lead here.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn leave() -> ! {
+    core::arch::naked_asm!(
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+    )
+}
+
+/// Takes the stack back to where [`leave`] wants it.
+///
+/// # Safety
+/// 1. `stack` is what [`attempt`] keeps, and it has not come back.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn jump(stack: usize) -> ! {
+    core::arch::naked_asm!("mov rsp, rdi", "jmp {leave}", leave = sym leave)
+}
+
+/// Starts a process of the trial's own; it dies with the trial.
+pub(super) fn companion(record: &Record) -> Result<Option<Pid>, Error> {
+    let child = linux::fork()?;
+    if child.is_none() {
+        prepare(Orphan::Dies, record);
+    }
+    Ok(child)
+}
