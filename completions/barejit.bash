@@ -2,7 +2,7 @@
 _barejit() {
     local words=
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='hello ret call run bf probe --help --version'
+        words='hello ret call chain rpn run bf probe --help --version'
     else
         case "${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD - 1]}" in
         hello:--layout) words='listing words' ;;
@@ -16,6 +16,12 @@ _barejit() {
         call:--map) words='wx rwx dual sealed file' ;;
         call:--perf) words='map jitdump' ;;
         call:*) words='--as-documented --panic --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        chain:--map) words='wx rwx dual sealed file' ;;
+        chain:--perf) words='map jitdump' ;;
+        chain:*) words='-e --start --terms --last --as-documented --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        rpn:--map) words='wx rwx dual sealed file' ;;
+        rpn:--perf) words='map jitdump' ;;
+        rpn:*) words='-e --start --terms --last --precision --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         run:--map) words='wx rwx dual sealed file' ;;
         run:--perf) words='map jitdump' ;;
         run:*) words='--map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;

@@ -26,6 +26,8 @@ impl Help {
             let indented = line.starts_with("  ");
             if let Some(usage) = line.strip_prefix("Usage: barejit") {
                 help.usage = usage.trim().into();
+            } else if let (Some(other), true) = (line.strip_prefix("       barejit"), help.text.is_empty()) {
+                help.usage = format!("{}, or barejit {}", help.usage, other.trim());
             } else if line.is_empty() {
                 fresh = true;
                 continue;
