@@ -19,23 +19,22 @@ use barejit::{
 use getargs::Arg;
 
 const HELP: &str = "\
-Usage: barejit chain -e RELATION --start N --terms N [OPTION…]
-       barejit chain [OPTION…] [FILE]
+Usage: barejit chain [OPTION…] [FILE]
 
 Prints terms 0 to N of a relation that makes each term from the one before by a
 chain of operators: '+2 *3 -5' is u(n+1) = (u(n)+2)*3-5. Integers have 64 bits
 and wrap; operands are decimal or 0x hexadecimal, with an optional sign. The
-operators are + - * / % ^ & | and, for shifts by 0 to 63, < >; / and % round
-towards zero, > keeps the sign. FILE, or standard input, has the relation on its
-first line and 'START N' on its second.
+operators are + - * / % ^ & | and, for shifts by 0 to 63, < and >; / and % round
+towards zero, > keeps the sign. Without -e, FILE or standard input has the
+relation on its first line and 'START N' on its second.
 
 Options:
-  -e RELATION              the relation
-  --start N                term 0
-  --terms N                the number of the last term
-  --last                   print the last term only
-  --as-documented          the article's bytes: + - * / only, and wrong quotients
-                           or SIGFPE for negative dividends
+  -e RELATION       the relation; then --start and --terms are needed
+  --start N         term 0
+  --terms N         the number of the last term
+  --last            print the last term only
+  --as-documented   the article's bytes: + - * / only, and wrong quotients or
+                    SIGFPE for negative dividends
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {

@@ -14,21 +14,19 @@ use barejit::{
 use getargs::Arg;
 
 const HELP: &str = "\
-Usage: barejit rpn -e RELATION [--start X,X…] --terms N [OPTION…]
-       barejit rpn [OPTION…] [FILE]
+Usage: barejit rpn [OPTION…] [FILE]
 
 Prints terms 0 to N of a relation over floating-point numbers in reverse Polish
-notation: '(1) (2) +' is u(n) = u(n-1)+u(n-2). Tokens are numbers, signed and with
-exponents as you like; (k), the term k before; n, the index of the term; + - * /;
+notation: '(1) (2) +' is u(n) = u(n-1)+u(n-2). Tokens are numbers with sign and
+exponent as you like; (k), the term k before; n, the index of the term; + - * /;
 Q, the square root; and ~, which negates. A sign right before a number and not
-behind another token belongs to the number. FILE, or standard input, has the
-relation on its first line, an initial term as 'INDEX:VALUE' on each line that
-follows, and N on its last. Numbers print as the shortest text that reads back the
-same.
+right behind another token is the number's. Without -e, FILE or standard input has
+the relation on its first line, 'INDEX:VALUE' on a line for each initial term, and
+N on the last. Numbers print as the shortest text that reads back the same.
 
 Options:
-  -e RELATION       the relation
-  --start X,X…      the initial terms
+  -e RELATION       the relation; then --terms is needed
+  --start X,X…      the initial terms, from term 0 on
   --terms N         the number of the last term
   --last            print the last term only
   --precision P     print P decimals, 0 to 22, as printf does

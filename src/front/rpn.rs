@@ -13,7 +13,7 @@ mod parse;
 
 pub use parse::{Error, Reason};
 
-use crate::asm::{Asm, Cond, Gpr64, Label, R10, R11, RAX, RBX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
+use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RBX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
 use crate::front::assembled::Assembled;
 use crate::front::pool::Pool;
 use crate::front::series::{self, Layout};
@@ -93,7 +93,7 @@ impl Relation {
     /// # Errors
     /// If the code would have 2 GiB or more.
     pub fn series(&self, record: bool) -> Result<Assembled, Error> {
-        assemble("rpn_series", record, &mut |a| {
+        assemble(record, &mut |a| {
             let mut pool = Pool::default();
             series::series(a, self.plan.layout, &mut |a| self.batch(a, &mut pool));
             pool.put(a);
@@ -106,7 +106,7 @@ impl Relation {
     /// # Errors
     /// If the code would have 2 GiB or more.
     pub fn last(&self, record: bool) -> Result<Assembled, Error> {
-        assemble("rpn_last", record, &mut |a| {
+        assemble(record, &mut |a| {
             let mut pool = Pool::default();
             if self.plan.layout.history > self.plan.window {
                 self.last_from_memory(a, &mut pool);
@@ -165,7 +165,7 @@ impl Relation {
         let unrolled = plan.window <= 1 || plan.ops.len() * plan.window <= UNROLLED;
         let copies = if unrolled { plan.window.max(1) } else { 1 };
         let end = a.label();
-        let mut exits: [Option<(Label, Xmm)>; WINDOW] = [None; WINDOW];
+        let mut exits = Vec::new();
         let top = a.align_code(32).here();
         for copy in 0..copies {
             if plan.indexed {
@@ -184,13 +184,15 @@ impl Relation {
                 a.jcc(Cond::Ne, top);
                 let newest = if unrolled { term } else { plan.slot(0, 1) };
                 result(a, newest, store);
+            } else if store {
+                a.jcc(Cond::E, end);
             } else {
                 let exit = a.label();
                 a.jcc(Cond::E, exit);
-                exits[copy] = Some((exit, term));
+                exits.push((exit, term));
             }
         }
-        for (exit, term) in exits.into_iter().flatten() {
+        for (exit, term) in exits {
             a.jmp(end).bind(exit);
             result(a, term, store);
         }
@@ -218,12 +220,8 @@ fn result(a: &mut Asm<'_>, term: Xmm, store: bool) {
     }
 }
 
-fn assemble(
-    name: &'static str,
-    record: bool,
-    emit: &mut dyn FnMut(&mut Asm<'_>),
-) -> Result<Assembled, Error> {
-    Assembled::new(name, record, &mut |a| {
+fn assemble(record: bool, emit: &mut dyn FnMut(&mut Asm<'_>)) -> Result<Assembled, Error> {
+    Assembled::new("barejit_rpn", record, &mut |a| {
         emit(a);
         0
     })

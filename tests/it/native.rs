@@ -7,18 +7,32 @@ use barejit::{
 
 type Function = extern "sysv64" fn(u64, u64, u64, u64, u64, u64) -> u64;
 
+/// Code in memory.
+pub(crate) struct Loaded {
+    memory: Memory<Executable>,
+    entry: u32,
+}
+
+impl Loaded {
+    pub(crate) fn new(code: &Code<'_>) -> Self {
+        let size = PageSize::covering(code.bytes().len()).expect("not that large");
+        let memory = Memory::obtain(Strategy::WriteThenExecute, size, Guard::None);
+        let mut memory = memory.expect("memory");
+        memory.load(code);
+        Self { memory: memory.seal().expect("executable memory"), entry: code.entry() }
+    }
+
+    pub(crate) fn call(&self, args: [u64; 6]) -> u64 {
+        // SAFETY: (1, 2) the front end under test says so, and that is what is tested.
+        let function = unsafe { self.memory.function::<Function>(self.entry) };
+        let [a, b, c, d, e, f] = args;
+        function(a, b, c, d, e, f)
+    }
+}
+
 /// Loads `code`, calls it and releases it.
 pub(crate) fn call(code: &Code<'_>, args: [u64; 6]) -> u64 {
-    let size = PageSize::covering(code.bytes().len()).expect("not that large");
-    let mut memory = Memory::obtain(Strategy::WriteThenExecute, size, Guard::None).expect("memory");
-    memory.load(code);
-    let memory: Memory<Executable> = memory.seal().expect("executable memory");
-    // SAFETY: (1, 2) the front end under test says so, and that is what is tested.
-    let function = unsafe { memory.function::<Function>(code.entry()) };
-    let [a, b, c, d, e, f] = args;
-    let value = function(a, b, c, d, e, f);
-    memory.release().expect("was mapped");
-    value
+    Loaded::new(code).call(args)
 }
 
 /// Collects what a series hands over.

@@ -145,9 +145,7 @@ impl Large {
         for _ in 0..by / 32 {
             self.0.insert(0, 0);
         }
-        if by % 32 != 0 {
-            self.times_plus(1 << (by % 32), 0);
-        }
+        self.times_plus(1 << (by % 32), 0);
     }
 
     /// Takes `other` away, if it can be; says whether.
