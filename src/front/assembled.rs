@@ -1,7 +1,7 @@
 //! Code that a front end assembled at run time, with all its notes.
 
 use crate::asm::{Asm, Error, Slot, Tables};
-use crate::code::{Code, Mark, Record, Symbol};
+use crate::code::{Code, Mark, Record};
 use alloc::{vec, vec::Vec};
 
 /// Owns what a [`Code`] borrows: one function.
@@ -11,7 +11,7 @@ pub struct Assembled {
     marks: Vec<Mark>,
     records: Vec<Record>,
     entry: u32,
-    symbol: Symbol<'static>,
+    name: &'static str,
 }
 
 impl Assembled {
@@ -45,8 +45,7 @@ impl Assembled {
                     bytes.truncate(needs.bytes);
                     mark_table.truncate(needs.marks);
                     records.truncate(needs.records);
-                    let symbol = Symbol { name, offset: 0, size: needs.bytes as u32 };
-                    return Ok(Self { bytes, marks: mark_table, records, entry, symbol });
+                    return Ok(Self { bytes, marks: mark_table, records, entry, name });
                 }
                 Err(Error::Full(_)) => {
                     (room, slots) = (needs.bytes.max(room), needs.slots.max(slots));
@@ -62,7 +61,7 @@ impl Assembled {
         Code::new(&self.bytes)
             .with_marks(&self.marks)
             .with_records(&self.records)
-            .with_symbols(core::slice::from_ref(&self.symbol))
             .entered_at(self.entry)
+            .named(self.name)
     }
 }

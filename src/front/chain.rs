@@ -70,7 +70,7 @@ impl Relation {
     pub fn series(&self, start: i64, record: bool) -> Result<Assembled, Error> {
         let plan = self.plan(start);
         let layout = self.layout();
-        assemble("chain_series", record, &mut |a| {
+        assemble("barejit_chain", record, &mut |a| {
             let mut pool = Pool::default();
             series::series(a, layout, &mut |a| {
                 let mut e = Emitter::new(a, &mut pool);
@@ -93,7 +93,7 @@ impl Relation {
     /// If the code would have 2 GiB or more.
     pub fn last(&self, start: i64, record: bool) -> Result<Assembled, Error> {
         let plan = self.plan(start);
-        assemble("chain_last", record, &mut |a| {
+        assemble("barejit_chain", record, &mut |a| {
             // rdi start, rsi n
             a.endbr64().mov_rr(RAX, RDI);
             let mut pool = Pool::default();
@@ -120,7 +120,7 @@ impl Relation {
             return Err(Error { at: step.at as usize, reason: Reason::NotDocumented(step.operator) });
         }
         let layout = self.layout();
-        assemble("chain_documented", record, &mut |a| {
+        assemble("barejit_chain", record, &mut |a| {
             let function = a.here();
             documented::function(a, &self.steps);
             let entry = a.align_code(16).offset();

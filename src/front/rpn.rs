@@ -93,7 +93,7 @@ impl Relation {
     /// # Errors
     /// If the code would have 2 GiB or more.
     pub fn series(&self, record: bool) -> Result<Assembled, Error> {
-        assemble("rpn_series", record, &mut |a| {
+        assemble("barejit_rpn", record, &mut |a| {
             let mut pool = Pool::default();
             series::series(a, self.plan.layout, &mut |a| self.batch(a, &mut pool));
             pool.put(a);
@@ -106,7 +106,7 @@ impl Relation {
     /// # Errors
     /// If the code would have 2 GiB or more.
     pub fn last(&self, record: bool) -> Result<Assembled, Error> {
-        assemble("rpn_last", record, &mut |a| {
+        assemble("barejit_rpn", record, &mut |a| {
             let mut pool = Pool::default();
             if self.plan.layout.history > self.plan.window {
                 self.last_from_memory(a, &mut pool);
