@@ -8,8 +8,9 @@ pub mod jitdump;
 pub mod perf_map;
 
 use crate::code::Code;
-use alloc::vec::Vec;
-use core::sync::atomic::AtomicU32;
+use crate::sys::{Error, OwnedFd, linux};
+use alloc::{format, vec::Vec};
+use core::{ffi::CStr, sync::atomic::AtomicU32};
 
 /// A name of code at an address, as every tool wants it.
 struct Place<'a> {
@@ -32,17 +33,26 @@ fn places<'a>(code: &Code<'a>, start: usize) -> Vec<Place<'a>> {
 /// elsewhere, adds to what its first run left.
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
+/// The file that is called `before`, the number of this process, `after`; with
+/// `more`, to be written on at its end.
+fn own_file(before: &str, process: u32, after: &str, more: bool) -> Result<OwnedFd, Error> {
+    let path = format!("{before}{process}{after}\0");
+    linux::create_own(CStr::from_bytes_until_nul(path.as_bytes()).unwrap_or_default(), more)
+}
+
 /// A file in the making, little-endian.
 #[derive(Default)]
 struct File(Vec<u8>);
 
 impl File {
+    #[inline(never)]
     fn words(&mut self, words: &[u32]) {
         for word in words {
             self.0.extend_from_slice(&word.to_le_bytes());
         }
     }
 
+    #[inline(never)]
     fn longs(&mut self, longs: &[u64]) {
         for long in longs {
             self.words(&[*long as u32, (*long >> 32) as u32]);
@@ -50,6 +60,7 @@ impl File {
     }
 
     /// Text and the NUL behind it.
+    #[inline(never)]
     fn text(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
         self.0.push(0);

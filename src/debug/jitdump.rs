@@ -7,10 +7,9 @@
 //!
 //! perf learns of the file by seeing it mapped for execution.
 
-use super::{File, Place, WRITTEN, places};
+use super::{File, Place, WRITTEN, own_file, places};
 use crate::code::Code;
 use crate::sys::{self, Error, Guard, PageSize, Prot, Region, Source, linux};
-use alloc::{ffi::CString, format};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// The mapping that leads perf to the file. One that attaches later looks for it
@@ -68,7 +67,6 @@ fn lines(file: &mut File, code: &Code<'_>, place: &Place<'_>, start: usize) {
 /// may be executed.
 pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
     let process = linux::process_id()?;
-    let path = CString::new(format!("jit-{process}.dump")).unwrap_or_default();
     let mut dump = File::default();
     let places = places(code, start);
     let first = WRITTEN.fetch_add(places.len() as u32, Relaxed);
@@ -91,7 +89,7 @@ pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
         dump.0.extend_from_slice(&code.bytes()[offset..][..place.size as usize]);
         end(&mut dump, record);
     }
-    let file = linux::create_own(&path, first > 0)?;
+    let file = own_file("jit-", process, ".dump", first > 0)?;
     sys::write_all(file.fd(), &dump.0)?;
     if first > 0 {
         // perf has seen the file already, and would read all of it once more.

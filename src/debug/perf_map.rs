@@ -1,10 +1,10 @@
 //! A perf map: where the code lies and what it is called, one line a name, in
 //! the file that `perf report` looks for (tools/perf, jit-interface.txt).
 
-use super::{WRITTEN, places};
+use super::{WRITTEN, own_file, places};
 use crate::code::Code;
 use crate::sys::{self, Error, linux};
-use alloc::{ffi::CString, format, string::String};
+use alloc::string::String;
 use core::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
 /// Writes /tmp/perf-PID.map, which stays: it is read after this process is gone.
@@ -19,6 +19,6 @@ pub fn write(code: &Code<'_>, start: usize) -> Result<(), Error> {
         // A string takes everything.
         let _ = writeln!(lines, "{:x} {:x} {}", place.address, place.size, place.name);
     }
-    let path = CString::new(format!("/tmp/perf-{}.map", linux::process_id()?)).unwrap_or_default();
-    sys::write_all(linux::create_own(&path, more)?.fd(), lines.as_bytes())
+    let file = own_file("/tmp/perf-", linux::process_id()?, ".map", more)?;
+    sys::write_all(file.fd(), lines.as_bytes())
 }

@@ -18,6 +18,12 @@ const COMMANDS: &[(&str, &[&str], &str, i32)] = &[
     ("barejit_ret", &["ret", "42"], "", 42),
     ("barejit_call", &["call"], "Hello, JIT!\n", 0),
     ("barejit_run", &["run", "B807000000C3"], "7 0x7\n", 0),
+    (
+        "barejit_chain",
+        &["chain", "-e", "*3 +7 ^5", "--start", "1", "--terms", "2", "--last"],
+        "Term 2: 49\n",
+        0,
+    ),
     ("barejit_bf", &["bf", "-e", "++++++++[>++++++++<-]>+."], "A", 0),
 ];
 
