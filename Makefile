@@ -6,7 +6,7 @@ NEED     = sh .ci/need
 BAREJIT  = target/release/barejit
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run strace qemu test check fuzz manual book bench install dist clean build
+.PHONY: help run strace qemu test check fuzz manual book bench bench-bf install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -42,6 +42,10 @@ fuzz:  ## feed random input to everything for SECONDS (60)
 
 bench:  ## measure the assembler against others
 	$(CARGO) bench --manifest-path benches/Cargo.toml
+
+bench-bf: build  ## compare bf with others: PEERS='name=command …' PROGRAMS=DIR
+	@$(NEED) python3:python3
+	python3 benches/bf.py -d $(or $(PROGRAMS),tests/bf) barejit='$(BAREJIT) bf' $(PEERS)
 
 manual:  ## write the man page and the completions anew from --help
 	BLESS=1 $(CARGO) test --locked --test it manual
