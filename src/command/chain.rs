@@ -38,7 +38,7 @@ Options:
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut source, mut options) = (Source::default(), Options::BARE);
+    let (mut source, mut options) = (Source::default(), Options::GUARDED);
     let (mut start, mut only_last, mut as_documented) = (None, false, false);
     while let Some(argument) = cli.next()? {
         match argument {
@@ -127,7 +127,6 @@ impl Job<'_> {
 
     /// The documented bytes, whose divisions can fault.
     fn documented(&self, code: &Assembled, only_last: bool) -> Outcome {
-        let options = Options { guarded: true, ..*self.options };
         let mut term = 0;
         relation::with_output(self.cli, |output| {
             let mut series = self.series(output);
@@ -137,7 +136,7 @@ impl Job<'_> {
                 self.first(&mut series)?;
             }
             // SAFETY: (1) the relation gave both the code and the layout.
-            let result = unsafe { relation::run(&code.code(), &mut series, 1, self.last, &options) };
+            let result = unsafe { relation::run(&code.code(), &mut series, 1, self.last, self.options) };
             if let Ok(run::Outcome::Faulted(_)) = result {
                 // The terms that the batch has so far.
                 let done = series.batch()[self.relation.layout().batch + Relation::DONE];

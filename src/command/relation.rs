@@ -102,13 +102,14 @@ pub(super) unsafe fn run(
     if count == 0 && !shows(options) {
         return Ok(run::Outcome::Returned(0));
     }
+    let options = options.rescuing(series.output());
     let terms = series.address();
     let cookie = core::ptr::from_mut(series) as u64;
     let args = [terms, index, count, series::call_back as *const () as u64, cookie, 0];
     // SAFETY: (1) a series is such a function; (2) it stays in the layout and
     // calls back with its cookie; (3) the call-back owns nothing; (4) the output
     // outlives the series.
-    unsafe { run::run(code, args, options) }
+    unsafe { run::run(code, args, &options) }
 }
 
 /// What a run came to, in a line if it failed.

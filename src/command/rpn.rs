@@ -33,7 +33,7 @@ Options:
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut source, mut options) = (Source::default(), Options::BARE);
+    let (mut source, mut options) = (Source::default(), Options::GUARDED);
     let (mut start, mut only_last, mut format) = (None, false, Format::Shortest);
     while let Some(argument) = cli.next()? {
         match argument {

@@ -37,6 +37,11 @@ impl<'a, 'b> Series<'a, 'b> {
         Self { output, words, first, counter, format, silent: false, taken: 0, error: None }
     }
 
+    /// Where the lines go.
+    pub fn output(&mut self) -> &mut Output<'b> {
+        self.output
+    }
+
     /// The same, but nothing is printed.
     pub fn silent(self) -> Self {
         Self { silent: true, ..self }

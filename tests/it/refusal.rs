@@ -8,12 +8,14 @@ use crate::support::{
 use std::process::Command;
 
 /// One use of each command that runs code, and what it prints.
-const COMMANDS: [(&[&str], &str, i32); 5] = [
+const COMMANDS: [(&[&str], &str, i32); 7] = [
     (&["hello"], "Hello World!", 0),
     (&["ret", "7"], "", 7),
     (&["call"], "Hello, JIT!\n", 0),
     (&["run", "b82a000000c3"], "42 0x2a\n", 0),
     (&["bf", "-e", "++++++++[>++++++++<-]>+."], "A", 0),
+    (&["chain", "-e", "+2", "--start", "0", "--terms", "1", "--last"], "Term 1: 2\n", 0),
+    (&["rpn", "-e", "(1) ~", "--start", "1", "--terms", "1", "--last"], "1: -1\n", 0),
 ];
 
 /// Runs the executable after `regime` has prepared the process.
