@@ -158,7 +158,7 @@ impl Op {
 
     /// The same if only the bits `wanted` of the result matter, as something with
     /// fewer or smaller constants; and the bits of x that matter then.
-    fn wanted(self, wanted: i64) -> (Self, i64) {
+    fn wanted(self, x: State, wanted: i64) -> (Self, i64) {
         match self {
             Self::Affine { a, b } => {
                 let unused = (wanted as u64).leading_zeros();
@@ -166,6 +166,9 @@ impl Op {
                     return (self, 0);
                 }
                 let (a, b) = (a << unused >> unused, b << unused >> unused);
+                // Low bits of b that meet zeros carry nothing to higher bits.
+                let zeros = (x.unknown | x.value).trailing_zeros() + a.trailing_zeros();
+                let b = b & (-1i64).checked_shl(zeros.min(wanted.trailing_zeros())).unwrap_or(0);
                 (Self::Affine { a, b }.simple(), (u64::MAX >> unused) as i64)
             }
             Self::Bits { and, xor } => {
@@ -242,15 +245,22 @@ pub(super) fn orbit(ops: &[Op], start: State) -> State {
 }
 
 /// The same operations without what terms like `state` do not need.
-pub(super) fn narrow(ops: &[Op], mut state: State) -> Vec<Op> {
+pub(super) fn narrow(ops: &[Op], first: State) -> Vec<Op> {
+    let mut state = first;
     let mut narrowed = Vec::with_capacity(ops.len());
     for op in ops {
         push(&mut narrowed, op.within(state));
         state = op.state(state);
     }
+    let mut states = Vec::with_capacity(narrowed.len());
+    let mut state = first;
+    for op in &narrowed {
+        states.push(state);
+        state = op.state(state);
+    }
     let mut wanted = -1;
-    for op in narrowed.iter_mut().rev() {
-        (*op, wanted) = op.wanted(wanted);
+    for (op, state) in narrowed.iter_mut().zip(states).rev() {
+        (*op, wanted) = op.wanted(state, wanted);
     }
     let mut joined = Vec::with_capacity(narrowed.len());
     for op in narrowed {
@@ -262,6 +272,16 @@ pub(super) fn narrow(ops: &[Op], mut state: State) -> Vec<Op> {
 /// Appends `op`, a shift before an operation on bits that stands last: so that
 /// those meet and become one.
 fn push_behind(ops: &mut Vec<Op>, op: Op) {
+    // A sum with bits that a shift has cleared sets them.
+    if let (Op::Affine { a, b }, Some(Op::Bits { .. })) = (op, ops.last())
+        && a > 1
+        && a & (a - 1) == 0
+        && (1..a).contains(&b)
+    {
+        push_behind(ops, Op::Affine { a, b: 0 });
+        push(ops, Op::Bits { and: !b, xor: b });
+        return;
+    }
     let (Some(&Op::Bits { and, xor }), Some(shift)) = (ops.last(), Shift::of(op)) else {
         push(ops, op);
         return;
