@@ -35,12 +35,23 @@ fn transcript(line: &str) -> String {
     text.lines().map(mask_line).collect::<Vec<_>>().join("\n")
 }
 
-/// Masks addresses but keeps the indent of a line.
+/// Masks addresses, which differ from run to run: 0x and at least nine digits, and
+/// the twelve digits that /proc/PID/maps has.
 fn mask_line(line: &str) -> String {
-    let indent = line.len() - line.trim_start().len();
-    let masked =
-        if line.contains("0x") { format!("{}{}", &line[..indent], mask(line)) } else { line.to_string() };
-    masked.trim_end().to_string()
+    let mut out = String::new();
+    let mut rest = line.trim_end();
+    while !rest.is_empty() {
+        let word = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let (token, after) =
+            rest.split_at(if word == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { word });
+        let digits = token.strip_prefix("0x").unwrap_or(token);
+        let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let address = token.len() > digits.len() && digits.len() >= 9
+            || digits.len() == 12 && ["7f", "55", "56"].iter().any(|start| digits.starts_with(start));
+        out.push_str(if hexadecimal && address { "ADDRESS" } else { token });
+        rest = after;
+    }
+    out
 }
 
 /// The lines between the anchors of that name, without their common indent.
