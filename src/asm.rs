@@ -163,6 +163,7 @@ impl<'a, T: Copy> Table<'a, T> {
         Self { items, used: 0 }
     }
 
+    #[cfg_attr(compact, inline(never))]
     const fn push(&mut self, item: T) {
         if self.used < self.items.len() {
             self.items[self.used] = item;
@@ -203,6 +204,7 @@ pub struct Asm<'a> {
 
 impl<'a> Asm<'a> {
     /// An assembler that writes to `buf` and keeps its notes in `tables`.
+    #[cfg_attr(compact, inline(never))]
     pub const fn new(buf: &'a mut [u8], tables: Tables<'a>) -> Self {
         // What lies beyond can never be code.
         let room = if buf.len() > MAX_ROOM { MAX_ROOM } else { buf.len() };

@@ -116,7 +116,10 @@ impl Cli {
             .ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
     }
 
-    /// Says in words what went wrong and gives the status for it.
+    /// Says in words what went wrong and gives the status for it. Stands once for
+    /// all who do, as the others like it.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
         sys::report(format_args!("{}: {what}", self.command));
         status as u8
@@ -140,6 +143,8 @@ impl Cli {
     }
 
     /// A refusal of the system, with the call and its errno.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn refused(&self, error: Error) -> u8 {
         self.fail(Status::Refused, format_args!("{error}"))
     }

@@ -175,7 +175,9 @@ impl<'a> Code<'a> {
         Self { relocations, ..self }
     }
 
-    /// The same code with the assembler's record of it, for a listing.
+    /// The same code with the assembler's record of it, for a listing. Many hand
+    /// code through here and on, and none is in a hurry: not inlined.
+    #[inline(never)]
     pub const fn with_records(self, records: &'a [Record]) -> Self {
         Self { records, ..self }
     }

@@ -96,6 +96,7 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// What write(2) answers.
+    #[inline(never)] // A syscall costs more than the call.
     pub fn flush(&mut self) -> Result<(), Error> {
         let used = self.used();
         // SAFETY: the first `used` bytes of the buffer were written through

@@ -177,6 +177,7 @@ struct Answer {
 
 impl Answer {
     /// Adds an operation, unless it does nothing.
+    #[inline(never)] // Many push.
     fn push(&mut self, op: Op) -> Option<()> {
         let nothing = matches!(op.kind, Kind::Mul | Kind::Product) && op.c & self.mask == 0;
         if !nothing {
