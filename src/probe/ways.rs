@@ -384,16 +384,20 @@ fn brk(record: &Record) -> Place {
     unprotect(record, record.need(grown.ok_or(refused)))
 }
 
-#[repr(C, align(4096))]
-struct Bss(UnsafeCell<[u8; PAGE]>);
+struct Bss(UnsafeCell<[u8; 2 * PAGE]>);
 
 // SAFETY: only a trial's one thread touches it, through a raw pointer.
 unsafe impl Sync for Bss {}
 
-static BSS: Bss = Bss(UnsafeCell::new([0; PAGE]));
+/// A whole page is in there wherever it lies. Aligned to one, it would move all
+/// other data apart, and every start would touch a page more.
+static BSS: Bss = Bss(UnsafeCell::new([0; 2 * PAGE]));
 
 fn bss(record: &Record) -> Place {
-    unprotect(record, NonNull::from(&BSS).cast())
+    let first: NonNull<u8> = NonNull::from(&BSS.0).cast();
+    let gap = first.align_offset(PAGE);
+    // SAFETY: at most a page ahead, and there are two.
+    unprotect(record, unsafe { first.add(gap) })
 }
 
 fn stack(record: &Record, scratch: &mut Scratch) -> Place {
