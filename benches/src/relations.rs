@@ -92,6 +92,9 @@ impl Pair {
             count = (count as f64 * (SPAN / taken.max(SPAN / 50.0)).max(1.5)) as u64;
         }
         let ours = time(&mut self.ours(count.min(100_000_000)), scratch).0 - our_idle;
+        if count > COLLAPSED && ours > SPAN / 20.0 {
+            println!("  collapsed by gcc alone: {} {}", self.command, self.relation);
+        }
         if count > COLLAPSED || ours < SPAN / 20.0 {
             return None;
         }

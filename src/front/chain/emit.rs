@@ -23,6 +23,8 @@ pub(super) struct Emitter<'e, 'a> {
     kept: [Option<i64>; 2],
     /// The first constant that could have been kept in one and was not.
     pub(super) missed: Option<i64>,
+    /// The register whose sign the flags tell, if they tell one.
+    signed: Option<Gpr64>,
 }
 
 /// Registers for constants, if the surroundings have no use for them.
@@ -51,7 +53,7 @@ fn other_than(taken: &[Gpr64]) -> Gpr64 {
 
 impl<'e, 'a> Emitter<'e, 'a> {
     pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool) -> Self {
-        Self { a, pool, kept: [None; 2], missed: None }
+        Self { a, pool, kept: [None; 2], missed: None, signed: None }
     }
 
     /// `value` in memory.
@@ -68,11 +70,13 @@ impl<'e, 'a> Emitter<'e, 'a> {
     /// All of `ops`, with the term in `x` and this state; gives where it is then.
     pub(super) fn ops(&mut self, ops: &[Op], mut x: Gpr64, mut state: State) -> Gpr64 {
         let mut i = 0;
+        self.signed = None;
         while let Some(&op) = ops.get(i) {
             let next = ops.get(i + 1).copied();
             let between = op.state(state);
             let (pair, place) = self.pair(op, next, x, state);
             if let (true, Some(second)) = (pair, next) {
+                self.signed = None;
                 x = place;
                 state = second.state(between);
                 i += 2;
@@ -109,7 +113,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             // What the dividend and its rounding add, they add at once.
             (Op::Affine { a, b }, Some(Op::Div(d))) if d.is_power_of_two() && d > 2 => {
                 let x = self.affine(x, a, 0, None);
-                return (true, self.halve(x, b, d.trailing_zeros()));
+                return (true, self.halve(x, b, d.trailing_zeros(), None));
             }
             // The sign is taken from the quotient, or the quotient from the sign.
             (Op::Div(d), Some(Op::Affine { a: -1, b })) if !d.is_power_of_two() && !state.is_natural() => {
@@ -124,17 +128,21 @@ impl<'e, 'a> Emitter<'e, 'a> {
     }
 
     fn op(&mut self, op: Op, x: Gpr64, state: State, wanted: Option<Gpr64>) -> Gpr64 {
+        let signed = self.signed.take();
         match op {
             Op::Affine { a, b } => self.affine(x, a, b, wanted),
             Op::Bits { and, xor } => {
                 self.bits(x, and, xor);
+                // All but `not` and a plain move set the flags.
+                let tells = xor != -1 && (xor != 0 || short(and).is_some());
+                self.signed = tells.then_some(x);
                 x
             }
             Op::Sar(k) => {
                 self.a.sar_ri(x, k as u8);
                 x
             }
-            Op::Div(d) if d.is_power_of_two() => self.halve(x, 0, d.trailing_zeros()),
+            Op::Div(d) if d.is_power_of_two() => self.halve(x, 0, d.trailing_zeros(), signed),
             Op::Div(d) => self.quotient(x, d, state),
             Op::Rem(d) if d.is_power_of_two() => {
                 self.low_bits(x, d);
@@ -303,8 +311,9 @@ impl<'e, 'a> Emitter<'e, 'a> {
         }
     }
 
-    /// `(x + b) / 2^k`: negative dividends first go up by 2^k − 1.
-    fn halve(&mut self, x: Gpr64, b: i64, k: u32) -> Gpr64 {
+    /// `(x + b) / 2^k`: negative dividends first go up by 2^k − 1. The flags may
+    /// tell the sign of the register `signed`.
+    fn halve(&mut self, x: Gpr64, b: i64, k: u32, signed: Option<Gpr64>) -> Gpr64 {
         let t = other_than(&[x]);
         if k == 1 {
             self.add(x, b);
@@ -312,13 +321,17 @@ impl<'e, 'a> Emitter<'e, 'a> {
             return x;
         }
         let up = ((1u64 << k) - 1) as i64;
-        self.a.mov_ri(t, up.wrapping_add(b)).add_rr(t, x);
+        match short(up.wrapping_add(b)) {
+            Some(up) => self.a.lea(t, address(x).disp(up)),
+            None => self.a.mov_ri(t, up.wrapping_add(b)).add_rr(t, x),
+        };
         match b {
+            0 if signed == Some(x) && short(up).is_some() => {}
             0 => _ = self.a.test_rr(x, x),
             _ => self.add(x, b),
         }
-        self.a.cmovcc_rr(Cond::Ns, t, x).sar_ri(t, k as u8);
-        t
+        self.a.cmovcc_rr(Cond::S, x, t).sar_ri(x, k as u8);
+        x
     }
 
     /// `x % d` for a power of two: the low bits, and for a negative x that has

@@ -130,6 +130,9 @@ impl Op {
                 State::between(wide(x.low >> k), wide(x.high >> k)).and(bits)
             }
             Self::Div(_) => State::between(wide(self.apply(x.low)), wide(self.apply(x.high))),
+            Self::Rem(d) if Self::Div(d).apply(x.low) == Self::Div(d).apply(x.high) => {
+                State::between(wide(self.apply(x.low)), wide(self.apply(x.high)))
+            }
             Self::Rem(d) => {
                 let most = (d - 1) as i64;
                 State::between(wide(x.low.clamp(-most, 0)), wide(x.high.clamp(0, most)))
@@ -143,7 +146,10 @@ impl Op {
         let after = self.state(x);
         match self {
             _ if after.low == after.high => Self::Set(after.low),
-            Self::Rem(d) if x.magnitude() < d => Self::NOTHING,
+            // Where the quotient is the same for all, the remainder is a difference.
+            Self::Rem(d) if Self::Div(d).apply(x.low) == Self::Div(d).apply(x.high) => {
+                Self::Affine { a: 1, b: self.apply(x.low).wrapping_sub(x.low) }.simple()
+            }
             Self::Rem(d) if x.is_natural() && d.is_power_of_two() => {
                 Self::Bits { and: (d - 1) as i64, xor: 0 }
             }
@@ -202,6 +208,12 @@ pub(super) fn push(ops: &mut Vec<Op>, op: Op) {
     }
     match (op, ops.last()) {
         (Op::NOTHING, _) => {}
+        // A quotient can be negated later: it is not the one number that cannot.
+        (Op::Div(d), Some(&Op::Affine { a: -1, b: 0 })) if joins(ops, d) => {
+            ops.pop();
+            push(ops, op);
+            push(ops, Op::Affine { a: -1, b: 0 });
+        }
         // Down and up again by the same bits clears them; the rest of the way is
         // up or down.
         (Op::Affine { a, b }, Some(&Op::Sar(k))) if a.trailing_zeros() >= k => {
@@ -217,6 +229,12 @@ pub(super) fn push(ops: &mut Vec<Op>, op: Op) {
         }
         _ => ops.push(op),
     }
+}
+
+/// Whether a division stands before the last operation that one by `d` can join.
+fn joins(ops: &[Op], d: u64) -> bool {
+    let before = ops.len().checked_sub(2).map(|place| ops[place]);
+    matches!(before, Some(Op::Div(_))) && before.and_then(|op| op.then(Op::Div(d))).is_some()
 }
 
 /// The operations that these steps come to.
@@ -272,14 +290,15 @@ pub(super) fn narrow(ops: &[Op], first: State) -> Vec<Op> {
 /// Appends `op`, a shift before an operation on bits that stands last: so that
 /// those meet and become one.
 fn push_behind(ops: &mut Vec<Op>, op: Op) {
-    // A sum with bits that a shift has cleared sets them.
     if let (Op::Affine { a, b }, Some(Op::Bits { .. })) = (op, ops.last())
         && a > 1
         && a & (a - 1) == 0
-        && (1..a).contains(&b)
+        && b != 0
     {
         push_behind(ops, Op::Affine { a, b: 0 });
-        push(ops, Op::Bits { and: !b, xor: b });
+        // A sum with bits that the shift has cleared sets them.
+        let sets = (1..a).contains(&b);
+        push(ops, if sets { Op::Bits { and: !b, xor: b } } else { Op::Affine { a: 1, b } });
         return;
     }
     let (Some(&Op::Bits { and, xor }), Some(shift)) = (ops.last(), Shift::of(op)) else {

@@ -68,9 +68,4 @@ impl State {
     pub(super) const fn is_natural(self) -> bool {
         self.low >= 0
     }
-
-    /// The largest magnitude.
-    pub(super) fn magnitude(self) -> u64 {
-        self.low.unsigned_abs().max(self.high.unsigned_abs())
-    }
 }

@@ -31,6 +31,11 @@ pub(super) fn fold(ops: &[Op]) -> Vec<Op> {
                 folded.pop();
                 Some(Op::Double)
             }
+            (Op::Mul, Some(Op::Constant(2.0)), Some(term @ (Op::Back(_) | Op::Index))) => {
+                folded.truncate(folded.len() - 2);
+                folded.push(term);
+                Some(Op::Double)
+            }
             // The reciprocal of a power of two is exact.
             (Op::Div, _, Some(Op::Constant(y))) if is_power(y) => {
                 let reciprocal = 1.0 / y;
