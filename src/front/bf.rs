@@ -30,9 +30,10 @@ mod stubs;
 mod values;
 mod width;
 
+pub use super::text::Position;
 pub use explain::Explained;
 pub use parse::Unmatched;
-pub use place::{Position, Verdict};
+pub use place::Verdict;
 
 use crate::code::{Code, Mark, Record};
 use alloc::vec::Vec;

@@ -59,24 +59,3 @@ impl Program {
 }
 
 const _: () = assert!(Cells::ThirtyTwo as u32 == 2, "a cell is 1 << its number bytes");
-
-/// Line and column, from 1; a column is a character.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Position {
-    /// The line.
-    pub line: usize,
-    /// The column.
-    pub column: usize,
-}
-
-impl Position {
-    /// Of byte `offset` in `source`.
-    pub fn of(source: &[u8], offset: usize) -> Self {
-        let before = &source[..offset.min(source.len())];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let last = before.iter().rev().take_while(|&&byte| byte != b'\n');
-        // All but the continuation bytes of UTF-8 begin a character.
-        let column = last.filter(|&&byte| byte & 0xC0 != 0x80).count() + 1;
-        Self { line, column }
-    }
-}
