@@ -14,7 +14,7 @@ use bitflags::bitflags;
 use core::{fmt, mem::MaybeUninit};
 
 pub use region::{Guard, PageSize, Region, Settled, Source};
-pub use syscalls::Errno;
+pub use syscalls::{Errno, Sysno};
 
 bitflags! {
     /// What a page may be used for: the `PROT_` flags of mmap(2). No flag is
@@ -83,15 +83,40 @@ impl Drop for OwnedFd {
 /// A refused syscall.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Error {
-    /// The call, by its name in section 2 of the manual.
-    pub call: &'static str,
+    /// The call.
+    pub call: Sysno,
     /// The answer; 0 means that the call claimed success but had no effect.
     pub errno: Errno,
 }
 
+impl Error {
+    /// The call's name in section 2 of the manual.
+    pub fn name(&self) -> &'static str {
+        let place = NAMED.iter().position(|call| *call == self.call as u16);
+        let name = place.and_then(|place| NAMES.split(' ').nth(place)).unwrap_or("?");
+        // The manual's pwrite.
+        name.trim_end_matches("64")
+    }
+}
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        /// The numbers of the calls that this program makes.
+        const NAMED: &[u16] = &[$(Sysno::$name as u16),*];
+        /// Their names, a space behind each.
+        const NAMES: &str = concat!($(stringify!($name), " "),*);
+    };
+}
+names! {
+    brk clock_gettime execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
+    memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
+    read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
+    wait4 write
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.call)?;
+        f.write_str(self.name())?;
         match (self.errno.into_raw(), described(self.errno)) {
             (0, _) => f.write_str(": claimed success without effect"),
             (number, "") => write!(f, ": errno {number}"),
@@ -116,7 +141,7 @@ pub fn described(errno: Errno) -> &'static str {
 pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
     while !bytes.is_empty() {
         match linux::write(fd, bytes) {
-            Ok(0) => return Err(Error { call: "write", errno: Errno::EIO }),
+            Ok(0) => return Err(Error { call: Sysno::write, errno: Errno::EIO }),
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(Error { errno: Errno::EINTR, .. }) => {}
             Err(Error { errno: Errno::EAGAIN, .. }) => linux::poll(fd, linux::Ready::Write)?,

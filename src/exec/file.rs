@@ -1,11 +1,11 @@
 //! Files that nobody else can name, to be mapped twice.
 
-use crate::sys::{Errno, Error, OwnedFd, PageSize, linux};
+use crate::sys::{Errno, Error, OwnedFd, PageSize, Sysno, linux};
 use core::ffi::CStr;
 
 /// Refuses sizes at which the kernel would send SIGXFSZ instead of an answer
 /// (setrlimit(2), RLIMIT_FSIZE).
-fn permitted(size: PageSize, call: &'static str) -> Result<(), Error> {
+fn permitted(size: PageSize, call: Sysno) -> Result<(), Error> {
     if linux::file_size_limit() < size.bytes() as u64 {
         Err(Error { call, errno: Errno::EFBIG })
     } else {
@@ -16,7 +16,7 @@ fn permitted(size: PageSize, call: &'static str) -> Result<(), Error> {
 /// A memory file of this size. Kernels before 6.3 do not know the flag that
 /// forbids executing it as a program, and answer EINVAL.
 pub(super) fn memory(size: PageSize) -> Result<OwnedFd, Error> {
-    permitted(size, "ftruncate")?;
+    permitted(size, Sysno::ftruncate)?;
     let file = match linux::memfd_create(c"barejit", linux::NOEXEC_SEAL) {
         Err(Error { errno: Errno::EINVAL, .. }) => linux::memfd_create(c"barejit", 0),
         result => result,
@@ -63,13 +63,13 @@ pub(super) fn first_directory<T>(mut body: impl FnMut(&Directory) -> Result<T, E
             Err(error) => last = Some(error),
         }
     }
-    Err(last.unwrap_or(Error { call: "open", errno: Errno::ENOENT }))
+    Err(last.unwrap_or(Error { call: Sysno::open, errno: Errno::ENOENT }))
 }
 
 /// A file of this size without a name: never named, or, where the file system
 /// cannot do that, named for a moment.
 pub(super) fn nameless(directory: &Directory, size: PageSize) -> Result<OwnedFd, Error> {
-    permitted(size, "fallocate")?;
+    permitted(size, Sysno::fallocate)?;
     let file = match linux::open_nameless(directory.path) {
         Err(Error { errno: Errno::EISDIR | Errno::EOPNOTSUPP | Errno::EINVAL, .. }) => {
             let file = linux::open_new(directory.name)?;

@@ -249,7 +249,7 @@ impl Inference<'_> {
             && !self.causes.holds("limits")
         {
             let mut evidence = Text::<80>::EMPTY;
-            all(&mut evidence, &["trials ran in one process, for ", error.call, " answers "]);
+            all(&mut evidence, &["trials ran in one process, for ", error.name(), " answers "]);
             self.add("confined", evidence.text(), errno_name(error.errno), None);
         }
     }
