@@ -190,7 +190,7 @@ pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
     loop {
         let used = bytes.len();
         if used > limit {
-            return Err(Error { call: Sysno::read, errno: Errno::EFBIG });
+            return Err(Error::new(Sysno::read, Errno::EFBIG));
         }
         if bytes.capacity() - used < STEP {
             bytes.reserve(used.max(STEP));

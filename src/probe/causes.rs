@@ -198,7 +198,7 @@ impl Inference<'_> {
                 }),
                 _ => None,
             };
-            let forked = i == 3 && host.confined.is_some_and(|error| error.errno == Errno::EAGAIN);
+            let forked = i == 3 && host.confined.is_some_and(|error| error.errno() == Errno::EAGAIN);
             if row.is_some() || forked {
                 let mut evidence = Text::<40>::EMPTY;
                 all(&mut evidence, &["RLIMIT_", name, " = ", number(soft).text()]);
@@ -250,7 +250,7 @@ impl Inference<'_> {
         {
             let mut evidence = Text::<80>::EMPTY;
             all(&mut evidence, &["trials ran in one process, for ", error.name(), " answers "]);
-            self.add("confined", evidence.text(), errno_name(error.errno), None);
+            self.add("confined", evidence.text(), errno_name(error.errno()), None);
         }
     }
 

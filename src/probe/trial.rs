@@ -70,7 +70,7 @@ impl Record {
     pub(super) fn refuse(&self, error: Error) -> ! {
         self.call[0].store(error.name().as_ptr() as usize, Relaxed);
         self.call[1].store(error.name().len(), Relaxed);
-        self.errno.store(error.errno.into_raw(), Relaxed);
+        self.errno.store(error.errno().into_raw(), Relaxed);
         self.refused.store(1, Relaxed);
         end()
     }

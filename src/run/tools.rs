@@ -77,6 +77,6 @@ fn write_file(path: &[u8], bytes: &[u8]) -> Result<(), sys::Error> {
     if path == b"-" {
         return sys::write_all(Fd::STDOUT, bytes);
     }
-    let path = CString::new(path).map_err(|_| sys::Error { call: Sysno::open, errno: Errno::EINVAL })?;
+    let path = CString::new(path).map_err(|_| sys::Error::new(Sysno::open, Errno::EINVAL))?;
     sys::write_all(linux::create(&path)?.fd(), bytes)
 }

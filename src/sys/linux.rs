@@ -31,7 +31,7 @@ use syscall;
 #[inline(never)]
 unsafe fn short(call: Sysno, a: usize, b: usize, c: usize) -> Result<usize, Error> {
     // SAFETY: duty 1 of the caller.
-    unsafe { syscall3(call, a, b, c) }.map_err(|errno| Error { call, errno })
+    unsafe { syscall3(call, a, b, c) }.map_err(|errno| Error::new(call, errno))
 }
 
 /// # Safety
@@ -47,7 +47,7 @@ unsafe fn long(
     call: Sysno,
 ) -> Result<usize, Error> {
     // SAFETY: duty 1 of the caller.
-    unsafe { syscall6(call, a, b, c, d, e, f) }.map_err(|errno| Error { call, errno })
+    unsafe { syscall6(call, a, b, c, d, e, f) }.map_err(|errno| Error::new(call, errno))
 }
 
 /// close(2). The descriptor is gone afterwards, whatever the kernel answers.
@@ -94,15 +94,6 @@ pub fn getpid() -> Result<usize, Error> {
     unsafe { syscall!(getpid) }
 }
 
-/// getpid(2).
-///
-/// # Errors
-/// The errno of the call, which only a filter can make fail.
-pub fn process_id() -> Result<u32, Error> {
-    // SAFETY: asking for one's own number touches nothing.
-    unsafe { syscall!(getpid) }.map(|process| process as u32)
-}
-
 /// kill(2) of this process itself.
 ///
 /// # Errors
@@ -130,9 +121,8 @@ pub unsafe fn mmap(
     offset: usize,
 ) -> Result<NonNull<u8>, Error> {
     // SAFETY: a new mapping harms nobody, and a fixed one is the caller's duty 1.
-    let result = unsafe { syscall!(mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) };
-    let address = result?;
-    NonNull::new(address as *mut u8).ok_or(Error { call: Sysno::mmap, errno: Errno::new(0) })
+    let address = unsafe { syscall!(mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) }?;
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mmap))
 }
 
 /// mprotect(2).
@@ -145,8 +135,7 @@ pub unsafe fn mmap(
 /// The errno of the call.
 pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(mprotect, address.as_ptr(), size, prot.bits()) };
-    result.map(drop)
+    unsafe { syscall!(mprotect, address.as_ptr(), size, prot.bits()) }.map(drop)
 }
 
 /// mremap(2) with MREMAP_MAYMOVE.
@@ -160,9 +149,8 @@ pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<
 pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) };
-    let address = result?;
-    NonNull::new(address as *mut u8).ok_or(Error { call: Sysno::mremap, errno: Errno::new(0) })
+    let address = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) }?;
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
 }
 
 /// munmap(2).
@@ -174,8 +162,7 @@ pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<Non
 /// The errno of the call.
 pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(munmap, address.as_ptr(), size) };
-    result.map(drop)
+    unsafe { syscall!(munmap, address.as_ptr(), size) }.map(drop)
 }
 
 /// What [`poll`] waits for.
@@ -199,10 +186,10 @@ pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
         events: u16,
         occurred: u16,
     }
-    let mut poll = Poll { fd: fd.0, events: ready as u16, occurred: 0 };
+    let mut poll = Poll { fd: fd.0 as i32, events: ready as u16, occurred: 0 };
     // SAFETY: the kernel reads and writes the one structure.
     match unsafe { syscall!(poll, &raw mut poll, 1, usize::MAX) } {
-        Err(Error { errno: Errno::EINTR, .. }) => Ok(()),
+        Err(error) if error.is(Errno::EINTR) => Ok(()),
         result => result.map(drop),
     }
 }
@@ -223,8 +210,7 @@ pub fn brk(address: usize) -> usize {
 pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
     const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
     // SAFETY: the kernel only reads the path, up to its NUL.
-    let result = unsafe { syscall!(open, path.as_ptr(), O_RDONLY_CLOEXEC, 0) };
-    Ok(OwnedFd(Fd(result? as i32)))
+    unsafe { syscall!(open, path.as_ptr(), O_RDONLY_CLOEXEC, 0) }.map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// read(2). As many bytes of the buffer as this says hold what was read.
@@ -233,8 +219,7 @@ pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
 /// The errno of the call.
 pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
     // SAFETY: the kernel writes to `buffer` alone, which is borrowed for it.
-    let result = unsafe { syscall!(read, fd.0, buffer.as_mut_ptr(), buffer.len()) };
-    result
+    unsafe { syscall!(read, fd.0, buffer.as_mut_ptr(), buffer.len()) }
 }
 
 /// write(2).
@@ -243,8 +228,7 @@ pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
 /// The errno of the call.
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize, Error> {
     // SAFETY: the kernel only reads `bytes`.
-    let result = unsafe { syscall!(write, fd.0, bytes.as_ptr(), bytes.len()) };
-    result
+    unsafe { syscall!(write, fd.0, bytes.as_ptr(), bytes.len()) }
 }
 
 /// What was to happen before [`rt_sigaction`] changed it.
@@ -304,8 +288,8 @@ pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
     const CLOEXEC: u32 = 1;
     const ALLOW_SEALING: u32 = 2;
     // SAFETY: the kernel only reads the name, up to its NUL.
-    let result = unsafe { syscall!(memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) };
-    Ok(OwnedFd(Fd(result? as i32)))
+    unsafe { syscall!(memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) }
+        .map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// ftruncate(2).
@@ -402,8 +386,7 @@ pub fn create_own(path: &CStr, more: bool) -> Result<OwnedFd, Error> {
 
 fn open_with(path: &CStr, flags: u32, mode: u32) -> Result<OwnedFd, Error> {
     // SAFETY: the kernel only reads the path, up to its NUL.
-    let result = unsafe { syscall!(open, path.as_ptr(), flags, mode) };
-    Ok(OwnedFd(Fd(result? as i32)))
+    unsafe { syscall!(open, path.as_ptr(), flags, mode) }.map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// unlink(2).
@@ -459,6 +442,5 @@ pub(super) fn seccomp(program: &[Instruction]) -> Result<(), Error> {
 /// The errno of the call, ENOSYS on older kernels.
 pub(super) fn mseal(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     // SAFETY: what the pages are for now they stay for.
-    let result = unsafe { syscall!(mseal, address.as_ptr(), size, 0) };
-    result.map(drop)
+    unsafe { syscall!(mseal, address.as_ptr(), size, 0) }.map(drop)
 }

@@ -45,7 +45,7 @@ pub fn execveat(fd: Fd) -> Error {
     let result = unsafe { syscall!(execveat, fd.0, path, none, none, AT_EMPTY_PATH) };
     match result {
         Err(error) => error,
-        Ok(_) => Error { call: Sysno::execveat, errno: Errno::new(0) },
+        Ok(_) => Error::without_effect(Sysno::execveat),
     }
 }
 
@@ -103,8 +103,7 @@ pub fn open_for_writing(path: &CStr) -> Result<OwnedFd, Error> {
 /// The errno of the call.
 pub unsafe fn ioctl(fd: Fd, request: u32, argument: &mut [u64]) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(ioctl, fd.0, request, argument.as_mut_ptr()) };
-    result.map(drop)
+    unsafe { syscall!(ioctl, fd.0, request, argument.as_mut_ptr()) }.map(drop)
 }
 
 /// madvise(2) with MADV_DONTNEED: the pages are as if never touched.
@@ -117,8 +116,7 @@ pub unsafe fn ioctl(fd: Fd, request: u32, argument: &mut [u64]) -> Result<(), Er
 pub unsafe fn forget(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     const MADV_DONTNEED: usize = 4;
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(madvise, address.as_ptr(), size, MADV_DONTNEED) };
-    result.map(drop)
+    unsafe { syscall!(madvise, address.as_ptr(), size, MADV_DONTNEED) }.map(drop)
 }
 
 /// mremap(2) with an old size of 0: a second mapping of shared pages.
@@ -128,9 +126,8 @@ pub unsafe fn forget(address: NonNull<u8>, size: usize) -> Result<(), Error> {
 pub fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
     // SAFETY: with an old size of 0 nothing is moved or unmapped.
-    let result = unsafe { syscall!(mremap, address.as_ptr(), 0, size, MAYMOVE) };
-    let alias = result?;
-    NonNull::new(alias as *mut u8).ok_or(Error { call: Sysno::mremap, errno: Errno::new(0) })
+    let alias = unsafe { syscall!(mremap, address.as_ptr(), 0, size, MAYMOVE) }?;
+    NonNull::new(alias as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
 }
 
 /// personality(2); `u32::MAX` only asks.
@@ -152,8 +149,7 @@ pub fn personality(persona: u32) -> Result<u32, Error> {
 /// The errno of the call.
 pub unsafe fn pkey_mprotect(address: NonNull<u8>, size: usize, prot: super::Prot) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(pkey_mprotect, address.as_ptr(), size, prot.bits(), -1isize) };
-    result.map(drop)
+    unsafe { syscall!(pkey_mprotect, address.as_ptr(), size, prot.bits(), -1isize) }.map(drop)
 }
 
 /// prctl(2) with an operation that takes at most one number.
@@ -179,8 +175,7 @@ pub unsafe fn prctl(operation: u32, argument: usize) -> Result<usize, Error> {
 pub unsafe fn ptrace(request: u32, child: Option<Pid>, address: usize, data: u64) -> Result<(), Error> {
     let pid = child.map_or(0, |child| child.0);
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(ptrace, request, pid, address, data) };
-    result.map(drop)
+    unsafe { syscall!(ptrace, request, pid, address, data) }.map(drop)
 }
 
 /// pwrite(2) of all `bytes`.
@@ -193,7 +188,7 @@ pub fn pwrite(fd: Fd, bytes: &[u8], offset: usize) -> Result<(), Error> {
     let result = unsafe { syscall!(pwrite64, fd.0, bytes.as_ptr(), bytes.len(), offset) };
     match result? {
         written if written == bytes.len() => Ok(()),
-        _ => Err(Error { call: Sysno::pwrite64, errno: Errno::new(0) }),
+        _ => Err(Error::without_effect(Sysno::pwrite64)),
     }
 }
 
@@ -213,9 +208,8 @@ pub fn setrlimit(resource: u32, limit: u64) -> Result<(), Error> {
 /// The errno of the call; errno 0 if it claims to have attached at address 0.
 pub fn shmat(segment: usize, flags: u32) -> Result<NonNull<u8>, Error> {
     // SAFETY: a new mapping harms nobody.
-    let result = unsafe { syscall!(shmat, segment, 0, flags) };
-    let address = result?;
-    NonNull::new(address as *mut u8).ok_or(Error { call: Sysno::shmat, errno: Errno::new(0) })
+    let address = unsafe { syscall!(shmat, segment, 0, flags) }?;
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::shmat))
 }
 
 /// shmctl(2) with IPC_RMID: the segment goes with its last mapping.
@@ -284,8 +278,7 @@ pub fn uname() -> Result<[[u8; 65]; 6], Error> {
 /// The errno of the call.
 pub fn userfaultfd(flags: u32) -> Result<OwnedFd, Error> {
     // SAFETY: a descriptor that watches nothing yet.
-    let result = unsafe { syscall!(userfaultfd, flags) };
-    Ok(OwnedFd(Fd(result? as i32)))
+    unsafe { syscall!(userfaultfd, flags) }.map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// wait4(2) for a child to end or to stop for its tracer; EINTR is retried.
@@ -298,7 +291,7 @@ pub fn wait(child: Pid) -> Result<Wait, Error> {
         // SAFETY: the kernel writes one int.
         let result = unsafe { syscall!(wait4, child.0, &raw mut status, 0, 0) };
         match result {
-            Err(Error { errno: Errno::EINTR, .. }) => {}
+            Err(error) if error.is(Errno::EINTR) => {}
             Err(error) => return Err(error),
             Ok(_) if status & 0x7F == 0 => return Ok(Wait::Exited(status >> 8 & 0xFF)),
             Ok(_) if status & 0xFF == 0x7F => return Ok(Wait::Stopped(status >> 8 & 0xFF)),
