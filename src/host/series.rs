@@ -42,9 +42,9 @@ impl<'a, 'b> Series<'a, 'b> {
         self.output
     }
 
-    /// The same, but nothing is printed.
-    pub fn silent(self) -> Self {
-        Self { silent: true, ..self }
+    /// Whether batches are taken without being printed.
+    pub fn silence(&mut self, silent: bool) {
+        self.silent = silent;
     }
 
     /// The last terms before the batch, the latest at the end.
