@@ -122,7 +122,7 @@ impl Job<'_> {
             self.first(&mut series)?;
             // SAFETY: (1) the relation gave both the code and the layout.
             let result = unsafe { relation::run(&code.code(), &mut series, 1, self.last, self.options) };
-            relation::ended(self.cli, &code.code(), &series, result, &|_, _| Ok(()))
+            relation::ended(self.cli, &code.code(), &mut series, result, &|_, _| Ok(()))
         })
     }
 
@@ -145,7 +145,7 @@ impl Job<'_> {
             }
             term = series.history()[0];
             let next = series.taken() + 1;
-            relation::ended(self.cli, &code.code(), &series, result, &|diagnosis, f| {
+            relation::ended(self.cli, &code.code(), &mut series, result, &|diagnosis, f| {
                 write!(f, "term {next}: ")?;
                 match diagnosis.mark().and_then(|mark| self.relation.describe(mark.source)) {
                     Some(step) => {

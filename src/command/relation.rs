@@ -75,12 +75,14 @@ pub(super) fn terms(cli: &mut Cli) -> Result<u64, u8> {
 }
 
 /// Gives `body` standard output to write to, and flushes that whatever happened.
+/// Of two failures the first is told.
 pub(super) fn with_output(cli: &Cli, body: impl FnOnce(&mut Output<'_>) -> Outcome) -> Outcome {
     let mut buffer = vec![0; BUFFER];
     let mut output = Output::new(Fd::STDOUT, &mut buffer);
     let outcome = body(&mut output);
-    let flushed = output.flush().map_err(|error| cli.refused(error));
-    outcome.and(flushed)
+    let flushed = output.flush();
+    outcome?;
+    flushed.map_err(|error| cli.refused(error))
 }
 
 /// Whether the code is shown and not run.
@@ -112,14 +114,15 @@ pub(super) unsafe fn run(
     unsafe { run::run(code, args, &options) }
 }
 
-/// What a run came to, in a line if it failed.
+/// What a run came to, in a line if it failed, behind the terms that it printed.
 pub(super) fn ended(
     cli: &Cli,
     code: &Code<'_>,
-    series: &Series<'_, '_>,
+    series: &mut Series<'_, '_>,
     result: Result<run::Outcome, run::Error>,
     describe: &dyn Fn(&Diagnosis<'_>, &mut fmt::Formatter<'_>) -> fmt::Result,
 ) -> Outcome {
+    series.output().flush().map_err(|error| cli.refused(error))?;
     let status = cli.returned_from(code, result, describe)?;
     match series.refusal() {
         Some(error) if status != 0 => Err(cli.refused(error)),

@@ -111,6 +111,6 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         }
         // SAFETY: (1) the relation gave both the code and the layout.
         let result = unsafe { relation::run(&code.code(), &mut series, index, count, &options) };
-        relation::ended(&cli, &code.code(), &series, result, &|_, _| Ok(()))
+        relation::ended(&cli, &code.code(), &mut series, result, &|_, _| Ok(()))
     })
 }
