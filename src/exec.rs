@@ -288,7 +288,7 @@ impl Memory<Executable> {
         let Self { region, backing, phase } = self;
         match region.settle() {
             Ok(settled) => Ok(Ok(Immutable(settled))),
-            Err((region, Error { errno: Errno::ENOSYS, .. })) => Ok(Err(Self { region, backing, phase })),
+            Err((region, error)) if error.is(Errno::ENOSYS) => Ok(Err(Self { region, backing, phase })),
             Err((_, error)) => Err(error),
         }
     }

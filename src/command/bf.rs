@@ -145,7 +145,7 @@ fn read_with_input() -> Result<Source, sys::Error> {
     loop {
         let used = bytes.len();
         if used > LIMIT {
-            return Err(sys::Error { call: "read", errno: sys::Errno::EFBIG });
+            return Err(sys::Error::new(sys::Sysno::read, sys::Errno::EFBIG));
         }
         bytes.resize(used + BUFFER, 0);
         let size = sys::read_some(Fd::STDIN, &mut bytes[used..])?;

@@ -2,7 +2,7 @@
 //! caller.
 
 use crate::fault;
-use crate::sys::{self, Errno, Error, Fd};
+use crate::sys::{self, Errno, Error, Fd, Sysno};
 use core::sync::atomic::{AtomicI32, Ordering};
 
 /// What a call-back answers in AL.
@@ -17,7 +17,7 @@ static REFUSAL: AtomicI32 = AtomicI32::new(0);
 
 /// Why the last [`print()`] answered [`answer::REFUSED`].
 pub fn refusal() -> Error {
-    Error { call: "write", errno: Errno::new(REFUSAL.load(Ordering::Relaxed)) }
+    Error::new(Sysno::write, Errno::new(REFUSAL.load(Ordering::Relaxed)))
 }
 
 /// Prints `size` bytes at `text` to standard output and answers as [`answer`]
@@ -31,7 +31,7 @@ pub unsafe extern "sysv64" fn print(text: *const u8, size: u64) -> u8 {
     match fault::call_back(|| sys::write_all(Fd::STDOUT, text)) {
         Ok(()) => answer::DONE,
         Err(error) => {
-            REFUSAL.store(error.errno.into_raw(), Ordering::Relaxed);
+            REFUSAL.store(error.errno().into_raw(), Ordering::Relaxed);
             answer::REFUSED
         }
     }

@@ -10,7 +10,7 @@ use crate::asm::{Asm, Baked, EAX};
 use crate::bake;
 use crate::code::Hole;
 use crate::sys::linux::trial as linux;
-use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, linux as base};
+use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, linux as base};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -166,7 +166,7 @@ fn view(at: usize, prot: Prot, flags: MapFlags, fd: Fd) -> Result<NonNull<u8>, E
     // SAFETY: (1) a fixed mapping replaces the trial's own.
     let place = unsafe { base::mmap(at, PAGE, prot, flags, fd, 0) }?;
     if at != 0 && place.as_ptr() as usize != at {
-        return Err(Error { call: "mmap", errno: Errno::new(0) });
+        return Err(Error::without_effect(Sysno::mmap));
     }
     Ok(place)
 }
@@ -379,7 +379,7 @@ fn unprotect(record: &Record, page: NonNull<u8>) -> Place {
 
 fn brk(record: &Record) -> Place {
     let page = base::brk(0).next_multiple_of(PAGE);
-    let refused = Error { call: "brk", errno: Errno::ENOMEM };
+    let refused = Error::new(Sysno::brk, Errno::ENOMEM);
     let grown = NonNull::new(page as *mut u8).filter(|_| base::brk(page + PAGE) >= page + PAGE);
     unprotect(record, record.need(grown.ok_or(refused)))
 }
@@ -428,7 +428,7 @@ fn userfault(record: &Record, scratch: &mut Scratch) -> Place {
     const USER_MODE_ONLY: u32 = 1;
     const MISSING: u64 = 1;
     let watch = match linux::userfaultfd(O_CLOEXEC | USER_MODE_ONLY) {
-        Err(Error { errno: Errno::EINVAL, .. }) => linux::userfaultfd(O_CLOEXEC),
+        Err(error) if error.is(Errno::EINVAL) => linux::userfaultfd(O_CLOEXEC),
         result => result,
     };
     let watch = keep(record, watch);
