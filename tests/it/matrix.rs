@@ -76,10 +76,9 @@ fn traced(mut command: Command, case: &Case, directory: &Path) -> End {
     }
     files.retain(|name| name != LOG);
     // A perf map lies where perf looks for it.
-    for map in log.split('"').find(|path| path.starts_with("/tmp/perf-")).into_iter().chain([&own[..]]) {
-        if std::fs::remove_file(map).is_ok() {
-            files.push(map.trim_start_matches("/tmp/").into());
-        }
+    let map = log.split('"').find(|path| path.starts_with("/tmp/perf-")).unwrap_or(&own);
+    if case.has("map") && std::fs::remove_file(map).is_ok() {
+        files.push(map.trim_start_matches("/tmp/").into());
     }
     End { run, lines, raw, files }
 }
