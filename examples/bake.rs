@@ -6,6 +6,7 @@ use barejit::code::Code;
 use barejit::exec::{Guard, Memory, PageSize, Strategy};
 use barejit::sys::Error;
 
+// ANCHOR: life
 /// Twice the argument, plus one.
 const fn twice_plus_one(a: &mut Asm<'_>) {
     a.mov_rr(RAX, RDI).add_rr(RAX, RAX).add_ri(RAX, 1).ret();
@@ -26,6 +27,7 @@ fn main() -> Result<(), Error> {
     assert_eq!(function(20), 41);
     memory.release()
 }
+// ANCHOR_END: life
 
 #[test]
 fn runs() -> Result<(), Error> {
