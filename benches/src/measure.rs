@@ -123,7 +123,7 @@ pub fn silent(program: impl AsRef<Path>, args: &[&str]) -> Command {
 }
 
 /// A line of the table: what barejit takes, what somebody else takes, and how many
-/// times as long barejit takes.
+/// times as much barejit takes.
 pub struct Row(pub [String; 6]);
 
 impl Row {
@@ -133,6 +133,13 @@ impl Row {
     pub fn times(group: &str, what: &str, ours: f64, peer: &str, theirs: f64) -> Self {
         let ratio = ratio(ours / theirs);
         Self([group.into(), what.into(), duration(ours), peer.into(), duration(theirs), ratio])
+    }
+
+    /// Bytes of files.
+    pub fn sizes(group: &str, what: &str, ours: u64, peer: &str, theirs: u64) -> Self {
+        let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
+        let ratio = ratio(ours as f64 / theirs as f64);
+        Self([group.into(), what.into(), kib(ours), peer.into(), kib(theirs), ratio])
     }
 
     /// A ratio that no single time stands for.

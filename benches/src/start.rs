@@ -7,7 +7,7 @@ use crate::measure::{BAREJIT, Row, Scratch, Shot, medians, run, silent};
 use barejit::asm::{Asm, EAX, EDI, EDX, ESI, Mem, R8, R9, R10, RAX, RBX, RCX, RDI, RSI, Slot, Tables, qword};
 use std::{
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -115,5 +115,12 @@ pub fn rows(scratch: &Scratch) -> Vec<Row> {
     let shot = |mut command: Command| -> Shot<'_> { Box::new(move || run(&mut command).wall) };
     let times = medians(ROUNDS, &mut commands.into_iter().map(shot).collect::<Vec<_>>());
     let row = |((peer, _), time): (&(&str, _), &f64)| Row::times("start", "`hello`", times[0], peer, *time);
-    peers.iter().zip(&times[1..]).map(row).collect()
+    let mut rows: Vec<Row> = peers.iter().zip(&times[1..]).map(row).collect();
+    let size = |program: &Path| std::fs::metadata(program).expect("a program").len();
+    let sized = peers.iter().filter(|(peer, _)| matches!(*peer, "C, static" | "Rust with dynasm-rs"));
+    rows.extend(sized.map(|(peer, program)| {
+        let (ours, theirs) = (size(Path::new(BAREJIT)), size(program));
+        Row::sizes("size", "all commands", ours, &format!("only `hello`, {peer}"), theirs)
+    }));
+    rows
 }
