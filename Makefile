@@ -7,7 +7,7 @@ BAREJIT  = target/release/barejit
 BENCH    = $(CARGO) bench --quiet --manifest-path benches/Cargo.toml
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run strace qemu test check fuzz manual book bench bench-bf install dist clean build
+.PHONY: help run strace qemu test check fuzz bench bench-bf rooms manual book install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -48,6 +48,11 @@ bench: build  ## measure barejit next to others, write docs/figures anew
 
 bench-bf: build  ## measure bf next to others: PEERS='name=command …' PROGRAMS=DIR
 	$(BENCH) -- bf $(or $(PROGRAMS),benches/bf) barejit='$(BAREJIT) bf' $(PEERS)
+
+rooms:  ## count the lines of each room: code, then comments
+	@find src -name '*.rs' | xargs awk '{ split(FILENAME, part, "[/.]"); room[part[2]]; \
+	  if (/^ *\/\//) comments[part[2]]++; else if (NF) code[part[2]]++ } \
+	  END { for (r in room) printf "%6d %6d  %s\n", code[r], comments[r], r }' | sort -n
 
 manual:  ## write the man page and the completions anew from --help
 	BLESS=1 $(CARGO) test --locked --test it manual

@@ -1,12 +1,12 @@
 //! Bakes a function at compile time and calls it: at run time nothing is
 //! assembled, only copied, sealed and called.
 
+// ANCHOR: life
 use barejit::asm::{Asm, Baked, RAX, RDI};
 use barejit::code::Code;
 use barejit::exec::{Guard, Memory, PageSize, Strategy};
 use barejit::sys::Error;
 
-// ANCHOR: life
 /// Twice the argument, plus one.
 const fn twice_plus_one(a: &mut Asm<'_>) {
     a.mov_rr(RAX, RDI).add_rr(RAX, RAX).add_ri(RAX, 1).ret();
