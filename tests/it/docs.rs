@@ -33,7 +33,7 @@ fn pages() -> Vec<PathBuf> {
 fn transcript(line: &str) -> String {
     let folder = Path::new(BAREJIT).parent().expect("a folder").display();
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("exec 2>&1; {line}")]).env_clear();
+    shell.args(["-c", &format!("exec 2>&1 3>&-; {line}")]).env_clear();
     shell.env("PATH", format!("{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"));
     // Shown as installed, whatever folder it was built in; and a flag younger than
     // some straces.
