@@ -4,9 +4,7 @@ use crate::cli::{self, Cli, Outcome, Status, Word};
 use crate::command;
 use alloc::{ffi::CString, vec, vec::Vec};
 use barejit::{
-    front::bf::{
-        Cells, Count, Draft, Eof, Explained, Level, Options, Position, Program, Unmatched, Verdict, abi,
-    },
+    front::bf::{Cells, Draft, Eof, Explained, Level, Options, Position, Program, Unmatched, Verdict, abi},
     host::{
         self, Input, Output,
         console::{Console, Tape, answer, has_avx2},
@@ -219,7 +217,7 @@ fn compile_and_run(
             Some(Verdict::Resume { position, cell }) => {
                 let draft = Draft::resuming(source.program(), &options, position);
                 let mut draft = draft.map_err(|error| unmatched(cli, &source, error))?;
-                draft.optimise(&mut |_| {});
+                draft.optimise(&mut |_, _| {});
                 program = draft.emit().ok_or_else(|| too_large(cli, &source))?;
                 first = cell;
             }
@@ -252,11 +250,11 @@ fn compile(
     let draft = Draft::parse(source.program(), options);
     let mut draft = draft.map_err(|error| unmatched(cli, source, error))?;
     if let Some(report) = report {
-        report.count(Count { pass: "parse", operations: draft.operations() });
+        report.count("parse", &draft);
     }
-    draft.optimise(&mut |count| {
+    draft.optimise(&mut |pass, draft| {
         if let Some(report) = report {
-            report.count(count);
+            report.count(pass, draft);
         }
     });
     let program = draft.emit().ok_or_else(|| too_large(cli, source))?;
@@ -301,8 +299,8 @@ impl Report {
         self.last = linux::nanoseconds();
     }
 
-    fn count(&mut self, count: Count) {
-        self.line(count.pass, count.operations, "operations");
+    fn count(&mut self, pass: &str, draft: &Draft) {
+        self.line(pass, draft.operations(), "operations");
     }
 
     fn emitted(&mut self, program: &Program) {

@@ -109,15 +109,6 @@ pub struct Options {
     pub explain: bool,
 }
 
-/// Operations left after a pass.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Count {
-    /// The pass.
-    pub pass: &'static str,
-    /// Operations.
-    pub operations: usize,
-}
-
 /// A program on its way to machine code.
 #[derive(Debug)]
 pub struct Draft {
@@ -149,24 +140,24 @@ impl Draft {
         Ok(Self { resume: Some(position), ..Self::parse(source, &options)? })
     }
 
-    /// Operations at this point.
+    /// Operations at this point, counted one by one.
     pub fn operations(&self) -> usize {
         self.ir.len()
     }
 
-    /// Improves the program, and tells `watch` what each pass left.
-    pub fn optimise(&mut self, watch: &mut dyn FnMut(Count)) {
+    /// Improves the program, and tells `watch` the name of each pass behind it.
+    pub fn optimise(&mut self, watch: &mut dyn FnMut(&'static str, &Self)) {
         if self.ir.plain {
             return reach::flag_plain(&mut self.ir, &self.options, self.resume);
         }
         let cells = self.options.cells;
         reach::probe(&mut self.ir, &self.options);
-        watch(Count { pass: "reach", operations: self.ir.len() });
+        watch("reach", self);
         idiom::fold(&mut self.ir, cells);
-        watch(Count { pass: "idioms", operations: self.ir.len() });
+        watch("idioms", self);
         if self.options.level == Level::Full {
             values::propagate(&mut self.ir, cells, self.options.eof);
-            watch(Count { pass: "values", operations: self.ir.len() });
+            watch("values", self);
         }
     }
 

@@ -236,7 +236,7 @@ fn brackets(random: &mut Random) {
     match Draft::parse(&source, &options) {
         Ok(mut draft) => {
             assert!(balanced && depth == 0, "{source:?}");
-            draft.optimise(&mut |_| ());
+            draft.optimise(&mut |_, _| ());
             let program = draft.emit().expect("it is small");
             assert!(!program.code().bytes().is_empty());
         }
