@@ -102,7 +102,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     for op in &ir.ops {
         bytes += width::size(op.kind);
         match op.kind {
-            Kind::Open => slots += 4,
+            Kind::Open => slots += 3,
             Kind::Scan => {
                 slots += 6;
                 marks += 2;
