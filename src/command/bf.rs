@@ -4,7 +4,7 @@ use crate::cli::{self, Cli, Outcome, Status, Word};
 use crate::command;
 use alloc::{ffi::CString, vec, vec::Vec};
 use barejit::{
-    front::bf::{Cells, Draft, Eof, Explained, Level, Options, Position, Program, Unmatched, Verdict, abi},
+    front::bf::{Cells, Draft, Eof, Explained, Options, Passes, Position, Program, Unmatched, Verdict, abi},
     host::{
         self, Input, Output,
         console::{Console, Tape, answer, has_avx2},
@@ -70,7 +70,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut options = Options {
         cells: Cells::Eight,
         eof: Eof::Unchanged,
-        level: Level::Full,
+        passes: Passes::FULL,
         tape: 4 << 20,
         avx2: has_avx2(),
         lines: false,
@@ -90,7 +90,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 options.eof = [Eof::Unchanged, Eof::Zero, Eof::MinusOne][cli.choice("--eof", choices)?];
             }
             Arg::Long(Word(b"opt")) => {
-                options.level = [Level::Plain, Level::Cheap, Level::Full][cli.choice("--opt", "0 1 2")?];
+                options.passes = [Passes::PLAIN, Passes::CHEAP, Passes::FULL][cli.choice("--opt", "0 1 2")?];
             }
             Arg::Long(Word(b"tape")) => options.tape = tape_cells(&mut cli)?,
             Arg::Long(Word(b"stats")) => stats = true,
@@ -110,7 +110,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     if running.sandbox {
         // Handing over to plain code needs a second mapping, which a sandbox forbids.
-        options.level = Level::Plain;
+        options.passes = Passes::PLAIN;
     }
     options.explain = running.tools.explain();
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;
