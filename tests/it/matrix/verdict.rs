@@ -58,6 +58,10 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     if maps && refused.is_some_and(|error| !super::AGAIN.contains(&error)) && !run.stderr.contains(&answer) {
         return Some(format!("the trace does not say '{answer}'"));
     }
+    let unkept = call == "close" && case.has("--raw") && refused.is_some_and(|error| error != "EINTR");
+    if unkept && !tampered.is_empty() && !run.stderr.contains(&answer) {
+        return Some("what --raw has written may be lost".into());
+    }
     let (stdout, stderr) = (case.run.stdout.as_slice(), message(case, &case.run));
     // A write that claims one byte has written none.
     let lost = what == "retval=1" && call == "write";
