@@ -353,6 +353,7 @@ unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Conte
         die_of(signal);
         return;
     }
+    // ANCHOR: record
     RECORD.signal.store(signal.number(), Relaxed);
     RECORD.reason.store(info.code, Relaxed);
     RECORD.rip.store(context.rip as usize, Relaxed);
@@ -361,6 +362,7 @@ unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Conte
     RECORD.syscall.store(info.syscall, Relaxed);
     RECORD.ending.store(ending::FAULTED, Relaxed);
     context.rip = leave as *const () as u64;
+    // ANCHOR_END: record
     // A trap flag would trap once more before `leave` can clear it.
     context.rflags = 2;
 }

@@ -21,6 +21,7 @@ pub fn refusal() -> Option<Error> {
     Error::from_word(REFUSAL.load(Relaxed))
 }
 
+// ANCHOR: print
 /// Prints `size` bytes at `text` to standard output and answers as [`answer`]
 /// says.
 ///
@@ -37,6 +38,7 @@ pub unsafe extern "sysv64" fn print(text: *const u8, size: u64) -> u8 {
         }
     }
 }
+// ANCHOR_END: print
 
 /// [`print()`] for callers that break the ABI's promise of an aligned stack
 /// (psABI, 3.2.2): aligns it, calls and restores it.
