@@ -288,7 +288,7 @@ impl Memory<Executable> {
         let Self { region, backing, phase } = self;
         match region.settle() {
             Ok(settled) => Ok(Ok(Immutable(settled))),
-            Err((region, Error { errno: Errno::ENOSYS, .. })) => Ok(Err(Self { region, backing, phase })),
+            Err((region, error)) if error.is(Errno::ENOSYS) => Ok(Err(Self { region, backing, phase })),
             Err((_, error)) => Err(error),
         }
     }
@@ -460,6 +460,7 @@ pub struct Symbol<'memory, F> {
 }
 
 impl<F: Function> Symbol<'_, F> {
+    // ANCHOR: cast
     /// The only place where an address becomes a function.
     ///
     /// # Safety
@@ -472,6 +473,7 @@ impl<F: Function> Symbol<'_, F> {
         let function = unsafe { mem::transmute_copy(&address) };
         Self { function, memory: PhantomData }
     }
+    // ANCHOR_END: cast
 }
 
 impl<F> Deref for Symbol<'_, F> {

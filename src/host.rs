@@ -11,7 +11,7 @@ pub mod number;
 pub mod series;
 
 use crate::fault;
-use crate::sys::{self, Errno, Error, Fd, OwnedFd, linux};
+use crate::sys::{self, Errno, Error, Fd, OwnedFd, Sysno, linux};
 use alloc::vec::Vec;
 use core::{ffi::CStr, marker::PhantomData};
 
@@ -190,7 +190,7 @@ pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
     loop {
         let used = bytes.len();
         if used > limit {
-            return Err(Error { call: "read", errno: Errno::EFBIG });
+            return Err(Error::new(Sysno::read, Errno::EFBIG));
         }
         if bytes.capacity() - used < STEP {
             bytes.reserve(used.max(STEP));

@@ -16,7 +16,7 @@ use crate::code::{Code, Page};
 use crate::exec::{Executable, Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
 use crate::fault::{self, Ending, Entry, Fault};
 use crate::host::Output;
-use crate::sys::{self, Errno, sandbox};
+use crate::sys::{self, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
 use trace::Trace;
 
@@ -195,13 +195,13 @@ pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outc
 /// # Safety
 /// 1 to 4. As [`run`].
 unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Error> {
-    let mut errors = [sys::Error { call: "", errno: Errno::new(0) }; Strategy::ALL.len()];
+    let mut errors = [sys::Error::without_effect(Sysno::mmap); Strategy::ALL.len()];
     for (i, strategy) in Strategy::ALL.into_iter().enumerate() {
         // SAFETY: (1 to 4) the caller's; nothing of the code has run before.
         let error = match unsafe { attempt(Map::Strategy(strategy), code, args, options) } {
             Ok(Outcome::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {
                 // The kernel has granted it, and lied.
-                sys::Error { call: "mprotect", errno: Errno::new(0) }
+                sys::Error::without_effect(Sysno::mprotect)
             }
             Ok(outcome) => return Ok(outcome),
             Err(Failure::Before(error)) => error,

@@ -11,10 +11,10 @@ pub mod sandbox;
 pub mod signal;
 
 use bitflags::bitflags;
-use core::{fmt, mem::MaybeUninit};
+use core::{fmt, mem::MaybeUninit, num::NonZero};
 
 pub use region::{Guard, PageSize, Region, Settled, Source};
-pub use syscalls::Errno;
+pub use syscalls::{Errno, Sysno};
 
 bitflags! {
     /// What a page may be used for: the `PROT_` flags of mmap(2). No flag is
@@ -49,7 +49,7 @@ bitflags! {
 
 /// A file descriptor that somebody else keeps open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fd(i32);
+pub struct Fd(usize);
 
 impl Fd {
     /// Standard input.
@@ -59,7 +59,7 @@ impl Fd {
     /// Standard error.
     pub const STDERR: Self = Self(2);
     /// The −1 that anonymous mappings take.
-    pub const NONE: Self = Self(-1);
+    pub const NONE: Self = Self(usize::MAX);
 }
 
 /// A file descriptor that is closed when its owner goes.
@@ -80,19 +80,83 @@ impl Drop for OwnedFd {
     }
 }
 
-/// A refused syscall.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Error {
-    /// The call, by its name in section 2 of the manual.
-    pub call: &'static str,
-    /// The answer; 0 means that the call claimed success but had no effect.
-    pub errno: Errno,
+/// A refused syscall: its number and its answer in one word, so that results
+/// travel in registers.
+///
+/// ```text
+/// bits   0..32  errno; 0 if the call claimed success but had no effect
+///       32..63  number of the call
+///       63      set
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Error(NonZero<u64>);
+
+impl Error {
+    /// `call` answered `errno`.
+    pub fn new(call: Sysno, errno: Errno) -> Self {
+        let bits = NonZero::new(1 << 63 | (call as u64) << 32 | errno.into_raw() as u32 as u64);
+        Self(bits.expect("a bit is set"))
+    }
+
+    /// `call` claimed success, and nothing has happened.
+    pub fn without_effect(call: Sysno) -> Self {
+        Self::new(call, Errno::new(0))
+    }
+
+    /// The word, which is not 0.
+    pub fn into_word(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The error that [`into_word`](Self::into_word) gave; none is 0.
+    pub fn from_word(word: u64) -> Option<Self> {
+        NonZero::new(word).map(Self)
+    }
+
+    /// The answer.
+    pub fn errno(self) -> Errno {
+        Errno::new(self.0.get() as i32)
+    }
+
+    /// Whether this was the answer.
+    pub fn is(self, errno: Errno) -> bool {
+        self.errno() == errno
+    }
+
+    /// The call's name in section 2 of the manual.
+    pub fn name(self) -> &'static str {
+        let place = NAMED.iter().position(|call| *call == (self.0.get() >> 32) as u16);
+        let name = place.and_then(|place| NAMES.split(' ').nth(place)).unwrap_or("?");
+        // The manual's pwrite.
+        name.trim_end_matches("64")
+    }
+}
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        /// The numbers of the calls that this program makes.
+        const NAMED: &[u16] = &[$(Sysno::$name as u16),*];
+        /// Their names, a space behind each.
+        const NAMES: &str = concat!($(stringify!($name), " "),*);
+    };
+}
+names! {
+    brk clock_gettime execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
+    memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
+    read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
+    wait4 write
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.call)?;
-        match (self.errno.into_raw(), described(self.errno)) {
+        f.write_str(self.name())?;
+        match (self.errno().into_raw(), described(self.errno())) {
             (0, _) => f.write_str(": claimed success without effect"),
             (number, "") => write!(f, ": errno {number}"),
             (_, text) => write!(f, ": {text}"),
@@ -116,10 +180,10 @@ pub fn described(errno: Errno) -> &'static str {
 pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
     while !bytes.is_empty() {
         match linux::write(fd, bytes) {
-            Ok(0) => return Err(Error { call: "write", errno: Errno::EIO }),
+            Ok(0) => return Err(Error::new(Sysno::write, Errno::EIO)),
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(Error { errno: Errno::EINTR, .. }) => {}
-            Err(Error { errno: Errno::EAGAIN, .. }) => linux::poll(fd, linux::Ready::Write)?,
+            Err(error) if error.is(Errno::EINTR) => {}
+            Err(error) if error.is(Errno::EAGAIN) => linux::poll(fd, linux::Ready::Write)?,
             Err(error) => return Err(error),
         }
     }
@@ -144,8 +208,8 @@ pub fn read_some(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
 pub fn read_new(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
     loop {
         match linux::read(fd, buffer) {
-            Err(Error { errno: Errno::EINTR, .. }) => {}
-            Err(Error { errno: Errno::EAGAIN, .. }) => linux::poll(fd, linux::Ready::Read)?,
+            Err(error) if error.is(Errno::EINTR) => {}
+            Err(error) if error.is(Errno::EAGAIN) => linux::poll(fd, linux::Ready::Read)?,
             // More than there is room for would be a lie.
             result => return result.map(|read| read.min(buffer.len())),
         }

@@ -5,7 +5,7 @@ use crate::command;
 use barejit::{
     front::hello::{self, Layout, Stages, TEXT},
     run::{self, Map, Options},
-    sys::{self, Errno, Error, Fd},
+    sys::{self, Errno, Error, Fd, Sysno},
 };
 use getargs::Arg;
 
@@ -57,7 +57,7 @@ fn complete(returned: isize) -> Result<(), Error> {
         Err(_) => match Errno::new(-returned as i32) {
             // write_all tries again, and waits if it must.
             Errno::EINTR | Errno::EAGAIN => 0,
-            errno => return Err(Error { call: "write", errno }),
+            errno => return Err(Error::new(Sysno::write, errno)),
         },
     };
     sys::write_all(Fd::STDOUT, TEXT.get(written..).unwrap_or_default())

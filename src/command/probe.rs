@@ -130,6 +130,6 @@ fn contents(file: &[u8]) -> Result<alloc::vec::Vec<u8>, Error> {
     if file == b"-" {
         return host::read_to_end(Fd::STDIN, LIMIT);
     }
-    let path = CString::new(file).map_err(|_| Error { call: "open", errno: sys::Errno::ENOENT })?;
+    let path = CString::new(file).map_err(|_| Error::new(sys::Sysno::open, sys::Errno::ENOENT))?;
     host::read_file(&path, LIMIT)
 }

@@ -108,10 +108,13 @@ impl Request {
         let mut output = Output::new(Fd::STDOUT, &mut buffer);
         let layout = relation.layout();
         let counter = Counter::new(label, if self.only_last { last } else { 0 });
-        let mut series = Series::new(&mut output, layout.words(), layout.history, counter, format);
+        let series = Series::new(&mut output, layout.words(), layout.history, counter, format);
+        let mut series = series.map_err(|error| self.cli.refused(error))?;
         let outcome = self.run(relation, last, &mut series);
-        let flushed = output.flush().map_err(|error| self.cli.refused(error));
-        outcome.and(flushed)
+        let flushed = output.flush();
+        // Of two failures the first is told.
+        outcome?;
+        flushed.map_err(|error| self.cli.refused(error))
     }
 
     fn run(&self, relation: &dyn Relation, last: u64, series: &mut Series<'_, '_>) -> Outcome {
@@ -152,6 +155,8 @@ impl Request {
                 let done = series.batch()[relation.layout().batch + word];
                 series.take(done as usize).map_err(refused)?;
             }
+            // Terms are printed before what ended them is told.
+            series.output().flush().map_err(refused)?;
             let next = series.taken() + index;
             let returned = cli.returned_from(&code, result, &|diagnosis, f| match (
                 relation.done(),

@@ -66,7 +66,7 @@ fn lines(file: &mut File, code: &Code<'_>, place: &Place<'_>, start: usize) {
 /// The syscall that refused; EPERM of mmap(2) says that nothing in this directory
 /// may be executed.
 pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
-    let process = linux::process_id()?;
+    let process = linux::getpid()? as u32;
     let mut dump = File::default();
     let places = places(code, start);
     let first = WRITTEN.fetch_add(places.len() as u32, Relaxed);

@@ -19,6 +19,6 @@ pub fn write(code: &Code<'_>, start: usize) -> Result<(), Error> {
         // A string takes everything.
         let _ = writeln!(lines, "{:x} {:x} {}", place.address, place.size, place.name);
     }
-    let file = own_file("/tmp/perf-", linux::process_id()?, ".map", more)?;
+    let file = own_file("/tmp/perf-", linux::getpid()? as u32, ".map", more)?;
     sys::write_all(file.fd(), lines.as_bytes())
 }

@@ -1,24 +1,20 @@
 //! Files that nobody else can name, to be mapped twice.
 
-use crate::sys::{Errno, Error, OwnedFd, PageSize, linux};
+use crate::sys::{Errno, Error, OwnedFd, PageSize, Sysno, linux};
 use core::ffi::CStr;
 
 /// Refuses sizes at which the kernel would send SIGXFSZ instead of an answer
 /// (setrlimit(2), RLIMIT_FSIZE).
-fn permitted(size: PageSize, call: &'static str) -> Result<(), Error> {
-    if linux::file_size_limit() < size.bytes() as u64 {
-        Err(Error { call, errno: Errno::EFBIG })
-    } else {
-        Ok(())
-    }
+fn permitted(size: PageSize, call: Sysno) -> Result<(), Error> {
+    if linux::file_size_limit() < size.bytes() as u64 { Err(Error::new(call, Errno::EFBIG)) } else { Ok(()) }
 }
 
 /// A memory file of this size. Kernels before 6.3 do not know the flag that
 /// forbids executing it as a program, and answer EINVAL.
 pub(super) fn memory(size: PageSize) -> Result<OwnedFd, Error> {
-    permitted(size, "ftruncate")?;
+    permitted(size, Sysno::ftruncate)?;
     let file = match linux::memfd_create(c"barejit", linux::NOEXEC_SEAL) {
-        Err(Error { errno: Errno::EINVAL, .. }) => linux::memfd_create(c"barejit", 0),
+        Err(error) if error.is(Errno::EINVAL) => linux::memfd_create(c"barejit", 0),
         result => result,
     }?;
     linux::ftruncate(file.fd(), size.bytes())?;
@@ -31,7 +27,7 @@ pub(super) fn seal(file: &OwnedFd) -> Result<(), Error> {
     use linux::seals::{EXEC, GROW, SEAL, SHRINK, WRITE};
     const ALWAYS: u32 = SEAL | SHRINK | GROW | WRITE;
     match linux::add_seals(file.fd(), ALWAYS | EXEC) {
-        Err(Error { errno: Errno::EINVAL, .. }) => linux::add_seals(file.fd(), ALWAYS),
+        Err(error) if error.is(Errno::EINVAL) => linux::add_seals(file.fd(), ALWAYS),
         result => result,
     }
 }
@@ -63,15 +59,15 @@ pub(super) fn first_directory<T>(mut body: impl FnMut(&Directory) -> Result<T, E
             Err(error) => last = Some(error),
         }
     }
-    Err(last.unwrap_or(Error { call: "open", errno: Errno::ENOENT }))
+    Err(last.unwrap_or(Error::new(Sysno::open, Errno::ENOENT)))
 }
 
 /// A file of this size without a name: never named, or, where the file system
 /// cannot do that, named for a moment.
 pub(super) fn nameless(directory: &Directory, size: PageSize) -> Result<OwnedFd, Error> {
-    permitted(size, "fallocate")?;
+    permitted(size, Sysno::fallocate)?;
     let file = match linux::open_nameless(directory.path) {
-        Err(Error { errno: Errno::EISDIR | Errno::EOPNOTSUPP | Errno::EINVAL, .. }) => {
+        Err(error) if [Errno::EISDIR, Errno::EOPNOTSUPP, Errno::EINVAL].contains(&error.errno()) => {
             let file = linux::open_new(directory.name)?;
             linux::unlink(directory.name)?;
             file
@@ -80,7 +76,7 @@ pub(super) fn nameless(directory: &Directory, size: PageSize) -> Result<OwnedFd,
     };
     // Room first: a store to a page without room behind it would be SIGBUS.
     match linux::fallocate(file.fd(), size.bytes()) {
-        Err(Error { errno: Errno::EOPNOTSUPP | Errno::ENOSYS, .. }) => {
+        Err(error) if error.is(Errno::EOPNOTSUPP) || error.is(Errno::ENOSYS) => {
             linux::ftruncate(file.fd(), size.bytes())?;
         }
         result => result?,

@@ -198,7 +198,7 @@ impl Inference<'_> {
                 }),
                 _ => None,
             };
-            let forked = i == 3 && host.confined.is_some_and(|error| error.errno == Errno::EAGAIN);
+            let forked = i == 3 && host.confined.is_some_and(|error| error.errno() == Errno::EAGAIN);
             if row.is_some() || forked {
                 let mut evidence = Text::<40>::EMPTY;
                 all(&mut evidence, &["RLIMIT_", name, " = ", number(soft).text()]);
@@ -249,8 +249,8 @@ impl Inference<'_> {
             && !self.causes.holds("limits")
         {
             let mut evidence = Text::<80>::EMPTY;
-            all(&mut evidence, &["trials ran in one process, for ", error.call, " answers "]);
-            self.add("confined", evidence.text(), errno_name(error.errno), None);
+            all(&mut evidence, &["trials ran in one process, for ", error.name(), " answers "]);
+            self.add("confined", evidence.text(), errno_name(error.errno()), None);
         }
     }
 

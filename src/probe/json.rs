@@ -155,7 +155,7 @@ fn host(host: &Host, json: &mut Json<'_>) {
     for (key, fact) in FACTS.split(' ').zip(host.facts) {
         json.members(key, &[Number(fact)]);
     }
-    json.members("confined", &[Text(host.confined.map_or("", |error| errno_name(error.errno)))]);
+    json.members("confined", &[Text(host.confined.map_or("", |error| errno_name(error.errno())))]);
     json.key("limits");
     json.first = true;
     json.object(LIMITS, &host.limits.map(Number));

@@ -68,9 +68,9 @@ impl Record {
     /// Keeps why the trial ends, and ends it.
     #[inline(never)]
     pub(super) fn refuse(&self, error: Error) -> ! {
-        self.call[0].store(error.call.as_ptr() as usize, Relaxed);
-        self.call[1].store(error.call.len(), Relaxed);
-        self.errno.store(error.errno.into_raw(), Relaxed);
+        self.call[0].store(error.name().as_ptr() as usize, Relaxed);
+        self.call[1].store(error.name().len(), Relaxed);
+        self.errno.store(error.errno().into_raw(), Relaxed);
         self.refused.store(1, Relaxed);
         end()
     }

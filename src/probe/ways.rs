@@ -10,7 +10,7 @@ use crate::asm::{Asm, Baked, EAX};
 use crate::bake;
 use crate::code::Hole;
 use crate::sys::linux::trial as linux;
-use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, linux as base};
+use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, linux as base};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -22,6 +22,7 @@ const PAGE: usize = 4096;
 const RW: Prot = Prot::READ.union(Prot::WRITE);
 pub(super) const RX: Prot = Prot::READ.union(Prot::EXEC);
 
+// ANCHOR: stub
 /// Returns a token: `endbr64; mov eax, token; ret`, and `int3` up to 16 bytes.
 const fn stub(a: &mut Asm<'_>) -> Hole<4> {
     a.endbr64().mov_ri(EAX, TOKENS[0] as i64);
@@ -32,6 +33,7 @@ const fn stub(a: &mut Asm<'_>) -> Hole<4> {
     }
     hole
 }
+// ANCHOR_END: stub
 
 const STUB: Baked<16, Hole<4>> = bake!(stub);
 
@@ -166,7 +168,7 @@ fn view(at: usize, prot: Prot, flags: MapFlags, fd: Fd) -> Result<NonNull<u8>, E
     // SAFETY: (1) a fixed mapping replaces the trial's own.
     let place = unsafe { base::mmap(at, PAGE, prot, flags, fd, 0) }?;
     if at != 0 && place.as_ptr() as usize != at {
-        return Err(Error { call: "mmap", errno: Errno::new(0) });
+        return Err(Error::without_effect(Sysno::mmap));
     }
     Ok(place)
 }
@@ -379,7 +381,7 @@ fn unprotect(record: &Record, page: NonNull<u8>) -> Place {
 
 fn brk(record: &Record) -> Place {
     let page = base::brk(0).next_multiple_of(PAGE);
-    let refused = Error { call: "brk", errno: Errno::ENOMEM };
+    let refused = Error::new(Sysno::brk, Errno::ENOMEM);
     let grown = NonNull::new(page as *mut u8).filter(|_| base::brk(page + PAGE) >= page + PAGE);
     unprotect(record, record.need(grown.ok_or(refused)))
 }
@@ -428,7 +430,7 @@ fn userfault(record: &Record, scratch: &mut Scratch) -> Place {
     const USER_MODE_ONLY: u32 = 1;
     const MISSING: u64 = 1;
     let watch = match linux::userfaultfd(O_CLOEXEC | USER_MODE_ONLY) {
-        Err(Error { errno: Errno::EINVAL, .. }) => linux::userfaultfd(O_CLOEXEC),
+        Err(error) if error.is(Errno::EINVAL) => linux::userfaultfd(O_CLOEXEC),
         result => result,
     };
     let watch = keep(record, watch);

@@ -6,7 +6,7 @@
 
 use barejit::{
     exec::PageSize,
-    sys::{self, Errno, Error, Fd, MapFlags, Prot, linux},
+    sys::{self, Errno, Error, Fd, MapFlags, Prot, Sysno, linux},
 };
 use core::{
     alloc::{GlobalAlloc, Layout},
@@ -106,7 +106,7 @@ fn grow(heap: &mut Heap) {
     let top = bottom + STEP;
     // No program begins at address 0: the kernel has not said where it ends.
     if bottom == 0 || linux::brk(top) < top {
-        exhausted(Error { call: "brk", errno: Errno::ENOMEM });
+        exhausted(Error::new(Sysno::brk, Errno::ENOMEM));
     }
     if heap.size() == 0 {
         // SAFETY: the kernel has just given us these bytes.

@@ -8,7 +8,7 @@ use crate::debug::{
     jitdump::{self, Marker},
     perf_map,
 };
-use crate::sys::{self, Errno, Fd, linux};
+use crate::sys::{self, Errno, Fd, Sysno, linux};
 use alloc::ffi::CString;
 
 /// What perf is told by.
@@ -77,6 +77,6 @@ fn write_file(path: &[u8], bytes: &[u8]) -> Result<(), sys::Error> {
     if path == b"-" {
         return sys::write_all(Fd::STDOUT, bytes);
     }
-    let path = CString::new(path).map_err(|_| sys::Error { call: "open", errno: Errno::EINVAL })?;
+    let path = CString::new(path).map_err(|_| sys::Error::new(Sysno::open, Errno::EINVAL))?;
     sys::write_all(linux::create(&path)?.fd(), bytes)
 }

@@ -5,18 +5,55 @@ pub mod trial;
 
 use super::sandbox::Instruction;
 use super::signal::{Action, AlternateStack, Disposition, Signal};
-use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region};
+use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno};
 use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
-use syscalls::{Sysno, syscall};
+use syscalls::{syscall3, syscall6};
 
-fn named<T>(call: &'static str, result: Result<T, Errno>) -> Result<T, Error> {
-    result.map_err(|errno| Error { call, errno })
+/// Makes the syscall of this name with up to six arguments that are numbers or
+/// pointers.
+macro_rules! syscall {
+    ($call:ident) => { syscall!($call, 0) };
+    ($call:ident, $a:expr) => { syscall!($call, $a, 0) };
+    ($call:ident, $a:expr, $b:expr) => { syscall!($call, $a, $b, 0) };
+    ($call:ident, $a:expr, $b:expr, $c:expr) => {
+        short(Sysno::$call, $a as usize, $b as usize, $c as usize)
+    };
+    ($call:ident, $a:expr, $b:expr, $c:expr, $d:expr) => { syscall!($call, $a, $b, $c, $d, 0) };
+    ($call:ident, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr) => { syscall!($call, $a, $b, $c, $d, $e, 0) };
+    ($call:ident, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr) => {
+        long($a as usize, $b as usize, $c as usize, $d as usize, $e as usize, $f as usize, Sysno::$call)
+    };
+}
+use syscall;
+
+/// # Safety
+/// 1. The call does nothing undefined with these arguments.
+#[inline(never)]
+unsafe fn short(call: Sysno, a: usize, b: usize, c: usize) -> Result<usize, Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall3(call, a, b, c) }.map_err(|errno| Error::new(call, errno))
+}
+
+/// # Safety
+/// 1. The call does nothing undefined with these arguments.
+#[inline(never)]
+unsafe fn long(
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+    call: Sysno,
+) -> Result<usize, Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall6(call, a, b, c, d, e, f) }.map_err(|errno| Error::new(call, errno))
 }
 
 /// close(2). The descriptor is gone afterwards, whatever the kernel answers.
 pub(crate) fn close(fd: Fd) {
     // SAFETY: only an `OwnedFd` closes, and only its own.
-    let _ = unsafe { syscall!(Sysno::close, fd.0) };
+    let _ = unsafe { syscall!(close, fd.0) };
 }
 
 /// clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; 0 if it is refused.
@@ -24,7 +61,7 @@ pub fn nanoseconds() -> u64 {
     const MONOTONIC: usize = 1;
     let mut time = [0u64; 2];
     // SAFETY: the kernel writes a struct timespec, two words.
-    let answer = unsafe { syscall!(Sysno::clock_gettime, MONOTONIC, time.as_mut_ptr()) };
+    let answer = unsafe { syscall!(clock_gettime, MONOTONIC, time.as_mut_ptr()) };
     answer.map_or(0, |_| time[0] * 1_000_000_000 + time[1])
 }
 
@@ -32,7 +69,7 @@ pub fn nanoseconds() -> u64 {
 pub fn exit(status: i32) -> ! {
     loop {
         // SAFETY: ending the process touches no memory of ours.
-        let _ = unsafe { syscall!(Sysno::exit_group, status) };
+        let _ = unsafe { syscall!(exit_group, status) };
         // Only a filter can refuse exit_group; then a trap is the way out.
         // SAFETY: `ud2` raises SIGILL and nothing else.
         unsafe { core::arch::asm!("ud2", options(nomem, nostack)) };
@@ -45,7 +82,7 @@ pub fn is_terminal(fd: Fd) -> bool {
     // struct termios of the kernel has 36 bytes.
     let mut termios = [0u64; 8];
     // SAFETY: the kernel writes at most a termios, and there is room.
-    unsafe { syscall!(Sysno::ioctl, fd.0, TCGETS, termios.as_mut_ptr()) }.is_ok()
+    unsafe { syscall!(ioctl, fd.0, TCGETS, termios.as_mut_ptr()) }.is_ok()
 }
 
 /// getpid(2).
@@ -54,16 +91,7 @@ pub fn is_terminal(fd: Fd) -> bool {
 /// The errno of the call, which only a filter can cause.
 pub fn getpid() -> Result<usize, Error> {
     // SAFETY: asking for one's own number touches nothing.
-    named("getpid", unsafe { syscall!(Sysno::getpid) })
-}
-
-/// getpid(2).
-///
-/// # Errors
-/// The errno of the call, which only a filter can make fail.
-pub fn process_id() -> Result<u32, Error> {
-    // SAFETY: asking for one's own number touches nothing.
-    named("getpid", unsafe { syscall!(Sysno::getpid) }).map(|process| process as u32)
+    unsafe { syscall!(getpid) }
 }
 
 /// kill(2) of this process itself.
@@ -73,7 +101,7 @@ pub fn process_id() -> Result<u32, Error> {
 pub fn kill_self(signal: Signal) -> Result<(), Error> {
     let own = getpid()?;
     // SAFETY: a signal does what its disposition says, which is somebody's wish.
-    named("kill", unsafe { syscall!(Sysno::kill, own, signal.number()) }).map(drop)
+    unsafe { syscall!(kill, own, signal.number()) }.map(drop)
 }
 
 /// mmap(2).
@@ -83,6 +111,7 @@ pub fn kill_self(signal: Signal) -> Result<(), Error> {
 ///
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have mapped address 0.
+#[inline(never)]
 pub unsafe fn mmap(
     address: usize,
     size: usize,
@@ -92,9 +121,8 @@ pub unsafe fn mmap(
     offset: usize,
 ) -> Result<NonNull<u8>, Error> {
     // SAFETY: a new mapping harms nobody, and a fixed one is the caller's duty 1.
-    let result = unsafe { syscall!(Sysno::mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) };
-    let address = named("mmap", result)?;
-    NonNull::new(address as *mut u8).ok_or(Error { call: "mmap", errno: Errno::new(0) })
+    let address = unsafe { syscall!(mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) }?;
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mmap))
 }
 
 /// mprotect(2).
@@ -107,8 +135,7 @@ pub unsafe fn mmap(
 /// The errno of the call.
 pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::mprotect, address.as_ptr(), size, prot.bits()) };
-    named("mprotect", result).map(drop)
+    unsafe { syscall!(mprotect, address.as_ptr(), size, prot.bits()) }.map(drop)
 }
 
 /// mremap(2) with MREMAP_MAYMOVE.
@@ -122,9 +149,8 @@ pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<
 pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::mremap, address.as_ptr(), old, new, MAYMOVE) };
-    let address = named("mremap", result)?;
-    NonNull::new(address as *mut u8).ok_or(Error { call: "mremap", errno: Errno::new(0) })
+    let address = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) }?;
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
 }
 
 /// munmap(2).
@@ -136,8 +162,7 @@ pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<Non
 /// The errno of the call.
 pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::munmap, address.as_ptr(), size) };
-    named("munmap", result).map(drop)
+    unsafe { syscall!(munmap, address.as_ptr(), size) }.map(drop)
 }
 
 /// What [`poll`] waits for.
@@ -161,11 +186,11 @@ pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
         events: u16,
         occurred: u16,
     }
-    let mut poll = Poll { fd: fd.0, events: ready as u16, occurred: 0 };
+    let mut poll = Poll { fd: fd.0 as i32, events: ready as u16, occurred: 0 };
     // SAFETY: the kernel reads and writes the one structure.
-    match unsafe { syscall!(Sysno::poll, &raw mut poll, 1, usize::MAX) } {
-        Err(Errno::EINTR) => Ok(()),
-        result => named("poll", result).map(drop),
+    match unsafe { syscall!(poll, &raw mut poll, 1, usize::MAX) } {
+        Err(error) if error.is(Errno::EINTR) => Ok(()),
+        result => result.map(drop),
     }
 }
 
@@ -174,7 +199,7 @@ pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
 pub fn brk(address: usize) -> usize {
     // SAFETY: only memory beyond the program's own is gained; this program
     // never lowers the break.
-    let result = unsafe { syscall!(Sysno::brk, address) };
+    let result = unsafe { syscall!(brk, address) };
     result.unwrap_or(0)
 }
 
@@ -185,8 +210,7 @@ pub fn brk(address: usize) -> usize {
 pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
     const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
     // SAFETY: the kernel only reads the path, up to its NUL.
-    let result = unsafe { syscall!(Sysno::open, path.as_ptr(), O_RDONLY_CLOEXEC, 0) };
-    Ok(OwnedFd(Fd(named("open", result)? as i32)))
+    unsafe { syscall!(open, path.as_ptr(), O_RDONLY_CLOEXEC, 0) }.map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// read(2). As many bytes of the buffer as this says hold what was read.
@@ -195,8 +219,7 @@ pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
 /// The errno of the call.
 pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
     // SAFETY: the kernel writes to `buffer` alone, which is borrowed for it.
-    let result = unsafe { syscall!(Sysno::read, fd.0, buffer.as_mut_ptr(), buffer.len()) };
-    named("read", result)
+    unsafe { syscall!(read, fd.0, buffer.as_mut_ptr(), buffer.len()) }
 }
 
 /// write(2).
@@ -205,8 +228,7 @@ pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
 /// The errno of the call.
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize, Error> {
     // SAFETY: the kernel only reads `bytes`.
-    let result = unsafe { syscall!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) };
-    named("write", result)
+    unsafe { syscall!(write, fd.0, bytes.as_ptr(), bytes.len()) }
 }
 
 /// What was to happen before [`rt_sigaction`] changed it.
@@ -228,9 +250,8 @@ pub fn rt_sigaction(signal: Signal, disposition: Disposition) -> Result<Before, 
     let mut before = Action::new(Disposition::Default, 0);
     // SAFETY: the kernel reads one action and writes one; handlers are functions
     // of the right type.
-    let result =
-        unsafe { syscall!(Sysno::rt_sigaction, signal.number(), &raw const action, &raw mut before, SET) };
-    named("rt_sigaction", result)?;
+    let result = unsafe { syscall!(rt_sigaction, signal.number(), &raw const action, &raw mut before, SET) };
+    result?;
     Ok(if before.handler == Action::SIG_IGN { Before::Ignored } else { Before::Other })
 }
 
@@ -248,8 +269,8 @@ unsafe extern "sysv64" fn rt_sigreturn() -> ! {
 pub fn sigaltstack(stack: Region) -> Result<(), Error> {
     let alternate = AlternateStack { base: stack.address(), flags: 0, size: stack.size().bytes() };
     // SAFETY: the kernel reads one structure; the pages are given up below.
-    let result = unsafe { syscall!(Sysno::sigaltstack, &raw const alternate, 0) };
-    named("sigaltstack", result)?;
+    let result = unsafe { syscall!(sigaltstack, &raw const alternate, 0) };
+    result?;
     mem::forget(stack);
     Ok(())
 }
@@ -267,8 +288,8 @@ pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
     const CLOEXEC: u32 = 1;
     const ALLOW_SEALING: u32 = 2;
     // SAFETY: the kernel only reads the name, up to its NUL.
-    let result = unsafe { syscall!(Sysno::memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) };
-    Ok(OwnedFd(Fd(named("memfd_create", result)? as i32)))
+    unsafe { syscall!(memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) }
+        .map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// ftruncate(2).
@@ -278,7 +299,7 @@ pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
 pub fn ftruncate(fd: Fd, size: usize) -> Result<(), Error> {
     // SAFETY: the size of a file is nobody's memory, unless it is mapped, and
     // then a missing page is a signal.
-    named("ftruncate", unsafe { syscall!(Sysno::ftruncate, fd.0, size) }).map(drop)
+    unsafe { syscall!(ftruncate, fd.0, size) }.map(drop)
 }
 
 /// fallocate(2) of the first `size` bytes.
@@ -287,7 +308,7 @@ pub fn ftruncate(fd: Fd, size: usize) -> Result<(), Error> {
 /// The errno of the call.
 pub fn fallocate(fd: Fd, size: usize) -> Result<(), Error> {
     // SAFETY: a file grows, which is nobody's memory.
-    named("fallocate", unsafe { syscall!(Sysno::fallocate, fd.0, 0, 0, size) }).map(drop)
+    unsafe { syscall!(fallocate, fd.0, 0, 0, size) }.map(drop)
 }
 
 /// What [`add_seals`] can forbid for good: the F_SEAL_ flags of fcntl(2).
@@ -311,7 +332,7 @@ pub mod seals {
 pub fn add_seals(fd: Fd, seals: u32) -> Result<(), Error> {
     const ADD_SEALS: usize = 1033;
     // SAFETY: seals take rights away and touch no memory.
-    named("fcntl", unsafe { syscall!(Sysno::fcntl, fd.0, ADD_SEALS, seals) }).map(drop)
+    unsafe { syscall!(fcntl, fd.0, ADD_SEALS, seals) }.map(drop)
 }
 
 /// The mode of files that are nobody else's business.
@@ -365,8 +386,7 @@ pub fn create_own(path: &CStr, more: bool) -> Result<OwnedFd, Error> {
 
 fn open_with(path: &CStr, flags: u32, mode: u32) -> Result<OwnedFd, Error> {
     // SAFETY: the kernel only reads the path, up to its NUL.
-    let result = unsafe { syscall!(Sysno::open, path.as_ptr(), flags, mode) };
-    Ok(OwnedFd(Fd(named("open", result)? as i32)))
+    unsafe { syscall!(open, path.as_ptr(), flags, mode) }.map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// unlink(2).
@@ -375,7 +395,7 @@ fn open_with(path: &CStr, flags: u32, mode: u32) -> Result<OwnedFd, Error> {
 /// The errno of the call.
 pub fn unlink(path: &CStr) -> Result<(), Error> {
     // SAFETY: the kernel only reads the path, up to its NUL.
-    named("unlink", unsafe { syscall!(Sysno::unlink, path.as_ptr()) }).map(drop)
+    unsafe { syscall!(unlink, path.as_ptr()) }.map(drop)
 }
 
 /// The size in bytes that no file may exceed, by getrlimit(2) with RLIMIT_FSIZE;
@@ -384,7 +404,7 @@ pub fn file_size_limit() -> u64 {
     const FSIZE: usize = 1;
     let mut limits = [u64::MAX; 2];
     // SAFETY: the kernel writes two numbers, and there is room.
-    let _ = unsafe { syscall!(Sysno::getrlimit, FSIZE, limits.as_mut_ptr()) };
+    let _ = unsafe { syscall!(getrlimit, FSIZE, limits.as_mut_ptr()) };
     limits[0]
 }
 
@@ -396,7 +416,7 @@ pub fn file_size_limit() -> u64 {
 pub(super) fn no_new_privileges() -> Result<(), Error> {
     const SET_NO_NEW_PRIVS: usize = 38;
     // SAFETY: rights are lost and no memory is touched.
-    named("prctl", unsafe { syscall!(Sysno::prctl, SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
+    unsafe { syscall!(prctl, SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.map(drop)
 }
 
 /// seccomp(2) with SECCOMP_SET_MODE_FILTER.
@@ -412,7 +432,7 @@ pub(super) fn seccomp(program: &[Instruction]) -> Result<(), Error> {
     const SET_MODE_FILTER: usize = 1;
     let program = Program { size: program.len() as u16, instructions: program.as_ptr() };
     // SAFETY: the kernel reads the program, whose size is its own.
-    named("seccomp", unsafe { syscall!(Sysno::seccomp, SET_MODE_FILTER, 0, &raw const program) }).map(drop)
+    unsafe { syscall!(seccomp, SET_MODE_FILTER, 0, &raw const program) }.map(drop)
 }
 
 /// mseal(2), of Linux 6.10 and later: the pages cannot be unmapped, moved or
@@ -422,6 +442,5 @@ pub(super) fn seccomp(program: &[Instruction]) -> Result<(), Error> {
 /// The errno of the call, ENOSYS on older kernels.
 pub(super) fn mseal(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     // SAFETY: what the pages are for now they stay for.
-    let result = unsafe { syscall!(Sysno::mseal, address.as_ptr(), size, 0) };
-    named("mseal", result).map(drop)
+    unsafe { syscall!(mseal, address.as_ptr(), size, 0) }.map(drop)
 }

@@ -8,7 +8,7 @@
 //!           ▲ base                     one reservation, one unmapping
 //! ```
 
-use super::{Errno, Error, Fd, MapFlags, Prot, linux};
+use super::{Errno, Error, Fd, MapFlags, Prot, Sysno, linux};
 use core::{mem, ptr::NonNull};
 
 /// A whole number of pages, in bytes, at least one. Page size on x86-64 is
@@ -34,10 +34,10 @@ impl PageSize {
     ///
     /// # Errors
     /// ENOMEM if they do not fit.
-    pub const fn needed(bytes: usize) -> Result<Self, Error> {
+    pub fn needed(bytes: usize) -> Result<Self, Error> {
         match Self::covering(bytes) {
             Some(size) => Ok(size),
-            None => Err(Error { call: "mmap", errno: Errno::ENOMEM }),
+            None => Err(Error::new(Sysno::mmap, Errno::ENOMEM)),
         }
     }
 
@@ -122,12 +122,12 @@ impl Region {
     /// What mmap(2) answers.
     pub fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
         let whole = size.bytes().checked_add(2 * guard.bytes());
-        let whole = whole.ok_or(Error { call: "mmap", errno: Errno::ENOMEM })?;
+        let whole = whole.ok_or(Error::new(Sysno::mmap, Errno::ENOMEM))?;
         let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS).union(MapFlags::NORESERVE);
         // SAFETY: (1) the mapping is not fixed.
         let base = unsafe { linux::mmap(0, whole, Prot::empty(), flags, Fd::NONE, 0) }?;
         let base = NonNull::new(base.as_ptr().wrapping_add(guard.bytes()));
-        Ok(Self { base: base.ok_or(Error { call: "mmap", errno: Errno::new(0) })?, size, guard })
+        Ok(Self { base: base.ok_or(Error::without_effect(Sysno::mmap))?, size, guard })
     }
 
     /// Replaces what is between the guards, in one step. A mapping and not a
@@ -142,7 +142,7 @@ impl Region {
         // SAFETY: (1) the pages are this region's, and its owner wants them
         // replaced.
         let base = unsafe { linux::mmap(self.address(), self.size.bytes(), prot, flags, fd, 0) }?;
-        if base == self.base { Ok(()) } else { Err(Error { call: "mmap", errno: Errno::new(0) }) }
+        if base == self.base { Ok(()) } else { Err(Error::without_effect(Sysno::mmap)) }
     }
 
     /// Changes what the pages between the guards may be used for.

@@ -156,10 +156,15 @@ fn value(text: &mut Text<'_>) -> Option<u64> {
 /// Reads initial terms that stand one after the other with commas between.
 pub(super) fn list(text: &mut Text<'_>) -> Option<Vec<u64>> {
     let mut values = Vec::new();
-    while let Some(byte) = text.peek() {
-        // Only a term is followed by a comma: elsewhere it is no number.
-        text.at += usize::from(byte == b',' && !values.is_empty());
+    let mut next = text.peek();
+    while next.is_some() {
         values.push(value(text)?);
+        next = text.peek();
+        if next == Some(b',') {
+            text.at += 1;
+        } else if next.is_some() {
+            return text.fail("expected a comma", 0);
+        }
     }
     Some(values)
 }

@@ -2,7 +2,7 @@
 //! processes to try them in, and facts about the host. In the order of the
 //! manual, thin, and each names itself when it is refused.
 
-use super::{Errno, Error, Fd, NonNull, OwnedFd, Sysno, named, syscall};
+use super::{Errno, Error, Fd, NonNull, OwnedFd, Sysno, long, short, syscall};
 use core::ffi::CStr;
 
 /// A process that is tried on or that tries.
@@ -23,7 +23,7 @@ pub enum Wait {
 /// alarm(2): SIGALRM after so many seconds; 0 takes it back.
 pub fn alarm(seconds: u32) {
     // SAFETY: a timer touches no memory. It cannot fail.
-    let _ = unsafe { syscall!(Sysno::alarm, seconds) };
+    let _ = unsafe { syscall!(alarm, seconds) };
 }
 
 /// clock_gettime(2) of CLOCK_MONOTONIC, in nanoseconds; 0 if it is refused.
@@ -31,7 +31,7 @@ pub fn monotonic() -> u64 {
     const CLOCK_MONOTONIC: usize = 1;
     let mut time = [0u64; 2];
     // SAFETY: the kernel writes one timespec of two words.
-    let _ = unsafe { syscall!(Sysno::clock_gettime, CLOCK_MONOTONIC, time.as_mut_ptr()) };
+    let _ = unsafe { syscall!(clock_gettime, CLOCK_MONOTONIC, time.as_mut_ptr()) };
     time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1])
 }
 
@@ -42,10 +42,10 @@ pub fn execveat(fd: Fd) -> Error {
     const NONE: [usize; 1] = [0];
     let (path, none) = (c"".as_ptr(), NONE.as_ptr());
     // SAFETY: the process image is replaced or left as it is.
-    let result = unsafe { syscall!(Sysno::execveat, fd.0, path, none, none, AT_EMPTY_PATH) };
+    let result = unsafe { syscall!(execveat, fd.0, path, none, none, AT_EMPTY_PATH) };
     match result {
-        Err(errno) => Error { call: "execveat", errno },
-        Ok(_) => Error { call: "execveat", errno: Errno::new(0) },
+        Err(error) => error,
+        Ok(_) => Error::without_effect(Sysno::execveat),
     }
 }
 
@@ -57,12 +57,12 @@ pub fn execveat(fd: Fd) -> Error {
 pub fn fork() -> Result<Option<Pid>, Error> {
     const SIGCHLD: usize = 17;
     // SAFETY: the process has one thread, so the child is a whole copy.
-    let result = match unsafe { syscall!(Sysno::clone, SIGCHLD, 0, 0, 0, 0) } {
+    let result = match unsafe { syscall!(clone, SIGCHLD, 0, 0, 0, 0) } {
         // SAFETY: likewise.
-        Err(_) => unsafe { syscall!(Sysno::fork) },
+        Err(_) => unsafe { syscall!(fork) },
         result => result,
     };
-    let pid = named("fork", result)?;
+    let pid = result?;
     Ok(if pid == 0 { None } else { Some(Pid(pid as i32)) })
 }
 
@@ -73,15 +73,15 @@ pub fn fork() -> Result<Option<Pid>, Error> {
 pub fn getrlimit(resource: u32) -> Result<[u64; 2], Error> {
     let mut limit = [0u64; 2];
     // SAFETY: the kernel writes one rlimit of two words.
-    let result = unsafe { syscall!(Sysno::getrlimit, resource, limit.as_mut_ptr()) };
-    named("getrlimit", result).map(|_| limit)
+    let result = unsafe { syscall!(getrlimit, resource, limit.as_mut_ptr()) };
+    result.map(|_| limit)
 }
 
 /// kill(2) of a child, for good.
 pub fn slay(child: Pid) {
     const SIGKILL: usize = 9;
     // SAFETY: the process is a child of the caller's that was not waited for.
-    let _ = unsafe { syscall!(Sysno::kill, child.0, SIGKILL) };
+    let _ = unsafe { syscall!(kill, child.0, SIGKILL) };
 }
 
 /// open(2), for reading and writing; the descriptor does not survive execve(2).
@@ -103,8 +103,7 @@ pub fn open_for_writing(path: &CStr) -> Result<OwnedFd, Error> {
 /// The errno of the call.
 pub unsafe fn ioctl(fd: Fd, request: u32, argument: &mut [u64]) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::ioctl, fd.0, request, argument.as_mut_ptr()) };
-    named("ioctl", result).map(drop)
+    unsafe { syscall!(ioctl, fd.0, request, argument.as_mut_ptr()) }.map(drop)
 }
 
 /// madvise(2) with MADV_DONTNEED: the pages are as if never touched.
@@ -117,8 +116,7 @@ pub unsafe fn ioctl(fd: Fd, request: u32, argument: &mut [u64]) -> Result<(), Er
 pub unsafe fn forget(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     const MADV_DONTNEED: usize = 4;
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::madvise, address.as_ptr(), size, MADV_DONTNEED) };
-    named("madvise", result).map(drop)
+    unsafe { syscall!(madvise, address.as_ptr(), size, MADV_DONTNEED) }.map(drop)
 }
 
 /// mremap(2) with an old size of 0: a second mapping of shared pages.
@@ -128,9 +126,8 @@ pub unsafe fn forget(address: NonNull<u8>, size: usize) -> Result<(), Error> {
 pub fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
     // SAFETY: with an old size of 0 nothing is moved or unmapped.
-    let result = unsafe { syscall!(Sysno::mremap, address.as_ptr(), 0, size, MAYMOVE) };
-    let alias = named("mremap", result)?;
-    NonNull::new(alias as *mut u8).ok_or(Error { call: "mremap", errno: Errno::new(0) })
+    let alias = unsafe { syscall!(mremap, address.as_ptr(), 0, size, MAYMOVE) }?;
+    NonNull::new(alias as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
 }
 
 /// personality(2); `u32::MAX` only asks.
@@ -139,8 +136,8 @@ pub fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Er
 /// The errno of the call.
 pub fn personality(persona: u32) -> Result<u32, Error> {
     // SAFETY: the execution domain touches no memory.
-    let result = unsafe { syscall!(Sysno::personality, persona) };
-    named("personality", result).map(|persona| persona as u32)
+    let result = unsafe { syscall!(personality, persona) };
+    result.map(|persona| persona as u32)
 }
 
 /// pkey_mprotect(2) with the key −1, which makes it mprotect(2).
@@ -152,8 +149,7 @@ pub fn personality(persona: u32) -> Result<u32, Error> {
 /// The errno of the call.
 pub unsafe fn pkey_mprotect(address: NonNull<u8>, size: usize, prot: super::Prot) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::pkey_mprotect, address.as_ptr(), size, prot.bits(), -1isize) };
-    named("pkey_mprotect", result).map(drop)
+    unsafe { syscall!(pkey_mprotect, address.as_ptr(), size, prot.bits(), -1isize) }.map(drop)
 }
 
 /// prctl(2) with an operation that takes at most one number.
@@ -165,8 +161,7 @@ pub unsafe fn pkey_mprotect(address: NonNull<u8>, size: usize, prot: super::Prot
 /// The errno of the call.
 pub unsafe fn prctl(operation: u32, argument: usize) -> Result<usize, Error> {
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::prctl, operation, argument, 0, 0, 0) };
-    named("prctl", result)
+    unsafe { syscall!(prctl, operation, argument, 0, 0, 0) }
 }
 
 /// ptrace(2).
@@ -180,8 +175,7 @@ pub unsafe fn prctl(operation: u32, argument: usize) -> Result<usize, Error> {
 pub unsafe fn ptrace(request: u32, child: Option<Pid>, address: usize, data: u64) -> Result<(), Error> {
     let pid = child.map_or(0, |child| child.0);
     // SAFETY: duty 1 of the caller.
-    let result = unsafe { syscall!(Sysno::ptrace, request, pid, address, data) };
-    named("ptrace", result).map(drop)
+    unsafe { syscall!(ptrace, request, pid, address, data) }.map(drop)
 }
 
 /// pwrite(2) of all `bytes`.
@@ -191,10 +185,10 @@ pub unsafe fn ptrace(request: u32, child: Option<Pid>, address: usize, data: u64
 pub fn pwrite(fd: Fd, bytes: &[u8], offset: usize) -> Result<(), Error> {
     // SAFETY: the kernel only reads `bytes`; what a write to the file changes
     // is memory that the caller made for it.
-    let result = unsafe { syscall!(Sysno::pwrite64, fd.0, bytes.as_ptr(), bytes.len(), offset) };
-    match named("pwrite", result)? {
+    let result = unsafe { syscall!(pwrite64, fd.0, bytes.as_ptr(), bytes.len(), offset) };
+    match result? {
         written if written == bytes.len() => Ok(()),
-        _ => Err(Error { call: "pwrite", errno: Errno::new(0) }),
+        _ => Err(Error::without_effect(Sysno::pwrite64)),
     }
 }
 
@@ -205,7 +199,7 @@ pub fn pwrite(fd: Fd, bytes: &[u8], offset: usize) -> Result<(), Error> {
 pub fn setrlimit(resource: u32, limit: u64) -> Result<(), Error> {
     let limits = [limit; 2];
     // SAFETY: the kernel reads one rlimit of two words.
-    named("setrlimit", unsafe { syscall!(Sysno::setrlimit, resource, limits.as_ptr()) }).map(drop)
+    unsafe { syscall!(setrlimit, resource, limits.as_ptr()) }.map(drop)
 }
 
 /// shmat(2) of a segment wherever there is room.
@@ -214,9 +208,8 @@ pub fn setrlimit(resource: u32, limit: u64) -> Result<(), Error> {
 /// The errno of the call; errno 0 if it claims to have attached at address 0.
 pub fn shmat(segment: usize, flags: u32) -> Result<NonNull<u8>, Error> {
     // SAFETY: a new mapping harms nobody.
-    let result = unsafe { syscall!(Sysno::shmat, segment, 0, flags) };
-    let address = named("shmat", result)?;
-    NonNull::new(address as *mut u8).ok_or(Error { call: "shmat", errno: Errno::new(0) })
+    let address = unsafe { syscall!(shmat, segment, 0, flags) }?;
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::shmat))
 }
 
 /// shmctl(2) with IPC_RMID: the segment goes with its last mapping.
@@ -225,7 +218,7 @@ pub fn shmat(segment: usize, flags: u32) -> Result<NonNull<u8>, Error> {
 /// The errno of the call.
 pub fn shm_remove(segment: usize) -> Result<(), Error> {
     // SAFETY: mappings of the segment stay as they are.
-    named("shmctl", unsafe { syscall!(Sysno::shmctl, segment, 0, 0) }).map(drop)
+    unsafe { syscall!(shmctl, segment, 0, 0) }.map(drop)
 }
 
 /// shmget(2) of a new private segment.
@@ -235,7 +228,7 @@ pub fn shm_remove(segment: usize) -> Result<(), Error> {
 pub fn shm_create(size: usize) -> Result<usize, Error> {
     const IPC_CREAT_0700: usize = 0o1700;
     // SAFETY: a segment is no memory until it is attached.
-    named("shmget", unsafe { syscall!(Sysno::shmget, 0, size, IPC_CREAT_0700) })
+    unsafe { syscall!(shmget, 0, size, IPC_CREAT_0700) }
 }
 
 /// sigprocmask(2): no signal stays blocked.
@@ -243,7 +236,7 @@ pub fn unblock_signals() {
     const SIG_SETMASK: usize = 2;
     let none = 0u64;
     // SAFETY: the kernel reads one mask of eight bytes.
-    let _ = unsafe { syscall!(Sysno::rt_sigprocmask, SIG_SETMASK, &raw const none, 0, 8) };
+    let _ = unsafe { syscall!(rt_sigprocmask, SIG_SETMASK, &raw const none, 0, 8) };
 }
 
 /// statfs(2): the type of the file system and its mount flags.
@@ -254,8 +247,8 @@ pub fn statfs(path: &CStr) -> Result<[u64; 2], Error> {
     // struct statfs has 15 words: f_type is the first, f_flags the eleventh.
     let mut words = [0u64; 16];
     // SAFETY: the kernel reads the path and writes one statfs.
-    let result = unsafe { syscall!(Sysno::statfs, path.as_ptr(), words.as_mut_ptr()) };
-    named("statfs", result).map(|_| [words[0], words[10]])
+    let result = unsafe { syscall!(statfs, path.as_ptr(), words.as_mut_ptr()) };
+    result.map(|_| [words[0], words[10]])
 }
 
 /// syslog(2) with SYSLOG_ACTION_READ_ALL: the end of the kernel's log.
@@ -265,7 +258,7 @@ pub fn statfs(path: &CStr) -> Result<[u64; 2], Error> {
 pub fn kernel_log(buffer: &mut [u8]) -> Result<usize, Error> {
     const READ_ALL: usize = 3;
     // SAFETY: the kernel writes to `buffer` alone, which is borrowed for it.
-    named("syslog", unsafe { syscall!(Sysno::syslog, READ_ALL, buffer.as_mut_ptr(), buffer.len()) })
+    unsafe { syscall!(syslog, READ_ALL, buffer.as_mut_ptr(), buffer.len()) }
 }
 
 /// uname(2): six names of 65 bytes, each ended by NUL: system, node, release,
@@ -276,7 +269,7 @@ pub fn kernel_log(buffer: &mut [u8]) -> Result<usize, Error> {
 pub fn uname() -> Result<[[u8; 65]; 6], Error> {
     let mut names = [[0; 65]; 6];
     // SAFETY: the kernel writes one new_utsname, which is these six.
-    named("uname", unsafe { syscall!(Sysno::uname, names.as_mut_ptr()) }).map(|_| names)
+    unsafe { syscall!(uname, names.as_mut_ptr()) }.map(|_| names)
 }
 
 /// userfaultfd(2).
@@ -285,8 +278,7 @@ pub fn uname() -> Result<[[u8; 65]; 6], Error> {
 /// The errno of the call.
 pub fn userfaultfd(flags: u32) -> Result<OwnedFd, Error> {
     // SAFETY: a descriptor that watches nothing yet.
-    let result = unsafe { syscall!(Sysno::userfaultfd, flags) };
-    Ok(OwnedFd(Fd(named("userfaultfd", result)? as i32)))
+    unsafe { syscall!(userfaultfd, flags) }.map(|fd| OwnedFd(Fd(fd)))
 }
 
 /// wait4(2) for a child to end or to stop for its tracer; EINTR is retried.
@@ -297,9 +289,9 @@ pub fn wait(child: Pid) -> Result<Wait, Error> {
     loop {
         let mut status = 0i32;
         // SAFETY: the kernel writes one int.
-        let result = unsafe { syscall!(Sysno::wait4, child.0, &raw mut status, 0, 0) };
-        match named("wait4", result) {
-            Err(Error { errno: Errno::EINTR, .. }) => {}
+        let result = unsafe { syscall!(wait4, child.0, &raw mut status, 0, 0) };
+        match result {
+            Err(error) if error.is(Errno::EINTR) => {}
             Err(error) => return Err(error),
             Ok(_) if status & 0x7F == 0 => return Ok(Wait::Exited(status >> 8 & 0xFF)),
             Ok(_) if status & 0xFF == 0x7F => return Ok(Wait::Stopped(status >> 8 & 0xFF)),
