@@ -110,6 +110,7 @@ impl<'a> Code<'a> {
     /// # Panics
     /// If `bytes` is empty or does not fit 31-bit offsets; for a constant,
     /// that is a compile error.
+    #[inline(never)]
     pub const fn new(bytes: &'a [u8]) -> Self {
         assert!(!bytes.is_empty(), "code without bytes has no entry");
         assert!(bytes.len() <= i32::MAX as usize, "code larger than 2 GiB");
@@ -130,6 +131,7 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If `offset` is outside the bytes.
+    #[inline(never)]
     pub const fn entered_at(self, offset: u32) -> Self {
         assert!((offset as usize) < self.bytes.len(), "entry outside the code");
         Self { entry: offset, ..self }
@@ -153,6 +155,7 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If they do not ascend.
+    #[inline(never)]
     pub const fn with_marks(self, marks: &'a [Mark]) -> Self {
         let mut i = 1;
         while i < marks.len() {
@@ -183,6 +186,7 @@ impl<'a> Code<'a> {
     }
 
     /// The same code under a name, which is that of everything from the entry on.
+    #[inline(never)]
     pub const fn named(self, name: &'a str) -> Self {
         Self { name, ..self }
     }
@@ -199,6 +203,7 @@ impl<'a> Code<'a> {
     }
 
     /// The same code with what is known about its marks.
+    #[inline(never)]
     pub const fn with_source(self, source: &'a dyn Source) -> Self {
         Self { source: Some(source), ..self }
     }
@@ -315,6 +320,7 @@ pub struct Hole<const SIZE: usize> {
 
 impl<const SIZE: usize> Hole<SIZE> {
     /// The hole at `at`.
+    #[inline(never)]
     pub const fn new(at: u32) -> Self {
         Self { at }
     }

@@ -1,8 +1,9 @@
 //! The global heap, which does not exist until something is allocated.
 //!
-//! Small blocks come from a list of holes in the program break, which only
-//! grows; large ones are mappings of their own, so that growing one moves page
-//! tables and not bytes, and freeing one gives it back.
+//! Small blocks are powers of two of bytes: cut from the program break, which only
+//! grows, and kept in a list of their size once they are free. Large ones are
+//! mappings of their own, so that growing one moves page tables and not bytes, and
+//! freeing one gives it back.
 
 use barejit::{
     exec::PageSize,
@@ -13,13 +14,26 @@ use core::{
     cell::UnsafeCell,
     ptr::{self, NonNull},
 };
-use linked_list_allocator::Heap;
 
 /// From here on a block is a mapping of its own.
 const LARGE: usize = 64 * 1024;
 
-/// By how much the small heap grows.
+/// By how much the program break moves.
 const STEP: usize = 64 * 1024;
+
+/// The size of the smallest block, and what all of them are aligned to.
+const GRAIN: usize = 16;
+
+/// A free small block, which begins with the address of the next one.
+type Free = Option<NonNull<u8>>;
+
+struct Heap {
+    /// The free blocks of 2 to the power of the index bytes.
+    free: [Free; LARGE.trailing_zeros() as usize + 1],
+    /// What the break has given and nobody has had yet.
+    next: usize,
+    end: usize,
+}
 
 struct Global(UnsafeCell<Heap>);
 
@@ -27,29 +41,51 @@ struct Global(UnsafeCell<Heap>);
 unsafe impl Sync for Global {}
 
 #[global_allocator]
-static GLOBAL: Global = Global(UnsafeCell::new(Heap::empty()));
+static GLOBAL: Global = Global(UnsafeCell::new(Heap { free: [None; _], next: 0, end: 0 }));
 
-// SAFETY: blocks come from mappings and holes that are handed out once; a layout
-// decides by itself which of the two it is, so they are never confused.
+/// What a block is made of, which its layout alone decides.
+enum Kind {
+    /// This many bytes, a power of two.
+    Small(usize),
+    Mapping(PageSize),
+}
+
+fn kind(layout: Layout) -> Kind {
+    if layout.size() < LARGE && layout.align() <= GRAIN {
+        Kind::Small(layout.size().max(GRAIN).next_power_of_two())
+    } else {
+        Kind::Mapping(PageSize::needed(layout.size()).unwrap_or_else(|error| exhausted(error)))
+    }
+}
+
+// SAFETY: blocks come from mappings, from lists and from the break, which hand out
+// each byte once, aligned to a page or to a grain.
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if let Some(size) = large(layout) {
-            return map(size).as_ptr();
-        }
+        let size = match kind(layout) {
+            Kind::Small(size) => size,
+            Kind::Mapping(size) => return map(size).as_ptr(),
+        };
         // SAFETY: one thread, and no reference to the heap outlives its call.
         let heap = unsafe { &mut *self.0.get() };
-        loop {
-            if let Ok(block) = heap.allocate_first_fit(layout) {
-                return block.as_ptr();
-            }
-            grow(heap);
+        let list = &mut heap.free[size.trailing_zeros() as usize];
+        if let Some(block) = *list {
+            // SAFETY: a free block is aligned and begins with the next one.
+            *list = unsafe { block.cast::<Free>().read() };
+            return block.as_ptr();
         }
+        while heap.end - heap.next < size {
+            heap.grow();
+        }
+        let block = heap.next as *mut u8;
+        heap.next += size;
+        block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's duty is ours.
         let block = unsafe { self.alloc(layout) };
-        if large(layout).is_none() {
+        if let Kind::Small(_) = kind(layout) {
             // SAFETY: the block is as large as the layout; a mapping is zero.
             unsafe { block.write_bytes(0, layout.size()) };
         }
@@ -58,25 +94,32 @@ unsafe impl GlobalAlloc for Global {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(block) = NonNull::new(block) else { return };
-        if let Some(size) = large(layout) {
-            // SAFETY: (1) a block with a large layout is a mapping of this size,
-            // and its owner gives it up. The kernel has no reason to refuse.
-            let _ = unsafe { linux::munmap(block, size.bytes()) };
-        } else {
-            // SAFETY: one thread, as above.
-            let heap = unsafe { &mut *self.0.get() };
-            // SAFETY: a block with a small layout came from this heap.
-            unsafe { heap.deallocate(block, layout) };
+        match kind(layout) {
+            // SAFETY: (1) a block with this layout is a mapping of this size, and its
+            // owner gives it up. The kernel has no reason to refuse.
+            Kind::Mapping(size) => drop(unsafe { linux::munmap(block, size.bytes()) }),
+            Kind::Small(size) => {
+                // SAFETY: one thread, as above.
+                let heap = unsafe { &mut *self.0.get() };
+                let list = &mut heap.free[size.trailing_zeros() as usize];
+                // SAFETY: the block is aligned, large enough, and nobody else's now.
+                unsafe { block.cast::<Free>().write(*list) };
+                *list = Some(block);
+            }
         }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that `size` fits this alignment.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        if let (Some(from), Some(to), Some(block)) = (large(layout), large(new), NonNull::new(block)) {
-            // SAFETY: (1) a block with a large layout is a mapping of this size.
-            let moved = unsafe { linux::mremap(block, from.bytes(), to.bytes()) };
-            return moved.unwrap_or_else(|error| exhausted(error)).as_ptr();
+        match (kind(layout), kind(new), NonNull::new(block)) {
+            (Kind::Small(from), Kind::Small(to), _) if from == to => return block,
+            (Kind::Mapping(from), Kind::Mapping(to), Some(block)) => {
+                // SAFETY: (1) a block with this layout is a mapping of this size.
+                let moved = unsafe { linux::mremap(block, from.bytes(), to.bytes()) };
+                return moved.unwrap_or_else(|error| exhausted(error)).as_ptr();
+            }
+            _ => {}
         }
         // SAFETY: the caller's duties, handed on.
         let moved = unsafe { self.alloc(new) };
@@ -88,11 +131,6 @@ unsafe impl GlobalAlloc for Global {
     }
 }
 
-/// The size of the mapping that a block of this layout is, if it is one.
-fn large(layout: Layout) -> Option<PageSize> {
-    if layout.size() < LARGE { None } else { PageSize::covering(layout.size()) }
-}
-
 fn map(size: PageSize) -> NonNull<u8> {
     let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::PRIVATE.union(MapFlags::ANONYMOUS));
     // SAFETY: (1) the mapping is not fixed.
@@ -100,20 +138,19 @@ fn map(size: PageSize) -> NonNull<u8> {
     block.unwrap_or_else(|error| exhausted(error))
 }
 
-/// Moves the program break up by one step.
-fn grow(heap: &mut Heap) {
-    let bottom = if heap.size() == 0 { linux::brk(0).next_multiple_of(16) } else { heap.top() as usize };
-    let top = bottom + STEP;
-    // No program begins at address 0: the kernel has not said where it ends.
-    if bottom == 0 || linux::brk(top) < top {
-        exhausted(Error::new(Sysno::brk, Errno::ENOMEM));
-    }
-    if heap.size() == 0 {
-        // SAFETY: the kernel has just given us these bytes.
-        unsafe { heap.init(bottom as *mut u8, STEP) };
-    } else {
-        // SAFETY: the bytes follow the heap's, and nobody else moves the break.
-        unsafe { heap.extend(STEP) };
+impl Heap {
+    /// Moves the program break up by one step.
+    fn grow(&mut self) {
+        if self.end == 0 {
+            self.next = linux::brk(0).next_multiple_of(GRAIN);
+            self.end = self.next;
+        }
+        let top = self.end + STEP;
+        // No program begins at address 0: the kernel has not said where it ends.
+        if self.end == 0 || linux::brk(top) < top {
+            exhausted(Error::new(Sysno::brk, Errno::ENOMEM));
+        }
+        self.end = top;
     }
 }
 
