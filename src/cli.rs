@@ -31,7 +31,7 @@ pub(crate) type Outcome = Result<(), u8>;
 
 /// The arguments of one command.
 pub(crate) struct Cli {
-    command: &'static str,
+    command: &'static [u8],
     options: Options<Word, WordIter>,
 }
 
@@ -71,13 +71,13 @@ impl Argument for Word {
 
 impl Cli {
     /// The arguments after the name of `command`.
-    pub(crate) fn new(command: &'static str, args: Args) -> Self {
+    pub(crate) fn new(command: &'static [u8], args: Args) -> Self {
         Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
     }
 
     /// The name of the command.
     pub(crate) fn command(&self) -> &'static str {
-        self.command
+        core::str::from_utf8(self.command).unwrap_or_default()
     }
 
     /// The next option or positional argument.
@@ -94,26 +94,25 @@ impl Cli {
     }
 
     fn malformed(&self, error: getargs::Error<Word>) -> u8 {
-        use getargs::Error::{DoesNotRequireValue, RequiresValue};
+        use getargs::{Error, Opt};
         let (option, what) = match error {
-            RequiresValue(option) => (option, "needs a value"),
-            DoesNotRequireValue(option) => (option, "takes no value"),
+            Error::RequiresValue(option) => (option, "needs a value"),
+            Error::DoesNotRequireValue(option) => (option, "takes no value"),
             _ => return self.usage(format_args!("arguments that make no sense")),
         };
-        match option {
-            getargs::Opt::Long(Word(name)) => self.usage(format_args!("--{} {what}", Lossy(name))),
-            getargs::Opt::Short(name) => self.usage(format_args!("-{} {what}", Lossy(&[name]))),
-        }
+        let (dashes, name) = match option {
+            Opt::Long(Word(name)) => ("--", name),
+            Opt::Short(name) => ("-", &[name][..]),
+        };
+        self.usage(format_args!("{dashes}{} {what}", Lossy(name)))
     }
 
     /// Picks the word that is `value` from a list of `choices`, one space
     /// between them, and gives its place.
     pub(crate) fn choice(&mut self, option: &str, choices: &'static str) -> Result<usize, u8> {
         let value = self.value()?;
-        choices
-            .split(' ')
-            .position(|choice| choice.as_bytes() == value)
-            .ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
+        let place = choices.as_bytes().split(|byte| *byte == b' ').position(|choice| choice == value);
+        place.ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
     }
 
     /// Says in words what went wrong and gives the status for it. Stands once for
@@ -121,25 +120,47 @@ impl Cli {
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
-        sys::report(format_args!("{}: {what}", self.command));
+        sys::report(format_args!("{}: {what}", self.command()));
         status as u8
     }
 
     /// Wrong usage, said in words.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> u8 {
         self.fail(Status::Usage, what)
     }
 
+    /// A `value`, of which `what` tells whose it is, that is not what it should be.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn invalid(&self, what: &str, value: &[u8], why: &str) -> u8 {
+        self.usage(format_args!("{what}'{}' is {why}", Lossy(value)))
+    }
+
     /// An argument that the command's `help`, in pieces, does not know.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn unexpected(&self, argument: Arg<Word>, help: &[&'static str]) -> u8 {
-        match argument {
+        let (what, word) = match argument {
             Arg::Long(Word(name)) => {
-                let near = nearest_option(name, help);
-                self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)))
+                let near = Nearest::to(name, "--", help);
+                return self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)));
             }
-            Arg::Short(name) => self.usage(format_args!("unknown option '-{}'", Lossy(&[name]))),
-            Arg::Positional(Word(word)) => self.usage(format_args!("unexpected argument '{}'", Lossy(word))),
-        }
+            Arg::Short(name) => ("unknown option '-", &[name][..]),
+            Arg::Positional(Word(word)) => ("unexpected argument '", word),
+        };
+        self.usage(format_args!("{what}{}'", Lossy(word)))
+    }
+
+    /// The name of a command that `help` does not know.
+    pub(crate) fn unknown(&self, what: &str, help: &'static str) -> u8 {
+        let near = match self.command.strip_prefix(b"--") {
+            Some(option) => Nearest::to(option, "--", &[help]),
+            None => Nearest::to(self.command, "\n  ", &[help]),
+        };
+        sys::report(format_args!("unknown {what} '{}'{near}", Lossy(self.command)));
+        Status::Usage as u8
     }
 
     /// A refusal of the system, with the call and its errno.
@@ -232,58 +253,37 @@ pub(crate) fn print(text: &str) -> Outcome {
     })
 }
 
-/// A `word` that stands where one of the first words of `help`'s indented lines
-/// should.
-pub(crate) fn unknown(what: &str, help: &'static str, word: &[u8]) -> u8 {
-    let near = match word.strip_prefix(b"--") {
-        Some(option) => nearest_option(option, &[help]),
-        None => {
-            let mut near = Nearest::default();
-            for line in help.lines() {
-                let candidate = line.strip_prefix("  ").and_then(|line| line.split(' ').next());
-                let candidate = candidate.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-                near.offer(word, candidate.unwrap_or_default(), "");
-            }
-            near
-        }
-    };
-    sys::report(format_args!("unknown {what} '{}'{near}", Lossy(word)));
-    Status::Usage as u8
+/// The name in a help text that a mistaken word begins, or else the one with the
+/// smallest edit distance to it.
+struct Nearest {
+    /// What stands before such names in the text.
+    before: &'static str,
+    name: &'static [u8],
+    distance: u8,
 }
-
-/// The long option in `help` that is nearest to `--` and `word`.
-fn nearest_option(word: &[u8], help: &[&'static str]) -> Nearest {
-    let mut near = Nearest::default();
-    for help in help {
-        for candidate in help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
-            near.offer(word, candidate, "--");
-        }
-    }
-    near
-}
-
-/// The candidate so far that a mistaken word begins, or else the one with the
-/// smallest edit distance to it, which is kept too.
-#[derive(Default)]
-struct Nearest(Option<(&'static str, u8)>);
 
 impl Nearest {
-    /// Considers a candidate that begins with `dashes`, which `word` lacks.
-    fn offer(&mut self, word: &[u8], candidate: &'static str, dashes: &str) {
-        let Some(name) = candidate.strip_prefix(dashes).filter(|name| !name.is_empty()) else { return };
-        let distance = if name.as_bytes().starts_with(word) { 0 } else { distance(word, name.as_bytes()) };
-        if self.0.is_none_or(|best| distance < best.1) {
-            self.0 = Some((candidate, distance));
+    #[inline(never)]
+    fn to(word: &[u8], before: &'static str, help: &[&'static str]) -> Self {
+        let mut nearest = Self { before, name: b"", distance: u8::MAX };
+        for help in help {
+            for at in 0..help.len() {
+                let Some(rest) = help.as_bytes()[at..].strip_prefix(before.as_bytes()) else { continue };
+                let end = rest.iter().position(|byte| !byte.is_ascii_lowercase() && *byte != b'-');
+                let name = &rest[..end.unwrap_or(rest.len())];
+                let distance = if name.starts_with(word) { 0 } else { distance(word, name) };
+                if distance < nearest.distance && !name.is_empty() {
+                    (nearest.name, nearest.distance) = (name, distance);
+                }
+            }
         }
+        nearest
     }
 }
 
 impl fmt::Display for Nearest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some((word, _)) => write!(f, ", did you mean '{word}'?"),
-            None => Ok(()),
-        }
+        write!(f, ", did you mean '{}{}'?", self.before.trim_ascii_start(), Lossy(self.name))
     }
 }
 

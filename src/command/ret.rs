@@ -1,6 +1,6 @@
 //! `barejit ret N`: the smallest JIT; the process exits with what it returned.
 
-use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{self, Cli, Outcome, Word, integer};
 use crate::command;
 use barejit::{
     front::ret,
@@ -25,9 +25,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             Arg::Long(Word(b"help")) => return command::help(HELP),
             Arg::Positional(Word(word)) if number.is_none() => {
                 let value = integer(word, 32).and_then(|value| i32::try_from(value).ok());
-                number = Some(value.ok_or_else(|| {
-                    cli.usage(format_args!("'{}' is not an integer of 32 bits", Lossy(word)))
-                })?);
+                number = Some(value.ok_or_else(|| cli.invalid("", word, "not an integer of 32 bits"))?);
             }
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),

@@ -40,9 +40,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 let place =
                     args.get_mut(given).ok_or_else(|| cli.usage(format_args!("more than six arguments")))?;
                 let value = integer(word, 64);
-                *place = value.ok_or_else(|| {
-                    cli.usage(format_args!("'{}' is not an integer of 64 bits", Lossy(word)))
-                })? as u64;
+                *place = value.ok_or_else(|| cli.invalid("", word, "not an integer of 64 bits"))? as u64;
                 given += 1;
             }
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
