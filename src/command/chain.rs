@@ -98,12 +98,13 @@ impl Job<'_> {
         relation::print_last("Term ", self.last, format_args!("{}", term as i64))
     }
 
-    fn series<'a, 'b>(&self, output: &'a mut Output<'b>) -> Series<'a, 'b> {
+    fn series<'a, 'b>(&self, output: &'a mut Output<'b>) -> Result<Series<'a, 'b>, u8> {
         let layout = self.relation.layout();
-        let mut series =
+        let series =
             Series::new(output, layout.words(), layout.history, Counter::new("Term ", 0), Format::Integer);
+        let mut series = series.map_err(|error| self.cli.refused(error))?;
         series.history()[0] = self.start as u64;
-        series
+        Ok(series)
     }
 
     /// Term 0.
@@ -117,7 +118,7 @@ impl Job<'_> {
     /// All terms.
     fn all(&self, code: &Assembled) -> Outcome {
         relation::with_output(self.cli, |output| {
-            let mut series = self.series(output);
+            let mut series = self.series(output)?;
             self.first(&mut series)?;
             // SAFETY: (1) the relation gave both the code and the layout.
             let result = unsafe { relation::run(&code.code(), &mut series, 1, self.last, self.options) };
@@ -129,7 +130,7 @@ impl Job<'_> {
     fn documented(&self, code: &Assembled, only_last: bool) -> Outcome {
         let mut term = 0;
         relation::with_output(self.cli, |output| {
-            let mut series = self.series(output);
+            let mut series = self.series(output)?;
             if only_last {
                 series = series.silent();
             } else {

@@ -87,7 +87,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let code = if only_last { None } else { Some(relation.series(record).map_err(refuse)?) };
     relation::with_output(&cli, |output| {
         let counter = Counter::new("", if only_last { last } else { 0 });
-        let mut series = Series::new(output, layout.words(), layout.history, counter, format);
+        let series = Series::new(output, layout.words(), layout.history, counter, format);
+        let mut series = series.map_err(|error| cli.refused(error))?;
         for (word, term) in series.history().iter_mut().rev().zip(given.iter().rev()) {
             *word = term.to_bits();
         }

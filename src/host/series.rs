@@ -4,15 +4,48 @@
 use super::Output;
 use super::number::{Counter, Format, LONGEST, copy, fixed, shortest};
 use crate::fault;
-use crate::sys::Error;
-use alloc::{vec, vec::Vec};
+use crate::sys::{Error, Guard, PageSize, Prot, Region, Source};
+use core::ops::{Deref, DerefMut};
+
+/// Zeroed words between pages that fault when touched.
+#[derive(Debug)]
+struct Words {
+    pages: Region,
+    /// How many words there are; the pages have room for them.
+    count: usize,
+}
+
+impl Words {
+    fn map(count: usize) -> Result<Self, Error> {
+        let size = PageSize::needed(count.saturating_mul(size_of::<u64>()))?;
+        let pages = Region::map(size, Guard::PAGE, Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
+        Ok(Self { pages, count })
+    }
+}
+
+impl Deref for Words {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        // SAFETY: so many words are readable as long as the pages live, and any
+        // bits are a word.
+        unsafe { core::slice::from_raw_parts(self.pages.base().as_ptr().cast(), self.count) }
+    }
+}
+
+impl DerefMut for Words {
+    fn deref_mut(&mut self) -> &mut [u64] {
+        // SAFETY: the same; they are writable, and only `self` leads to them.
+        unsafe { core::slice::from_raw_parts_mut(self.pages.base().as_ptr().cast(), self.count) }
+    }
+}
 
 /// A series that is being printed, one line a term.
 #[derive(Debug)]
 pub struct Series<'a, 'b> {
     output: &'a mut Output<'b>,
     /// History, batch and scratch, as the front end laid them out.
-    words: Vec<u64>,
+    words: Words,
     /// The first word of the batch.
     first: usize,
     counter: Counter,
@@ -26,15 +59,18 @@ pub struct Series<'a, 'b> {
 impl<'a, 'b> Series<'a, 'b> {
     /// Zeroed memory of so many `words`, the batch at word `first`, and what
     /// begins the first line to be printed.
+    ///
+    /// # Errors
+    /// What mmap(2) answers.
     pub fn new(
         output: &'a mut Output<'b>,
         words: usize,
         first: usize,
         counter: Counter,
         format: Format,
-    ) -> Self {
-        let words = vec![0; words];
-        Self { output, words, first, counter, format, silent: false, taken: 0, error: None }
+    ) -> Result<Self, Error> {
+        let words = Words::map(words)?;
+        Ok(Self { output, words, first, counter, format, silent: false, taken: 0, error: None })
     }
 
     /// Where the lines go.
