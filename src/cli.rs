@@ -10,7 +10,6 @@ use barejit::{
     sys::{self, Error, Fd},
 };
 use core::fmt;
-use getargs::{Arg, Argument, Options};
 
 pub(crate) use barejit::sys::Lossy;
 
@@ -29,50 +28,34 @@ pub(crate) enum Status {
 /// reported why.
 pub(crate) type Outcome = Result<(), u8>;
 
+/// An argument of a command.
+#[derive(Clone, Copy)]
+pub(crate) enum Arg {
+    /// `--name`; empty where the name is no UTF-8.
+    Long(&'static str),
+    /// `-n`, alone or among others.
+    Short(u8),
+    /// Neither, or behind `--`.
+    Positional(&'static [u8]),
+}
+
 /// The arguments of one command.
 pub(crate) struct Cli {
     command: &'static [u8],
-    options: Options<Word, WordIter>,
-}
-
-type WordIter = core::iter::Map<Args, fn(&'static [u8]) -> Word>;
-
-/// An argument as the parser sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Word(pub(crate) &'static [u8]);
-
-impl Argument for Word {
-    type ShortOpt = u8;
-
-    fn ends_opts(self) -> bool {
-        self.0.ends_opts()
-    }
-
-    fn parse_long_opt(self) -> Option<(Self, Option<Self>)> {
-        let (name, value) = self.0.parse_long_opt()?;
-        Some((Self(name), value.map(Self)))
-    }
-
-    /// A number is no option, however negative.
-    fn parse_short_cluster(self) -> Option<Self> {
-        let cluster = self.0.parse_short_cluster()?;
-        if cluster[0].is_ascii_digit() { None } else { Some(Self(cluster)) }
-    }
-
-    fn consume_short_opt(self) -> (u8, Option<Self>) {
-        let (option, rest) = self.0.consume_short_opt();
-        (option, rest.map(Self))
-    }
-
-    fn consume_short_val(self) -> Self {
-        self
-    }
+    args: Args,
+    /// The option read last, with its dashes if it is a long one.
+    option: &'static [u8],
+    /// What stands behind it in the same argument and is yet to be read: a value
+    /// after `=`, or letters.
+    rest: Option<&'static [u8]>,
+    /// Whether `--` has been read.
+    literal: bool,
 }
 
 impl Cli {
     /// The arguments after the name of `command`.
     pub(crate) fn new(command: &'static [u8], args: Args) -> Self {
-        Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
+        Self { command, args, option: b"", rest: None, literal: false }
     }
 
     /// The name of the command.
@@ -80,31 +63,54 @@ impl Cli {
         core::str::from_utf8(self.command).unwrap_or_default()
     }
 
-    /// The next option or positional argument.
-    pub(crate) fn next(&mut self) -> Result<Option<Arg<Word>>, u8> {
-        self.options.next_arg().map_err(|error| self.malformed(error))
+    /// The next option or positional argument. A number is no option, however
+    /// negative.
+    #[inline(never)]
+    pub(crate) fn next(&mut self) -> Result<Option<Arg>, u8> {
+        if let Some(rest) = self.rest.take() {
+            if self.option.starts_with(b"--") {
+                return Err(self.malformed("takes no value"));
+            }
+            return Ok(Some(self.letters(rest)));
+        }
+        let mut word = self.args.next();
+        if word == Some(b"--") && !self.literal {
+            self.literal = true;
+            word = self.args.next();
+        }
+        Ok(word.map(|word| match word {
+            [b'-', b'-', name @ ..] if !self.literal => {
+                let size = name.iter().position(|byte| *byte == b'=').unwrap_or(name.len());
+                self.option = &word[..2 + size];
+                self.rest = name.get(size + 1..);
+                Arg::Long(core::str::from_utf8(&name[..size]).unwrap_or_default())
+            }
+            [b'-', letters @ ..] if !self.literal && letters.first().is_some_and(|c| !c.is_ascii_digit()) => {
+                self.letters(letters)
+            }
+            _ => Arg::Positional(word),
+        }))
+    }
+
+    /// The first of these `letters`, of which there is one; the others are left.
+    fn letters(&mut self, letters: &'static [u8]) -> Arg {
+        let (letter, rest) = letters.split_at(1);
+        self.option = letter;
+        self.rest = Some(rest).filter(|rest| !rest.is_empty());
+        Arg::Short(letter[0])
     }
 
     /// The value of the option just read; it may begin with `-`.
+    #[inline(never)]
     pub(crate) fn value(&mut self) -> Result<&'static [u8], u8> {
-        match self.options.value() {
-            Ok(Word(value)) => Ok(value),
-            Err(error) => Err(self.malformed(error)),
-        }
+        let value = self.rest.take().or_else(|| self.args.next());
+        value.ok_or_else(|| self.malformed("needs a value"))
     }
 
-    fn malformed(&self, error: getargs::Error<Word>) -> u8 {
-        use getargs::{Error, Opt};
-        let (option, what) = match error {
-            Error::RequiresValue(option) => (option, "needs a value"),
-            Error::DoesNotRequireValue(option) => (option, "takes no value"),
-            _ => return self.usage(format_args!("arguments that make no sense")),
-        };
-        let (dashes, name) = match option {
-            Opt::Long(Word(name)) => ("--", name),
-            Opt::Short(name) => ("-", &[name][..]),
-        };
-        self.usage(format_args!("{dashes}{} {what}", Lossy(name)))
+    #[cold]
+    fn malformed(&self, what: &str) -> u8 {
+        let dash = if self.option.starts_with(b"--") { "" } else { "-" };
+        self.usage(format_args!("{dash}{} {what}", Lossy(self.option)))
     }
 
     /// Picks the word that is `value` from a list of `choices`, one space
@@ -141,16 +147,15 @@ impl Cli {
     /// An argument that the command's `help`, in pieces, does not know.
     #[cold]
     #[inline(never)]
-    pub(crate) fn unexpected(&self, argument: Arg<Word>, help: &[&'static str]) -> u8 {
-        let (what, word) = match argument {
-            Arg::Long(Word(name)) => {
-                let near = Nearest::to(name, "--", help);
-                return self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)));
+    pub(crate) fn unexpected(&self, argument: Arg, help: &[&'static str]) -> u8 {
+        match argument {
+            Arg::Long(_) => {
+                let near = Nearest::to(&self.option[2..], "--", help);
+                self.usage(format_args!("unknown option '{}'{near}", Lossy(self.option)))
             }
-            Arg::Short(name) => ("unknown option '-", &[name][..]),
-            Arg::Positional(Word(word)) => ("unexpected argument '", word),
-        };
-        self.usage(format_args!("{what}{}'", Lossy(word)))
+            Arg::Short(_) => self.usage(format_args!("unknown option '-{}'", Lossy(self.option))),
+            Arg::Positional(word) => self.usage(format_args!("unexpected argument '{}'", Lossy(word))),
+        }
     }
 
     /// The name of a command that `help` does not know.

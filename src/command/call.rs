@@ -1,6 +1,6 @@
 //! `barejit call [TEXT]`: generated code that calls back into Rust.
 
-use crate::cli::{Cli, Outcome, Word};
+use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
 use alloc::vec;
 use barejit::{
@@ -8,7 +8,6 @@ use barejit::{
     host::callback::{self, answer},
     run::{self, Options},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit call [OPTION…] [TEXT]
@@ -27,10 +26,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut options = Options::BARE;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
-            Arg::Long(Word(b"as-documented")) => as_documented = true,
-            Arg::Long(Word(b"panic")) => panic = true,
-            Arg::Positional(Word(word)) if text.is_none() => text = Some(word),
+            Arg::Long("help") => return command::help(HELP),
+            Arg::Long("as-documented") => as_documented = true,
+            Arg::Long("panic") => panic = true,
+            Arg::Positional(word) if text.is_none() => text = Some(word),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),
         }

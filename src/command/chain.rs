@@ -1,7 +1,7 @@
 //! `barejit chain`: a relation over 64-bit integers, term by term.
 
 use super::relation::{self, Source};
-use crate::cli::{Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
 use barejit::{
     front::{
@@ -16,7 +16,6 @@ use barejit::{
     },
     run::{self, Options},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit chain [OPTION…] [FILE]
@@ -42,18 +41,18 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut start, mut only_last, mut as_documented) = (None, false, false);
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
+            Arg::Long("help") => return command::help(HELP),
             Arg::Short(b'e') => source.expression = Some(cli.value()?),
-            Arg::Long(Word(b"start")) => {
+            Arg::Long("start") => {
                 let value = cli.value()?;
                 start = Some(integer(value, 64).ok_or_else(|| {
                     cli.usage(format_args!("--start: '{}' is not an integer of 64 bits", Lossy(value)))
                 })?);
             }
-            Arg::Long(Word(b"terms")) => source.terms = Some(relation::terms(&mut cli)?),
-            Arg::Long(Word(b"last")) => only_last = true,
-            Arg::Long(Word(b"as-documented")) => as_documented = true,
-            Arg::Positional(Word(word)) if source.file.is_none() => source.file = Some(word),
+            Arg::Long("terms") => source.terms = Some(relation::terms(&mut cli)?),
+            Arg::Long("last") => only_last = true,
+            Arg::Long("as-documented") => as_documented = true,
+            Arg::Positional(word) if source.file.is_none() => source.file = Some(word),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),
         }

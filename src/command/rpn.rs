@@ -1,7 +1,7 @@
 //! `barejit rpn`: a relation over f64 in reverse Polish notation, term by term.
 
 use super::relation::{self, Source};
-use crate::cli::{Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
 use barejit::{
     front::rpn::{Error, Relation},
@@ -11,7 +11,6 @@ use barejit::{
     },
     run::{self, Options},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit rpn [OPTION…] [FILE]
@@ -37,12 +36,12 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut start, mut only_last, mut format) = (None, false, Format::Shortest);
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
+            Arg::Long("help") => return command::help(HELP),
             Arg::Short(b'e') => source.expression = Some(cli.value()?),
-            Arg::Long(Word(b"start")) => start = Some(cli.value()?),
-            Arg::Long(Word(b"terms")) => source.terms = Some(relation::terms(&mut cli)?),
-            Arg::Long(Word(b"last")) => only_last = true,
-            Arg::Long(Word(b"precision")) => {
+            Arg::Long("start") => start = Some(cli.value()?),
+            Arg::Long("terms") => source.terms = Some(relation::terms(&mut cli)?),
+            Arg::Long("last") => only_last = true,
+            Arg::Long("precision") => {
                 let value = cli.value()?;
                 let decimals = integer(value, 64).and_then(|value| u32::try_from(value).ok());
                 let decimals = decimals.filter(|decimals| *decimals <= DECIMALS);
@@ -50,7 +49,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                     cli.usage(format_args!("--precision: '{}' is not in 0 to {DECIMALS}", Lossy(value)))
                 })?);
             }
-            Arg::Positional(Word(word)) if source.file.is_none() => source.file = Some(word),
+            Arg::Positional(word) if source.file.is_none() => source.file = Some(word),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
