@@ -315,6 +315,7 @@ impl<'a> Asm<'a> {
         });
     }
 
+    #[cfg_attr(compact, inline(never))]
     const fn fail(&mut self, error: Error) {
         if self.error.is_none() {
             self.error = Some(error);
@@ -322,6 +323,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Notes what the `size` bytes before the cursor are, if a record is kept.
+    #[cfg_attr(compact, inline(never))]
     const fn record(&mut self, size: u32, kind: RecordKind) {
         if !self.records.items.is_empty() {
             self.records.push(Record { offset: self.pos - size, size, kind });
@@ -329,6 +331,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Puts bytes as they are: data, or instructions that were baked before.
+    #[cfg_attr(compact, inline(never))]
     pub const fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.put_bytes(bytes);
         self.record(bytes.len() as u32, RecordKind::Data);
@@ -358,6 +361,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Ties what comes next to a value of the front end.
+    #[cfg_attr(compact, inline(never))]
     pub const fn mark(&mut self, source: u32) -> &mut Self {
         self.marks.push(Mark { code: self.offset(), source });
         self
@@ -406,6 +410,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Makes a label bound to the next byte.
+    #[cfg_attr(compact, inline(never))]
     pub const fn here(&mut self) -> Label {
         let label = self.label();
         self.bind(label);
@@ -471,12 +476,14 @@ impl<'a> Asm<'a> {
 
     /// `jmp label`, short (EB cb) if the label is bound and in reach, else near
     /// (E9 cd).
+    #[cfg_attr(compact, inline(never))]
     pub const fn jmp(&mut self, label: Label) -> &mut Self {
         self.branch(JMP, 0xEB, label)
     }
 
     /// `jcc label`, short (70+cc cb) if the label is bound and in reach, else
     /// near (0F 80+cc cd).
+    #[cfg_attr(compact, inline(never))]
     pub const fn jcc(&mut self, cond: Cond, label: Label) -> &mut Self {
         self.branch(JCC.on(cond as u8), 0x70 | cond as u8, label)
     }
