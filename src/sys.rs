@@ -13,7 +13,7 @@ pub mod signal;
 use bitflags::bitflags;
 use core::{fmt, mem::MaybeUninit, num::NonZero};
 
-pub use region::{Guard, PageSize, Region, Settled, Source};
+pub use region::{Guard, PageSize, Region, Source};
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {
