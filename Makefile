@@ -37,7 +37,7 @@ check:  ## formatting, lints and documentation, warnings being errors
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-fuzz:  ## feed random input to everything for SECONDS (60)
+fuzz:  ## feed random input to everything for SECONDS (60), or to one TARGET
 	SECONDS=$(or $(SECONDS),60) $(CARGO) test --locked --release --test it fuzz_for_seconds -- --ignored --nocapture
 
 bench:  ## measure the assembler against others

@@ -47,7 +47,7 @@ fn mask_line(line: &str) -> String {
         let digits = token.strip_prefix("0x").unwrap_or(token);
         let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         let address = token.len() > digits.len() && digits.len() >= 9
-            || digits.len() == 12 && ["7f", "55", "56"].iter().any(|start| digits.starts_with(start));
+            || digits.len() == 12 && ["7e", "7f", "55", "56"].iter().any(|start| digits.starts_with(start));
         out.push_str(if hexadecimal && address { "ADDRESS" } else { token });
         rest = after;
     }

@@ -1,13 +1,20 @@
 //! Random input for everything that reads input, in this process where that is
 //! possible. A second of it belongs to every test run; `make fuzz SECONDS=` does
-//! more. A failure prints its target and seed; `SEED=` repeats it.
+//! more. A failure prints its target and seed; `TARGET=` and `SEED=` repeat it.
+
+mod number;
+mod relation;
+mod report;
 
 use crate::support::*;
 use barejit::{
     asm::{Asm, Cond, EAX, Error, Label, Mem, Needs, R9, RAX, RBX, Slot, Tables},
     front::raw,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 /// Random numbers, repeatable.
 struct Random(u64);
@@ -41,28 +48,95 @@ impl Random {
         }
         text
     }
+
+    /// The text after a few slips of the pen.
+    fn mutated(&mut self, mut text: Vec<u8>, words: &[&[u8]]) -> Vec<u8> {
+        for _ in 0..1 + self.below(3) {
+            let at = self.below(text.len() + 1);
+            let end = (at + self.below(4)).min(text.len());
+            match self.below(5) {
+                0 => drop(text.drain(at..end)),
+                1 => text.insert(at, self.next() as u8),
+                2 => drop(text.splice(at..end, self.of(words).iter().copied())),
+                3 => drop(text.splice(at..at, self.of(words).iter().copied())),
+                _ => text.extend_from_within(at..end),
+            }
+        }
+        text
+    }
+
+    /// An integer: small, around a power of two, or any.
+    fn integer(&mut self) -> i64 {
+        match self.below(8) {
+            0 | 1 => self.below(21) as i64 - 10,
+            2 => self.of(&[i64::MIN, i64::MAX, i64::MIN + 1, -1, 0, 1]),
+            3 => (1i64 << self.below(64)).wrapping_add(self.below(5) as i64 - 2),
+            4 => (-1i64 << self.below(64)).wrapping_add(self.below(5) as i64 - 2),
+            5 => self.below(100_000) as i64 - 1000,
+            _ => self.next() as i64 >> self.below(64),
+        }
+    }
+
+    fn integer_text(&mut self, number: i64) -> String {
+        match self.below(4) {
+            0 => format!("{number:#x}"),
+            1 if number >= 0 => format!("+{number}"),
+            _ => format!("{number}"),
+        }
+    }
+
+    /// Text of a finite number without a space.
+    fn float_text(&mut self) -> String {
+        let number = match self.below(5) {
+            0 => self.of(&[0.0, -0.0, 1.0, 2.0, 0.5, -2.0, 4.0, 1e300, 1e-310]),
+            1 => self.below(100) as f64 / 10.0,
+            2 => f64::from_bits(self.next()),
+            _ => self.below(1000) as f64 / 256.0 - 2.0,
+        };
+        let number = if number.is_finite() { number } else { 1.5 };
+        if self.below(2) == 0 { format!("{number:e}") } else { format!("{number:?}") }
+    }
 }
 
 /// What is fed: a name and one round.
 type Target = (&'static str, fn(&mut Random));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 16] = [
     ("hexadecimal", hexadecimal),
+    ("integers", number::integers),
+    ("decimals", number::decimals),
+    ("printing", number::printing),
     ("assembler", assembler),
+    ("greetings", report::greetings),
+    ("chain", relation::chains),
+    ("chain-documented", relation::documented_chains),
+    ("chain-lines", relation::chain_lines),
+    ("rpn", relation::polish),
+    ("rpn-lines", relation::polish_lines),
     ("brackets", brackets),
     ("brainfuck", |random| crate::bf::try_one(random.next())),
+    ("summaries", report::summaries),
     ("code", machine_code),
     ("arguments", arguments),
 ];
 
+/// What is running: a place in [`TARGETS`] and a seed.
+static RUNNING: (AtomicUsize, AtomicU64) = (AtomicUsize::new(0), AtomicU64::new(0));
+
+/// Feeds each target for its share of the time; `TARGET=` names the only one.
 fn fuzz(time: Duration) {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let only = std::env::var("TARGET").ok();
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let first = seed.unwrap_or_else(|| clock.map_or(1, |now| now.as_nanos() as u64));
-    for (name, target) in TARGETS {
+    let chosen = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    let share = time / TARGETS.iter().filter(|(name, _)| chosen(name)).count().max(1) as u32;
+    for (place, (name, target)) in TARGETS.iter().enumerate().filter(|(_, (name, _))| chosen(name)) {
         let (start, mut rounds) = (Instant::now(), 0);
-        while start.elapsed() < time / TARGETS.len() as u32 {
-            let guard = Blame { target: name, seed: first + rounds };
+        RUNNING.0.store(place, Relaxed);
+        while start.elapsed() < share {
+            let guard = Blame { target: name, seed: first.wrapping_add(rounds) };
+            RUNNING.1.store(guard.seed, Relaxed);
             target(&mut Random(guard.seed));
             rounds += 1;
             if seed.is_some() {
@@ -82,9 +156,33 @@ struct Blame {
 impl Drop for Blame {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("target {}, SEED={}", self.target, self.seed);
+            eprintln!("TARGET={} SEED={}", self.target, self.seed);
         }
     }
+}
+
+/// Says what was running when generated code took the process with it.
+extern "C" fn on_crash(signal: i32) {
+    let (place, seed) = (RUNNING.0.load(Relaxed), RUNNING.1.load(Relaxed));
+    eprintln!("signal {signal}: TARGET={} SEED={seed}", TARGETS[place].0);
+    std::process::exit(1);
+}
+
+/// Has crashes and rounds that never end told.
+fn watch() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGABRT] {
+        // SAFETY: the handler takes a signal.
+        unsafe { libc::signal(signal, on_crash as *const () as usize) };
+    }
+    std::thread::spawn(|| {
+        loop {
+            let seed = RUNNING.1.load(Relaxed);
+            std::thread::sleep(Duration::from_secs(60));
+            if RUNNING.1.load(Relaxed) == seed {
+                on_crash(libc::SIGALRM);
+            }
+        }
+    });
 }
 
 #[test]
@@ -95,6 +193,7 @@ fn a_second_of_random_input_does_no_harm() {
 #[test]
 #[ignore = "make fuzz SECONDS= says for how long"]
 fn fuzz_for_seconds() {
+    watch();
     let seconds = std::env::var("SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     fuzz(Duration::from_secs(seconds.unwrap_or(60)));
 }
@@ -289,44 +388,31 @@ fn machine_code(random: &mut Random) {
     assert!(caught || returned || run.status == -libc::SIGKILL, "{hex}: {run:?}");
 }
 
-/// Arguments that make no sense.
+/// Arguments that make no sense, or some.
 fn arguments(random: &mut Random) {
-    const WORDS: [&str; 25] = [
-        "hello",
-        "bf",
-        "-e",
-        "[->+<].",
-        "ret",
-        "call",
-        "run",
-        "--map",
-        "wx",
-        "none",
-        "inplace",
-        "--layout",
-        "words",
-        "--verbose",
-        "--help",
-        "--",
-        "-",
-        "-5",
-        "0x10",
-        "c3",
-        "0f0b",
-        "--panic",
-        "--as-documented",
-        "",
-        "\u{7F}\u{FFFD}",
-    ];
-    let mut words: Vec<&str> = (0..random.below(5)).map(|_| random.of(&WORDS)).collect();
-    if random.below(4) != 0 {
-        words.insert(0, random.of(&["hello", "ret", "call", "run", "bf"]));
+    const COMMANDS: [&str; 8] = ["hello", "ret", "call", "run", "bf", "chain", "rpn", "probe"];
+    const WORDS: &str = "-e [->+<]. ,. +[<+] +2 *3 /0 n (1) -5 0x10 c3 0f0b 1,2 64 99999999999999999999 \
+        --map wx dual none inplace --layout words --verbose --help -h --version -- - --panic \
+        --as-documented --sandbox --listing --raw - --gdb --start --terms --last --precision --cells --eof \
+        zero --tape --opt --stats --list --strategy text --summary --jsn --mpa --=x -- --map=wx --map= -ex \
+        \u{7F}\u{FFFD}";
+    const WORDY: [&str; 3] = ["--verbose", "--stats", "--list"];
+    let mut words: Vec<&str> = Vec::new();
+    if random.below(8) != 0 {
+        words.push(random.of(&COMMANDS));
+    }
+    let choices: Vec<&str> = WORDS.split(' ').chain([""]).collect();
+    words.extend((0..random.below(7)).map(|_| random.of(&choices)));
+    if words.first() == Some(&"probe") && words.len() < 2 {
+        // What it does takes its time and is no matter of arguments.
+        words.push("--list");
     }
     let run = run(&words);
-    let returned = words.first() == Some(&"ret") && run.stderr.is_empty();
+    let returned = words.contains(&"ret") && run.stderr.is_empty();
+    let wordy = words.iter().any(|word| WORDY.contains(word));
     let documented = match run.status {
-        0 => run.stderr.is_empty() || words.contains(&"--verbose"),
-        1..=3 => run.stderr.lines().count() == 1,
+        0 => run.stderr.is_empty() || wordy,
+        1..=4 => run.stderr.lines().count() == 1 || wordy || run.status == 4,
         _ => false,
     };
     assert!(documented || returned, "{words:?}: {run:?}");
