@@ -7,7 +7,7 @@ use barejit::{
     code::Code,
     front::text,
     run::{self, Diagnosis},
-    sys::{self, Error, Fd},
+    sys::{self, Error, Fd, linux},
 };
 use core::fmt;
 
@@ -130,11 +130,19 @@ impl Cli {
         status as u8
     }
 
-    /// Wrong usage, said in words.
+    /// The same, and ends the process: nobody has to clear away what it owns. It and
+    /// those who call it answer a status only in name, for callers that hand one on.
+    #[cold]
+    #[inline(never)]
+    fn end(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
+        linux::exit(self.fail(status, what).into())
+    }
+
+    /// Wrong usage, said in words, ends the process.
     #[cold]
     #[inline(never)]
     pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> u8 {
-        self.fail(Status::Usage, what)
+        self.end(Status::Usage, what)
     }
 
     /// A `value`, of which `what` tells whose it is, that is not what it should be.
@@ -168,11 +176,11 @@ impl Cli {
         Status::Usage as u8
     }
 
-    /// A refusal of the system, with the call and its errno.
+    /// A refusal of the system, with the call and its errno, ends the process.
     #[cold]
     #[inline(never)]
     pub(crate) fn refused(&self, error: Error) -> u8 {
-        self.fail(Status::Refused, format_args!("{error}"))
+        self.end(Status::Refused, format_args!("{error}"))
     }
 
     /// What `code` returned; if it did not, one line says why.
@@ -203,17 +211,20 @@ impl Cli {
         Err(self.fail(Status::Faulted, format_args!("{place}{diagnosis}")))
     }
 
-    /// A refusal that concerns a file.
+    /// A refusal that concerns a file ends the process, too.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> u8 {
-        self.fail(Status::Refused, format_args!("{}: {error}", Lossy(path)))
+        self.end(Status::Refused, format_args!("{}: {error}", Lossy(path)))
     }
 }
 
 /// Says how a command is used, when it was not used at all.
+#[cold]
 pub(crate) fn complain(usage: &str) -> u8 {
     let _ = sys::write_all(Fd::STDERR, usage.as_bytes());
     let _ = sys::write_all(Fd::STDERR, b"\n");
-    Status::Usage as u8
+    linux::exit(Status::Usage as i32)
 }
 
 /// An integer of so many bits: decimal with an optional sign, or hexadecimal
