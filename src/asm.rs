@@ -65,15 +65,18 @@ pub enum Error {
 
 impl Error {
     /// Panics with the error's name: how a constant says that it cannot be baked.
+    #[cold]
+    #[inline(never)]
     pub const fn raise(self) -> ! {
-        match self {
-            Self::Full(_) => panic!("the assembler ran out of room"),
-            Self::Unbound(_) => panic!("a label is referred to but never bound"),
-            Self::OutOfReach(_) => panic!("a displacement does not fit its hole"),
-            Self::Immediate(_) => panic!("an immediate is wider than its operand"),
-            Self::Index(_) => panic!("RSP cannot be an index, and RIP takes none"),
-            Self::Size => panic!("code must have between 1 byte and 2 GiB, and at most 2^29 labels"),
-        }
+        let why = match self {
+            Self::Full(_) => "the assembler ran out of room",
+            Self::Unbound(_) => "a label is referred to but never bound",
+            Self::OutOfReach(_) => "a displacement does not fit its hole",
+            Self::Immediate(_) => "an immediate is wider than its operand",
+            Self::Index(_) => "RSP cannot be an index, and RIP takes none",
+            Self::Size => "code must have between 1 byte and 2 GiB, and at most 2^29 labels",
+        };
+        panic!("{}", why)
     }
 }
 
@@ -389,7 +392,7 @@ impl<'a> Asm<'a> {
     pub const fn label(&mut self) -> Label {
         let label = Label(self.labels as u32);
         if self.labels + self.fixups < self.slots.len() {
-            self.slots[self.labels] = Slot::EMPTY;
+            *self.slot_at(self.labels) = Slot::EMPTY;
         }
         self.labels += 1;
         label
@@ -417,10 +420,14 @@ impl<'a> Asm<'a> {
         label
     }
 
+    const fn slot_at(&mut self, place: usize) -> &mut Slot {
+        &mut self.slots[place]
+    }
+
     const fn slot(&mut self, label: Label) -> Option<&mut Slot> {
         let index = label.0 as usize;
         if index < self.labels && self.labels + self.fixups <= self.slots.len() {
-            Some(&mut self.slots[index])
+            Some(self.slot_at(index))
         } else {
             None
         }
@@ -440,7 +447,7 @@ impl<'a> Asm<'a> {
         if self.labels + self.fixups <= self.slots.len() {
             let at = self.offset() - after as u32 - size;
             let place = self.slots.len() - self.fixups;
-            self.slots[place] = Slot { at, label: label.0, kind, after };
+            *self.slot_at(place) = Slot { at, label: label.0, kind, after };
         }
     }
 
@@ -547,8 +554,8 @@ impl<'a> Asm<'a> {
         let last = self.slots.len() - self.fixups;
         while place > last {
             place -= 1;
-            let fixup = self.slots[place];
-            let target = self.slots[fixup.label as usize].at;
+            let fixup = *self.slot_at(place);
+            let target = target_of(self.slots, Label(fixup.label));
             if target == UNBOUND {
                 return Err(Error::Unbound(Label(fixup.label)));
             }
@@ -593,9 +600,9 @@ impl<'a> Asm<'a> {
             if let RecordKind::Inst(form, [_, rm, third]) = &mut record.kind {
                 let address = Address::unpack(*rm);
                 if matches!(form.third_operand(), Third::LABEL) {
-                    *third = self.slots[*third as usize].at as u64;
+                    *third = target_of(self.slots, Label(*third as u32)) as u64;
                 } else if form.is_memory() && matches!(address.relative_to(), Base::Label) {
-                    let target = self.slots[address.target().0 as usize].at;
+                    let target = target_of(self.slots, address.target());
                     let distance = target.wrapping_sub(record.offset + record.size) as i32;
                     *rm = Address::rip().disp(distance.wrapping_add(address.displacement())).packed();
                 }
@@ -603,6 +610,11 @@ impl<'a> Asm<'a> {
             i += 1;
         }
     }
+}
+
+/// The offset that a label is bound to.
+const fn target_of(slots: &[Slot], label: Label) -> u32 {
+    slots[label.0 as usize].at
 }
 
 const JMP: Form = Form::op(0xE9).third(Third::LABEL).named("jmp");
