@@ -184,6 +184,7 @@ impl Cli {
     }
 
     /// What `code` returned; if it did not, one line says why.
+    #[inline(never)]
     pub(crate) fn returned(
         &self,
         code: &Code<'_>,
@@ -229,6 +230,7 @@ pub(crate) fn complain(usage: &str) -> u8 {
 
 /// An integer of so many bits: decimal with an optional sign, or hexadecimal
 /// behind 0x up to the full width as a bit pattern.
+#[inline(never)]
 pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
     match text::integer(word, bits) {
         Ok((value, size)) if size == word.len() => Some(value),

@@ -45,6 +45,7 @@ pub(crate) fn help(help: &str) -> Outcome {
 }
 
 /// An argument that neither such a `help` nor the shared options know.
+#[inline(never)]
 pub(crate) fn unexpected(cli: &Cli, argument: Arg, help: &'static str) -> u8 {
     cli.unexpected(argument, &[help, RUNNING])
 }
