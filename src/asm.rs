@@ -35,16 +35,19 @@ mod bake;
 mod encode;
 mod inst;
 mod operand;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use crate::code::{Cond, Label, Scale};
 pub use bake::Baked;
 pub use operand::*;
+pub use tables::{Needs, Slot, Tables};
 
 use crate::code::form::{Address, Base, Form, Third};
 use crate::code::{Code, Hole, Mark, Record, RecordKind, Relocation, Symbol};
 use encode::{Fault, encode, fits_i8};
+use tables::{FixupKind, Table, UNBOUND};
 
 /// Why code could not be finished.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,109 +83,8 @@ impl Error {
     }
 }
 
-/// How much room a piece of code takes. As counted by a run with too little
-/// room it is an upper bound, because a jump to a forgotten label is long.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Needs {
-    /// Bytes of code.
-    pub bytes: usize,
-    /// Labels plus fixups.
-    pub slots: usize,
-    /// Source marks.
-    pub marks: usize,
-    /// Symbols.
-    pub symbols: usize,
-    /// Load-time relocations.
-    pub relocations: usize,
-    /// Records for a listing.
-    pub records: usize,
-}
-
-/// Room for one label or one fixup.
-#[derive(Clone, Copy, Debug)]
-pub struct Slot {
-    /// A label's offset, or `UNBOUND`; a fixup's hole.
-    at: u32,
-    label: u32,
-    kind: FixupKind,
-    /// Bytes between the hole and the end of the instruction.
-    after: u8,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum FixupKind {
-    Rel8,
-    Rel32,
-    Abs64,
-}
-
-const UNBOUND: u32 = u32::MAX;
-
 /// The largest code, and a window to write its end through.
 const MAX_ROOM: usize = i32::MAX as usize + 16;
-
-impl Slot {
-    /// A filler for slices of slots.
-    pub const EMPTY: Self = Self { at: UNBOUND, label: 0, kind: FixupKind::Rel32, after: 0 };
-}
-
-/// The slices an assembler keeps its notes in. An empty slice keeps none of
-/// that kind, which is an error only for slots and relocations.
-#[derive(Debug)]
-pub struct Tables<'a> {
-    /// Labels grow from the front, fixups from the back.
-    pub slots: &'a mut [Slot],
-    /// Where source marks go.
-    pub marks: &'a mut [Mark],
-    /// Where symbols go.
-    pub symbols: &'a mut [Symbol<'a>],
-    /// Where relocations go.
-    pub relocations: &'a mut [Relocation],
-    /// Where the record for a listing goes.
-    pub records: &'a mut [Record],
-}
-
-impl<'a> Tables<'a> {
-    /// No room for anything but bytes.
-    pub const fn none() -> Self {
-        Self { slots: &mut [], marks: &mut [], symbols: &mut [], relocations: &mut [], records: &mut [] }
-    }
-
-    /// Room for labels and fixups only.
-    pub const fn slots(slots: &'a mut [Slot]) -> Self {
-        Self { slots, ..Self::none() }
-    }
-}
-
-/// A slice that is filled from the front and counts on past its end.
-#[derive(Debug)]
-struct Table<'a, T> {
-    items: &'a mut [T],
-    used: usize,
-}
-
-impl<'a, T: Copy> Table<'a, T> {
-    const fn new(items: &'a mut [T]) -> Self {
-        Self { items, used: 0 }
-    }
-
-    #[cfg_attr(compact, inline(never))]
-    const fn push(&mut self, item: T) {
-        if self.used < self.items.len() {
-            self.items[self.used] = item;
-        }
-        self.used += 1;
-    }
-
-    const fn overflowed(&self) -> bool {
-        self.used > self.items.len()
-    }
-
-    const fn finish(self) -> &'a [T] {
-        let used = if self.overflowed() { self.items.len() } else { self.used };
-        self.items.split_at(used).0
-    }
-}
 
 /// The assembler: see the [module](self).
 #[derive(Debug)]
@@ -377,6 +279,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Puts a comment into the listing.
+    #[cfg_attr(compact, inline(never))]
     pub const fn comment(&mut self, text: &'static str) -> &mut Self {
         self.record(0, RecordKind::Comment(text));
         self
