@@ -75,6 +75,7 @@ impl OwnedFd {
 
 impl Drop for OwnedFd {
     /// close(2) releases the descriptor whatever it answers.
+    #[inline(never)]
     fn drop(&mut self) {
         linux::close(self.0);
     }

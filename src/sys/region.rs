@@ -34,6 +34,7 @@ impl PageSize {
     ///
     /// # Errors
     /// ENOMEM if they do not fit.
+    #[inline(never)]
     pub fn needed(bytes: usize) -> Result<Self, Error> {
         match Self::covering(bytes) {
             Some(size) => Ok(size),
