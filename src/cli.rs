@@ -29,7 +29,7 @@ pub(crate) enum Status {
 pub(crate) type Outcome = Result<(), u8>;
 
 /// An argument of a command.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arg {
     /// `--name`; empty where the name is no UTF-8.
     Long(&'static str),

@@ -386,6 +386,7 @@ pub struct Symbol<'memory, F> {
 }
 
 impl<F: Function> Symbol<'_, F> {
+    // ANCHOR: cast
     /// The only place where an address becomes a function.
     ///
     /// # Safety
@@ -398,6 +399,7 @@ impl<F: Function> Symbol<'_, F> {
         let function = unsafe { mem::transmute_copy(&address) };
         Self { function, memory: PhantomData }
     }
+    // ANCHOR_END: cast
 }
 
 impl<F> Deref for Symbol<'_, F> {

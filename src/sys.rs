@@ -104,6 +104,16 @@ impl Error {
         Self::new(call, Errno::new(0))
     }
 
+    /// The word, which is not 0.
+    pub fn into_word(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The error that [`into_word`](Self::into_word) gave; none is 0.
+    pub fn from_word(word: u64) -> Option<Self> {
+        NonZero::new(word).map(Self)
+    }
+
     /// The answer.
     pub fn errno(self) -> Errno {
         Errno::new(self.0.get() as i32)

@@ -4,22 +4,19 @@
 //! All emit the same function of 28 instructions, with operands known to the
 //! compiler and with operands chosen at run time, and must give the same
 //! instructions. Each shot emits it 64 times in its assembler's cheapest steady
-//! state: into a buffer that is kept, labels resolved once at the end. Shots are
-//! interleaved and the best of each counts, so that whatever else the machine does
-//! hits no one in particular.
+//! state: into a buffer that is kept, labels resolved once at the end.
 
-mod functions;
-
+use crate::functions::{self, CONSTANT, INSTRUCTIONS, Operands};
+use crate::measure::{Row, Shot, medians};
 use barejit::asm::{Asm, Baked, Slot, Tables};
 use dynasmrt::{VecAssembler, x64::X64Relocation};
-use functions::{CONSTANT, INSTRUCTIONS, Operands};
 use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind, code_asm::CodeAssembler};
 use std::{hint::black_box, time::Instant};
 
 /// Copies of the function in a shot.
 const COPIES: usize = 64;
 /// Shots of each.
-const ROUNDS: usize = 2000;
+const ROUNDS: usize = 1000;
 
 /// The function as constant bytes, which is how barejit emits what is known.
 static BAKED: Baked<{ functions::SIZE }, ()> = barejit::bake!(functions::barejit, &CONSTANT);
@@ -40,19 +37,14 @@ impl Buffers {
     }
 }
 
-/// Emits the copies, hands their bytes to the sink and gives the nanoseconds that
-/// it took.
-type Shot<'a> = dyn FnMut(Sink<'_>) -> u64 + 'a;
+/// Emits the copies, hands their bytes to the sink and gives the seconds that it took.
+type Emission<'a> = dyn FnMut(Sink<'_>) -> f64 + 'a;
 
 type Sink<'a> = &'a mut dyn FnMut(&[u8]);
 
 struct Contender<'a> {
     name: &'static str,
-    shot: Box<Shot<'a>>,
-    /// The best time so far.
-    nanoseconds: u64,
-    /// How many bytes it makes.
-    bytes: usize,
+    emission: Box<Emission<'a>>,
 }
 
 impl<'a> Contender<'a> {
@@ -63,7 +55,7 @@ impl<'a> Contender<'a> {
             let bytes = buffers.assemble(&emit);
             let time = start.elapsed();
             sink(bytes);
-            time.as_nanos() as u64
+            time.as_secs_f64()
         })
     }
 
@@ -81,7 +73,7 @@ impl<'a> Contender<'a> {
             bytes.clear();
             bytes.extend(ops.drain().expect("assembles"));
             sink(&bytes);
-            time.as_nanos() as u64
+            time.as_secs_f64()
         })
     }
 
@@ -96,17 +88,25 @@ impl<'a> Contender<'a> {
             let time = start.elapsed();
             sink(&bytes);
             a.reset();
-            time.as_nanos() as u64
+            time.as_secs_f64()
         })
     }
 
-    fn new(name: &'static str, shot: impl FnMut(Sink<'_>) -> u64 + 'a) -> Self {
-        Self { name, shot: Box::new(shot), nanoseconds: u64::MAX, bytes: 0 }
+    fn new(name: &'static str, emission: impl FnMut(Sink<'_>) -> f64 + 'a) -> Self {
+        Self { name, emission: Box::new(emission) }
+    }
+
+    fn shot(mut self) -> Shot<'a> {
+        Box::new(move || {
+            (self.emission)(&mut |bytes| {
+                black_box(bytes);
+            })
+        })
     }
 
     fn bytes(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
-        (self.shot)(&mut |bytes| all.extend_from_slice(bytes));
+        (self.emission)(&mut |bytes| all.extend_from_slice(bytes));
         all
     }
 }
@@ -122,63 +122,52 @@ fn instructions(bytes: &[u8]) -> Vec<Instruction> {
     Decoder::new(64, bytes, DecoderOptions::NONE).into_iter().map(without_target).collect()
 }
 
-/// Measures the contenders, the first of which is what ratios refer to.
-fn compare(title: &str, mut contenders: Vec<Contender<'_>>) {
-    let expected = contenders[0].bytes();
-    for contender in &mut contenders {
+/// Measures `ours` and `peers`; the rows have the time of one instruction.
+fn compare(operands: &str, ours: Vec<Contender<'_>>, peers: Vec<Contender<'_>>) -> Vec<Row> {
+    let count = ours.len();
+    let mut all: Vec<_> = ours.into_iter().chain(peers).collect();
+    let expected = all[0].bytes();
+    for contender in &mut all {
         let bytes = contender.bytes();
         if bytes != expected {
             // Where a base is not known before run time, dynasm-rs always gives it
             // a SIB byte.
             assert_eq!(instructions(&bytes), instructions(&expected), "{}", contender.name);
         }
-        contender.bytes = bytes.len();
     }
-    for round in 0..ROUNDS {
-        // Everyone follows everyone else at some time.
-        let count = contenders.len();
-        for i in 0..count {
-            let contender = &mut contenders[(i + round) % count];
-            let time = (contender.shot)(&mut |bytes| {
-                black_box(bytes);
-            });
-            contender.nanoseconds = contender.nanoseconds.min(time);
-        }
-    }
-    println!("{title}: {INSTRUCTIONS} instructions, {} bytes", expected.len() / COPIES);
-    println!("  {:28}{:>14}{:>14}{:>12}", "", "instructions/s", "bytes/s", "time");
-    let base = contenders[0].nanoseconds as f64;
-    for contender in contenders {
-        let time = contender.nanoseconds as f64;
-        println!(
-            "  {:28}{:>12.0} M{:>12.0} M{:>10.2} x",
-            contender.name,
-            (COPIES * INSTRUCTIONS) as f64 / time * 1e3,
-            contender.bytes as f64 / time * 1e3,
-            time / base,
-        );
-    }
+    let names: Vec<_> = all.iter().map(|contender| contender.name).collect();
+    let times = medians(ROUNDS, &mut all.into_iter().map(Contender::shot).collect::<Vec<_>>());
+    let each = |i: usize| times[i] / (COPIES * INSTRUCTIONS) as f64;
+    let pairs = (0..count).flat_map(|i| (count..names.len()).map(move |k| (i, k)));
+    let row = |(i, k): (usize, usize)| {
+        Row::times("emission", &format!("{}, {operands}", names[i]), each(i), names[k], each(k))
+    };
+    pairs.map(row).collect()
 }
 
-fn main() {
-    compare(
+/// The time of one instruction.
+pub fn rows() -> Vec<Row> {
+    let constant = compare(
         "constant operands",
         vec![
-            Contender::barejit("barejit, baked", |a| {
+            Contender::barejit("baked", |a| {
                 a.bytes(&BAKED.bytes);
             }),
-            Contender::barejit("barejit", |a| functions::barejit(a, &CONSTANT)),
+            Contender::barejit("assembled", |a| functions::barejit(a, &CONSTANT)),
+        ],
+        vec![
             Contender::dynasm("dynasm-rs", functions::dynasm_constant),
             Contender::iced("iced-x86", |a| functions::iced(a, &CONSTANT).expect("assembles")),
         ],
     );
     let operands: Operands = black_box(CONSTANT);
-    compare(
+    let run_time = compare(
         "run-time operands",
+        vec![Contender::barejit("assembled", |a| functions::barejit(a, &operands))],
         vec![
-            Contender::barejit("barejit", |a| functions::barejit(a, &operands)),
             Contender::dynasm("dynasm-rs", |ops| functions::dynasm(ops, &operands)),
             Contender::iced("iced-x86", |a| functions::iced(a, &operands).expect("assembles")),
         ],
     );
+    constant.into_iter().chain(run_time).collect()
 }

@@ -17,18 +17,18 @@ use barejit::{
 use core::fmt;
 
 const HELP: &str = "\
-Usage: barejit bf [OPTION…] FILE|-
+Usage: barejit bf [OPTION…] FILE|-|-e SOURCE
 
 Compiles a Brainfuck program and runs it. - is standard input up to the first !
 outside loops; what follows is the program's input.
 
 Options:
   -e SOURCE         the program itself
-  --cells BITS      width of a cell: 8, 16 or 32; arithmetic wraps (8)
-  --eof VALUE       what , makes of the cell at the end of the input: unchanged,
-                    zero or minus-one (unchanged)
+  --cells 8|16|32   width of a cell; arithmetic wraps (8)
+  --eof unchanged|zero|minus-one
+                    what , makes of the cell at the end of the input (unchanged)
   --tape CELLS      how many cells there are, rounded up to whole pages (4194304)
-  --opt LEVEL       0 command by command, 1 cheap passes, 2 everything (2)
+  --opt 0|1|2       command by command, with cheap passes, with everything (2)
   --stats           tell sizes and times on standard error
 ";
 

@@ -58,8 +58,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     // (2) it hands its own text to a call-back that reads it, on a stack that is
     // aligned or that the call-back aligns; (3) which owns nothing; (4) no output.
     let result = unsafe { run::run(&code, [0; 6], &options) };
-    match cli.returned(&code, result)? as u8 {
-        answer::DONE => Ok(()),
-        _ => Err(cli.refused(callback::refusal())),
+    match (cli.returned(&code, result)? as u8, callback::refusal()) {
+        (answer::REFUSED, Some(error)) => Err(cli.refused(error)),
+        _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The last terms of a batch become the history of the next. The function is
-//! `fn(terms, index, count, call_back, cookie) -> status`: `index` belongs to the
+//! `fn(terms, count, index, call_back, cookie) -> status`: `index` belongs to the
 //! first of `count` ≥ 1 terms, and `call_back(cookie, n)` has `n` terms to take;
 //! anything but 0 ends the series and is the status.
 
@@ -66,7 +66,7 @@ pub(super) fn series(a: &mut Asm<'_>, layout: Layout, batch: &mut dyn FnMut(&mut
     // rbx terms left, rbp index, r12 terms, r13 call-back, r14 cookie, r15 count
     a.endbr64();
     save(a);
-    a.mov_rr(TERMS, RDI).mov_rr(INDEX, RSI).mov_rr(RBX, RDX).mov_rr(R13, RCX).mov_rr(R14, R8);
+    a.mov_rr(TERMS, RDI).mov_rr(RBX, RSI).mov_rr(INDEX, RDX).mov_rr(R13, RCX).mov_rr(R14, R8);
     let done = a.label();
     let outer = a.here();
     next_batch(a, layout);

@@ -1,6 +1,6 @@
 //! What the small languages have in common: reading numbers and telling places.
 
-use core::fmt;
+use core::{cell::Cell, fmt};
 
 /// Why a piece of text is no integer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,17 +56,80 @@ pub struct Position {
 impl Position {
     /// Of byte `offset` in `source`.
     pub fn of(source: &[u8], offset: usize) -> Self {
-        let before = &source[..offset.min(source.len())];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let last = before.iter().rev().take_while(|&&byte| byte != b'\n');
-        // All but the continuation bytes of UTF-8 begin a character.
-        let column = last.filter(|&&byte| byte & 0xC0 != 0x80).count() + 1;
-        Self { line, column }
+        Places::new(source).position(offset)
+    }
+}
+
+/// A text whose places are asked for, best in order: each is counted on from the
+/// one before.
+#[derive(Debug)]
+pub struct Places<'a> {
+    source: &'a [u8],
+    last: Cell<(usize, Position)>,
+}
+
+impl<'a> Places<'a> {
+    /// The places of `source`.
+    pub fn new(source: &'a [u8]) -> Self {
+        Self { source, last: Cell::new((0, Position { line: 1, column: 1 })) }
+    }
+
+    /// The text.
+    pub fn source(&self) -> &'a [u8] {
+        self.source
+    }
+
+    /// The position of byte `offset`.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.source.len());
+        let (mut known, mut place) = self.last.get();
+        if offset < known {
+            (known, place) = (0, Position { line: 1, column: 1 });
+        }
+        for byte in &self.source[known..offset] {
+            match byte {
+                b'\n' => place = Position { line: place.line + 1, column: 1 },
+                // All but the continuation bytes of UTF-8 begin a character.
+                _ => place.column += usize::from(byte & 0xC0 != 0x80),
+            }
+        }
+        self.last.set((offset, place));
+        place
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// A cursor over text.
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Offset of the next byte.
+    pub(super) at: usize,
+}
+
+impl Text<'_> {
+    /// The next byte that is no space.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let byte = rest.iter().position(|byte| !byte.is_ascii_whitespace());
+        self.at += byte.unwrap_or(rest.len());
+        byte.map(|byte| rest[byte])
+    }
+
+    /// Whether a space or the end comes next.
+    pub(super) fn ends(&self) -> bool {
+        self.bytes.get(self.at).is_none_or(u8::is_ascii_whitespace)
+    }
+
+    /// An integer after any spaces.
+    pub(super) fn integer(&mut self) -> Result<i64, NotInteger> {
+        self.peek();
+        let (value, size) = integer(&self.bytes[self.at..], 64)?;
+        self.at += size;
+        Ok(value)
     }
 }

@@ -22,6 +22,7 @@ const PAGE: usize = 4096;
 const RW: Prot = Prot::READ.union(Prot::WRITE);
 pub(super) const RX: Prot = Prot::READ.union(Prot::EXEC);
 
+// ANCHOR: stub
 /// Returns a token: `endbr64; mov eax, token; ret`, and `int3` up to 16 bytes.
 const fn stub(a: &mut Asm<'_>) -> Hole<4> {
     a.endbr64().mov_ri(EAX, TOKENS[0] as i64);
@@ -32,6 +33,7 @@ const fn stub(a: &mut Asm<'_>) -> Hole<4> {
     }
     hole
 }
+// ANCHOR_END: stub
 
 const STUB: Baked<16, Hole<4>> = bake!(stub);
 
