@@ -64,15 +64,8 @@ impl Step {
         [Self::Obtain, Self::Write, Self::Protect, Self::Run, Self::Rewrite, Self::Rerun];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Obtain => "obtain",
-            Self::Write => "write",
-            Self::Protect => "protect",
-            Self::Run => "run",
-            Self::Rewrite => "rewrite",
-            Self::Rerun => "rerun",
-        }
+    pub fn name(self) -> &'static str {
+        out::word("obtain write protect run rewrite rerun", self as usize)
     }
 }
 
@@ -99,15 +92,8 @@ impl Verdict {
         [Self::Works, Self::Stale, Self::Denied, Self::Killed, Self::Lied, Self::Unavailable];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::Stale => "stale",
-            Self::Denied => "denied",
-            Self::Killed => "killed",
-            Self::Lied => "lied",
-            Self::Unavailable => "unavailable",
-        }
+    pub fn name(self) -> &'static str {
+        out::word("works stale denied killed lied unavailable", self as usize)
     }
 }
 
@@ -127,12 +113,8 @@ impl Fresh {
     pub const ALL: [Self; 3] = [Self::Reprotect, Self::Remap, Self::NewView];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reprotect => "rx-r-rx",
-            Self::Remap => "remap",
-            Self::NewView => "new-view",
-        }
+    pub fn name(self) -> &'static str {
+        out::word(" rx-r-rx remap new-view", self as usize)
     }
 }
 

@@ -2,7 +2,7 @@
 //! and engines.
 
 use super::host::Name;
-use super::out::{Out, Text, all, blanks, number};
+use super::out::{Out, Text, all, blanks, number, word};
 use super::{ENGINES, Outcome, Prospect, ROWS, Report, Row, Use, Verdict, advice};
 use crate::sys::{Errno, described, signal::Signal};
 
@@ -18,7 +18,7 @@ pub struct Style {
 /// The name of an errno; 0, a success without effect, has none.
 #[inline(never)]
 pub(super) fn errno_name(errno: Errno) -> &'static str {
-    described(errno).split(' ').next().unwrap_or_default()
+    word(described(errno), 0)
 }
 
 /// The name of a signal, with SIG.
