@@ -121,6 +121,8 @@ impl Fresh {
 /// What came of one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
+    /// What was tried.
+    pub row: &'static Row,
     /// In a word.
     pub verdict: Verdict,
     /// Where it ended; `None` if it works.
@@ -165,11 +167,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// The outcome of the row at this place in [`ROWS`], if it was tried.
-    pub fn outcome(&self, row: usize) -> Option<&Outcome> {
-        self.outcomes[row].as_ref()
-    }
-
     /// The rows that were tried, and those of them that work, a bit each.
     pub fn sets(&self) -> (u32, u32) {
         let (mut tried, mut works) = (0, 0);
@@ -185,16 +182,16 @@ impl Report {
         self.outcomes.iter().all(Option::is_some)
     }
 
-    /// Rows that were tried, with their outcomes.
-    pub fn tried(&self) -> impl Iterator<Item = (&'static Row, &Outcome)> {
-        ROWS.iter().zip(&self.outcomes).filter_map(|(row, outcome)| Some((row, outcome.as_ref()?)))
+    /// What came of the rows that were tried.
+    pub fn tried(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().flatten()
     }
 
     /// Whether a JIT can work here without giving up W^X. Of a single row: whether
     /// that works.
     pub fn is_usable(&self, request: Request) -> bool {
         let counts = |row: &Row| request.only.is_some() || row.purpose == Use::Wx;
-        self.tried().any(|(row, outcome)| outcome.works() && counts(row))
+        self.tried().any(|outcome| outcome.works() && counts(outcome.row))
     }
 }
 
@@ -214,7 +211,7 @@ pub fn run(request: Request) -> Report {
     report
 }
 
-fn attempt(lab: &mut Lab, row: &Row, bench: bool) -> Outcome {
+fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
     // What has a name for a moment must live to take it back.
     let orphan = match row.way {
         Try::Ours(Ours::In(_)) => Orphan::Finishes,
@@ -226,7 +223,7 @@ fn attempt(lab: &mut Lab, row: &Row, bench: bool) -> Outcome {
         Try::Here(way) => here(record, way, bench),
         Try::Elsewhere(way) => way.attempt(record),
     });
-    let mut outcome = record.judge(end, TOKENS);
+    let mut outcome = record.judge(row, end, TOKENS);
     if row.purpose == Use::Control && outcome.verdict == Verdict::Lied && outcome.step == Some(Step::Run) {
         // A page that nobody made executable promised nothing.
         outcome.verdict = Verdict::Denied;

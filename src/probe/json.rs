@@ -86,11 +86,11 @@ pub fn print(report: &Report, out: &mut dyn Out) {
     json.member("version", env!("CARGO_PKG_VERSION"), "\"");
     host(report.host, &mut json);
     json.open("strategies", "[");
-    for (row, outcome) in report.tried() {
+    for outcome in report.tried() {
         json.strings(
             "name verdict step errno signal fresh_after",
             &[
-                row.name(),
+                outcome.row.name(),
                 outcome.verdict.name(),
                 outcome.step.map_or("", Step::name),
                 outcome.errno.map_or("", errno_name),
