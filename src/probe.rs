@@ -64,15 +64,8 @@ impl Step {
         [Self::Obtain, Self::Write, Self::Protect, Self::Run, Self::Rewrite, Self::Rerun];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Obtain => "obtain",
-            Self::Write => "write",
-            Self::Protect => "protect",
-            Self::Run => "run",
-            Self::Rewrite => "rewrite",
-            Self::Rerun => "rerun",
-        }
+    pub fn name(self) -> &'static str {
+        out::word("obtain write protect run rewrite rerun", self as usize)
     }
 }
 
@@ -99,15 +92,8 @@ impl Verdict {
         [Self::Works, Self::Stale, Self::Denied, Self::Killed, Self::Lied, Self::Unavailable];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::Stale => "stale",
-            Self::Denied => "denied",
-            Self::Killed => "killed",
-            Self::Lied => "lied",
-            Self::Unavailable => "unavailable",
-        }
+    pub fn name(self) -> &'static str {
+        out::word("works stale denied killed lied unavailable", self as usize)
     }
 }
 
@@ -127,18 +113,16 @@ impl Fresh {
     pub const ALL: [Self; 3] = [Self::Reprotect, Self::Remap, Self::NewView];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reprotect => "rx-r-rx",
-            Self::Remap => "remap",
-            Self::NewView => "new-view",
-        }
+    pub fn name(self) -> &'static str {
+        out::word(" rx-r-rx remap new-view", self as usize)
     }
 }
 
 /// What came of one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
+    /// What was tried.
+    pub row: &'static Row,
     /// In a word.
     pub verdict: Verdict,
     /// Where it ended; `None` if it works.
@@ -183,11 +167,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// The outcome of the row at this place in [`ROWS`], if it was tried.
-    pub fn outcome(&self, row: usize) -> Option<&Outcome> {
-        self.outcomes[row].as_ref()
-    }
-
     /// The rows that were tried, and those of them that work, a bit each.
     pub fn sets(&self) -> (u32, u32) {
         let (mut tried, mut works) = (0, 0);
@@ -203,16 +182,16 @@ impl Report {
         self.outcomes.iter().all(Option::is_some)
     }
 
-    /// Rows that were tried, with their outcomes.
-    pub fn tried(&self) -> impl Iterator<Item = (&'static Row, &Outcome)> {
-        ROWS.iter().zip(&self.outcomes).filter_map(|(row, outcome)| Some((row, outcome.as_ref()?)))
+    /// What came of the rows that were tried.
+    pub fn tried(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().flatten()
     }
 
     /// Whether a JIT can work here without giving up W^X. Of a single row: whether
     /// that works.
     pub fn is_usable(&self, request: Request) -> bool {
         let counts = |row: &Row| request.only.is_some() || row.purpose == Use::Wx;
-        self.tried().any(|(row, outcome)| outcome.works() && counts(row))
+        self.tried().any(|outcome| outcome.works() && counts(outcome.row))
     }
 }
 
@@ -232,7 +211,7 @@ pub fn run(request: Request) -> Report {
     report
 }
 
-fn attempt(lab: &mut Lab, row: &Row, bench: bool) -> Outcome {
+fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
     // What has a name for a moment must live to take it back.
     let orphan = match row.way {
         Try::Ours(Ours::In(_)) => Orphan::Finishes,
@@ -244,7 +223,7 @@ fn attempt(lab: &mut Lab, row: &Row, bench: bool) -> Outcome {
         Try::Here(way) => here(record, way, bench),
         Try::Elsewhere(way) => way.attempt(record),
     });
-    let mut outcome = record.judge(end, TOKENS);
+    let mut outcome = record.judge(row, end, TOKENS);
     if row.purpose == Use::Control && outcome.verdict == Verdict::Lied && outcome.step == Some(Step::Run) {
         // A page that nobody made executable promised nothing.
         outcome.verdict = Verdict::Denied;

@@ -13,7 +13,7 @@ use crate::sys::signal::Signal;
 use core::ptr::NonNull;
 
 /// Ways whose code runs in another process: the whole trial is theirs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Elsewhere {
     PtracePoke,
     ExecveatMemfd,

@@ -12,7 +12,7 @@ use crate::sys::{Error, Prot, linux};
 use core::ptr::NonNull;
 
 /// What exec is asked for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Ours {
     /// Memory that is given back and obtained again for a rewrite.
     Once(Strategy),

@@ -15,6 +15,13 @@ pub fn all(out: &mut dyn Out, texts: &[&str]) {
     }
 }
 
+/// One of the `words`, which have a blank between each two; nothing behind the
+/// last.
+#[inline(never)]
+pub(super) fn word(words: &str, place: usize) -> &str {
+    words.split(' ').nth(place).unwrap_or_default()
+}
+
 /// Puts as many blanks.
 #[inline(never)]
 pub(super) fn blanks(out: &mut dyn Out, count: usize) {
@@ -55,7 +62,8 @@ impl<const SIZE: usize> Text<SIZE> {
 
     /// Its bytes.
     pub const fn bytes(&self) -> &[u8] {
-        self.bytes.split_at(self.used as usize).0
+        // SAFETY: `append` counts no more than it has stored.
+        unsafe { core::slice::from_raw_parts(self.bytes.as_ptr(), self.used as usize) }
     }
 
     /// The same as a string.

@@ -2,8 +2,8 @@
 //! and engines.
 
 use super::host::Name;
-use super::out::{Out, Text, all, blanks, number};
-use super::{ENGINES, Outcome, Prospect, ROWS, Report, Row, Use, Verdict, advice};
+use super::out::{Out, Text, all, blanks, number, word};
+use super::{ENGINES, Outcome, Prospect, ROWS, Report, Use, Verdict, advice};
 use crate::sys::{Errno, described, signal::Signal};
 
 /// How to print.
@@ -18,7 +18,7 @@ pub struct Style {
 /// The name of an errno; 0, a success without effect, has none.
 #[inline(never)]
 pub(super) fn errno_name(errno: Errno) -> &'static str {
-    described(errno).split(' ').next().unwrap_or_default()
+    word(described(errno), 0)
 }
 
 /// The name of a signal, with SIG.
@@ -46,8 +46,8 @@ pub(super) fn ending(outcome: &Outcome, out: &mut dyn Out) {
 
 /// The middle column.
 #[inline(never)]
-fn verdict(row: &Row, outcome: &Outcome, out: &mut dyn Out) {
-    match (row.purpose, outcome.verdict) {
+fn verdict(outcome: &Outcome, out: &mut dyn Out) {
+    match (outcome.row.purpose, outcome.verdict) {
         (Use::Control, Verdict::Denied) => out.put("does not run, as it must"),
         (Use::Control, Verdict::Works) => out.put("runs, and should not"),
         (_, Verdict::Works) => out.put("works"),
@@ -69,8 +69,8 @@ fn verdict(row: &Row, outcome: &Outcome, out: &mut dyn Out) {
 
 /// SGR parameters (ECMA-48): red, green, yellow, faint.
 #[inline(never)]
-const fn colour(row: &Row, verdict: Verdict) -> &'static str {
-    match (row.purpose, verdict) {
+const fn colour(outcome: &Outcome) -> &'static str {
+    match (outcome.row.purpose, outcome.verdict) {
         (Use::Control, Verdict::Denied) | (_, Verdict::Unavailable) => "2",
         (Use::Control, _) => "31",
         (_, Verdict::Works) => "32",
@@ -165,21 +165,21 @@ pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
     screen.end();
     // What a row does goes last, and is cut first if it does not fit.
     let mut widest = 0;
-    for (row, outcome) in report.tried() {
+    for outcome in report.tried() {
         let mut width = Width(0);
-        verdict(row, outcome, &mut width);
+        verdict(outcome, &mut width);
         widest = widest.max(width.0);
     }
-    for (row, outcome) in report.tried() {
-        screen.put(row.name());
+    for outcome in report.tried() {
+        screen.put(outcome.row.name());
         screen.to(NAME);
-        screen.colour(colour(row, outcome.verdict));
-        verdict(row, outcome, &mut screen);
+        screen.colour(colour(outcome));
+        verdict(outcome, &mut screen);
         screen.colour("");
         let how = NAME + widest + 2;
         if how + 12 < width {
             screen.to(how);
-            screen.put(row.how());
+            screen.put(outcome.row.how());
         }
         screen.end();
     }

@@ -21,7 +21,7 @@ pub enum Use {
 }
 
 /// How a row is tried.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Try {
     /// As barejit itself does it.
     Ours(Ours),
@@ -32,6 +32,7 @@ pub(super) enum Try {
 }
 
 /// A row of the table.
+#[derive(Debug)]
 pub struct Row {
     name: Text<24>,
     how: Text<52>,

@@ -17,7 +17,7 @@
 //! is tried is not this file's business.
 
 use super::host::Answer;
-use super::{Fresh, Outcome, Step, Verdict};
+use super::{Fresh, Outcome, Row, Step, Verdict};
 use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
 use crate::sys::{Errno, Error, Fd, Guard, MapFlags, PageSize, Prot, Region, Source, linux as base, process};
 use base::trial::{self as linux, Pid, Wait};
@@ -169,10 +169,11 @@ impl Record {
 
     /// What the record and the end of the process say about the trial, for code
     /// that returns `tokens` before and after its rewrite.
-    pub(super) fn judge(&self, end: Wait, tokens: [u32; 2]) -> Outcome {
+    pub(super) fn judge(&self, row: &'static Row, end: Wait, tokens: [u32; 2]) -> Outcome {
         let step = self.step();
         let seen = [self.tokens[0].load(Relaxed), self.tokens[1].load(Relaxed)];
         let mut outcome = Outcome {
+            row,
             verdict: Verdict::Works,
             step: Some(step),
             call: self.call(),

@@ -222,7 +222,7 @@ fn dual(record: &Record, file: Fd) -> Place {
 }
 
 /// The ways, as values that need no relocating.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
     Control,
     ReserveCommit,
