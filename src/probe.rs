@@ -197,8 +197,8 @@ impl Report {
 
 /// Tries everything that `request` asks for.
 pub fn run(request: Request) -> Report {
-    let mut lab = Lab::new();
-    let host = host::gather(&mut lab);
+    let (mut lab, host) = Lab::new();
+    host::gather(&mut lab, host);
     let mut outcomes = [None; ROWS.len()];
     for (i, row) in ROWS.iter().enumerate() {
         if request.only.is_none_or(|only| only == i) {

@@ -60,6 +60,11 @@ impl<const SIZE: usize> Text<SIZE> {
         Self::new(text.as_bytes())
     }
 
+    /// Adds as much as there is room for.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        append(&mut self.bytes, &mut self.used, bytes);
+    }
+
     /// Its bytes.
     pub const fn bytes(&self) -> &[u8] {
         // SAFETY: `append` counts no more than it has stored.
@@ -86,7 +91,7 @@ impl<const SIZE: usize> Default for Text<SIZE> {
 
 impl<const SIZE: usize> Out for Text<SIZE> {
     fn put(&mut self, text: &str) {
-        append(&mut self.bytes, &mut self.used, text.as_bytes());
+        self.append(text.as_bytes());
     }
 }
 
