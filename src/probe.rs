@@ -35,11 +35,11 @@ pub use rows::{ROWS, Row, Use, find};
 use crate::exec::Symbol;
 use crate::sys::Errno;
 use crate::sys::linux::trial::monotonic;
-use core::ptr::NonNull;
+use core::mem::MaybeUninit;
 use ours::Ours;
 use rows::Try;
 use trial::{Lab, Orphan, Record};
-use ways::{Scratch, TOKENS};
+use ways::{Machine, Place, TOKENS};
 
 /// A part of a trial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -218,9 +218,13 @@ fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
         Try::Here(_) if row.name() == "sysv-shm" => Orphan::Finishes,
         _ => Orphan::Dies,
     };
-    let (record, end) = lab.run(orphan, &mut |record| match row.way {
+    let (record, end) = lab.run(orphan, &mut |record| match &row.way {
         Try::Ours(ours) => ours.attempt(record, bench),
-        Try::Here(way) => here(record, way, bench),
+        Try::Here(way) => {
+            let mut scratch = MaybeUninit::uninit();
+            let mut machine = Machine::new(record, &mut scratch);
+            trial(record, bench, &mut |token| machine.write(way, token));
+        }
         Try::Elsewhere(way) => way.attempt(record),
     });
     let mut outcome = record.judge(row, end, TOKENS);
@@ -231,49 +235,35 @@ fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
     outcome
 }
 
-/// The whole of a trial that is not ours. In the trial's process.
-fn here(record: &Record, way: ways::Way, bench: bool) {
+/// The whole of a trial whose code runs in its process; `write` puts code there, and
+/// then other code in its place.
+fn trial(record: &Record, bench: bool, write: &mut dyn FnMut(u32) -> Place) {
     record.enter(Step::Obtain);
-    let mut scratch = Scratch::new();
-    let mut place = way.take(record, &mut scratch);
+    let place = write(TOKENS[0]);
     record.enter(Step::Run);
-    // SAFETY: (1) the way has put the stub there.
-    record.token(0, unsafe { call(place.run) });
+    record.token(0, call(place));
     record.enter(Step::Rewrite);
-    place.rewrite(record, TOKENS[1]);
+    let mut place = write(TOKENS[1]);
     record.enter(Step::Rerun);
-    // SAFETY: (1) as above.
-    let token = unsafe { call(place.run) };
+    let token = call(place);
     record.token(1, token);
     record.finish();
     if token == TOKENS[0] {
-        freshen(record, &mut place);
-    }
-    timed(record, bench, &mut |token| place.rewrite(record, token));
-}
-
-/// Tries what may make the rewrite visible, in order.
-fn freshen(record: &Record, place: &mut ways::Place) {
-    for fresh in Fresh::ALL {
-        // SAFETY: (1) the place still shows the stub.
-        if place.refresh(fresh) && unsafe { call(place.run) } == TOKENS[1] {
-            return record.freshened(fresh);
+        let visible = |fresh: &Fresh| place.refresh(*fresh) && call(place) == TOKENS[1];
+        if let Some(fresh) = Fresh::ALL.into_iter().find(visible) {
+            record.freshened(fresh);
         }
     }
-}
-
-/// Times rewrites, until there are enough of them or a millisecond is over.
-#[inline(never)]
-fn timed(record: &Record, bench: bool, rewrite: &mut dyn FnMut(u32)) {
-    const BATCH: u64 = 64;
     if !bench {
         return;
     }
+    // Rewrites are timed until there are enough of them or a millisecond is over.
+    const BATCH: u64 = 64;
     let start = monotonic();
     let (mut done, mut elapsed) = (0, 0);
     while elapsed < 1_000_000 && done < 64 * BATCH {
         for i in 0..BATCH {
-            rewrite(TOKENS[i as usize % 2]);
+            write(TOKENS[i as usize % 2]);
         }
         done += BATCH;
         elapsed = monotonic().wrapping_sub(start);
@@ -282,12 +272,9 @@ fn timed(record: &Record, bench: bool, rewrite: &mut dyn FnMut(u32)) {
 }
 
 /// Calls the stub.
-///
-/// # Safety
-/// 1. At `code` is the stub, or memory that faults; a fault is the trial's end.
 #[inline(never)]
-unsafe fn call(code: NonNull<u8>) -> u32 {
-    // SAFETY: (1) duty 1 of the caller.
-    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(code.as_ptr() as usize) };
+fn call(place: Place) -> u32 {
+    // SAFETY: (1) the stub is there, or memory that faults, which ends the trial.
+    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(place.run.as_ptr() as usize) };
     function()
 }

@@ -3,13 +3,13 @@
 
 use super::Step;
 use super::trial::{self, Record};
-use super::ways::{RX, TOKENS, code, keep, page};
+use super::ways::{Place, RX, TOKENS, code, keep, page};
 use crate::asm::{Asm, Baked, EAX, EDI};
 use crate::bake;
 use crate::code::Hole;
-use crate::sys::linux as base;
 use crate::sys::linux::trial::{self as linux, Wait};
 use crate::sys::signal::Signal;
+use crate::sys::{Fd, linux as base};
 use core::ptr::NonNull;
 
 /// Ways whose code runs in another process: the whole trial is theirs.
@@ -65,8 +65,8 @@ fn traced(record: &Record, page: NonNull<u8>) -> ! {
     for (run, step) in [Step::Run, Step::Rerun].into_iter().enumerate() {
         record.need(base::kill_self(Signal::new(SIGSTOP as u8)));
         record.enter(step);
-        // SAFETY: (1) the trial has put the stub there by now.
-        record.token(run, unsafe { super::call(page) });
+        // The trial has put the stub there by now.
+        record.token(run, super::call(Place { run: page, file: Fd::NONE }));
     }
     trial::end()
 }

@@ -4,7 +4,7 @@
 use super::elsewhere::Elsewhere;
 use super::ours::Ours;
 use super::out::Text;
-use super::ways::Way;
+use super::ways::{self, Way};
 use crate::exec::Strategy;
 
 /// What a strategy that works is good for.
@@ -64,32 +64,32 @@ pub(super) const COUNT: usize = 28;
 const TABLE: [Row; COUNT] = [
     ours("anon-wx", "mmap RW, mprotect RX; for a rewrite again", Ours::Once(Strategy::WriteThenExecute)),
     ours("anon-repatch", "mmap RW, mprotect RX, RW, RX", Ours::Again(Strategy::WriteThenExecute)),
-    wx("reserve-commit", "mmap NONE 256 MiB, mprotect RW, RX", Way::ReserveCommit),
-    wx("pkey-mprotect", "mmap RW, pkey_mprotect RX with key -1", Way::PkeyMprotect),
+    wx("reserve-commit", "mmap NONE 256 MiB, mprotect RW, RX", ways::RESERVE_COMMIT),
+    wx("pkey-mprotect", "mmap RW, pkey_mprotect RX with key -1", ways::PKEY_MPROTECT),
     ours("memfd-dual", "memfd, views RW and RX", Ours::Again(Strategy::TwoViews)),
-    wx("memfd-dual-exec", "the same with MFD_EXEC", Way::MemfdDualExec),
-    wx("memfd-dual-noexec-seal", "the same with MFD_NOEXEC_SEAL", Way::MemfdDualNoexecSeal),
-    wx("memfd-mprotect", "memfd, views RW and NONE, mprotect RX", Way::MemfdMprotect),
-    wx("memfd-private", "memfd, write, private view RX", Way::MemfdPrivate),
+    wx("memfd-dual-exec", "the same with MFD_EXEC", ways::MEMFD_DUAL_EXEC),
+    wx("memfd-dual-noexec-seal", "the same with MFD_NOEXEC_SEAL", ways::MEMFD_DUAL_NOEXEC_SEAL),
+    wx("memfd-mprotect", "memfd, views RW and NONE, mprotect RX", ways::MEMFD_MPROTECT),
+    wx("memfd-private", "memfd, write, private view RX", ways::MEMFD_PRIVATE),
     ours("memfd-sealed", "memfd, view RW gone, seals, view RX", Ours::Again(Strategy::SealedFile)),
     ours("tmp-dual", "nameless file in /tmp, views RW and RX", Ours::In(1)),
     ours("shm-dual", "nameless file in /dev/shm, views RW and RX", Ours::In(0)),
     ours("vartmp-dual", "nameless file in /var/tmp, views RW and RX", Ours::In(2)),
-    wx("otmpfile-dual", "O_TMPFILE in the working directory, two views", Way::OtmpfileDual),
-    wx("self-mem", "mmap RX, write to /proc/self/mem", Way::SelfMem),
-    wx("mremap-rx-to-rw", "shared RX, mremap alias, mprotect alias RW", Way::MremapRxToRw),
-    wx("mremap-rw-to-rx", "shared RW, mremap alias, mprotect alias RX", Way::MremapRwToRx),
-    wx("sysv-shm", "shmat RW and shmat SHM_EXEC", Way::SysvShm),
+    wx("otmpfile-dual", "O_TMPFILE in the working directory, two views", ways::OTMPFILE_DUAL),
+    wx("self-mem", "mmap RX, write to /proc/self/mem", ways::SELF_MEM),
+    wx("mremap-rx-to-rw", "shared RX, mremap alias, mprotect alias RW", ways::MREMAP_RX_TO_RW),
+    wx("mremap-rw-to-rx", "shared RW, mremap alias, mprotect alias RX", ways::MREMAP_RW_TO_RX),
+    wx("sysv-shm", "shmat RW and shmat SHM_EXEC", ways::SYSV_SHM),
     row("anon-rwx", "mmap RWX", Use::Unprotected, Try::Ours(Ours::Unprotected)),
-    rwx("read-implies-exec", "personality, mmap RW", Way::ReadImpliesExec),
-    rwx("brk", "program break, mprotect RWX", Way::Brk),
-    rwx("bss", "own data, mprotect RWX", Way::Bss),
-    rwx("stack", "own stack, mprotect RWX", Way::Stack),
-    rwx("text", "own code, mprotect RWX", Way::Text),
-    row("userfaultfd", "mmap RX, UFFDIO_COPY", Use::Curiosity, Try::Here(Way::Userfault)),
+    rwx("read-implies-exec", "personality, mmap RW", ways::READ_IMPLIES_EXEC),
+    rwx("brk", "program break, mprotect RWX", ways::BRK),
+    rwx("bss", "own data, mprotect RWX", ways::BSS),
+    rwx("stack", "own stack, mprotect RWX", ways::STACK),
+    rwx("text", "own code, mprotect RWX", ways::TEXT),
+    row("userfaultfd", "mmap RX, UFFDIO_COPY", Use::Curiosity, Try::Here(ways::USERFAULT)),
     row("ptrace-poke", "mmap RX, PTRACE_POKEDATA", Use::Curiosity, Try::Elsewhere(Elsewhere::PtracePoke)),
     row("execveat-memfd", "memfd, write, execveat", Use::Curiosity, Try::Elsewhere(Elsewhere::ExecveatMemfd)),
-    row("control", "mmap RW", Use::Control, Try::Here(Way::Control)),
+    row("control", "mmap RW", Use::Control, Try::Here(ways::CONTROL)),
 ];
 
 const fn row(name: &str, how: &str, purpose: Use, way: Try) -> Row {

@@ -135,6 +135,11 @@ impl Record {
         self.set(Cell::Segment, segment.map_or(0, |segment| segment as u64 + 1));
     }
 
+    /// That segment.
+    pub(super) fn segment(&self) -> usize {
+        (self.get(Cell::Segment) as usize).wrapping_sub(1)
+    }
+
     fn errno(&self) -> Errno {
         Errno::new(self.get(Cell::Errno) as i32)
     }
