@@ -159,7 +159,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Report {
     /// About the machine, the kernel and what limits this process.
-    pub host: &'static Host,
+    pub host: &'static mut Host,
     /// One outcome a row; `None` if it was not tried.
     pub outcomes: [Option<Outcome>; ROWS.len()],
     /// Why rows fail.
@@ -199,14 +199,13 @@ impl Report {
 pub fn run(request: Request) -> Report {
     let (mut lab, host) = Lab::new();
     host::gather(&mut lab, host);
-    let mut outcomes = [None; ROWS.len()];
+    let mut report = Report { host, outcomes: [None; ROWS.len()], causes: Causes::default() };
     for (i, row) in ROWS.iter().enumerate() {
         if request.only.is_none_or(|only| only == i) {
-            outcomes[i] = Some(attempt(&mut lab, row, request.bench));
+            report.outcomes[i] = Some(attempt(&mut lab, row, request.bench));
         }
     }
-    host.confined = lab.confined();
-    let mut report = Report { host, outcomes, causes: Causes::default() };
+    report.host.confined = lab.confined();
     causes::infer(&mut report);
     report
 }
@@ -249,9 +248,11 @@ fn trial(record: &Record, bench: bool, write: &mut dyn FnMut(u32) -> Place) {
     record.token(1, token);
     record.finish();
     if token == TOKENS[0] {
-        let visible = |fresh: &Fresh| place.refresh(*fresh) && call(place) == TOKENS[1];
-        if let Some(fresh) = Fresh::ALL.into_iter().find(visible) {
-            record.freshened(fresh);
+        for fresh in Fresh::ALL {
+            if place.refresh(fresh) && call(place) == TOKENS[1] {
+                record.freshened(fresh);
+                break;
+            }
         }
     }
     if !bench {

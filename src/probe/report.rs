@@ -155,7 +155,7 @@ const NAME: usize = 24;
 pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
     let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
     let mut screen = Screen { out, style, width, indent: Some(2), column: 0 };
-    let host = report.host;
+    let host = &*report.host;
     let names = [Name::Node, Name::Release, Name::Machine, Name::Processor, Name::Hypervisor];
     for (name, before) in names.into_iter().zip(["", ": Linux ", " ", ", ", ", "]) {
         if !host.name(name).is_empty() {

@@ -258,6 +258,7 @@ const fn way(take: &[Do], patch: &[Do]) -> Way {
 }
 
 pub(super) const CONTROL: Way = way(&[Get(Both, Private(Rw)), W, Store], STORED);
+pub(super) const ANON_RWX: Way = way(&[Get(Both, Private(Rwx)), W, Store], STORED);
 pub(super) const RESERVE_COMMIT: Way =
     way(&[Get(Both, Reserve), Protect(Run, Rw), W, Store, P, Protect(Run, Rx)], FLIPPED);
 pub(super) const PKEY_MPROTECT: Way = way(&[Get(Both, Private(Rw)), W, Store, P, Tag], FLIPPED);
@@ -303,6 +304,9 @@ impl<'a> Machine<'a> {
     pub(super) fn write(&mut self, way: &Way, token: u32) -> Place {
         let first = self.place.run == NonNull::dangling();
         for step in if first { &way.take[..] } else { &way.patch[..] } {
+            if matches!(step, End) {
+                break;
+            }
             self.perform(*step, token);
         }
         self.place
