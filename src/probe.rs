@@ -218,11 +218,7 @@ fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
         Try::Here(_) if row.name() == "sysv-shm" => Orphan::Finishes,
         _ => Orphan::Dies,
     };
-    let (record, end) = lab.run(orphan, &mut |record| match row.way {
-        Try::Ours(ours) => ours.attempt(record, bench),
-        Try::Here(way) => here(record, way, bench),
-        Try::Elsewhere(way) => way.attempt(record),
-    });
+    let (record, end) = lab.run(orphan, &mut |record| here(record, row.way, bench));
     let mut outcome = record.judge(row, end, TOKENS);
     if row.purpose == Use::Control && outcome.verdict == Verdict::Lied && outcome.step == Some(Step::Run) {
         // A page that nobody made executable promised nothing.
@@ -231,11 +227,15 @@ fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
     outcome
 }
 
-/// The whole of a trial that is not ours. In the trial's process.
-fn here(record: &Record, way: ways::Way, bench: bool) {
+/// The whole of a trial. In its process.
+fn here(record: &Record, way: Try, bench: bool) {
     record.enter(Step::Obtain);
     let mut scratch = Scratch::new();
-    let mut place = way.take(record, &mut scratch);
+    let mut place = match way {
+        Try::Ours(ours) => ours.take(record),
+        Try::Here(way) => way.take(record, &mut scratch),
+        Try::Elsewhere(way) => return way.attempt(record),
+    };
     record.enter(Step::Run);
     // SAFETY: (1) the way has put the stub there.
     record.token(0, unsafe { call(place.run) });
@@ -249,7 +249,11 @@ fn here(record: &Record, way: ways::Way, bench: bool) {
     if token == TOKENS[0] {
         freshen(record, &mut place);
     }
-    timed(record, bench, &mut |token| place.rewrite(record, token));
+    if bench {
+        time(record, &mut place);
+    }
+    // What is mapped goes with the process.
+    core::mem::forget(place);
 }
 
 /// Tries what may make the rewrite visible, in order.
@@ -263,17 +267,13 @@ fn freshen(record: &Record, place: &mut ways::Place) {
 }
 
 /// Times rewrites, until there are enough of them or a millisecond is over.
-#[inline(never)]
-fn timed(record: &Record, bench: bool, rewrite: &mut dyn FnMut(u32)) {
+fn time(record: &Record, place: &mut ways::Place) {
     const BATCH: u64 = 64;
-    if !bench {
-        return;
-    }
     let start = monotonic();
     let (mut done, mut elapsed) = (0, 0);
     while elapsed < 1_000_000 && done < 64 * BATCH {
         for i in 0..BATCH {
-            rewrite(TOKENS[i as usize % 2]);
+            place.rewrite(record, TOKENS[i as usize % 2]);
         }
         done += BATCH;
         elapsed = monotonic().wrapping_sub(start);

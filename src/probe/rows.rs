@@ -80,7 +80,7 @@ const TABLE: [Row; COUNT] = [
     wx("mremap-rx-to-rw", "shared RX, mremap alias, mprotect alias RW", Way::MremapRxToRw),
     wx("mremap-rw-to-rx", "shared RW, mremap alias, mprotect alias RX", Way::MremapRwToRx),
     wx("sysv-shm", "shmat RW and shmat SHM_EXEC", Way::SysvShm),
-    row("anon-rwx", "mmap RWX", Use::Unprotected, Try::Ours(Ours::Unprotected)),
+    rwx("anon-rwx", "mmap RWX", Way::AnonRwx),
     rwx("read-implies-exec", "personality, mmap RW", Way::ReadImpliesExec),
     rwx("brk", "program break, mprotect RWX", Way::Brk),
     rwx("bss", "own data, mprotect RWX", Way::Bss),

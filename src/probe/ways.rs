@@ -4,11 +4,13 @@
 //! They run in a trial's process, so what they map is never unmapped and a
 //! careless address harms nobody else. The ways that barejit uses are exec's.
 
+use super::ours::Ours;
 use super::trial::Record;
 use super::{Fresh, Step};
 use crate::asm::{Asm, Baked, EAX};
 use crate::bake;
 use crate::code::Hole;
+use crate::exec::{Memory, Patchable};
 use crate::sys::linux::trial as linux;
 use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, linux as base};
 use core::cell::UnsafeCell;
@@ -68,7 +70,9 @@ pub(super) struct Place {
 }
 
 /// How code is rewritten.
-enum Patch {
+pub(super) enum Patch {
+    /// As exec does it with its memory.
+    Ours(Ours, Option<Memory<Patchable>>),
     /// By a store, in place or through the writable view.
     Store(NonNull<u8>),
     /// RX → RW, a store, RW → RX.
@@ -96,13 +100,14 @@ unsafe fn store(at: NonNull<u8>, token: u32) {
 }
 
 impl Place {
-    const fn new(run: NonNull<u8>, patch: Patch) -> Self {
+    pub(super) const fn new(run: NonNull<u8>, patch: Patch) -> Self {
         Self { run, patch, file: None }
     }
 
     /// Rewrites the code.
-    pub(super) fn rewrite(&self, record: &Record, token: u32) {
+    pub(super) fn rewrite(&mut self, record: &Record, token: u32) {
         match self.patch {
+            Patch::Ours(ours, ref mut memory) => self.run = ours.rewrite(record, memory, token),
             // SAFETY: (1) the place was made for it.
             Patch::Store(at) => unsafe { store(at, token) },
             Patch::Flip => {
@@ -151,17 +156,20 @@ impl Place {
 }
 
 /// Maps anonymous pages.
+#[inline(never)]
 fn anonymous(record: &Record, size: usize, prot: Prot, flags: MapFlags) -> NonNull<u8> {
     // SAFETY: (1) the mapping is not fixed.
     record.need(unsafe { base::mmap(0, size, prot, flags.union(MapFlags::ANONYMOUS), Fd::NONE, 0) })
 }
 
 /// A private page for `prot`.
+#[inline(never)]
 pub(super) fn page(record: &Record, prot: Prot) -> NonNull<u8> {
     anonymous(record, PAGE, prot, MapFlags::PRIVATE)
 }
 
 /// Maps the first page of a file.
+#[inline(never)]
 fn view(at: usize, prot: Prot, flags: MapFlags, fd: Fd) -> Result<NonNull<u8>, Error> {
     // SAFETY: (1) a fixed mapping replaces the trial's own.
     let place = unsafe { base::mmap(at, PAGE, prot, flags, fd, 0) }?;
@@ -172,6 +180,7 @@ fn view(at: usize, prot: Prot, flags: MapFlags, fd: Fd) -> Result<NonNull<u8>, E
 }
 
 /// Maps a view wherever there is room.
+#[inline(never)]
 fn shared(record: &Record, prot: Prot, fd: Fd) -> NonNull<u8> {
     record.need(view(0, prot, MapFlags::SHARED, fd))
 }
@@ -223,6 +232,7 @@ fn dual(record: &Record, file: Fd) -> Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
     Control,
+    AnonRwx,
     ReserveCommit,
     PkeyMprotect,
     MemfdDualExec,
@@ -246,7 +256,8 @@ impl Way {
     /// Begins at [`Step::Obtain`] and ends before [`Step::Run`].
     pub(super) fn take(self, record: &Record, scratch: &mut Scratch) -> Place {
         match self {
-            Self::Control => control(record),
+            Self::Control => in_place(record, RW),
+            Self::AnonRwx => in_place(record, Prot::all()),
             Self::ReserveCommit => reserve_commit(record),
             Self::PkeyMprotect => pkey_mprotect(record),
             Self::MemfdDualExec => memfd_dual_exec(record),
@@ -268,9 +279,9 @@ impl Way {
     }
 }
 
-/// Memory that must not run: a page readable and writable.
-fn control(record: &Record) -> Place {
-    let page = page(record, RW);
+/// A page that stays as it is.
+fn in_place(record: &Record, prot: Prot) -> Place {
+    let page = page(record, prot);
     two_views(record, page, page)
 }
 
@@ -335,7 +346,7 @@ fn self_mem(record: &Record) -> Place {
     let run = page(record, RX);
     // Opened here: a descriptor from before the fork would show the parent.
     let memory = keep(record, linux::open_for_writing(c"/proc/self/mem"));
-    let place = Place::new(run, Patch::Memory(memory));
+    let mut place = Place::new(run, Patch::Memory(memory));
     record.enter(Step::Write);
     place.rewrite(record, TOKENS[0]);
     place
@@ -459,7 +470,6 @@ fn read_implies_exec(record: &Record) -> Place {
     const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
     let persona = record.need(linux::personality(u32::MAX));
     record.need(linux::personality(persona | READ_IMPLIES_EXEC));
-    // SAFETY: (1) the mapping is not fixed.
     let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS);
     // SAFETY: (1) the mapping is not fixed.
     let page = unsafe { base::mmap(0, PAGE, RW, flags, Fd::NONE, 0) };
