@@ -1,7 +1,6 @@
 //! The ways into executable memory that barejit itself uses, tried through exec's
 //! own states: what works here is what `--map` can rely on.
 
-use super::Step;
 use super::trial::Record;
 use super::ways::{Place, address, code};
 use super::{Step, trial};

@@ -4,13 +4,11 @@
 //! They run in a trial's process, so what they map is never unmapped and a
 //! careless address harms nobody else. The ways that barejit uses are exec's.
 
-use super::ours::Ours;
 use super::trial::Record;
 use super::{Fresh, Step};
 use crate::asm::{Asm, Baked, EAX};
 use crate::bake;
 use crate::code::Hole;
-use crate::exec::{Memory, Patchable};
 use crate::sys::linux::trial as linux;
 use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, linux as base};
 use core::cell::UnsafeCell;
