@@ -33,7 +33,7 @@ pub use out::{Out, Text, all};
 pub use rows::{ROWS, Row, Use, find};
 
 use crate::exec::Symbol;
-use crate::sys::Errno;
+use crate::sys::Error;
 use crate::sys::linux::trial::monotonic;
 use core::mem::MaybeUninit;
 use ours::Ours;
@@ -64,6 +64,7 @@ impl Step {
         [Self::Obtain, Self::Write, Self::Protect, Self::Run, Self::Rewrite, Self::Rerun];
 
     /// Its name in reports.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         out::word("obtain write protect run rewrite rerun", self as usize)
     }
@@ -92,6 +93,7 @@ impl Verdict {
         [Self::Works, Self::Stale, Self::Denied, Self::Killed, Self::Lied, Self::Unavailable];
 
     /// Its name in reports.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         out::word("works stale denied killed lied unavailable", self as usize)
     }
@@ -113,6 +115,7 @@ impl Fresh {
     pub const ALL: [Self; 3] = [Self::Reprotect, Self::Remap, Self::NewView];
 
     /// Its name in reports.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         out::word(" rx-r-rx remap new-view", self as usize)
     }
@@ -127,10 +130,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// Where it ended; `None` if it works.
     pub step: Option<Step>,
-    /// The call that was refused, or nothing.
-    pub call: &'static str,
-    /// The refusal; 0 is a success without effect.
-    pub errno: Option<Errno>,
+    /// The refusal; errno 0 is a success without effect.
+    pub error: Option<Error>,
     /// The signal that ended it.
     pub signal: Option<u8>,
     /// What makes a rewrite visible, if it was not at once.

@@ -52,12 +52,10 @@ impl Pair {
         pairs
     }
 
-    #[inline(never)]
     pub(super) fn first(self, text: &str) -> &str {
         text.get(self.start.into()..self.middle.into()).unwrap_or_default()
     }
 
-    #[inline(never)]
     pub(super) fn second(self, text: &str) -> &str {
         text.get(self.middle.into()..self.end.into()).unwrap_or_default()
     }

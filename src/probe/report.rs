@@ -30,17 +30,17 @@ pub(super) fn signal_name(signal: u8) -> Text<12> {
 
 /// Errno or signal, the step and the call.
 pub(super) fn ending(outcome: &Outcome, out: &mut dyn Out) {
-    match (outcome.errno, outcome.signal) {
-        (Some(errno), _) if errno.into_raw() == 0 => out.put("no effect"),
-        (Some(errno), _) => out.put(errno_name(errno)),
+    match (outcome.error, outcome.signal) {
+        (Some(error), _) if error.errno().into_raw() == 0 => out.put("no effect"),
+        (Some(error), _) => out.put(errno_name(error.errno())),
         (_, Some(signal)) => out.put(signal_name(signal).text()),
         _ => out.put(outcome.verdict.name()),
     }
     if let Some(step) = outcome.step {
         all(out, &[" at ", step.name()]);
     }
-    if !outcome.call.is_empty() {
-        all(out, &[" (", outcome.call, ")"]);
+    if let Some(error) = outcome.error {
+        all(out, &[" (", error.name(), ")"]);
     }
 }
 

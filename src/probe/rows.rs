@@ -42,6 +42,7 @@ pub struct Row {
 
 impl Row {
     /// Its name on the command line and in JSON.
+    #[inline(never)]
     pub fn name(&self) -> &'static str {
         self.texts.first(TEXT)
     }

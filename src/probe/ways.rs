@@ -91,6 +91,7 @@ unsafe fn store(at: NonNull<u8>, token: u32) {
 
 /// Maps pages of a file, or of none, in place of those at `fixed` or wherever
 /// there is room.
+#[inline(never)]
 fn map(
     fixed: Option<NonNull<u8>>,
     size: usize,
@@ -352,8 +353,10 @@ impl<'a> Machine<'a> {
                 unsafe { store(self.write, token) };
                 Ok(())
             }
-            Fill => linux::pwrite(file, &code(token), 0),
-            Poke => linux::pwrite(file, &code(token), run.as_ptr() as usize),
+            Fill | Poke => {
+                let place = if matches!(step, Fill) { 0 } else { run.as_ptr() as usize };
+                linux::pwrite(file, &code(token), place)
+            }
             // SAFETY: (1) the page is the trial's own and about to be replaced.
             Forget => unsafe { linux::forget(run, PAGE) },
             Supply => {
