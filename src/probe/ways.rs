@@ -366,7 +366,7 @@ impl<'a> Machine<'a> {
                 unsafe { linux::ioctl(file, UFFDIO_COPY, copy) }
             }
             Close => {
-                base::close(file);
+                let _ = base::close(file);
                 self.place.file = Fd::NONE;
                 Ok(())
             }
