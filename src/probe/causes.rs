@@ -3,7 +3,7 @@
 //! is said to be unexplained.
 
 use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name, canary_name};
-use super::out::{Out, Text, all, contains, number, word};
+use super::out::{Out, Text, all, contains, fill, number, word};
 use super::report::{ending, errno_name};
 use super::rows::{COUNT, place, set};
 use super::{Fresh, Outcome, ROWS, Report, Use, Verdict};
@@ -41,7 +41,7 @@ impl Causes {
 struct Inference<'a> {
     host: &'a Host,
     outcomes: &'a [Option<Outcome>; COUNT],
-    causes: Causes,
+    causes: &'a mut Causes,
 }
 
 /// Rows that test memory in which no file system has a say.
@@ -218,7 +218,7 @@ impl<'a> Inference<'a> {
                 && (row.is_some() || !more.is_empty())
             {
                 let mut evidence = Text::<40>::EMPTY;
-                all(&mut evidence, &[word(LIMITS, i), " = ", number(soft).text(), more]);
+                fill(&mut evidence, "~ = ~~", &[word(LIMITS, i), number(soft).text(), more]);
                 self.add("limits RLIMIT_", evidence.text(), row);
             }
         }
@@ -251,7 +251,7 @@ impl<'a> Inference<'a> {
             && !self.causes.holds("limits")
         {
             let mut evidence = Text::<40>::EMPTY;
-            all(&mut evidence, &[error.name(), " answers ", errno_name(error.errno())]);
+            fill(&mut evidence, "~ answers ~", &[error.name(), errno_name(error.errno())]);
             self.add("confined trials ran in one process, for ", evidence.text(), None);
         }
     }
@@ -270,14 +270,13 @@ impl<'a> Inference<'a> {
 /// Fills in why.
 pub(super) fn infer(report: &mut Report) {
     let mut inference =
-        Inference { host: report.host, outcomes: &report.outcomes, causes: Causes::default() };
+        Inference { host: report.host, outcomes: &report.outcomes, causes: &mut report.causes };
     inference.policies();
     inference.seccomp();
     inference.places();
     inference.emulators();
     inference.processes();
     inference.rest();
-    report.causes = inference.causes;
 }
 
 /// W^X rows in the order in which a JIT should want them: no mapping writable and
@@ -306,17 +305,13 @@ impl Report {
     }
 }
 
-/// What lifts a cause: `cause=remedy`, and a newline after each.
-const REMEDIES: &str = "\
-mdwe=MemoryDenyWriteExecute=no in the systemd unit
-seccomp=a seccomp profile that lets PROT_EXEC pass
-selinux=execmem for this domain
-pax=paxctl -m on the executable
-noexec=a mount with exec
-read-only=a writable mount
-memfd_noexec=sysctl vm.memfd_noexec=0
-limits=higher limits
-";
+/// Causes that something lifts, a blank between each two.
+const LIFTED: &str = "mdwe seccomp selinux pax noexec read-only memfd_noexec limits";
+
+/// What lifts them, in that order.
+const REMEDIES: &str = "MemoryDenyWriteExecute=no in the systemd unit|a seccomp profile that lets PROT_EXEC pass|\
+    execmem for this domain|paxctl -m on the executable|a mount with exec|a writable mount|\
+    sysctl vm.memfd_noexec=0|higher limits";
 
 /// Says what to do, in a sentence.
 pub fn advice(report: &Report, out: &mut dyn Out) {
@@ -325,29 +320,28 @@ pub fn advice(report: &Report, out: &mut dyn Out) {
     let fresh = stale.and_then(|outcome| outcome.fresh_after).map_or("", Fresh::name);
     let name = |outcome: &Outcome| outcome.row.name();
     match (best, stale, report.first(Use::Unprotected, &Outcome::works)) {
-        (Some(row), ..) => all(out, &["use ", name(row)]),
+        (Some(row), ..) => fill(out, "use ~", &[name(row)]),
         (_, Some(row), _) => {
-            all(out, &["use ", name(row), " and make every rewrite visible by ", fresh]);
+            fill(out, "use ~ and make every rewrite visible by ~", &[name(row), fresh]);
         }
-        (.., Some(row)) => all(out, &["only ", name(row), " works, which gives W^X up"]),
+        (.., Some(row)) => fill(out, "only ~ works, which gives W^X up", &[name(row)]),
         _ => out.put("no way is left for a JIT: interpret"),
     }
     if let (Some(_), Some(row)) = (best, stale) {
-        all(out, &["; after a rewrite ", name(row), " runs old code until ", fresh]);
+        fill(out, "; after a rewrite ~ runs old code until ~", &[name(row), fresh]);
     }
     let works = report.sets().1;
     if works >> PREFERENCE[0] & 1 != 0 {
         if works >> PREFERENCE[1] & 1 != 0 {
-            all(out, &["; ", ROWS[PREFERENCE[1]].name(), " where rewrites must be cheap"]);
+            fill(out, "; ~ where rewrites must be cheap", &[ROWS[PREFERENCE[1]].name()]);
         }
         return;
     }
-    let mut word = "; to have more: ";
-    for line in REMEDIES.lines() {
-        let (cause, remedy) = line.split_once('=').unwrap_or_default();
-        if report.causes.holds(cause) {
-            all(out, &[word, remedy]);
-            word = ", ";
+    let mut before = "; to have more: ";
+    for (i, remedy) in REMEDIES.split('|').enumerate() {
+        if report.causes.holds(word(LIFTED, i)) {
+            all(out, &[before, remedy]);
+            before = ", ";
         }
     }
 }

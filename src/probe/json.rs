@@ -1,7 +1,7 @@
 //! The report as one line of JSON, in the schema of `tests/probe.schema.json`.
 
 use super::host::{DIRECTORIES, FACTS, Host, LIMITS, NAMES};
-use super::out::{Out, Text, all, number, word};
+use super::out::{Out, Text, all, fill, number, word};
 use super::report::{errno_name, signal_name};
 use super::{ENGINES, Fresh, Prospect, Report, Step, advice};
 
@@ -35,7 +35,7 @@ impl Json<'_> {
             self.out.put(",");
         }
         if !key.is_empty() {
-            all(self.out, &["\"", key, "\":"]);
+            fill(self.out, "\"~\":", &[key]);
         }
         self.out.put(start);
         self.comma = false;

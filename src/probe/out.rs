@@ -15,6 +15,14 @@ pub fn all(out: &mut dyn Out, texts: &[&str]) {
     }
 }
 
+/// Puts a text with a value for each `~` in it.
+#[inline(never)]
+pub(super) fn fill(out: &mut dyn Out, text: &str, values: &[&str]) {
+    for (i, piece) in text.split('~').enumerate() {
+        all(out, &[piece, values.get(i).unwrap_or(&"")]);
+    }
+}
+
 /// One of the `words`, which have a blank between each two; nothing behind the
 /// last.
 #[inline(never)]

@@ -2,7 +2,7 @@
 //! and engines.
 
 use super::host::Name;
-use super::out::{Out, Text, all, blanks, number, word};
+use super::out::{Out, Text, all, blanks, fill, number, word};
 use super::{ENGINES, Outcome, Prospect, ROWS, Report, Use, Verdict, advice};
 use crate::sys::{Errno, described, signal::Signal};
 
@@ -37,10 +37,10 @@ pub(super) fn ending(outcome: &Outcome, out: &mut dyn Out) {
         _ => out.put(outcome.verdict.name()),
     }
     if let Some(step) = outcome.step {
-        all(out, &[" at ", step.name()]);
+        fill(out, " at ~", &[step.name()]);
     }
     if let Some(error) = outcome.error {
-        all(out, &[" (", error.name(), ")"]);
+        fill(out, " (~)", &[error.name()]);
     }
 }
 
@@ -54,7 +54,7 @@ fn verdict(outcome: &Outcome, out: &mut dyn Out) {
         (_, Verdict::Stale) => {
             out.put("stale");
             if let Some(fresh) = outcome.fresh_after {
-                all(out, &[" until ", fresh.name()]);
+                fill(out, " until ~", &[fresh.name()]);
             }
         }
         (_, verdict) => {
@@ -63,7 +63,7 @@ fn verdict(outcome: &Outcome, out: &mut dyn Out) {
         }
     }
     if let Some(nanoseconds) = outcome.repatch_ns {
-        all(out, &[", ", number(nanoseconds).text(), " ns"]);
+        fill(out, ", ~ ns", &[number(nanoseconds).text()]);
     }
 }
 
@@ -121,7 +121,7 @@ impl Screen<'_> {
     #[inline(never)]
     fn colour(&mut self, code: &str) {
         if self.style.colour {
-            all(self.out, &["\x1b[", code, "m"]);
+            fill(self.out, "\x1b[~m", &[code]);
         }
     }
 
@@ -185,7 +185,7 @@ pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
     }
     for cause in report.causes.iter() {
         screen.paragraph("because: ");
-        all(&mut screen, &[cause.name, ": ", cause.evidence.text()]);
+        fill(&mut screen, "~: ~", &[cause.name, cause.evidence.text()]);
         screen.end();
     }
     if report.is_complete() {

@@ -6,7 +6,7 @@
 //! and strings, which is enough to find its way in a report, whoever wrote it out
 //! again; it knows no recursion, so nesting cannot exhaust the stack.
 
-use super::out::{Out, Text, all, number};
+use super::out::{Out, Text, all, fill, number};
 use super::rows::COUNT;
 use super::{ROWS, Use, find};
 use alloc::vec::Vec;
@@ -129,7 +129,7 @@ impl Group {
         let title = if self.title.is_empty() { "no cause" } else { self.title.text() };
         let noun = if self.hosts == 1 { " host" } else { " hosts" };
         let (hosts, usable) = (count(self.hosts), count(self.usable));
-        all(out, &[title, ": ", hosts.text(), noun, ", a W^X strategy on ", usable.text(), "\n"]);
+        fill(out, "~: ~~, a W^X strategy on ~\n", &[title, hosts.text(), noun, usable.text()]);
         for share in 0..3 {
             let heading = if share == 0 { "works" } else { "fails" };
             let heading = if share == 1 { "works on some" } else { heading };
@@ -140,12 +140,12 @@ impl Group {
                     continue;
                 }
                 if !any {
-                    all(out, &["  ", heading, ":"]);
+                    fill(out, "  ~:", &[heading]);
                 }
                 any = true;
-                all(out, &[" ", row.name()]);
+                fill(out, " ~", &[row.name()]);
                 if works != 0 && works < tried {
-                    all(out, &[" ", count(works).text(), "/", count(tried).text()]);
+                    fill(out, " ~/~", &[count(works).text(), count(tried).text()]);
                 }
             }
             out.put(if any { "\n" } else { "" });
