@@ -114,6 +114,11 @@ impl<Phase> Memory<Phase> {
         self.region.size()
     }
 
+    /// The file that the code runs from, if what changes in it changes there.
+    pub fn file(&self) -> Option<Fd> {
+        if let Backing::File(file, _) = &self.backing { Some(file.fd()) } else { None }
+    }
+
     /// Gives the pages back to the kernel.
     ///
     /// # Errors
