@@ -66,12 +66,12 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         }
     }
     match form {
-        Form::List => print(&cli, report::list),
+        Form::List => print(&cli, &report::list),
         Form::Summary if !files => Err(cli.usage(format_args!("--summary needs a FILE"))),
         Form::Summary if summary.hosts() == 0 => {
             Err(cli.usage(format_args!("--summary: no report in there")))
         }
-        Form::Summary => print(&cli, |out| summary.print(out)),
+        Form::Summary => print(&cli, &|out| summary.print(out)),
         _ => tell(&cli, form, request),
     }
 }
@@ -80,11 +80,11 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
 fn tell(cli: &Cli, form: Form, request: Request) -> Outcome {
     let report = probe::run(request);
     match form {
-        Form::Json => print(cli, |out| {
+        Form::Json => print(cli, &|out| {
             json::print(&report, out);
             out.put("\n");
         })?,
-        Form::Table => print(cli, |out| report::print(&report, style(), out))?,
+        Form::Table => print(cli, &|out| report::print(&report, style(), out))?,
         _ => {}
     }
     if report.is_usable(request) { Ok(()) } else { Err(Status::Unusable as u8) }
@@ -102,7 +102,8 @@ fn style() -> report::Style {
 }
 
 /// Prints through a buffer.
-fn print(cli: &Cli, body: impl FnOnce(&mut dyn Out)) -> Outcome {
+#[inline(never)]
+fn print(cli: &Cli, body: &dyn Fn(&mut dyn Out)) -> Outcome {
     let mut buffer = [0; 4096];
     let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };
     body(&mut sink);

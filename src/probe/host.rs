@@ -288,6 +288,12 @@ fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     buffer.get(..size)
 }
 
+/// Reads a file with a number.
+#[inline(never)]
+fn level(path: &CStr) -> Option<u64> {
+    read(path, &mut [0; 32]).and_then(decimal)
+}
+
 #[inline(never)]
 fn decimal(bytes: &[u8]) -> Option<u64> {
     let digits = trimmed(bytes);
@@ -299,17 +305,11 @@ fn decimal(bytes: &[u8]) -> Option<u64> {
     value
 }
 
-/// What is behind `key` in the line that begins with it.
+/// What follows `key` in its line.
 #[inline(never)]
-fn value<'a>(bytes: &'a [u8], key: &str) -> &'a [u8] {
-    let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key.as_bytes()));
-    line.unwrap_or_default()
-}
-
-/// The number that a file holds.
-#[inline(never)]
-fn level(path: &CStr) -> Option<u64> {
-    read(path, &mut [0; 32]).and_then(decimal)
+fn value<'a>(lines: &'a [u8], key: &str) -> &'a [u8] {
+    let mut lines = lines.split(|byte| *byte == b'\n');
+    lines.find_map(|line| line.strip_prefix(key.as_bytes())).unwrap_or_default()
 }
 
 fn status(host: &mut Host) {
