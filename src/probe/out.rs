@@ -31,6 +31,7 @@ pub(super) fn part(text: &str, between: char, place: usize) -> &str {
 }
 
 /// One of the `words`, which have a blank between each two.
+#[inline(never)]
 pub(super) fn word(words: &str, place: usize) -> &str {
     part(words, ' ', place)
 }
