@@ -5,7 +5,7 @@ use crate::cli::{self, Cli, Outcome, Word};
 use barejit::{
     code::Code,
     front::Recorded,
-    run::{Map, Options, Perf},
+    run::{Map, Options, Perf, watch},
 };
 use getargs::Arg;
 
@@ -48,6 +48,13 @@ pub(crate) fn help(help: &str) -> Outcome {
 /// An argument that neither such a `help` nor the shared options know.
 pub(crate) fn unexpected(cli: &Cli, argument: Arg<Word>, help: &'static str) -> u8 {
     cli.unexpected(argument, &[help, RUNNING])
+}
+
+/// Runs a command whose faults are told from the start, before there is any code:
+/// its own too.
+pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    watch().map_err(|error| cli.refused(error))?;
+    command(cli)
 }
 
 /// `code` with its record, if somebody wanted one.

@@ -51,9 +51,12 @@ unsafe fn long(
 }
 
 /// close(2). The descriptor is gone afterwards, whatever the kernel answers.
-pub(crate) fn close(fd: Fd) {
+///
+/// # Errors
+/// What was written and could not be kept, on some file systems.
+pub(crate) fn close(fd: Fd) -> Result<(), Error> {
     // SAFETY: only an `OwnedFd` closes, and only its own.
-    let _ = unsafe { syscall!(close, fd.0) };
+    unsafe { syscall!(close, fd.0) }.map(drop)
 }
 
 /// clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; 0 if it is refused.

@@ -407,7 +407,13 @@ fn arguments(random: &mut Random) {
         // What it does takes its time and is no matter of arguments.
         words.push("--list");
     }
-    let run = run(&words);
+    // `--raw` leaves files of any name.
+    let directory = scratch("arguments");
+    std::fs::create_dir(&directory).expect("made");
+    let mut command = command(&words);
+    command.current_dir(&directory);
+    let run = finish(command);
+    std::fs::remove_dir_all(directory).expect("was there");
     let returned = words.contains(&"ret") && run.stderr.is_empty();
     let wordy = words.iter().any(|word| WORDY.contains(word));
     let documented = match run.status {
