@@ -8,7 +8,7 @@ pub mod jitdump;
 pub mod perf_map;
 
 use crate::code::Code;
-use crate::sys::{Error, OwnedFd, linux};
+use crate::sys::{self, Error, OwnedFd, linux};
 use alloc::{format, vec::Vec};
 use core::{ffi::CStr, sync::atomic::AtomicU32};
 
@@ -36,6 +36,7 @@ static WRITTEN: AtomicU32 = AtomicU32::new(0);
 /// The file that is called `before`, the number of this process, `after`; with
 /// `more`, to be written on at its end.
 fn own_file(before: &str, process: u32, after: &str, more: bool) -> Result<OwnedFd, Error> {
+    sys::answer_file_size()?;
     let path = format!("{before}{process}{after}\0");
     linux::create_own(CStr::from_bytes_until_nul(path.as_bytes()).unwrap_or_default(), more)
 }
