@@ -156,6 +156,17 @@ pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<Non
     NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
 }
 
+/// madvise(2) with MADV_HUGEPAGE: 2 MiB at a time are mapped where they are
+/// touched, if the kernel likes to.
+///
+/// # Safety
+/// 1. The pages are one private mapping of the caller's.
+pub unsafe fn prefer_huge(address: NonNull<u8>, size: usize) {
+    const MADV_HUGEPAGE: usize = 14;
+    // SAFETY: duty 1 of the caller. A kernel that refuses maps small pages.
+    let _ = unsafe { syscall!(madvise, address.as_ptr(), size, MADV_HUGEPAGE) };
+}
+
 /// munmap(2).
 ///
 /// # Safety

@@ -5,26 +5,11 @@
 use super::Random;
 use super::number::{decimal, integer};
 use crate::native;
-use barejit::front::{chain, relation::Relation as _, rpn};
-
-/// An operator of a chain with its operand, and where it stands.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    operator: u8,
-    operand: i64,
-    at: usize,
-}
-
-/// What is wrong with a text: where, and the words for it.
-type Mistake = (usize, String);
-
-/// A byte as messages show it, behind `what`.
-fn shown(what: &str, byte: u8) -> String {
-    match byte {
-        b'!'..=b'~' => format!("{what} '{}'", char::from(byte)),
-        _ => format!("{what}, byte {byte:#04x}"),
-    }
-}
+use barejit::front::{
+    chain,
+    relation::{Error, Relation as _},
+    rpn,
+};
 
 /// Terms to compute: few, or now and then about as many as fill a batch.
 fn length(random: &mut Random) -> u64 {
@@ -34,19 +19,44 @@ fn length(random: &mut Random) -> u64 {
     }
 }
 
+/// Where something is wrong, and what.
+type Wrong = (usize, String);
+
+fn told(error: Error) -> Wrong {
+    (error.at, error.to_string())
+}
+
+/// A byte as messages show it, behind `before`.
+fn shown(before: &str, byte: u8) -> String {
+    match byte {
+        b'!'..=b'~' => format!("{before} '{}'", char::from(byte)),
+        _ => format!("{before}, byte {byte:#04x}"),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    operator: u8,
+    operand: i64,
+    at: usize,
+}
+
 /// What a chain says, by its first mistake if it says nothing.
-fn steps(text: &[u8]) -> Result<Vec<Step>, Mistake> {
+fn steps(text: &[u8]) -> Result<Vec<Step>, Wrong> {
     let spaces = |at: usize| at + text[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let (mut steps, mut at) = (Vec::new(), spaces(0));
     while at < text.len() {
         let operator = text[at];
         if !OPERATORS.contains(&operator) {
             let what = shown("unknown operator", operator);
-            return Err((at, what + ", expected one of + - * / % ^ < > & |"));
+            return Err((at, format!("{what}, expected one of + - * / % ^ < > & |")));
         }
         let number = spaces(at + 1);
         let (operand, size) = match integer(&text[number..], 64) {
-            None => return Err((number, shown("missing operand after", operator) + ", expected an integer")),
+            None => {
+                let what = shown("missing operand after", operator);
+                return Err((number, format!("{what}, expected an integer")));
+            }
             Some((None, _)) => return Err((number, "integer does not fit 64 bits".into())),
             Some((Some(operand), size)) => (operand, size),
         };
@@ -123,24 +133,24 @@ pub(super) fn chains(random: &mut Random) {
     let (relation, steps) = match (chain::Relation::parse(&text, start), steps(&text)) {
         (Ok(relation), Ok(steps)) => (relation, steps),
         (Err(actual), Err(expected)) => {
-            assert_eq!((actual.at, actual.to_string()), expected, "'{}'", said());
+            assert_eq!(told(actual), expected, "'{}'", said());
             return;
         }
         (actual, expected) => panic!("'{}': {actual:?}, expected {expected:?}", said()),
     };
     let terms = std::iter::successors(Some(start), |x| Some(steps.iter().fold(*x, apply)));
     let terms: Vec<u64> = terms.skip(1).take(count as usize).map(|term| term as u64).collect();
-    let last = relation.last(false).expect("a short program").expect("a function");
+    let last = relation.code(true, false).expect("a short program");
     let n = random.below(terms.len() + 1);
     let value = native::call(&last.code(), [start as u64, n as u64, 0, 0, 0, 0]);
     let expected = if n == 0 { start as u64 } else { terms[n - 1] };
     assert_eq!(value as i64, expected as i64, "term {n} of '{}' from {start}", said());
     let words = relation.layout().words();
-    let series = relation.series(false).expect("a short program");
+    let series = relation.code(false, false).expect("a short program");
     let actual = native::series(&series.code(), words, &[start as u64], 1, count);
     assert_eq!(actual, terms, "'{}' from {start}", said());
     if random.below(16) == 0 {
-        let recorded = relation.series(true).expect("a short program");
+        let recorded = relation.code(false, true).expect("a short program");
         assert_eq!(recorded.code().bytes(), series.code().bytes(), "'{}', with a record", said());
     }
 }
@@ -157,13 +167,13 @@ pub(super) fn documented_chains(random: &mut Random) {
     let relation = match (relation.as_documented(), foreign) {
         (Ok(relation), None) => relation,
         (Err(error), Some(step)) => {
-            let what = format!("the article has no operator '{}', only + - * /", char::from(step.operator));
-            assert_eq!((error.at, error.to_string()), (step.at, what));
+            let what = shown("the article has no operator", step.operator);
+            assert_eq!(told(error), (step.at, format!("{what}, only + - * /")));
             return;
         }
-        (actual, step) => panic!("'{}': {actual:?}, expected {step:?}", said()),
+        (relation, step) => panic!("'{}': {relation:?}, expected {step:?}", said()),
     };
-    let code = relation.series(false).expect("a short program");
+    let code = relation.code(false, false).expect("a short program");
     let next = |x: &i64| steps.iter().try_fold(*x, documented);
     let terms = std::iter::successors(Some(start), next).skip(1).take(count as usize);
     let terms: Vec<u64> = terms.map(|term| term as u64).collect();
@@ -214,14 +224,17 @@ enum Token {
     Operator(u8),
 }
 
-/// What a relation in reverse Polish notation says, or its first mistake; where a leftover is
-/// told, this does not know.
-fn tokens(text: &[u8]) -> Result<Vec<Token>, Mistake> {
+/// What a relation in reverse Polish notation says, or the place and the reason
+/// of its first mistake; a leftover is told somewhere else.
+fn tokens(text: &[u8]) -> Result<Vec<Token>, Wrong> {
+    let unknown = |byte| {
+        let what = shown("unknown token", byte);
+        format!("{what}, expected a number, (k), n or one of + - * / Q ~")
+    };
     let (mut tokens, mut operands, mut at) = (Vec::new(), 0, 0);
     while at < text.len() {
         let byte = text[at];
-        let fail = |what: String| Err((at, what));
-        let unknown = || shown("unknown token", byte) + ", expected a number, (k), n or one of + - * / Q ~";
+        let fail = |what: &str| Err((at, what.to_string()));
         if byte.is_ascii_whitespace() {
             at += 1;
             continue;
@@ -231,7 +244,7 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, Mistake> {
             (_, Some((value, size))) => (Token::Number(if byte == b'-' { -value } else { value }), 1 + size),
             (b'0'..=b'9' | b'.', _) => match decimal(&text[at..]) {
                 Some((value, size)) => (Token::Number(value), size),
-                None => return fail(unknown()),
+                None => return fail(&unknown(byte)),
             },
             (b'(', _) => {
                 let digits: String = text[at + 1..]
@@ -240,10 +253,10 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, Mistake> {
                     .map(|b| char::from(*b))
                     .collect();
                 if digits.is_empty() || text.get(at + 1 + digits.len()) != Some(&b')') {
-                    return fail("expected a back-reference like (1)".into());
+                    return fail("expected a back-reference like (1)");
                 }
                 match digits.parse().unwrap_or(usize::MAX) {
-                    0 => return fail("back-reference 0, expected 1 or more".into()),
+                    0 => return fail("back-reference 0, expected 1 or more"),
                     back => (Token::Back(back), digits.len() + 2),
                 }
             }
@@ -251,13 +264,14 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, Mistake> {
             (b'+' | b'-' | b'*' | b'/' | b'Q' | b'~', _) => {
                 let takes = if matches!(byte, b'Q' | b'~') { 1 } else { 2 };
                 if operands < takes {
-                    let needs = ["one operand", "two operands"][takes - 1];
-                    return fail(format!("'{}' expects {needs}, found {operands}", char::from(byte)));
+                    let expected = ["one operand", "two operands"][takes - 1];
+                    let operator = char::from(byte);
+                    return fail(&format!("'{operator}' expects {expected}, found {operands}"));
                 }
                 operands -= takes;
                 (Token::Operator(byte), 1)
             }
-            _ => return fail(unknown()),
+            _ => return fail(&unknown(byte)),
         };
         operands += 1;
         tokens.push(token);
@@ -266,10 +280,8 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, Mistake> {
     match operands {
         0 => Err((0, "empty relation, expected an operand".into())),
         1 => Ok(tokens),
-        more => {
-            let plural = if more == 2 { "" } else { "s" };
-            Err((0, format!("{} operand{plural} left over, expected an operator", more - 1)))
-        }
+        2 => Err((0, "1 operand left over, expected an operator".into())),
+        more => Err((0, format!("{} operands left over, expected an operator", more - 1))),
     }
 }
 
@@ -349,16 +361,17 @@ pub(super) fn polish(random: &mut Random) {
     };
     let expected = match tokens(&text) {
         Ok(tokens) if deepest(&tokens) > reach => {
-            Err((0, format!("missing initial term {reach}, which the relation refers to")))
+            Err(format!("missing initial term {reach}, which the relation refers to"))
         }
-        expected => expected,
+        Ok(tokens) => Ok(tokens),
+        Err((_, what)) => Err(what),
     };
-    let initial = rpn::Relation::parse_initial(start.as_bytes()).expect("numbers");
+    let initial = rpn::Relation::parse_initial(start.as_bytes()).expect("they are well-formed");
     let (relation, tokens) = match (rpn::Relation::parse(&text, initial), expected) {
         (Ok(relation), Ok(tokens)) => (relation, tokens),
-        (Err(actual), Err((at, what))) => {
-            assert_eq!(actual.to_string(), what, "{}", said());
-            assert!(actual.at == at || at == 0 && actual.at <= text.len(), "{}", said());
+        (Err(actual), Err(expected)) => {
+            assert_eq!(actual.to_string(), expected, "{}", said());
+            assert!(actual.at <= text.len() && !expected.contains('\n'), "{}", said());
             return;
         }
         (actual, expected) => panic!("{}: {:?}, expected {expected:?}", said(), actual.err()),
@@ -376,9 +389,11 @@ pub(super) fn polish(random: &mut Random) {
         assert!(same, "{actual:e}, expected {expected:e}: {}, {count} terms", said());
     };
     let n = 1 + random.below(count as usize);
-    let last = relation.last(false).expect("a short program").expect("a function");
-    same(native::last(&last.code(), layout.words(), history, index, n as u64), terms[reach + n - 1]);
-    let series = relation.series(false).expect("a short program");
+    if relation.is_direct() {
+        let last = relation.code(true, false).expect("a short program");
+        same(native::last(&last.code(), layout.words(), history, index, n as u64), terms[reach + n - 1]);
+    }
+    let series = relation.code(false, false).expect("a short program");
     let actual = native::series(&series.code(), layout.words(), history, index, count);
     assert_eq!(actual.len() as u64, count);
     for (actual, expected) in actual.iter().zip(&terms[reach..]) {
@@ -406,7 +421,7 @@ pub(super) fn polish_lines(random: &mut Random) {
         text = random.mutated(text, &[b"\n", b":", b"0:1\n", b"-", b" "]);
         match rpn::Relation::parse_lines(&text) {
             Ok((relation, _)) => {
-                relation.series(false).expect("a short program");
+                relation.code(false, false).expect("a short program");
             }
             Err(error) => assert!(error.at <= text.len() && !error.to_string().contains('\n'), "{error:?}"),
         }
@@ -415,7 +430,7 @@ pub(super) fn polish_lines(random: &mut Random) {
     let said = String::from_utf8_lossy(&text);
     let (relation, number) =
         rpn::Relation::parse_lines(&text).unwrap_or_else(|error| panic!("{said}: {error}"));
-    let values: Vec<u64> =
-        values.iter().map(|value| value.parse::<f64>().expect("a number").to_bits()).collect();
+    let bits = |value: &String| value.parse::<f64>().expect("a number").to_bits();
+    let values: Vec<u64> = values.iter().map(bits).collect();
     assert_eq!((relation.given(), number), (&values[..], last), "{said}");
 }
