@@ -90,7 +90,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 options.eof = [Eof::Unchanged, Eof::Zero, Eof::MinusOne][cli.choice("--eof", choices)?];
             }
             Arg::Long(Word(b"opt")) => {
-                options.passes = [Passes::PLAIN, Passes::CHEAP, Passes::FULL][cli.choice("--opt", "0 1 2")?];
+                options.passes =
+                    [Passes::PLAIN, Passes::CHEAP, Passes::FULL][cli.choice("--opt", "0 1 2")?];
             }
             Arg::Long(Word(b"tape")) => options.tape = tape_cells(&mut cli)?,
             Arg::Long(Word(b"stats")) => stats = true,
