@@ -81,7 +81,7 @@ impl Cli {
         Ok(word.map(|word| match word {
             [b'-', b'-', name @ ..] if !self.literal => {
                 let size = name.iter().position(|byte| *byte == b'=').unwrap_or(name.len());
-                self.option = &word[..2 + size];
+                self.option = word.get(..2 + size).unwrap_or(word);
                 self.rest = name.get(size + 1..);
                 Arg::Long(core::str::from_utf8(&name[..size]).unwrap_or_default())
             }
@@ -158,7 +158,7 @@ impl Cli {
     pub(crate) fn unexpected(&self, argument: Arg, help: &[&'static str]) -> u8 {
         match argument {
             Arg::Long(_) => {
-                let near = Nearest::to(&self.option[2..], "--", help);
+                let near = Nearest::to(self.option.get(2..).unwrap_or_default(), "--", help);
                 self.usage(format_args!("unknown option '{}'{near}", Lossy(self.option)))
             }
             Arg::Short(_) => self.usage(format_args!("unknown option '-{}'", Lossy(self.option))),
@@ -250,7 +250,7 @@ impl Text {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.used]).unwrap_or_default()
+        core::str::from_utf8(self.bytes.get(..self.used).unwrap_or_default()).unwrap_or_default()
     }
 }
 

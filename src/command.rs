@@ -74,7 +74,10 @@ pub(crate) fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> Re
             options.verbose = Some(cli.command());
         }
         Arg::Long("perf") => {
-            options.tools.perf = Some([Perf::Map, Perf::Jitdump][cli.choice("--perf", "map jitdump")?]);
+            options.tools.perf = Some(match cli.choice("--perf", "map jitdump")? {
+                0 => Perf::Map,
+                _ => Perf::Jitdump,
+            });
         }
         Arg::Long("gdb") => options.tools.gdb = true,
         Arg::Long("raw") => options.tools.raw = Some(cli.value()?),

@@ -68,7 +68,7 @@ unsafe impl GlobalAlloc for Global {
         };
         // SAFETY: one thread, and no reference to the heap outlives its call.
         let heap = unsafe { &mut *self.0.get() };
-        let list = &mut heap.free[size.trailing_zeros() as usize];
+        let list = heap.list(size);
         if let Some(block) = *list {
             // SAFETY: a free block is aligned and begins with the next one.
             *list = unsafe { block.cast::<Free>().read() };
@@ -101,7 +101,7 @@ unsafe impl GlobalAlloc for Global {
             Kind::Small(size) => {
                 // SAFETY: one thread, as above.
                 let heap = unsafe { &mut *self.0.get() };
-                let list = &mut heap.free[size.trailing_zeros() as usize];
+                let list = heap.list(size);
                 // SAFETY: the block is aligned, large enough, and nobody else's now.
                 unsafe { block.cast::<Free>().write(*list) };
                 *list = Some(block);
@@ -139,6 +139,11 @@ fn map(size: PageSize) -> NonNull<u8> {
 }
 
 impl Heap {
+    /// Where the free blocks of this size, a power of two, begin.
+    fn list(&mut self, size: usize) -> &mut Free {
+        &mut self.free[size.trailing_zeros() as usize]
+    }
+
     /// Moves the program break up by one step.
     fn grow(&mut self) {
         if self.end == 0 {
