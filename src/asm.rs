@@ -359,17 +359,18 @@ impl<'a> Asm<'a> {
     #[cfg_attr(compact, inline(never))]
     #[cfg_attr(not(compact), inline(always))]
     const fn branch(&mut self, form: Form, short: u8, label: Label) -> &mut Self {
-        if short != 0
-            && let Some(target) = self.bound(label)
-        {
+        let opcode = form.opcode() as u128;
+        let (word, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
+        if let Some(target) = self.bound(label) {
             let back = target as i64 - (self.pos as i64 + 2);
-            if fits_i8(back) {
+            if short != 0 && fits_i8(back) {
                 let word = short as u128 | (back as u8 as u128) << 8;
                 return self.put(word, 2, form, [0, 0, label.0 as u64]);
             }
+            let back = target.wrapping_sub(self.pos.wrapping_add(size));
+            let word = word | (back as u128) << (8 * (size - 4));
+            return self.put(word, size, form, [0, 0, label.0 as u64]);
         }
-        let opcode = form.opcode() as u128;
-        let (word, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
         self.put(word, size, form, [0, 0, label.0 as u64]);
         self.fix(label, FixupKind::Rel32, 0, 4);
         self

@@ -5,7 +5,7 @@ use crate::cli::{self, Arg, Cli, Outcome};
 use barejit::{
     code::Code,
     front::Recorded,
-    run::{Map, Options, Perf},
+    run::{Map, Options, Perf, watch},
 };
 
 pub(crate) mod bf;
@@ -48,6 +48,13 @@ pub(crate) fn help(help: &str) -> Outcome {
 #[inline(never)]
 pub(crate) fn unexpected(cli: &Cli, argument: Arg, help: &'static str) -> u8 {
     cli.unexpected(argument, &[help, RUNNING])
+}
+
+/// Runs a command whose faults are told from the start, before there is any code:
+/// its own too.
+pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    watch().map_err(|error| cli.refused(error))?;
+    command(cli)
 }
 
 /// `code` with its record, if somebody wanted one.

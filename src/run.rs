@@ -8,7 +8,7 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use crate::fault::Args;
+pub use crate::fault::{Args, install as watch};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 

@@ -71,13 +71,26 @@ impl OwnedFd {
     pub fn fd(&self) -> Fd {
         self.0
     }
+
+    /// Ends writing: a file system may tell only now that it could not.
+    ///
+    /// # Errors
+    /// What close(2) answers, unless it was interrupted, when it has closed.
+    pub fn close(self) -> Result<(), Error> {
+        let fd = self.0;
+        core::mem::forget(self);
+        match linux::close(fd) {
+            Err(error) if error.is(Errno::EINTR) => Ok(()),
+            result => result,
+        }
+    }
 }
 
 impl Drop for OwnedFd {
     /// close(2) releases the descriptor whatever it answers.
     #[inline(never)]
     fn drop(&mut self) {
-        linux::close(self.0);
+        let _ = linux::close(self.0);
     }
 }
 
@@ -142,7 +155,7 @@ macro_rules! names {
     };
 }
 names! {
-    brk clock_gettime execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
+    brk clock_gettime close execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
     memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
     read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
     wait4 write

@@ -37,78 +37,43 @@ impl Buffers {
     }
 }
 
-/// Emits the copies, hands their bytes to the sink and gives the seconds that it took.
-type Emission<'a> = dyn FnMut(Sink<'_>) -> f64 + 'a;
+/// Emits the copies: the seconds that it took and the bytes.
+type Emission<'a> = Box<dyn FnMut() -> (f64, Vec<u8>) + 'a>;
 
-type Sink<'a> = &'a mut dyn FnMut(&[u8]);
-
-struct Contender<'a> {
-    name: &'static str,
-    emission: Box<Emission<'a>>,
+fn barejit<'a>(emit: impl Fn(&mut Asm<'_>) + 'a) -> Emission<'a> {
+    let mut buffers = Buffers { bytes: vec![0; COPIES * 256], slots: vec![Slot::EMPTY; COPIES * 4] };
+    Box::new(move || {
+        let start = Instant::now();
+        let bytes = buffers.assemble(&emit);
+        (start.elapsed().as_secs_f64(), bytes.to_vec())
+    })
 }
 
-impl<'a> Contender<'a> {
-    fn barejit(name: &'static str, emit: impl Fn(&mut Asm<'_>) + 'a) -> Self {
-        let mut buffers = Buffers { bytes: vec![0; COPIES * 256], slots: vec![Slot::EMPTY; COPIES * 4] };
-        Self::new(name, move |sink| {
-            let start = Instant::now();
-            let bytes = buffers.assemble(&emit);
-            let time = start.elapsed();
-            sink(bytes);
-            time.as_secs_f64()
-        })
-    }
+fn dynasm<'a>(emit: impl Fn(&mut VecAssembler<X64Relocation>) + 'a) -> Emission<'a> {
+    let mut ops = VecAssembler::new(0);
+    ops.reserve_ops(COPIES * 256);
+    Box::new(move || {
+        let start = Instant::now();
+        for _ in 0..COPIES {
+            emit(&mut ops);
+        }
+        ops.commit().expect("assembles");
+        (start.elapsed().as_secs_f64(), ops.drain().expect("assembles").collect())
+    })
+}
 
-    fn dynasm(name: &'static str, emit: impl Fn(&mut VecAssembler<X64Relocation>) + 'a) -> Self {
-        let mut ops = VecAssembler::new(0);
-        ops.reserve_ops(COPIES * 256);
-        let mut bytes = Vec::with_capacity(COPIES * 256);
-        Self::new(name, move |sink| {
-            let start = Instant::now();
-            for _ in 0..COPIES {
-                emit(&mut ops);
-            }
-            ops.commit().expect("assembles");
-            let time = start.elapsed();
-            bytes.clear();
-            bytes.extend(ops.drain().expect("assembles"));
-            sink(&bytes);
-            time.as_secs_f64()
-        })
-    }
-
-    fn iced(name: &'static str, emit: impl Fn(&mut CodeAssembler) + 'a) -> Self {
-        let mut a = CodeAssembler::new(64).expect("64 bits");
-        Self::new(name, move |sink| {
-            let start = Instant::now();
-            for _ in 0..COPIES {
-                emit(&mut a);
-            }
-            let bytes = a.assemble(0).expect("assembles");
-            let time = start.elapsed();
-            sink(&bytes);
-            a.reset();
-            time.as_secs_f64()
-        })
-    }
-
-    fn new(name: &'static str, emission: impl FnMut(Sink<'_>) -> f64 + 'a) -> Self {
-        Self { name, emission: Box::new(emission) }
-    }
-
-    fn shot(mut self) -> Shot<'a> {
-        Box::new(move || {
-            (self.emission)(&mut |bytes| {
-                black_box(bytes);
-            })
-        })
-    }
-
-    fn bytes(&mut self) -> Vec<u8> {
-        let mut all = Vec::new();
-        (self.emission)(&mut |bytes| all.extend_from_slice(bytes));
-        all
-    }
+fn iced<'a>(emit: impl Fn(&mut CodeAssembler) + 'a) -> Emission<'a> {
+    let mut a = CodeAssembler::new(64).expect("64 bits");
+    Box::new(move || {
+        let start = Instant::now();
+        for _ in 0..COPIES {
+            emit(&mut a);
+        }
+        let bytes = a.assemble(0).expect("assembles");
+        let time = start.elapsed().as_secs_f64();
+        a.reset();
+        (time, bytes)
+    })
 }
 
 /// What the bytes mean, however encoded, jump targets left out.
@@ -123,20 +88,22 @@ fn instructions(bytes: &[u8]) -> Vec<Instruction> {
 }
 
 /// Measures `ours` and `peers`; the rows have the time of one instruction.
-fn compare(operands: &str, ours: Vec<Contender<'_>>, peers: Vec<Contender<'_>>) -> Vec<Row> {
+fn compare<'a>(
+    operands: &str,
+    ours: Vec<(&'static str, Emission<'a>)>,
+    peers: [(&'static str, Emission<'a>); 2],
+) -> Vec<Row> {
     let count = ours.len();
-    let mut all: Vec<_> = ours.into_iter().chain(peers).collect();
-    let expected = all[0].bytes();
-    for contender in &mut all {
-        let bytes = contender.bytes();
-        if bytes != expected {
-            // Where a base is not known before run time, dynasm-rs always gives it
-            // a SIB byte.
-            assert_eq!(instructions(&bytes), instructions(&expected), "{}", contender.name);
-        }
+    let (names, mut emissions): (Vec<_>, Vec<_>) = ours.into_iter().chain(peers).unzip();
+    let expected = emissions[0]().1;
+    for (name, emission) in names.iter().zip(&mut emissions) {
+        let (_, bytes) = emission();
+        // Where a base is not known before run time, dynasm-rs always gives it a SIB byte.
+        let same = bytes == expected || instructions(&bytes) == instructions(&expected);
+        assert!(same, "{name}, {operands}");
     }
-    let names: Vec<_> = all.iter().map(|contender| contender.name).collect();
-    let times = medians(ROUNDS, &mut all.into_iter().map(Contender::shot).collect::<Vec<_>>());
+    let shot = |mut emission: Emission<'a>| -> Shot<'a> { Box::new(move || emission().0) };
+    let times = medians(ROUNDS, &mut emissions.into_iter().map(shot).collect::<Vec<_>>());
     let each = |i: usize| times[i] / (COPIES * INSTRUCTIONS) as f64;
     let pairs = (0..count).flat_map(|i| (count..names.len()).map(move |k| (i, k)));
     let row = |(i, k): (usize, usize)| {
@@ -145,28 +112,25 @@ fn compare(operands: &str, ours: Vec<Contender<'_>>, peers: Vec<Contender<'_>>) 
     pairs.map(row).collect()
 }
 
-/// The time of one instruction.
 pub fn rows() -> Vec<Row> {
+    let baked = |a: &mut Asm<'_>| {
+        a.bytes(&BAKED.bytes);
+    };
     let constant = compare(
         "constant operands",
-        vec![
-            Contender::barejit("baked", |a| {
-                a.bytes(&BAKED.bytes);
-            }),
-            Contender::barejit("assembled", |a| functions::barejit(a, &CONSTANT)),
-        ],
-        vec![
-            Contender::dynasm("dynasm-rs", functions::dynasm_constant),
-            Contender::iced("iced-x86", |a| functions::iced(a, &CONSTANT).expect("assembles")),
+        vec![("baked", barejit(baked)), ("assembled", barejit(|a| functions::barejit(a, &CONSTANT)))],
+        [
+            ("dynasm-rs", dynasm(functions::dynasm_constant)),
+            ("iced-x86", iced(|a| functions::iced(a, &CONSTANT).expect("assembles"))),
         ],
     );
     let operands: Operands = black_box(CONSTANT);
     let run_time = compare(
         "run-time operands",
-        vec![Contender::barejit("assembled", |a| functions::barejit(a, &operands))],
-        vec![
-            Contender::dynasm("dynasm-rs", |ops| functions::dynasm(ops, &operands)),
-            Contender::iced("iced-x86", |a| functions::iced(a, &operands).expect("assembles")),
+        vec![("assembled", barejit(|a| functions::barejit(a, &operands)))],
+        [
+            ("dynasm-rs", dynasm(|ops| functions::dynasm(ops, &operands))),
+            ("iced-x86", iced(|a| functions::iced(a, &operands).expect("assembles"))),
         ],
     );
     constant.into_iter().chain(run_time).collect()

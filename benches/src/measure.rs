@@ -115,6 +115,11 @@ pub fn try_run(command: &mut Command) -> Result<Process, &'static str> {
     Ok(Process { cpu: seconds(usage.ru_utime) + seconds(usage.ru_stime), wall, output: Vec::new() })
 }
 
+/// The processor time of `command`, again and again.
+pub fn cpu<'a>(mut command: Command) -> Shot<'a> {
+    Box::new(move || run(&mut command).cpu)
+}
+
 /// `program` with nothing to read and nobody to print to.
 pub fn silent(program: impl AsRef<Path>, args: &[&str]) -> Command {
     let mut command = Command::new(program.as_ref());

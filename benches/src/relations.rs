@@ -6,7 +6,7 @@
 //! algebra collapses, here or there, are told apart: they take no time in proportion
 //! to their terms.
 
-use crate::measure::{BAREJIT, Row, Scratch, Shot, medians, run, silent};
+use crate::measure::{BAREJIT, Row, Scratch, cpu, medians, run, silent};
 use std::{path::PathBuf, process::Command};
 
 const ROUNDS: usize = 7;
@@ -16,7 +16,7 @@ const SPAN: f64 = 0.02;
 const COLLAPSED: u64 = 100_000_000_000;
 /// Random relations of each kind.
 const RANDOM: usize = 40;
-const FLAGS: [&str; 5] = ["-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-lm"];
+const FLAGS: [&str; 4] = ["-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"];
 
 /// A relation both ways.
 struct Pair {
@@ -66,9 +66,8 @@ impl Pair {
 
     /// Our time and C's, or why there is none.
     fn times(&self, scratch: &Scratch) -> Result<(f64, f64), &'static str> {
-        let shot = |mut command: Command| -> Shot<'_> { Box::new(move || run(&mut command).cpu) };
         let both = |terms| {
-            let times = medians(ROUNDS, &mut [shot(self.last(terms)), shot(self.c(terms))]);
+            let times = medians(ROUNDS, &mut [cpu(self.last(terms)), cpu(self.c(terms))]);
             (times[0], times[1])
         };
         let (our_idle, idle) = both(1);
@@ -251,8 +250,7 @@ fn printing(scratch: &Scratch) -> [Row; 2] {
         let body =
             format!("{first}; for (long i = 0; i <= n; i++) {{ printf(\"{format}\", i, x); {next}; }}");
         let pair = Pair::new(command, relation, &[start], scratch, &body);
-        let shot = |mut command: Command| -> Shot<'_> { Box::new(move || run(&mut command).cpu) };
-        let times = medians(ROUNDS, &mut [shot(pair.ours(terms)), shot(pair.c(terms))]);
+        let times = medians(ROUNDS, &mut [cpu(pair.ours(terms)), cpu(pair.c(terms))]);
         let what = format!("{terms} terms of {command}");
         Row::times("print", &what, times[0], "printf", times[1])
     })

@@ -4,9 +4,7 @@ use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
 use alloc::{ffi::CString, vec, vec::Vec};
 use barejit::{
-    front::bf::{
-        Cells, Count, Draft, Eof, Explained, Level, Options, Position, Program, Unmatched, Verdict, abi,
-    },
+    front::bf::{Cells, Draft, Eof, Explained, Options, Passes, Position, Program, Unmatched, Verdict, abi},
     host::{
         self, Input, Output,
         console::{Console, Tape, answer, has_avx2},
@@ -71,7 +69,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut options = Options {
         cells: Cells::Eight,
         eof: Eof::Unchanged,
-        level: Level::Full,
+        passes: Passes::FULL,
         tape: 4 << 20,
         avx2: has_avx2(),
         lines: false,
@@ -91,7 +89,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 options.eof = [Eof::Unchanged, Eof::Zero, Eof::MinusOne][cli.choice("--eof", choices)?];
             }
             Arg::Long("opt") => {
-                options.level = [Level::Plain, Level::Cheap, Level::Full][cli.choice("--opt", "0 1 2")?];
+                options.passes =
+                    [Passes::PLAIN, Passes::CHEAP, Passes::FULL][cli.choice("--opt", "0 1 2")?];
             }
             Arg::Long("tape") => options.tape = tape_cells(&mut cli)?,
             Arg::Long("stats") => stats = true,
@@ -111,7 +110,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     if running.sandbox {
         // Handing over to plain code needs a second mapping, which a sandbox forbids.
-        options.level = Level::Plain;
+        options.passes = Passes::PLAIN;
     }
     options.explain = running.tools.explain();
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;
@@ -218,7 +217,7 @@ fn compile_and_run(
             Some(Verdict::Resume { position, cell }) => {
                 let draft = Draft::resuming(source.program(), &options, position);
                 let mut draft = draft.map_err(|error| unmatched(cli, &source, error))?;
-                draft.optimise(&mut |_| {});
+                draft.optimise(&mut |_, _| {});
                 program = draft.emit().ok_or_else(|| too_large(cli, &source))?;
                 first = cell;
             }
@@ -251,11 +250,11 @@ fn compile(
     let draft = Draft::parse(source.program(), options);
     let mut draft = draft.map_err(|error| unmatched(cli, source, error))?;
     if let Some(report) = report {
-        report.count(Count { pass: "parse", operations: draft.operations() });
+        report.count("parse", &draft);
     }
-    draft.optimise(&mut |count| {
+    draft.optimise(&mut |pass, draft| {
         if let Some(report) = report {
-            report.count(count);
+            report.count(pass, draft);
         }
     });
     let program = draft.emit().ok_or_else(|| too_large(cli, source))?;
@@ -300,8 +299,8 @@ impl Report {
         self.last = linux::nanoseconds();
     }
 
-    fn count(&mut self, count: Count) {
-        self.line(count.pass, count.operations, "operations");
+    fn count(&mut self, pass: &str, draft: &Draft) {
+        self.line(pass, draft.operations(), "operations");
     }
 
     fn emitted(&mut self, program: &Program) {

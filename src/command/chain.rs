@@ -31,21 +31,21 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Ok(known)
     })?;
     let cli = &request.cli;
-    let (mut relation, last) = match request.terms {
-        None => Relation::parse_lines(&request.text).map_err(|error| request.complain(error))?,
-        Some(last) => {
-            let Some(start) = request.start else {
-                return Err(cli.usage(format_args!("-e needs --start, the value of term 0")));
-            };
+    let read = match (request.terms, request.start) {
+        (None, _) => Relation::parse_lines(request.text),
+        (Some(_), None) => return Err(cli.usage(format_args!("-e needs --start, the value of term 0"))),
+        (Some(last), Some(start)) => {
             let Some(number) = integer(start, 64) else {
                 let what = format_args!("--start: '{}' is not an integer of 64 bits", Lossy(start));
                 return Err(cli.usage(what));
             };
-            (Relation::parse(&request.text, number).map_err(|error| request.complain(error))?, last)
+            Relation::parse(request.text, number).map(|relation| (relation, last))
         }
     };
-    if as_documented {
-        relation = relation.as_documented().map_err(|error| request.complain(error))?;
-    }
+    let documented = |(relation, last): (Relation, u64)| match as_documented {
+        true => Ok((relation.as_documented()?, last)),
+        false => Ok((relation, last)),
+    };
+    let (relation, last) = read.and_then(documented).map_err(|error| request.complain(error))?;
     request.print(&relation, last, "Term ", Format::Integer)
 }

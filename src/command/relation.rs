@@ -3,7 +3,7 @@
 
 use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
-use alloc::{borrow::Cow, ffi::CString, vec};
+use alloc::{ffi::CString, vec};
 use barejit::{
     front::{
         relation::{Error, Explained, Relation},
@@ -28,8 +28,8 @@ const BUFFER: usize = 256 * 1024;
 pub(super) struct Request {
     pub(super) cli: Cli,
     file: Option<&'static [u8]>,
-    /// The relation, or all the lines.
-    pub(super) text: Cow<'static, [u8]>,
+    /// The relation, or all the lines, as long as the process lives.
+    pub(super) text: &'static [u8],
     pub(super) start: Option<&'static [u8]>,
     /// The number of the last term; without one, the lines have it.
     pub(super) terms: Option<u64>,
@@ -73,19 +73,19 @@ impl Request {
             (Some(_), None) if terms.is_none() => {
                 return Err(cli.usage(format_args!("-e needs --terms, the number of the last term")));
             }
-            (Some(expression), None) => Cow::Borrowed(expression),
+            (Some(expression), None) => expression,
             (None, _) if start.is_some() || terms.is_some() => {
                 let what = format_args!("--start and --terms go with -e; a file has its own");
                 return Err(cli.usage(what));
             }
             (None, None | Some(b"-")) => {
-                Cow::Owned(host::read_to_end(Fd::STDIN, LIMIT).map_err(|error| cli.refused(error))?)
+                host::read_to_end(Fd::STDIN, LIMIT).map_err(|error| cli.refused(error))?.leak()
             }
             (None, Some(file)) => {
                 let path = CString::new(file);
                 let path = path.map_err(|_| cli.usage(format_args!("a path with a NUL byte")))?;
                 let text = host::read_file(&path, LIMIT);
-                Cow::Owned(text.map_err(|error| cli.refused_for(file, error))?)
+                text.map_err(|error| cli.refused_for(file, error))?.leak()
             }
         };
         Ok(Self { cli, file, text, start, terms, only_last, options })
@@ -93,7 +93,7 @@ impl Request {
 
     /// Says what is wrong with the text, and where.
     pub(super) fn complain(&self, error: Error) -> u8 {
-        let place = Position::of(&self.text, error.at);
+        let place = Position::of(self.text, error.at);
         match self.file {
             Some(file) => self.cli.usage(format_args!("{}: {place}: {error}", Lossy(file))),
             None => self.cli.usage(format_args!("{place}: {error}")),
@@ -133,22 +133,15 @@ impl Request {
         }
         let mut term = given.last().copied().unwrap_or(0);
         if count > 0 || shows {
-            let direct = match self.only_last {
-                true => relation.last(tools.explain()).map_err(|error| self.complain(error))?,
-                false => None,
-            };
+            let direct = self.only_last && relation.is_direct();
             series.silence(self.only_last);
-            let is_direct = direct.is_some();
-            let code = match direct {
-                Some(code) => code,
-                None => relation.series(tools.explain()).map_err(|error| self.complain(error))?,
-            };
+            let code = relation.code(direct, tools.explain()).map_err(|error| self.complain(error))?;
             let code = code.code();
             let name = core::str::from_utf8(self.file.unwrap_or(b"-")).unwrap_or("-");
-            let explained = Explained::new(&self.text, name, code.marks());
+            let explained = Explained::new(self.text, name, code.marks());
             let code = code.with_source(&explained);
             let address = series.address();
-            let first = if is_direct { relation.argument(address) } else { address };
+            let first = if direct { relation.argument(address) } else { address };
             let options = self.options.rescuing(series.output());
             let cookie = core::ptr::from_mut(series) as u64;
             let args = [first, count, index, series::call_back as *const () as u64, cookie, 0];
@@ -174,7 +167,7 @@ impl Request {
             if let Some(error) = series.refusal() {
                 return Err(refused(error));
             }
-            term = if is_direct { returned } else { series.history().last().copied().unwrap_or(term) };
+            term = if direct { returned } else { series.history().last().copied().unwrap_or(term) };
         }
         if self.only_last { series.line(term).map_err(refused) } else { Ok(()) }
     }

@@ -41,15 +41,16 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         format = Format::Fixed(decimals as u32);
         Ok(true)
     })?;
-    let (relation, last) = match request.terms {
-        None => Relation::parse_lines(&request.text).map_err(|error| request.complain(error))?,
+    let read = match request.terms {
+        None => Relation::parse_lines(request.text),
         Some(last) => {
             let initial = Relation::parse_initial(request.start.unwrap_or_default());
             let initial = initial.map_err(|error| {
                 request.cli.usage(format_args!("--start: byte {}: {error}", error.at + 1))
             })?;
-            (Relation::parse(&request.text, initial).map_err(|error| request.complain(error))?, last)
+            Relation::parse(request.text, initial).map(|relation| (relation, last))
         }
     };
+    let (relation, last) = read.map_err(|error| request.complain(error))?;
     request.print(&relation, last, "", format)
 }

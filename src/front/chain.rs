@@ -13,11 +13,12 @@ mod magic;
 mod parse;
 mod state;
 
-use crate::asm::{self, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, SIL, Scale, qword};
+use crate::asm::{self, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, Scale, qword};
 use crate::front::Recorded;
 use crate::front::pool::Pool;
 use crate::front::relation::{self, AROUND, Error};
 use crate::front::series::{self, Layout};
+use crate::front::text::Text;
 use alloc::vec::Vec;
 use emit::{Emitter, HOMES};
 use fold::{Op, Part};
@@ -43,7 +44,10 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse(text: &[u8], start: i64) -> Result<Self, Error> {
-        Ok(Self { steps: parse::relation(text)?, start: [start as u64], documented: false })
+        let mut text = Text::new(text);
+        let steps = parse::relation(&mut text);
+        let steps = text.result(steps)?;
+        Ok(Self { steps, start: [start as u64], documented: false })
     }
 
     /// Reads the original form: a line with the relation, and one with the start
@@ -52,7 +56,9 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse_lines(text: &[u8]) -> Result<(Self, u64), Error> {
-        let (steps, start, last) = parse::two_lines(text)?;
+        let mut text = Text::new(text);
+        let read = parse::two_lines(&mut text);
+        let (steps, start, last) = text.result(read)?;
         Ok((Self { steps, start: [start as u64], documented: false }, last))
     }
 
@@ -62,12 +68,11 @@ impl Relation {
     /// # Errors
     /// If an operator is not in the article.
     pub fn as_documented(self) -> Result<Self, Error> {
-        let unknown = self.steps.iter().find(|step| !documented::knows(step.operator));
-        match unknown {
+        match self.steps.iter().find(|step| !documented::knows(step.operator)) {
             None => Ok(Self { documented: true, ..self }),
             Some(step) => {
                 let what = "the article has no operator @, only + - * /";
-                Err(Error::byte(step.at as usize, what, step.operator))
+                Err(Error { at: step.at as usize, what, subject: step.operator.into() })
             }
         }
     }
@@ -102,57 +107,31 @@ impl relation::Relation for Relation {
         Layout::new(1, 1)
     }
 
-    fn series(&self, record: bool) -> Result<Recorded, Error> {
-        let layout = self.layout();
-        if self.documented {
-            return assemble(record, &mut |a| {
+    /// The direct function relies on the range of the terms after the start, so it
+    /// holds for that start alone, which is its argument.
+    fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
+        let plan = if self.documented { Plan::default() } else { self.plan() };
+        let code = Recorded::new("barejit_chain", record, &mut |a| {
+            let mut pool = Pool::default();
+            let mut entry = 0;
+            if self.documented {
                 let function = a.here();
                 documented::function(a, &self.steps);
-                let entry = a.mark(AROUND).align_code(16).offset();
-                series::series(a, layout, &mut |a| self.call(a, function));
-                entry
-            });
-        }
-        let plan = self.plan();
-        assemble(record, &mut |a| {
-            let mut pool = Pool::default();
-            series::series(a, layout, &mut |a| {
-                let mut e = Emitter::new(a, &mut pool);
-                e.a.mov_rm(RAX, qword(series::TERMS).disp(-8));
-                e.a.mov_rr(RSI, series::TERMS).mov_rr(R11, series::COUNT);
-                let top = e.a.align_code(16).here();
-                let end = e.parts(&plan.parts, RAX, plan.state);
-                e.mov(RAX, end);
-                e.a.mark(AROUND).mov_mr(qword(RSI), RAX).add_ri(RSI, 8).dec_r(R11).jcc(Cond::Ne, top);
-            });
-            pool.put(a);
-            0
-        })
-    }
-
-    /// The function relies on the range of the terms after the start, so it holds
-    /// for that start alone, which is its argument.
-    fn last(&self, record: bool) -> Result<Option<Recorded>, Error> {
-        if self.documented {
-            return Ok(None);
-        }
-        let plan = self.plan();
-        let code = assemble(record, &mut |a| {
-            // rdi start, rsi n
-            a.endbr64().mov_rr(RAX, RDI);
-            let mut pool = Pool::default();
-            let mut e = Emitter::new(a, &mut pool);
-            match plan.parts[..] {
-                [] => _ = e.a.ret(),
-                [part @ Part { op: Op::Set(value), .. }] => constant(&mut e, part, value),
-                [part @ Part { op: Op::Bits { .. }, .. }] => twice(&mut e, part, plan.state),
-                [part @ Part { op: Op::Affine { a, b }, .. }] => powers(&mut e, part, a, b),
-                _ => iterate(&mut e, &plan),
+                entry = a.mark(AROUND).align_code(16).offset();
+                series::series(a, self.layout(), &mut |a| self.call(a, function));
+            } else if direct {
+                plan.last(&mut Emitter::new(a, &mut pool));
+            } else {
+                series::series(a, self.layout(), &mut |a| plan.batch(&mut Emitter::new(a, &mut pool)));
             }
             pool.put(a);
-            0
+            entry
         });
-        code.map(Some)
+        code.map_err(Error::too_long)
+    }
+
+    fn is_direct(&self) -> bool {
+        !self.documented
     }
 
     fn argument(&self, _: u64) -> u64 {
@@ -165,29 +144,33 @@ impl relation::Relation for Relation {
 }
 
 /// What is done to a term, and where terms can be.
+#[derive(Default)]
 struct Plan {
     parts: Vec<Part>,
     state: State,
 }
 
-fn assemble(record: bool, emit: &mut dyn FnMut(&mut Asm<'_>) -> u32) -> Result<Recorded, Error> {
-    Recorded::new("barejit_chain", record, emit).map_err(Error::too_long)
-}
+impl Plan {
+    /// Fills a batch.
+    fn batch(&self, e: &mut Emitter<'_, '_>) {
+        e.a.mov_rm(RAX, qword(series::TERMS).disp(-8));
+        e.a.mov_rr(RSI, series::TERMS).mov_rr(R11, series::COUNT);
+        let top = e.a.align_code(16).here();
+        let end = e.parts(&self.parts, RAX, self.state);
+        e.mov(RAX, end);
+        e.a.mark(AROUND).mov_mr(qword(RSI), RAX).add_ri(RSI, 8).dec_r(R11).jcc(Cond::Ne, top);
+    }
 
-/// Term 0 is what it is, every other is `value`.
-fn constant(e: &mut Emitter<'_, '_>, part: Part, value: i64) {
-    e.mark(&part);
-    e.a.mov_ri(RCX, value).test_rr(RSI, RSI).cmovcc_rr(Cond::Ne, RAX, RCX).ret();
-}
-
-/// `(x & and) ^ xor` three times is the same as once.
-fn twice(e: &mut Emitter<'_, '_>, part: Part, state: State) {
-    let end = e.a.label();
-    e.a.test_rr(RSI, RSI).jcc(Cond::E, end);
-    e.parts(&[part], RAX, state);
-    e.a.mark(AROUND).test_ri(SIL, 1).jcc(Cond::Ne, end);
-    e.parts(&[part], RAX, state);
-    e.a.bind(end).ret();
+    /// A function of a term and a count n ≥ 0 that gives the term n after it.
+    fn last(&self, e: &mut Emitter<'_, '_>) {
+        // rdi start, rsi n
+        e.a.endbr64().mov_rr(RAX, RDI);
+        match self.parts[..] {
+            [] => _ = e.a.ret(),
+            [part @ Part { op: Op::Affine { a, b }, .. }] => powers(e, part, a, b),
+            _ => iterate(e, self),
+        }
+    }
 }
 
 /// `a·x + b`, n times: by the bits of n, for powers of one map commute.
@@ -209,13 +192,16 @@ fn powers(e: &mut Emitter<'_, '_>, part: Part, a: i64, b: i64) {
 fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
     let end = e.a.label();
     e.a.test_rr(RSI, RSI).jcc(Cond::E, end);
+    if let [Part { op: Op::Bits { .. } | Op::Set(_), .. }] = plan.parts[..] {
+        // `(x & and) ^ xor` three times is the same as once.
+        e.a.sub_ri(RSI, 1).and_ri(RSI, 1).add_ri(RSI, 1);
+    }
     let turned = turn(&plan.parts);
     let (body, state) = match &turned {
         Some((first, body)) => (&body[..], first.op.state(plan.state)),
         None => (&plan.parts[..], plan.state),
     };
-    let (home, kept) = home(body, state);
-    e.keep(kept);
+    let home = home(body, state);
     let mut x = RAX;
     let tail = e.a.label();
     if let Some((first, _)) = turned {
@@ -251,19 +237,11 @@ fn turn(parts: &[Part]) -> Option<(Part, Vec<Part>)> {
     (body.len() < parts.len()).then_some((first, body))
 }
 
-/// A register that the term comes back to by itself, or else the first; and the
-/// constants that are worth a register.
-fn home(body: &[Part], state: State) -> (Gpr64, [Option<i64>; 2]) {
-    let mut kept = [None; 2];
-    let try_at = |home: Gpr64, kept: [Option<i64>; 2]| {
+/// A register that the term comes back to by itself, or else the first.
+fn home(body: &[Part], state: State) -> Gpr64 {
+    let returns = |home: &Gpr64| {
         let mut a = Asm::new(&mut [], asm::Tables::none());
-        let mut pool = Pool::default();
-        let mut e = Emitter::new(&mut a, &mut pool);
-        e.keep(kept);
-        (e.parts(body, home, state) == home, e.missed)
+        Emitter::new(&mut a, &mut Pool::default()).parts(body, *home, state) == *home
     };
-    kept[0] = try_at(RAX, kept).1;
-    kept[1] = try_at(RAX, kept).1;
-    let home = HOMES.into_iter().find(|home| try_at(*home, kept).0).unwrap_or(RAX);
-    (home, kept)
+    HOMES.into_iter().find(returns).unwrap_or(RAX)
 }

@@ -9,52 +9,33 @@ use crate::asm;
 use crate::code::{Mark, Source};
 use core::fmt::{self, Write};
 
-/// What an error is about, to be put into its text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Subject {
-    Byte(u8),
-    Number(i64),
-}
-
 /// An error in a text: where, and what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Error {
     /// Offset into the text, in bytes.
     pub at: usize,
-    /// What is wrong there, with `@` for the subject.
-    what: &'static str,
-    subject: Subject,
+    /// What is wrong there, with `#` for the subject as a number, or `@` for it as
+    /// a byte of the text.
+    pub(super) what: &'static str,
+    pub(super) subject: i64,
 }
 
 impl Error {
-    pub(super) const fn new(at: usize, what: &'static str) -> Self {
-        Self { at, what, subject: Subject::Number(0) }
-    }
-
-    /// The same about a byte of the text.
-    pub(super) const fn byte(at: usize, what: &'static str, byte: u8) -> Self {
-        Self { at, what, subject: Subject::Byte(byte) }
-    }
-
-    /// The same about a number.
-    pub(super) const fn number(at: usize, what: &'static str, number: i64) -> Self {
-        Self { at, what, subject: Subject::Number(number) }
-    }
-
     /// For a relation whose code the assembler did not finish.
     pub(super) fn too_long(error: asm::Error) -> Self {
         debug_assert_eq!(error, asm::Error::Size);
-        Self::new(0, "relation too long")
+        Self { at: 0, what: "relation too long", subject: 0 }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((before, after)) = self.what.split_once('@') else { return f.write_str(self.what) };
-        match self.subject {
-            Subject::Byte(byte @ b'!'..=b'~') => write!(f, "{before}'{}'{after}", char::from(byte)),
-            Subject::Byte(byte) => write!(f, "{}, byte {byte:#04x}{after}", before.trim_ascii_end()),
-            Subject::Number(number) => write!(f, "{before}{number}{after}"),
+        let parts = self.what.split_once(['@', '#']);
+        let Some((before, after)) = parts else { return f.write_str(self.what) };
+        match (self.what.as_bytes()[before.len()], self.subject as u8) {
+            (b'#', _) => write!(f, "{before}{}{after}", self.subject),
+            (_, byte @ b'!'..=b'~') => write!(f, "{before}'{}'{after}", char::from(byte)),
+            (_, byte) => write!(f, "{}, byte {byte:#04x}{after}", before.trim_ascii_end()),
         }
     }
 }
@@ -67,27 +48,25 @@ pub trait Relation {
     /// How a series of this relation uses memory.
     fn layout(&self) -> Layout;
 
-    /// A series after the terms given, the last of which are the history: see
-    /// [`series`](super::series) for the function that this is.
-    ///
-    /// # Errors
-    /// If the code would have 2 GiB or more, or cannot be had.
-    fn series(&self, record: bool) -> Result<Recorded, Error>;
-
-    /// A function of [`argument`](Self::argument), a count and an index that gives
-    /// the last of `count` terms from `index` on; nothing if only a series does.
-    /// It may rely on the terms given.
+    /// Code for the terms after those given, the last of which are the history: a
+    /// [`series`](super::series) or, if `direct`, which must be
+    /// [possible](Self::is_direct), a function of [`argument`](Self::argument), a
+    /// count and an index that gives the last of `count` terms from `index` on; it
+    /// may rely on the terms given.
     ///
     /// # Errors
     /// If the code would have 2 GiB or more.
-    fn last(&self, record: bool) -> Result<Option<Recorded>, Error>;
+    fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error>;
 
-    /// The first argument of the function of [`last`](Self::last), if the memory
-    /// of a series has its terms at `address`.
+    /// Whether there is a direct function.
+    fn is_direct(&self) -> bool;
+
+    /// The first argument of the direct function, if the memory of a series has its
+    /// terms at `address`.
     fn argument(&self, address: u64) -> u64;
 
-    /// The word behind the terms of a batch in which faulting code counts those
-    /// that are done, if the code can fault.
+    /// The word behind the terms of a batch in which the code counts those that are
+    /// done, if it can fault.
     fn done(&self) -> Option<usize> {
         None
     }

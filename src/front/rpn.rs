@@ -11,11 +11,12 @@ mod emit;
 mod fold;
 mod parse;
 
-use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RBX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
+use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
 use crate::front::Recorded;
 use crate::front::pool::Pool;
 use crate::front::relation::{self, AROUND, Error};
 use crate::front::series::{self, Layout};
+use crate::front::text::Text;
 use alloc::vec::Vec;
 use emit::{Emitter, INDEX, Plan, WINDOW};
 use parse::{MISSING, Op, Parsed};
@@ -29,7 +30,8 @@ pub struct Relation {
     initial: Vec<u64>,
 }
 
-/// Loops of more operations than this are not unrolled.
+/// How many operations all copies of the loop may have together, where one copy
+/// has fewer: longer relations have a smaller window.
 const UNROLLED: usize = 512;
 
 impl Relation {
@@ -38,7 +40,9 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse(text: &[u8], initial: Vec<u64>) -> Result<Self, Error> {
-        Self::new(parse::relation(text)?, initial)
+        let mut text = Text::new(text);
+        let read = parse::relation(&mut text).and_then(|parsed| Self::new(&mut text, parsed, initial));
+        text.result(read)
     }
 
     /// Reads the initial terms from a text with commas between them, as bits.
@@ -46,7 +50,9 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse_initial(text: &[u8]) -> Result<Vec<u64>, Error> {
-        parse::list(text)
+        let mut text = Text::new(text);
+        let read = parse::list(&mut text);
+        text.result(read)
     }
 
     /// Reads the original form: a line with the relation, lines `INDEX:VALUE`, and
@@ -55,26 +61,26 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse_lines(text: &[u8]) -> Result<(Self, u64), Error> {
-        if text.is_empty() {
-            return Err(Error::new(0, "no input, expected a line with the relation"));
-        }
-        let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
-        let parsed = parse::relation(&text[..end])?;
-        let (initial, last) = parse::terms(text, end)?;
-        Ok((Self::new(parsed, initial)?, last))
+        let mut text = Text::new(text);
+        let read = text.first_line(parse::relation).and_then(|parsed| {
+            let (initial, last) = parse::terms(&mut text)?;
+            Some((Self::new(&mut text, parsed, initial)?, last))
+        });
+        text.result(read)
     }
 
-    fn new(parsed: Parsed, initial: Vec<u64>) -> Result<Self, Error> {
+    fn new(text: &mut Text<'_>, parsed: Parsed, initial: Vec<u64>) -> Option<Self> {
         if parsed.history > initial.len() {
-            return Err(Error::number(parsed.deepest, MISSING, initial.len() as i64));
+            return text.fail_at(parsed.deepest, MISSING, initial.len() as i64);
         }
         let parts = fold::fold(&parsed.parts);
+        let longest = (UNROLLED / parts.len().max(1)).clamp(1, WINDOW);
         let (mut window, mut history, mut indexed) = (0, 0, false);
         for part in &parts {
             match part.op {
                 Op::Back(back) => {
                     history = history.max(back);
-                    window = if back <= WINDOW { window.max(back) } else { window };
+                    window = if back <= longest { window.max(back) } else { window };
                 }
                 Op::Index => indexed = true,
                 _ => {}
@@ -82,23 +88,9 @@ impl Relation {
         }
         let layout = Layout::new(history, parsed.depth);
         if !layout.is_addressable() {
-            return Err(Error::new(parsed.deepest, "relation too long"));
+            return text.fail_at(parsed.deepest, "relation too long", 0);
         }
-        Ok(Self { plan: Plan { parts, window, indexed, layout }, initial })
-    }
-
-    /// The history is deeper than the window: batches go through memory.
-    fn last_from_memory(&self, a: &mut Asm<'_>, pool: &mut Pool) {
-        a.endbr64();
-        series::save(a);
-        a.mov_rr(series::TERMS, RDI).mov_rr(RBX, RSI).mov_rr(series::INDEX, RDX);
-        let outer = a.here();
-        series::next_batch(a, self.plan.layout);
-        self.batch(a, pool);
-        series::end_batch(a, self.plan.layout);
-        a.jcc(Cond::Ne, outer).mov_rm(RAX, qword(series::TERMS).disp(-8));
-        series::restore(a);
-        a.ret();
+        Some(Self { plan: Plan { parts, window, indexed, layout }, initial })
     }
 
     /// No term is ever stored.
@@ -132,8 +124,7 @@ impl Relation {
     /// into XMM0.
     fn terms(&self, a: &mut Asm<'_>, pool: &mut Pool, base: Gpr64, store: bool) {
         let plan = &self.plan;
-        let unrolled = plan.window <= 1 || plan.parts.len() * plan.window <= UNROLLED;
-        let copies = if unrolled { plan.window.max(1) } else { 1 };
+        let copies = plan.window.max(1);
         let end = a.label();
         let mut exits = Vec::new();
         let top = a.align_code(32).here();
@@ -147,14 +138,10 @@ impl Relation {
             if store {
                 a.movsd_mx(qword(RSI), term).add_ri(RSI, 8);
             }
-            if !unrolled {
-                self.rotate(a);
-            }
             a.dec_r(R11);
             if copy + 1 == copies {
                 a.jcc(Cond::Ne, top);
-                let newest = if unrolled { term } else { plan.slot(0, 1) };
-                result(a, newest, store);
+                result(a, term, store);
             } else if store {
                 a.jcc(Cond::E, end);
             } else {
@@ -169,19 +156,6 @@ impl Relation {
         }
         a.bind(end);
     }
-
-    /// Moves every term of the window to where the first copy looks for it.
-    fn rotate(&self, a: &mut Asm<'_>) {
-        let window = self.plan.window as u8;
-        // xmm0 has the new term; the others are in order of age.
-        a.movapd_xx(INDEX, XMM0);
-        for slot in 1..window {
-            a.movapd_xx(Xmm::new(slot - 1), Xmm::new(slot));
-        }
-        if window > 0 {
-            a.movapd_xx(Xmm::new(window - 1), INDEX);
-        }
-    }
 }
 
 impl relation::Relation for Relation {
@@ -193,22 +167,24 @@ impl relation::Relation for Relation {
         self.plan.layout
     }
 
-    fn series(&self, record: bool) -> Result<Recorded, Error> {
-        assemble(record, &mut |a, pool| {
-            series::series(a, self.plan.layout, &mut |a| self.batch(a, pool));
-        })
+    /// The direct function works on the memory of a series, which is its argument.
+    fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
+        let code = Recorded::new("barejit_rpn", record, &mut |a| {
+            let mut pool = Pool::default();
+            if !direct {
+                series::series(a, self.plan.layout, &mut |a| self.batch(a, &mut pool));
+            } else {
+                self.last_in_registers(a, &mut pool);
+            }
+            pool.put(a);
+            0
+        });
+        code.map_err(Error::too_long)
     }
 
-    /// The function works on the memory of a series, which is its argument.
-    fn last(&self, record: bool) -> Result<Option<Recorded>, Error> {
-        let code = assemble(record, &mut |a, pool| {
-            if self.plan.layout.history > self.plan.window {
-                self.last_from_memory(a, pool);
-            } else {
-                self.last_in_registers(a, pool);
-            }
-        });
-        code.map(Some)
+    /// Not with a history deeper than the window, which goes through memory.
+    fn is_direct(&self) -> bool {
+        self.plan.layout.history <= self.plan.window
     }
 
     fn argument(&self, address: u64) -> u64 {
@@ -221,14 +197,4 @@ fn result(a: &mut Asm<'_>, term: Xmm, store: bool) {
     if !store && term != XMM0 {
         a.movapd_xx(XMM0, term);
     }
-}
-
-fn assemble(record: bool, emit: &mut dyn FnMut(&mut Asm<'_>, &mut Pool)) -> Result<Recorded, Error> {
-    let code = Recorded::new("barejit_rpn", record, &mut |a| {
-        let mut pool = Pool::default();
-        emit(a, &mut pool);
-        pool.put(a);
-        0
-    });
-    code.map_err(Error::too_long)
 }

@@ -1,5 +1,6 @@
 //! What the small languages have in common: reading numbers and telling places.
 
+use super::relation::Error;
 use core::{cell::Cell, fmt};
 
 /// Why a piece of text is no integer.
@@ -104,20 +105,54 @@ impl fmt::Display for Position {
     }
 }
 
-/// A cursor over text.
+/// A cursor over text, with the first thing that is wrong there: whoever finds one
+/// notes it and gives nothing.
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     /// Offset of the next byte.
     pub(super) at: usize,
+    error: Error,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, error: Error { at: 0, what: "", subject: 0 } }
+    }
+
+    /// Notes what is wrong at the cursor.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&mut self, what: &'static str, subject: i64) {
+        self.error = Error { at: self.at, what, subject };
+    }
+
+    /// Nothing, for what is wrong at the cursor; see [`Error`] for what to say.
+    pub(super) fn fail<T>(&mut self, what: &'static str, subject: i64) -> Option<T> {
+        self.refuse(what, subject);
+        None
+    }
+
+    /// The same at an offset.
+    pub(super) fn fail_at<T>(&mut self, at: usize, what: &'static str, subject: i64) -> Option<T> {
+        self.at = at;
+        self.fail(what, subject)
+    }
+
+    /// What was read, or the error.
+    pub(super) fn result<T>(&self, read: Option<T>) -> Result<T, Error> {
+        read.ok_or(self.error)
+    }
+
     /// The next byte that is no space.
+    #[inline(never)]
     pub(super) fn peek(&mut self) -> Option<u8> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let byte = rest.iter().position(|byte| !byte.is_ascii_whitespace());
-        self.at += byte.unwrap_or(rest.len());
-        byte.map(|byte| rest[byte])
+        while let Some(byte) = self.bytes.get(self.at) {
+            if !byte.is_ascii_whitespace() {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
     }
 
     /// Whether a space or the end comes next.
@@ -131,5 +166,18 @@ impl Text<'_> {
         let (value, size) = integer(&self.bytes[self.at..], 64)?;
         self.at += size;
         Ok(value)
+    }
+
+    /// Reads a relation that is the first line of several, and makes them all
+    /// readable.
+    pub(super) fn first_line<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let all = self.bytes;
+        if all.is_empty() {
+            return self.fail("no input, expected a line with the relation", 0);
+        }
+        self.bytes = all.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let relation = read(self);
+        self.bytes = all;
+        relation
     }
 }

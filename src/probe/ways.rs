@@ -118,7 +118,7 @@ impl Place {
                 record.need(linux::pwrite(file, &code(token), 0));
                 let at = self.run.as_ptr() as usize;
                 record.need(view(at, RX, MapFlags::PRIVATE.union(MapFlags::FIXED), file));
-                base::close(file);
+                let _ = base::close(file);
             }
             Patch::Memory(memory) => {
                 record.need(linux::pwrite(memory, &code(token), self.run.as_ptr() as usize));

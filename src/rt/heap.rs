@@ -18,6 +18,10 @@ use core::{
 /// From here on a block is a mapping of its own.
 const LARGE: usize = 64 * 1024;
 
+/// From here on a mapping is wanted in huge pages: touching a page for the first
+/// time costs about as much as compiling what fits in it.
+const HUGE: usize = 4 * 1024 * 1024;
+
 /// By how much the program break moves.
 const STEP: usize = 64 * 1024;
 
@@ -64,7 +68,7 @@ unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let size = match kind(layout) {
             Kind::Small(size) => size,
-            Kind::Mapping(size) => return map(size).as_ptr(),
+            Kind::Mapping(size) => return map(size),
         };
         // SAFETY: one thread, and no reference to the heap outlives its call.
         let heap = unsafe { &mut *self.0.get() };
@@ -117,7 +121,7 @@ unsafe impl GlobalAlloc for Global {
             (Kind::Mapping(from), Kind::Mapping(to), Some(block)) => {
                 // SAFETY: (1) a block with this layout is a mapping of this size.
                 let moved = unsafe { linux::mremap(block, from.bytes(), to.bytes()) };
-                return moved.unwrap_or_else(|error| exhausted(error)).as_ptr();
+                return mapped(moved, to);
             }
             _ => {}
         }
@@ -131,11 +135,20 @@ unsafe impl GlobalAlloc for Global {
     }
 }
 
-fn map(size: PageSize) -> NonNull<u8> {
+fn map(size: PageSize) -> *mut u8 {
     let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::PRIVATE.union(MapFlags::ANONYMOUS));
     // SAFETY: (1) the mapping is not fixed.
-    let block = unsafe { linux::mmap(0, size.bytes(), prot, flags, Fd::NONE, 0) };
-    block.unwrap_or_else(|error| exhausted(error))
+    mapped(unsafe { linux::mmap(0, size.bytes(), prot, flags, Fd::NONE, 0) }, size)
+}
+
+/// What has become of a mapping of this size.
+fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
+    let block = block.unwrap_or_else(|error| exhausted(error));
+    if size.bytes() >= HUGE {
+        // SAFETY: (1) the mapping was made for this block.
+        unsafe { linux::prefer_huge(block, size.bytes()) };
+    }
+    block.as_ptr()
 }
 
 impl Heap {

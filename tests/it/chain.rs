@@ -73,11 +73,11 @@ fn random_chains_compute_what_their_operators_say() {
         let terms: Vec<i64> = std::iter::successors(Some(start), |x| Some(evaluate(&steps, *x)))
             .take(last as usize + 1)
             .collect();
-        let code = relation.last(false).expect("a short program").expect("a function");
+        let code = relation.code(true, false).expect("a short program");
         let value = native::call(&code.code(), [start as u64, last, 0, 0, 0, 0]) as i64;
         assert_eq!(value, terms[last as usize], "program {program}: term {last} of '{text}' from {start}");
         if program % 4 == 0 && last > 0 {
-            let code = relation.series(false).expect("a short program");
+            let code = relation.code(false, false).expect("a short program");
             let words = relation.layout().words();
             let series = native::series(&code.code(), words, &[start as u64], 1, last);
             let series: Vec<i64> = series.into_iter().map(|term| term as i64).collect();
@@ -141,7 +141,7 @@ fn quotients_and_remainders_are_right_at_every_edge() {
             let text = format!("*{FACTOR} {operator}{divisor}");
             // The same code for all: as if the start could be anything.
             let relation = Relation::parse(text.as_bytes(), i64::MAX).expect("a relation");
-            let code = relation.last(false).expect("a short program").expect("a function");
+            let code = relation.code(true, false).expect("a short program");
             let loaded = native::Loaded::new(&code.code());
             for dividend in &edges {
                 let start = dividend.wrapping_mul(inverse);

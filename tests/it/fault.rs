@@ -93,8 +93,8 @@ fn guards_stand_around_the_data_of_generated_code() {
             };
             lines.windows(3).filter(|three| between(three)).count()
         };
-        // The data; the stack of the code, and that of the handlers.
-        assert_eq!((guarded("r-xp"), guarded("rw-p")), (1, 3), "{args:?}\n{maps}");
+        // The data; the stack of the code, and that of the handlers; more by chance.
+        assert!(guarded("r-xp") == 1 && guarded("rw-p") >= 3, "{args:?}\n{maps}");
     }
 }
 
@@ -184,6 +184,25 @@ fn a_fault_of_barejits_own_is_one_line_and_a_death_by_that_signal() {
     assert_eq!(run.status, -libc::SIGSEGV, "{run:?}");
     assert!(run.stderr.starts_with("barejit: SIGSEGV in barejit itself at 0x"), "{run:?}");
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+}
+
+#[test]
+fn a_fault_before_there_is_any_code_is_told_too() {
+    for args in [["run", "-"], ["bf", "-"], ["chain", "-"], ["rpn", "-"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = command(&args);
+        command.stdin(reader).stderr(std::process::Stdio::piped());
+        let child = command.spawn().expect("started");
+        drop(command);
+        // It waits for something to read.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        // SAFETY: a signal to a child that has not been waited for.
+        unsafe { libc::kill(child.id() as i32, libc::SIGSEGV) };
+        let run = Run::new(child.wait_with_output().expect("it ends"));
+        drop(writer);
+        assert_eq!(run.status, -libc::SIGSEGV, "{run:?}");
+        assert!(run.stderr.starts_with("barejit: SIGSEGV in barejit itself at 0x"), "{run:?}");
+    }
 }
 
 #[test]

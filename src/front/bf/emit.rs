@@ -11,7 +11,7 @@ use super::registers::{self, Home, REGISTERS, Region};
 use super::scan::Scanners;
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
-use super::{Level, Options, Program};
+use super::{Options, Program};
 use crate::asm::*;
 use crate::code::{Mark, Record};
 use alloc::vec;
@@ -108,7 +108,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     for op in &ir.ops {
         bytes += width::size(op.kind);
         match op.kind {
-            Kind::Open => slots += 4,
+            Kind::Open => slots += 3,
             Kind::Scan => {
                 slots += 6;
                 marks += 2;
@@ -126,7 +126,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
         marks += ir.ops.len();
     }
     let mut records = usize::from(options.explain);
-    let regions = if options.level == Level::Full { registers::regions(ir) } else { Vec::new() };
+    let regions = if options.passes.registers { registers::regions(ir) } else { Vec::new() };
     for region in &regions {
         bytes += 14 * region.homes().len();
     }
@@ -456,7 +456,7 @@ impl Emitter<'_> {
             self.regions = rest;
         }
         self.out.forget_flags();
-        if inside.innermost && !op.is(ONCE) && self.options.level == Level::Full {
+        if inside.innermost && !op.is(ONCE) && self.options.passes.alignment {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
@@ -519,7 +519,7 @@ impl Emitter<'_> {
 
     /// One step of a scan: sets the zero flag by the next cell.
     fn scan_step(&mut self, op: &Op) -> Label {
-        if self.options.level == Level::Full {
+        if self.options.passes.alignment {
             self.out.a.align_code(16);
         }
         let step = self.out.a.here();

@@ -8,7 +8,7 @@
 use super::fold::{Op, Part};
 use super::magic::Magic;
 use super::state::State;
-use crate::asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, R11, RAX, RCX, RDI, RDX, Scale, address};
+use crate::asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, RAX, RCX, RDX, Scale, address};
 use crate::front::pool::Pool;
 
 /// Where a term can be.
@@ -19,16 +19,9 @@ const SCRATCH: [Gpr64; 5] = [RCX, R8, R9, R10, RAX];
 pub(super) struct Emitter<'e, 'a> {
     pub(super) a: &'e mut Asm<'a>,
     pool: &'e mut Pool,
-    /// What the registers of [`KEPT`] hold.
-    kept: [Option<i64>; 2],
-    /// The first constant that could have been kept in one and was not.
-    pub(super) missed: Option<i64>,
     /// The register whose sign the flags tell, if they tell one.
     signed: Option<Gpr64>,
 }
-
-/// Registers for constants, if the surroundings have no use for them.
-const KEPT: [Gpr64; 2] = [RDI, R11];
 
 #[derive(Clone, Copy)]
 enum Alu {
@@ -53,7 +46,7 @@ fn other_than(taken: &[Gpr64]) -> Gpr64 {
 
 impl<'e, 'a> Emitter<'e, 'a> {
     pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool) -> Self {
-        Self { a, pool, kept: [None; 2], missed: None, signed: None }
+        Self { a, pool, signed: None }
     }
 
     /// `value` in memory.
@@ -174,9 +167,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
         }
     }
 
-    /// An operation with a constant: in the instruction, a register or memory.
+    /// An operation with a constant: in the instruction or in memory.
     fn alu(&mut self, op: Alu, x: Gpr64, value: i64) {
-        let kept = self.kept.iter().position(|kept| *kept == Some(value));
         if let Some(value) = short(value) {
             match op {
                 Alu::Add => self.a.add_ri(x, value),
@@ -184,16 +176,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 Alu::Or => self.a.or_ri(x, value),
                 Alu::Xor => self.a.xor_ri(x, value),
             };
-        } else if let Some(place) = kept {
-            let register = KEPT[place];
-            match op {
-                Alu::Add => self.a.add_rr(x, register),
-                Alu::And => self.a.and_rr(x, register),
-                Alu::Or => self.a.or_rr(x, register),
-                Alu::Xor => self.a.xor_rr(x, register),
-            };
         } else {
-            self.missed = self.missed.or(Some(value));
             let memory = self.constant(value);
             match op {
                 Alu::Add => self.a.add_rm(x, memory),
@@ -201,16 +184,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 Alu::Or => self.a.or_rm(x, memory),
                 Alu::Xor => self.a.xor_rm(x, memory),
             };
-        }
-    }
-
-    /// Puts `constants` into registers, where [`Self::parts`] then finds them.
-    pub(super) fn keep(&mut self, constants: [Option<i64>; 2]) {
-        self.kept = constants;
-        for (register, constant) in KEPT.into_iter().zip(constants) {
-            if let Some(constant) = constant {
-                self.a.mov_ri(register, constant);
-            }
         }
     }
 

@@ -296,51 +296,7 @@ pub(super) fn narrow(parts: &[Part], first: State) -> Vec<Part> {
     }
     let mut joined = Vec::with_capacity(narrowed.len());
     for part in narrowed {
-        push_behind(&mut joined, part);
+        push(&mut joined, part);
     }
     joined
-}
-
-/// Appends `part`, a shift before an operation on bits that stands last: so that
-/// those meet and become one.
-fn push_behind(parts: &mut Vec<Part>, part: Part) {
-    let with = |op| Part { op, ..part };
-    let last = parts.last().copied();
-    if let (Op::Affine { a, b }, Some(Op::Bits { .. })) = (part.op, last.map(|last| last.op))
-        && a > 1
-        && a & (a - 1) == 0
-        && b != 0
-    {
-        push_behind(parts, with(Op::Affine { a, b: 0 }));
-        // A sum with bits that the shift has cleared sets them.
-        let sets = (1..a).contains(&b);
-        push(parts, with(if sets { Op::Bits { and: !b, xor: b } } else { Op::Affine { a: 1, b } }));
-        return;
-    }
-    let (Some(Part { op: Op::Bits { and, xor }, .. }), Some(shift)) = (last, Shift::of(part.op)) else {
-        push(parts, part);
-        return;
-    };
-    parts.pop();
-    push(parts, part);
-    let shifted = match shift {
-        Shift::Down(k) => Op::Bits { and: and >> k, xor: xor >> k },
-        Shift::Up(k) => Op::Bits { and: and << k | !(-1 << k), xor: xor << k },
-    };
-    push(parts, with(shifted));
-}
-
-enum Shift {
-    Up(u32),
-    Down(u32),
-}
-
-impl Shift {
-    fn of(op: Op) -> Option<Self> {
-        match op {
-            Op::Sar(k) => Some(Self::Down(k)),
-            Op::Affine { a, b: 0 } if a & a.wrapping_sub(1) == 0 => Some(Self::Up(a.trailing_zeros())),
-            _ => None,
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! The text of a chain: operators, each with one operand.
 
-use crate::front::relation::Error;
 use crate::front::text::{NotInteger, Text};
 use alloc::vec::Vec;
 
@@ -18,61 +17,58 @@ pub(super) struct Step {
     pub(super) end: u32,
 }
 
-/// An integer; `missing` is what to say if there is none.
-fn integer(text: &mut Text<'_>, missing: &'static str, operator: u8) -> Result<i64, Error> {
-    text.integer().map_err(|error| match error {
-        NotInteger::Missing => Error::byte(text.at, missing, operator),
-        NotInteger::TooLarge(_) => Error::new(text.at, "integer does not fit 64 bits"),
-    })
+/// An integer; `missing` is what to say of `operator` if there is none.
+fn integer(text: &mut Text<'_>, missing: &'static str, operator: u8) -> Option<i64> {
+    match text.integer() {
+        Ok(value) => Some(value),
+        Err(NotInteger::Missing) => text.fail(missing, operator.into()),
+        Err(NotInteger::TooLarge(_)) => text.fail("integer does not fit 64 bits", 0),
+    }
 }
 
 /// Reads a relation: no operators at all are the identity.
-pub(super) fn relation(text: &[u8]) -> Result<Vec<Step>, Error> {
-    let mut text = Text { bytes: text, at: 0 };
+pub(super) fn relation(text: &mut Text<'_>) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     while let Some(operator) = text.peek() {
         let at = text.at;
         if !b"+-*/%^<>&|".contains(&operator) {
             let what = "unknown operator @, expected one of + - * / % ^ < > & |";
-            return Err(Error::byte(at, what, operator));
+            return text.fail(what, operator.into());
         }
         text.at += 1;
-        let operand = integer(&mut text, "missing operand after @, expected an integer", operator)?;
+        let operand = integer(text, "missing operand after @, expected an integer", operator)?;
         match operator {
-            b'/' | b'%' if operand == 0 => return Err(Error::new(at, "zero divisor")),
+            b'/' | b'%' if operand == 0 => return text.fail_at(at, "zero divisor", 0),
             b'<' | b'>' if !(0..64).contains(&operand) => {
-                return Err(Error::number(at, "shift count @ is not in 0 to 63", operand));
+                return text.fail_at(at, "shift count # is not in 0 to 63", operand);
             }
             _ => steps.push(Step { operator, operand, at: at as u32, end: text.at as u32 }),
         }
     }
-    Ok(steps)
+    Some(steps)
 }
 
 /// The original form: a line with the relation, and one with the start value and
 /// the number of the last term.
-pub(super) fn two_lines(text: &[u8]) -> Result<(Vec<Step>, i64, u64), Error> {
+pub(super) fn two_lines(text: &mut Text<'_>) -> Option<(Vec<Step>, i64, u64)> {
     const NO_LAST: &str = "missing number of the last term, expected an integer";
-    if text.is_empty() {
-        return Err(Error::new(0, "no input, expected a line with the relation"));
+    let steps = text.first_line(relation)?;
+    if text.peek().is_none() {
+        return text.fail("missing second line, expected 'START LAST'", 0);
     }
-    let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
-    let steps = relation(&text[..end])?;
-    let mut second = Text { bytes: text, at: end };
-    if second.peek().is_none() {
-        return Err(Error::new(second.at, "missing second line, expected 'START LAST'"));
-    }
-    let start = integer(&mut second, "missing start value, expected an integer", 0)?;
+    let start = integer(text, "missing start value, expected an integer", 0)?;
     // `0-5` is no pair of numbers, nor is `05x`.
-    if !second.ends() {
-        return Err(Error::new(second.at, NO_LAST));
+    if !text.ends() {
+        return text.fail(NO_LAST, 0);
     }
-    second.peek();
-    let at = second.at;
-    let last = integer(&mut second, NO_LAST, 0)?;
-    let last = u64::try_from(last).map_err(|_| Error::new(at, "number of the last term is negative"))?;
-    match second.peek() {
-        None => Ok((steps, start, last)),
-        Some(_) => Err(Error::new(second.at, "text after the number of the last term")),
+    text.peek();
+    let at = text.at;
+    let last = integer(text, NO_LAST, 0)?;
+    if last < 0 {
+        return text.fail_at(at, "number of the last term is negative", 0);
+    }
+    match text.peek() {
+        None => Some((steps, start, last as u64)),
+        Some(_) => text.fail("text after the number of the last term", 0),
     }
 }

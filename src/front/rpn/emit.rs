@@ -100,7 +100,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 }
                 Op::Back(back) => self.stack.push(Place::Back(back)),
                 Op::Index => self.stack.push(Place::Term(INDEX.number())),
-                Op::Sqrt | Op::Negate | Op::Double => self.unary(part.op),
+                Op::Sqrt | Op::Negate => self.unary(part.op),
                 Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(part.op),
             }
         }
@@ -122,6 +122,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
         (self.plan.window > 0).then(|| self.plan.slot(self.copy, self.plan.window).number())
     }
 
+    #[inline(never)]
     fn pop(&mut self) -> Place {
         // The text was checked: there is an operand.
         let place = self.stack.pop().unwrap_or(Place::Constant(0));
@@ -216,7 +217,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
         self.read(&[operand], to);
         match op {
             Op::Sqrt => self.a.sqrtsd_xx(to, to),
-            Op::Double => self.a.addsd_xx(to, to),
             _ => {
                 let sign = self.pool.sign(self.a);
                 self.a.xorpd_xm(to, sign)

@@ -27,14 +27,6 @@ pub(super) fn fold(parts: &[Part]) -> Vec<Part> {
             {
                 (1, None)
             }
-            (Op::Mul, _, Some(Op::Constant(2.0))) | (Op::Div, _, Some(Op::Constant(0.5))) => {
-                (1, Some(Op::Double))
-            }
-            (Op::Mul, Some(Op::Constant(2.0)), Some(term @ (Op::Back(_) | Op::Index))) => {
-                folded.truncate(folded.len() - 2);
-                folded.push(Part { op: term, ..*part });
-                (0, Some(Op::Double))
-            }
             // The reciprocal of a power of two is exact.
             (Op::Div, _, Some(Op::Constant(y))) if is_power(y) => {
                 folded.pop();

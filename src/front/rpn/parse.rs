@@ -1,7 +1,6 @@
 //! The text of a relation in reverse Polish notation, and of its initial terms.
 
 use super::decimal;
-use crate::front::relation::Error;
 use crate::front::text::Text;
 use alloc::vec::Vec;
 
@@ -20,8 +19,6 @@ pub(super) enum Op {
     Div,
     Sqrt,
     Negate,
-    /// A sum with itself; never in the text.
-    Double,
 }
 
 impl Op {
@@ -29,7 +26,7 @@ impl Op {
     pub(super) const fn takes(self) -> usize {
         match self {
             Self::Constant(_) | Self::Back(_) | Self::Index => 0,
-            Self::Sqrt | Self::Negate | Self::Double => 1,
+            Self::Sqrt | Self::Negate => 1,
             Self::Add | Self::Sub | Self::Mul | Self::Div => 2,
         }
     }
@@ -66,17 +63,17 @@ fn number(text: &mut Text<'_>) -> Option<f64> {
 }
 
 /// Reads one token, which begins with `byte`.
-fn token(text: &mut Text<'_>, byte: u8) -> Result<Op, Error> {
+fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
     let at = text.at;
     // A sign belongs to a number unless it is right behind another token.
     let signed = matches!(byte, b'+' | b'-');
     if (!signed || at == 0 || text.bytes[at - 1].is_ascii_whitespace())
         && let Some(value) = number(text)
     {
-        return Ok(Op::Constant(value));
+        return Some(Op::Constant(value));
     }
     text.at += 1;
-    Ok(match byte {
+    Some(match byte {
         b'(' => {
             let digits = text.bytes[text.at..].iter().take_while(|byte| byte.is_ascii_digit());
             let back = digits.clone().fold(0usize, |value, digit| {
@@ -85,10 +82,10 @@ fn token(text: &mut Text<'_>, byte: u8) -> Result<Op, Error> {
             let size = digits.count();
             text.at += size + 1;
             if size == 0 || text.bytes.get(text.at - 1) != Some(&b')') {
-                return Err(Error::new(at, "expected a back-reference like (1)"));
+                return text.fail_at(at, "expected a back-reference like (1)", 0);
             }
             if back == 0 {
-                return Err(Error::new(at, "back-reference 0, expected 1 or more"));
+                return text.fail_at(at, "back-reference 0, expected 1 or more", 0);
             }
             Op::Back(back)
         }
@@ -101,27 +98,26 @@ fn token(text: &mut Text<'_>, byte: u8) -> Result<Op, Error> {
         b'~' => Op::Negate,
         _ => {
             let what = "unknown token @, expected a number, (k), n or one of + - * / Q ~";
-            return Err(Error::byte(at, what, byte));
+            return text.fail_at(at, what, byte.into());
         }
     })
 }
 
 /// Reads a relation.
-pub(super) fn relation(text: &[u8]) -> Result<Parsed, Error> {
+pub(super) fn relation(text: &mut Text<'_>) -> Option<Parsed> {
     let mut parsed = Parsed::default();
-    let mut text = Text { bytes: text, at: 0 };
     // A leftover is told by its place, right behind the first operand.
     let (mut operands, mut first_left) = (0, 0);
     while let Some(byte) = text.peek() {
         let at = text.at;
-        let op = token(&mut text, byte)?;
+        let op = token(text, byte)?;
         if operands < op.takes() {
             let what = match (op.takes(), operands) {
                 (1, _) => "@ expects one operand, found 0",
                 (_, 0) => "@ expects two operands, found 0",
                 _ => "@ expects two operands, found 1",
             };
-            return Err(Error::byte(at, what, byte));
+            return text.fail_at(at, what, byte.into());
         }
         operands = operands + 1 - op.takes();
         if operands == 1 {
@@ -137,86 +133,85 @@ pub(super) fn relation(text: &[u8]) -> Result<Parsed, Error> {
         parsed.parts.push(Part { op, end: text.at as u32 });
     }
     let what = match operands {
-        1 => return Ok(parsed),
-        0 => return Err(Error::new(0, "empty relation, expected an operand")),
-        2 => "@ operand left over, expected an operator",
-        _ => "@ operands left over, expected an operator",
+        1 => return Some(parsed),
+        0 => return text.fail_at(0, "empty relation, expected an operand", 0),
+        2 => "# operand left over, expected an operator",
+        _ => "# operands left over, expected an operator",
     };
     text.at = first_left;
     text.peek();
-    Err(Error::number(text.at, what, operands as i64 - 1))
+    text.fail(what, operands as i64 - 1)
 }
 
-/// Reads an initial term, which ends at a space or a comma.
-fn value(text: &mut Text<'_>) -> Result<u64, Error> {
+/// Reads an initial term, which ends at a space or a comma, as bits.
+fn value(text: &mut Text<'_>) -> Option<u64> {
     text.peek();
     let at = text.at;
     match number(text) {
-        Some(value) if text.ends() || text.bytes[text.at] == b',' => Ok(value.to_bits()),
-        _ => Err(Error::new(at, "expected a number")),
+        Some(value) if text.ends() || text.bytes[text.at] == b',' => Some(value.to_bits()),
+        _ => text.fail_at(at, "expected a number", 0),
     }
 }
 
-/// Reads initial terms that stand one after the other with commas between, as bits.
-pub(super) fn list(text: &[u8]) -> Result<Vec<u64>, Error> {
-    let mut text = Text { bytes: text, at: 0 };
+/// Reads initial terms that stand one after the other with commas between.
+pub(super) fn list(text: &mut Text<'_>) -> Option<Vec<u64>> {
     let mut values = Vec::new();
-    while let Some(byte) = text.peek() {
-        // Only a term is followed by a comma: elsewhere it is no number.
-        text.at += usize::from(byte == b',' && !values.is_empty());
-        values.push(value(&mut text)?);
+    let mut next = text.peek();
+    while next.is_some() {
+        values.push(value(text)?);
+        next = text.peek();
+        if next == Some(b',') {
+            text.at += 1;
+        } else if next.is_some() {
+            return text.fail("expected a comma", 0);
+        }
     }
-    Ok(values)
+    Some(values)
 }
 
-/// The lines behind the relation, from `at` on: initial terms in any order, then
-/// the number of the last term.
-pub(super) fn terms(text: &[u8], at: usize) -> Result<(Vec<u64>, u64), Error> {
+/// Reads the lines behind the relation: initial terms in any order, then the number
+/// of the last term.
+pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
     let mut given: Vec<(u64, u64)> = Vec::new();
-    let mut text = Text { bytes: text, at };
     let last = loop {
         if text.peek().is_none() {
-            let what = "missing last line, expected the number of the last term";
-            return Err(Error::new(text.at, what));
+            return text.fail("missing last line, expected the number of the last term", 0);
         }
         let at = text.at;
-        let number = text.integer().ok().and_then(|number| u64::try_from(number).ok());
-        let Some(number) = number else {
+        let number = text.integer().unwrap_or(-1);
+        if number < 0 {
             let line = text.bytes[at..].split(|byte| *byte == b'\n').next().unwrap_or_default();
-            return Err(Error::new(
-                at,
-                match line.contains(&b':') {
-                    true => "expected an initial term as INDEX:VALUE",
-                    false => "expected the number of the last term",
-                },
-            ));
-        };
+            let what = match line.contains(&b':') {
+                true => "expected an initial term as INDEX:VALUE",
+                false => "expected the number of the last term",
+            };
+            return text.fail_at(at, what, 0);
+        }
         match text.peek() {
-            None => break number,
+            None => break number as u64,
             Some(b':') => {
                 text.at += 1;
-                given.push((number, value(&mut text)?));
+                given.push((number as u64, value(text)?));
             }
-            Some(_) => return Err(Error::new(text.at, "text after the number of the last term")),
+            Some(_) => return text.fail("text after the number of the last term", 0),
         }
     };
     // Each to its place, unless one is there already or the place is beyond.
-    let count = given.len();
-    let home = |(index, _): (u64, u64)| (index < count as u64).then_some(index as usize);
-    for i in 0..count {
-        while let Some(place) = home(given[i])
-            && home(given[place]) != Some(place)
-        {
-            given.swap(i, place);
+    let mut i = 0;
+    while let Some(&(index, _)) = given.get(i) {
+        match given.get(index as usize) {
+            Some(there) if there.0 != index => given.swap(i, index as usize),
+            _ => i += 1,
         }
     }
-    let wrong = (0..count).find(|i| home(given[*i]) != Some(*i));
-    match wrong.map(|i| (i, home(given[i]))) {
-        None => Ok((given.into_iter().map(|(_, value)| value).collect(), last)),
-        Some((_, Some(index))) => Err(Error::number(text.at, "initial term @ is given twice", index as i64)),
-        Some((index, None)) => Err(Error::number(text.at, MISSING, index as i64)),
+    match given.iter().zip(0..).find(|((index, _), place)| index != place) {
+        None => Some((given.into_iter().map(|(_, value)| value).collect(), last)),
+        Some(((index, _), _)) if *index < given.len() as u64 => {
+            text.fail("initial term # is given twice", *index as i64)
+        }
+        Some((_, place)) => text.fail(MISSING, place as i64),
     }
 }
 
 /// A term that a relation needs is not there.
-pub(super) const MISSING: &str = "missing initial term @, which the relation refers to";
+pub(super) const MISSING: &str = "missing initial term #, which the relation refers to";

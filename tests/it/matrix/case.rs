@@ -113,6 +113,7 @@ pub(super) fn cases(files: &Path) -> Vec<Case> {
         &["hello", "--map", "none"],
         &["--help"],
         &["probe", "--list"],
+        &["probe", "--quiet", "--strategy", "anon-wx"],
         &["probe", "--summary", report],
     ] {
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();

@@ -48,6 +48,12 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     {
         return Some(left);
     }
+    if case.has("--quiet") {
+        // What is refused to a probe is what it is for: it finds a way, or says so.
+        let documented =
+            matches!(run.status, 0 | 1 | 4) && run.stdout.is_empty() && run.stderr.lines().count() <= 1;
+        return (!documented).then(|| "not a documented end".into());
+    }
     let answer = match refused {
         // brk(2) of the kernel knows one error only.
         Some(_) if call == "brk" => "brk: ENOMEM (".into(),
@@ -57,6 +63,10 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     let maps = matches!(call.as_str(), "open" | "read") && tampered.contains("maps");
     if maps && refused.is_some_and(|error| !super::AGAIN.contains(&error)) && !run.stderr.contains(&answer) {
         return Some(format!("the trace does not say '{answer}'"));
+    }
+    let unkept = call == "close" && case.has("--raw") && refused.is_some_and(|error| error != "EINTR");
+    if unkept && !tampered.is_empty() && !run.stderr.contains(&answer) {
+        return Some("what --raw has written may be lost".into());
     }
     let (stdout, stderr) = (case.run.stdout.as_slice(), message(case, &case.run));
     // A write that claims one byte has written none.
@@ -120,7 +130,8 @@ fn left_behind(cell: &Cell, end: &End) -> Option<String> {
             _ => {}
         }
     }
-    let stays = ["rwx", "inplace", "--sandbox"].iter().any(|way| case.has(way));
+    // A probe that cannot have a process for a trial is the trial, and ends.
+    let stays = ["rwx", "inplace", "--sandbox", "probe"].iter().any(|way| case.has(way));
     let mut files = end.files.clone();
     files.retain(|file| match file.split_once('-') {
         Some(("jit", _)) => !case.has("jitdump"),
