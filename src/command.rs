@@ -32,8 +32,8 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
   --trace           tell on standard error what happens to the memory of the code,
                     with its line of /proc/self/maps
   --perf map|jitdump
-                    tell perf about the code: names in /tmp/perf-PID.map, or all
-                    of it in jit-PID.dump
+                    tell perf about the code: names in /tmp/perf-PID.map, which
+                    perf reads for wx and rwx only, or all of it in jit-PID.dump
   --gdb             register the code with debuggers, as barejit_COMMAND
   --raw FILE        write the bare bytes to FILE instead; - is standard output
 ";
@@ -81,7 +81,10 @@ pub(crate) fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> Re
             options.verbose = Some(cli.command());
         }
         Arg::Long("perf") => {
-            options.tools.perf = Some([Perf::Map, Perf::Jitdump][cli.choice("--perf", "map jitdump")?]);
+            options.tools.perf = Some(match cli.choice("--perf", "map jitdump")? {
+                0 => Perf::Map,
+                _ => Perf::Jitdump,
+            });
         }
         Arg::Long("gdb") => options.tools.gdb = true,
         Arg::Long("raw") => options.tools.raw = Some(cli.value()?),

@@ -312,7 +312,8 @@ static STACK: AtomicUsize = AtomicUsize::new(0);
 
 /// Catches the signals of faults from now on, on a stack of their own, and gives
 /// generated code one too: what it does to its stack, it does to nobody else's.
-/// Only the first call does anything.
+/// A limit on the size of files is an answer and no signal. Only the first call does
+/// anything.
 ///
 /// # Errors
 /// The syscall that refused.
@@ -328,6 +329,7 @@ pub fn install() -> Result<(), Error> {
     for signal in FAULTS {
         linux::rt_sigaction(signal, Disposition::Handled(on_fault, Mask::of(&FAULTS)))?;
     }
+    sys::answer_file_size()?;
     let (size, guard) = (PageSize::needed(CODE_STACK)?, PageSize::needed(STACK_GUARD)?);
     let stack = Region::map(size, Guard::Pages(guard), Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
     STACK.store(stack.address() + size.bytes(), Relaxed);

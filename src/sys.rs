@@ -245,6 +245,15 @@ pub fn read_new(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> 
     }
 }
 
+/// From now on write(2) answers EFBIG where a file would exceed RLIMIT_FSIZE; the
+/// kernel would end the process by SIGXFSZ.
+///
+/// # Errors
+/// What sigaction(2) answers.
+pub fn answer_file_size() -> Result<(), Error> {
+    linux::rt_sigaction(signal::Signal::XFSZ, signal::Disposition::Ignored).map(drop)
+}
+
 /// Tells the person one line on standard error, in one write, starting with the
 /// program's name. Nobody is left to tell if that fails.
 pub fn report(message: fmt::Arguments<'_>) {

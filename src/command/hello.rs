@@ -29,7 +29,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         match argument {
             Arg::Long("help") => return command::help(HELP),
             Arg::Long("layout") => {
-                layout = [Layout::Listing, Layout::Words][cli.choice("--layout", "listing words")?];
+                layout = match cli.choice("--layout", "listing words")? {
+                    0 => Layout::Listing,
+                    _ => Layout::Words,
+                };
             }
             Arg::Long("map") => map = Some(cli.choice("--map", Map::NAMES)?),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}

@@ -1,5 +1,7 @@
 //! A perf map: where the code lies and what it is called, one line a name, in
-//! the file that `perf report` looks for (tools/perf, jit-interface.txt).
+//! the file that `perf report` looks for (tools/perf, jit-interface.txt). It looks
+//! there only for samples in anonymous memory: of code that lies in a file, as dual,
+//! sealed and file have it, it shows offsets into that file. A jitdump names those.
 
 use super::{WRITTEN, names, own_file};
 use crate::code::Code;

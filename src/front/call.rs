@@ -125,7 +125,7 @@ impl<'a> Greeting<'a> {
     /// The same code assembled anew, for its record.
     pub fn recorded(&self) -> Recorded {
         // Before the entry stand the text and a newline.
-        let text = &self.bytes[..self.entry as usize - 1];
+        let text = self.bytes.get(..self.entry as usize - 1).unwrap_or_default();
         Recorded::of(&|a| {
             greeting(a, text, self.print, self.aligned);
         })

@@ -59,7 +59,8 @@ impl Trace {
         }
         if let Some(before) = code.before() {
             let hole = before.at as usize..(before.at + before.size) as usize;
-            self.patched(before.at, &before.bytes[hole.clone()], &code.bytes()[hole], view);
+            let old = before.bytes.get(hole.clone()).unwrap_or_default();
+            self.patched(before.at, old, code.bytes().get(hole).unwrap_or_default(), view);
         }
         for relocation in code.relocations() {
             let old = Hole::<8>::new(relocation.at).read(code.bytes());
@@ -112,7 +113,7 @@ fn mapping(f: &mut fmt::Formatter<'_>, address: usize) -> fmt::Result {
     match find(address, &mut line) {
         Err(error) => write!(f, "/proc/self/maps: {error}"),
         Ok(0) => f.write_str("nothing is mapped there"),
-        Ok(used) => sys::Lossy(line[..used].trim_ascii_end()).fmt(f),
+        Ok(used) => sys::Lossy(line.get(..used).unwrap_or_default().trim_ascii_end()).fmt(f),
     }
 }
 

@@ -44,25 +44,12 @@ impl Signal {
     }
 
     /// Its name, as kill(1) lists it; real-time signals have none here.
-    pub const fn name(self) -> &'static str {
-        // One string and offsets: a table of strings would need relocating.
-        const NAMES: &str = "HUP   INT   QUIT  ILL   TRAP  ABRT  BUS   FPE   KILL  USR1  SEGV  USR2  PIPE  \
-            ALRM  TERM  STKFLTCHLD  CONT  STOP  TSTP  TTIN  TTOU  URG   XCPU  XFSZ  VTALRMPROF  WINCH IO    \
-            PWR   SYS   ";
-        const WIDTH: usize = 6;
-        let place = (self.0 as usize).wrapping_sub(1).wrapping_mul(WIDTH);
-        match NAMES.as_bytes().split_at_checked(place) {
-            Some((_, rest)) if rest.len() >= WIDTH => {
-                let mut end = WIDTH;
-                while rest[end - 1] == b' ' {
-                    end -= 1;
-                }
-                match core::str::from_utf8(rest.split_at(end).0) {
-                    Ok(name) => name,
-                    Err(_) => "?",
-                }
-            }
-            _ => "?",
+    pub fn name(self) -> &'static str {
+        const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD \
+            CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS ";
+        match super::piece(NAMES, b' ', usize::from(self.0).wrapping_sub(1)) {
+            "" => "?",
+            name => name,
         }
     }
 }

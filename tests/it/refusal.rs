@@ -115,6 +115,38 @@ fn a_file_limit_of_nothing_is_a_refusal_and_no_signal() {
 }
 
 #[test]
+fn a_file_that_may_not_grow_is_an_answer_and_no_signal() {
+    let directory = scratch("limit");
+    std::fs::create_dir(&directory).expect("made");
+    let full = |args: &[&str]| {
+        let mut command = command(args);
+        command.current_dir(&directory).stderr(std::process::Stdio::piped());
+        command.stdout(std::fs::File::create(directory.join("output")).expect("made"));
+        limit(&mut command, libc::RLIMIT_FSIZE, 0);
+        let child = command.spawn().expect("started");
+        let map = format!("/tmp/perf-{}.map", child.id());
+        let run = Run::new(child.wait_with_output().expect("it ends"));
+        // Only one of them has made it.
+        let _ = std::fs::remove_file(map);
+        run
+    };
+    let because = "write: EFBIG (File too large)\n";
+    for (args, what) in [
+        (&["ret", "7", "--raw", "raw"][..], "raw: "),
+        (&["call", "--perf", "map"], "--perf: "),
+        (&["hello", "--perf", "jitdump"], "--perf: "),
+        (&["chain", "-e", "+2", "--start", "0", "--terms", "1"], ""),
+        (&["rpn", "-e", "(1)", "--start", "0", "--terms", "1"], ""),
+        (&["bf", "-e", "+."], ""),
+    ] {
+        full(args).expect("", &format!("barejit: {}: {what}{because}", args[0]), 1);
+    }
+    let said = full(&["run", "b82a000000c3"]);
+    assert_eq!((said.status, said.stderr.ends_with(because)), (1, true), "{said:?}");
+    std::fs::remove_dir_all(directory).expect("was there");
+}
+
+#[test]
 fn little_memory_is_success_or_one_clear_line() {
     for (resource, (args, stdout, status)) in
         [libc::RLIMIT_AS, libc::RLIMIT_DATA].into_iter().flat_map(|r| COMMANDS.map(|c| (r, c)))

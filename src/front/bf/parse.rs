@@ -1,4 +1,5 @@
-//! Source text to operations: runs are folded, pointer motion is deferred.
+//! Source text to operations: runs are folded, pointer motion is deferred, and the
+//! commonest loop of all, `[-]`, never becomes one.
 //!
 //! Law: the list does to cells, input and output what the source does, command
 //! for command. Everything but the eight commands is a comment.
@@ -77,7 +78,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
     let mut loops = Vec::with_capacity(source.len() / 64);
     let mut frames: Vec<Frame> = Vec::new();
     ops.push(Op::NOP);
-    // The cell of the last operation, if that is an `Add`.
+    // The cell of the last operation, if that is an `Add` or a `Set`.
     let mut cell = i32::MIN;
     let mut at = 0i32;
     let mut next = 0;
@@ -110,6 +111,11 @@ pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
         let op = match byte {
             b'.' => Op::new(Kind::Put, at, 0, position),
             b',' => Op::new(Kind::Get, at, 0, position),
+            b'[' if matches!(source.get(next..next + 2), Some(b"-]" | b"+]")) => {
+                next += 2;
+                cell = at;
+                Op::new(Kind::Set, at, 0, position)
+            }
             b'[' => {
                 frames.push(Frame { open: ops.len() as u32, unbalanced: false });
                 loops.push(Loop::NEW);
