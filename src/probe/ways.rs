@@ -65,10 +65,13 @@ impl Place {
             // the one that runs.
             return protect(self.run, Prot::READ).and_then(|()| protect(self.run, RX)).is_ok();
         }
+        if self.file == Fd::NONE {
+            return false;
+        }
         let fixed = if fresh == Fresh::Remap { Some(self.run) } else { None };
         let view = map(fixed, PAGE, RX, MapFlags::SHARED, self.file);
         self.run = view.unwrap_or(self.run);
-        self.file != Fd::NONE && view.is_ok()
+        view.is_ok()
     }
 }
 
