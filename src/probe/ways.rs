@@ -61,12 +61,17 @@ impl Place {
     /// Makes a rewrite visible that was not; `true` if the kernel let it.
     pub(super) fn refresh(&mut self, fresh: Fresh) -> bool {
         if fresh == Fresh::Reprotect {
+            // Among the code of barejit this is EINVAL, and must be: the page could be
+            // the one that runs.
             return protect(self.run, Prot::READ).and_then(|()| protect(self.run, RX)).is_ok();
+        }
+        if self.file == Fd::NONE {
+            return false;
         }
         let fixed = if fresh == Fresh::Remap { Some(self.run) } else { None };
         let view = map(fixed, PAGE, RX, MapFlags::SHARED, self.file);
         self.run = view.unwrap_or(self.run);
-        self.file != Fd::NONE && view.is_ok()
+        view.is_ok()
     }
 }
 
@@ -120,10 +125,8 @@ pub(super) fn page(record: &Record, prot: Prot) -> NonNull<u8> {
     record.need(map(None, PAGE, prot, MapFlags::PRIVATE, Fd::NONE))
 }
 
-/// Protects the page that `at` is in.
 #[inline(never)]
-fn protect(at: NonNull<u8>, prot: Prot) -> Result<(), Error> {
-    let page = address(at.as_ptr() as usize & !(PAGE - 1));
+fn protect(page: NonNull<u8>, prot: Prot) -> Result<(), Error> {
     // SAFETY: (1) the page is the trial's own.
     unsafe { base::mprotect(page, PAGE, prot) }
 }
@@ -335,7 +338,10 @@ impl<'a> Machine<'a> {
                 }
                 Ok(())
             }
-            Protect(to, bits) => protect(if to == Write { self.write } else { run }, prot(bits)),
+            Protect(to, bits) => {
+                let at = if to == Write { self.write } else { run };
+                protect(address(at.as_ptr() as usize & !(PAGE - 1)), prot(bits))
+            }
             // SAFETY: (1) the page is the trial's own.
             Tag => unsafe { linux::pkey_mprotect(run, PAGE, RX) },
             Memfd(flags) => self.sized(base::memfd_create(c"barejit-probe", flags.into())),
