@@ -4,9 +4,10 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 NEED     = sh .ci/need
 BAREJIT  = target/release/barejit
+BENCH    = $(CARGO) bench --quiet --manifest-path benches/Cargo.toml
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run strace qemu test check fuzz manual book bench bench-bf install dist clean build
+.PHONY: help run strace qemu test check fuzz bench bench-bf rooms manual book install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -40,12 +41,18 @@ check:  ## formatting, lints and documentation, warnings being errors
 fuzz:  ## feed random input to everything for SECONDS (60), or to one TARGET
 	SECONDS=$(or $(SECONDS),60) $(CARGO) test --locked --release --test it fuzz_for_seconds -- --ignored --nocapture
 
-bench:  ## measure the assembler against others
-	$(CARGO) bench --manifest-path benches/Cargo.toml
+bench: build  ## measure barejit next to others, write docs/figures anew
+	@$(NEED) gcc:gcc,libc6-dev
+	$(BENCH)
+	$(MAKE) book
 
-bench-bf: build  ## compare bf with others: PEERS='name=command …' PROGRAMS=DIR
-	@$(NEED) python3:python3
-	python3 benches/bf.py -d $(or $(PROGRAMS),tests/bf) barejit='$(BAREJIT) bf' $(PEERS)
+bench-bf: build  ## measure bf next to others: PEERS='name=command …' PROGRAMS=DIR
+	$(BENCH) -- bf $(or $(PROGRAMS),benches/bf) barejit='$(BAREJIT) bf' $(PEERS)
+
+rooms:  ## count the lines of each room: code, then comments
+	@find src -name '*.rs' | xargs awk '{ split(FILENAME, part, "[/.]"); room[part[2]]; \
+	  if (/^ *\/\//) comments[part[2]]++; else if (NF) code[part[2]]++ } \
+	  END { for (r in room) printf "%6d %6d  %s\n", code[r], comments[r], r }' | sort -n
 
 manual:  ## write the man page and the completions anew from --help
 	BLESS=1 $(CARGO) test --locked --test it manual

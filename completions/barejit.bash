@@ -6,28 +6,47 @@ _barejit() {
     else
         case "${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD - 1]}" in
         hello:--layout) words='listing words' ;;
-        hello:--map) words='inplace none' ;;
-        hello:--map) words='wx rwx dual sealed file' ;;
+        hello:--map) words='inplace none wx rwx dual sealed file' ;;
         hello:--perf) words='map jitdump' ;;
-        hello:*) words='--layout --map --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        hello:--raw) words='' ;;
+        hello:*) words='--layout --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         ret:--map) words='wx rwx dual sealed file' ;;
         ret:--perf) words='map jitdump' ;;
+        ret:--raw) words='' ;;
         ret:*) words='--map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         call:--map) words='wx rwx dual sealed file' ;;
         call:--perf) words='map jitdump' ;;
+        call:--raw) words='' ;;
         call:*) words='--as-documented --panic --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        chain:-e) words='' ;;
+        chain:--start) words='' ;;
+        chain:--terms) words='' ;;
         chain:--map) words='wx rwx dual sealed file' ;;
         chain:--perf) words='map jitdump' ;;
+        chain:--raw) words='' ;;
         chain:*) words='-e --start --terms --last --as-documented --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        rpn:-e) words='' ;;
+        rpn:--start) words='' ;;
+        rpn:--terms) words='' ;;
+        rpn:--precision) words='' ;;
         rpn:--map) words='wx rwx dual sealed file' ;;
         rpn:--perf) words='map jitdump' ;;
+        rpn:--raw) words='' ;;
         rpn:*) words='-e --start --terms --last --precision --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         run:--map) words='wx rwx dual sealed file' ;;
         run:--perf) words='map jitdump' ;;
+        run:--raw) words='' ;;
         run:*) words='--map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        bf:-e) words='' ;;
+        bf:--cells) words='8 16 32' ;;
+        bf:--eof) words='unchanged zero minus-one' ;;
+        bf:--tape) words='' ;;
+        bf:--opt) words='0 1 2' ;;
         bf:--map) words='wx rwx dual sealed file' ;;
         bf:--perf) words='map jitdump' ;;
+        bf:--raw) words='' ;;
         bf:*) words='-e --cells --eof --tape --opt --stats --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        probe:--strategy) words='' ;;
         probe:*) words='--json --strategy --list --bench --quiet --summary --help' ;;
         esac
     fi

@@ -1,6 +1,7 @@
 //! Bakes a function at compile time and calls it: at run time nothing is
 //! assembled, only copied, sealed and called.
 
+// ANCHOR: life
 use barejit::asm::{Asm, Baked, RAX, RDI};
 use barejit::code::Code;
 use barejit::exec::{Guard, Memory, PageSize, Strategy};
@@ -26,6 +27,7 @@ fn main() -> Result<(), Error> {
     assert_eq!(function(20), 41);
     memory.release()
 }
+// ANCHOR_END: life
 
 #[test]
 fn runs() -> Result<(), Error> {

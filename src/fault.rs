@@ -150,15 +150,12 @@ static RECORD: Record = Record {
 
 const _: () = assert!(mem::offset_of!(Record, saved) == 0 && mem::offset_of!(Record, state) == 72);
 
-/// How much stack lies between our frames and code whose faults are handled: what
-/// it does above its own frame by mistake it does there. A multiple of 16.
-const GAP: usize = 16 * 1024;
-
-/// Saves the caller's state and calls `entry` with the stack `gap` bytes further
-/// down. No register leads into our memory but RSP. What comes back is in RAX, and
-/// means nothing unless the ending is `RETURNED`.
+/// Saves the caller's state and calls `entry` on the stack that ends at `stack`, or
+/// on the caller's if that is 0. No register leads into our memory but, on the
+/// caller's stack, RSP. What comes back is in RAX, and means nothing unless the
+/// ending is `RETURNED`.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, gap: usize) -> u64 {
+unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 {
     naked_asm!(
         "lea rax, [rip + {record}]",
         "mov [rax], rbx",
@@ -173,9 +170,11 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, gap: usize) -> u64 {
         "stmxcsr [rax + 64]",
         "fnstcw [rax + 68]",
         "mov dword ptr [rax + 72], {generated}",
-        "sub rsp, rdx", // rdx = gap
         "mov rax, rdi", // rax = entry
         "mov r10, rsi", // r10 = args
+        "sub rsp, 8",   // rsp = 16n, as the ABI wants it at a call
+        "test rdx, rdx",
+        "cmovnz rsp, rdx", // rdx = stack, 16n too
         "mov rdi, [r10]",
         "mov rsi, [r10 + 8]",
         "mov rdx, [r10 + 16]",
@@ -190,7 +189,6 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, gap: usize) -> u64 {
         "xor r13d, r13d",
         "xor r14d, r14d",
         "xor r15d, r15d",
-        "sub rsp, 8", // rsp = 16n, as the ABI wants it at a call
         "call rax",
         "jmp {leave}",
         record = sym RECORD,
@@ -242,9 +240,8 @@ pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
     RECORD.start.store(code.start, Relaxed);
     RECORD.end.store(code.end, Relaxed);
     RECORD.ending.store(ending::RETURNED, Relaxed);
-    let gap = if INSTALLED.load(Relaxed) { GAP } else { 0 };
-    // SAFETY: duties 1 to 3 of the caller; the record is not in use.
-    let value = unsafe { enter(entry, args, gap) };
+    // SAFETY: duties 1 to 3 of the caller; neither record nor stack is in use.
+    let value = unsafe { enter(entry, args, STACK.load(Relaxed)) };
     RECORD.end.store(0, Relaxed);
     match RECORD.ending.load(Relaxed) {
         ending::RETURNED => Ending::Returned(value),
@@ -303,16 +300,24 @@ const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 /// Room for a handler that writes a line, besides what the kernel pushes.
 const HANDLER: usize = 16 * 1024;
 
-/// Whether faults are handled.
-static INSTALLED: AtomicBool = AtomicBool::new(false);
+/// The stack of generated code and of what it calls back.
+const CODE_STACK: usize = 1 << 20;
 
-/// Catches the signals of faults from now on, on a stack of their own. Only the
-/// first call does anything.
+/// More than an operand of 16 bits moves RSP, as that of `ret` (SDM vol. 2B): what
+/// comes next on that stack is a fault.
+const STACK_GUARD: usize = 128 * 1024;
+
+/// Where the stack of generated code ends; 0 before faults are handled.
+static STACK: AtomicUsize = AtomicUsize::new(0);
+
+/// Catches the signals of faults from now on, on a stack of their own, and gives
+/// generated code one too: what it does to its stack, it does to nobody else's.
+/// Only the first call does anything.
 ///
 /// # Errors
 /// The syscall that refused.
 pub fn install() -> Result<(), Error> {
-    if INSTALLED.load(Relaxed) {
+    if STACK.load(Relaxed) != 0 {
         return Ok(());
     }
     // Without the kernel's word: AVX-512 and its kin need under 4 KiB.
@@ -323,7 +328,11 @@ pub fn install() -> Result<(), Error> {
     for signal in FAULTS {
         linux::rt_sigaction(signal, Disposition::Handled(on_fault, Mask::of(&FAULTS)))?;
     }
-    INSTALLED.store(true, Relaxed);
+    let (size, guard) = (PageSize::needed(CODE_STACK)?, PageSize::needed(STACK_GUARD)?);
+    let stack = Region::map(size, Guard::Pages(guard), Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
+    STACK.store(stack.address() + size.bytes(), Relaxed);
+    // It is in use until the process ends.
+    mem::forget(stack);
     Ok(())
 }
 
@@ -344,6 +353,7 @@ unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Conte
         die_of(signal);
         return;
     }
+    // ANCHOR: record
     RECORD.signal.store(signal.number(), Relaxed);
     RECORD.reason.store(info.code, Relaxed);
     RECORD.rip.store(context.rip as usize, Relaxed);
@@ -352,6 +362,7 @@ unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Conte
     RECORD.syscall.store(info.syscall, Relaxed);
     RECORD.ending.store(ending::FAULTED, Relaxed);
     context.rip = leave as *const () as u64;
+    // ANCHOR_END: record
     // A trap flag would trap once more before `leave` can clear it.
     context.rflags = 2;
 }
@@ -366,32 +377,38 @@ static HELD: AtomicBool = AtomicBool::new(false);
 /// The signal that arrived meanwhile.
 static PENDING: AtomicU8 = AtomicU8::new(0);
 
-/// Calls `body`. When INT, TERM or HUP arrive meanwhile, `rescue` is called with
-/// `what` before the process dies of the signal. Signals that were ignored stay
-/// so.
-///
-/// # Safety
-/// 1. `rescue` may be called with `what` at any instruction of `body`, on the
-///    alternate stack.
-///
-/// # Errors
-/// The syscall that refused; `body` is then not called.
-pub unsafe fn rescuing<T>(
-    what: *mut (),
-    rescue: unsafe fn(*mut ()),
-    body: impl FnOnce() -> T,
-) -> Result<T, Error> {
-    RESCUED.store(what as usize, Relaxed);
-    RESCUE.store(rescue as usize, Relaxed);
-    for signal in ENDS {
-        let mask = Mask::of(&ENDS);
-        if linux::rt_sigaction(signal, Disposition::HandledOnce(on_end, mask))? == linux::Before::Ignored {
-            linux::rt_sigaction(signal, Disposition::Ignored)?;
+/// Output that is saved when the process is asked to end, as long as this lives.
+#[derive(Debug)]
+pub struct Rescue(());
+
+impl Rescue {
+    /// From now on `rescue` is called with `what` when INT, TERM or HUP arrive,
+    /// before the process dies of the signal. Signals that were ignored stay so.
+    ///
+    /// # Safety
+    /// 1. `rescue` may be called with `what` at any instruction while this lives,
+    ///    on the alternate stack.
+    ///
+    /// # Errors
+    /// The syscall that refused.
+    pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Result<Self, Error> {
+        RESCUED.store(what as usize, Relaxed);
+        RESCUE.store(rescue as usize, Relaxed);
+        let prepared = Self(());
+        for signal in ENDS {
+            let once = Disposition::HandledOnce(on_end, Mask::of(&ENDS));
+            if linux::rt_sigaction(signal, once)? == linux::Before::Ignored {
+                linux::rt_sigaction(signal, Disposition::Ignored)?;
+            }
         }
+        Ok(prepared)
     }
-    let result = body();
-    RESCUE.store(0, Relaxed);
-    Ok(result)
+}
+
+impl Drop for Rescue {
+    fn drop(&mut self) {
+        RESCUE.store(0, Relaxed);
+    }
 }
 
 /// Calls `flush`, which a second flush must not interrupt: a signal that asks
@@ -419,9 +436,9 @@ unsafe extern "sysv64" fn on_end(number: i32, _: &Info, _: &mut Context) {
 fn rescue_and_die(signal: Signal) {
     let rescue = RESCUE.swap(0, Relaxed);
     if rescue != 0 {
-        // SAFETY: only `rescuing` stores here, and a function's address.
+        // SAFETY: only `Rescue` stores here, and a function's address.
         let rescue = unsafe { mem::transmute::<usize, unsafe fn(*mut ())>(rescue) };
-        // SAFETY: (1) the promise made to `rescuing`.
+        // SAFETY: (1) the promise made to `Rescue::prepare`.
         unsafe { rescue(RESCUED.load(Relaxed) as *mut ()) };
     }
     die_of(signal);

@@ -4,7 +4,6 @@
 //! kernel or another front end, and what a mark in its code means is its secret.
 #![forbid(unsafe_code)]
 
-pub mod assembled;
 pub mod bf;
 pub mod call;
 pub mod chain;
@@ -12,6 +11,7 @@ pub mod hello;
 mod pool;
 pub mod raw;
 mod recorded;
+pub mod relation;
 pub mod ret;
 pub mod rpn;
 pub mod series;

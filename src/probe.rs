@@ -33,13 +33,13 @@ pub use out::{Out, Text, all};
 pub use rows::{ROWS, Row, Use, find};
 
 use crate::exec::Symbol;
-use crate::sys::Errno;
+use crate::sys::Error;
 use crate::sys::linux::trial::monotonic;
-use core::ptr::NonNull;
+use core::mem::MaybeUninit;
 use ours::Ours;
 use rows::Try;
 use trial::{Lab, Orphan, Record};
-use ways::{Scratch, TOKENS};
+use ways::{Machine, Place, TOKENS};
 
 /// A part of a trial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +64,7 @@ impl Step {
         [Self::Obtain, Self::Write, Self::Protect, Self::Run, Self::Rewrite, Self::Rerun];
 
     /// Its name in reports.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         out::word("obtain write protect run rewrite rerun", self as usize)
     }
@@ -92,6 +93,7 @@ impl Verdict {
         [Self::Works, Self::Stale, Self::Denied, Self::Killed, Self::Lied, Self::Unavailable];
 
     /// Its name in reports.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         out::word("works stale denied killed lied unavailable", self as usize)
     }
@@ -113,6 +115,7 @@ impl Fresh {
     pub const ALL: [Self; 3] = [Self::Reprotect, Self::Remap, Self::NewView];
 
     /// Its name in reports.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         out::word(" rx-r-rx remap new-view", self as usize)
     }
@@ -127,10 +130,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// Where it ended; `None` if it works.
     pub step: Option<Step>,
-    /// The call that was refused, or nothing.
-    pub call: &'static str,
-    /// The refusal; 0 is a success without effect.
-    pub errno: Option<Errno>,
+    /// The refusal; errno 0 is a success without effect.
+    pub error: Option<Error>,
     /// The signal that ended it.
     pub signal: Option<u8>,
     /// What makes a rewrite visible, if it was not at once.
@@ -159,7 +160,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Report {
     /// About the machine, the kernel and what limits this process.
-    pub host: &'static Host,
+    pub host: &'static mut Host,
     /// One outcome a row; `None` if it was not tried.
     pub outcomes: [Option<Outcome>; ROWS.len()],
     /// Why rows fail.
@@ -199,14 +200,13 @@ impl Report {
 pub fn run(request: Request) -> Report {
     let (mut lab, host) = Lab::new();
     host::gather(&mut lab, host);
-    let mut outcomes = [None; ROWS.len()];
+    let mut report = Report { host, outcomes: [None; ROWS.len()], causes: Causes::default() };
     for (i, row) in ROWS.iter().enumerate() {
         if request.only.is_none_or(|only| only == i) {
-            outcomes[i] = Some(attempt(&mut lab, row, request.bench));
+            report.outcomes[i] = Some(attempt(&mut lab, row, request.bench));
         }
     }
-    host.confined = lab.confined();
-    let mut report = Report { host, outcomes, causes: Causes::default() };
+    report.host.confined = lab.confined();
     causes::infer(&mut report);
     report
 }
@@ -218,7 +218,15 @@ fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
         Try::Here(_) if row.name() == "sysv-shm" => Orphan::Finishes,
         _ => Orphan::Dies,
     };
-    let (record, end) = lab.run(orphan, &mut |record| here(record, row.way, bench));
+    let (record, end) = lab.run(orphan, &mut |record| match &row.way {
+        Try::Ours(ours) => ours.attempt(record, bench),
+        Try::Here(way) => {
+            let mut scratch = MaybeUninit::uninit();
+            let mut machine = Machine::new(record, &mut scratch);
+            trial(record, bench, &mut |token| machine.write(way, token));
+        }
+        Try::Elsewhere(way) => way.attempt(record),
+    });
     let mut outcome = record.judge(row, end, TOKENS);
     if row.purpose == Use::Control && outcome.verdict == Verdict::Lied && outcome.step == Some(Step::Run) {
         // A page that nobody made executable promised nothing.
@@ -227,53 +235,37 @@ fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
     outcome
 }
 
-/// The whole of a trial. In its process.
-fn here(record: &Record, way: Try, bench: bool) {
+/// The whole of a trial whose code runs in its process; `write` puts code there, and
+/// then other code in its place.
+fn trial(record: &Record, bench: bool, write: &mut dyn FnMut(u32) -> Place) {
     record.enter(Step::Obtain);
-    let mut scratch = Scratch::new();
-    let mut place = match way {
-        Try::Ours(ours) => ours.take(record),
-        Try::Here(way) => way.take(record, &mut scratch),
-        Try::Elsewhere(way) => return way.attempt(record),
-    };
+    let place = write(TOKENS[0]);
     record.enter(Step::Run);
-    // SAFETY: (1) the way has put the stub there.
-    record.token(0, unsafe { call(place.run) });
+    record.token(0, call(place));
     record.enter(Step::Rewrite);
-    place.rewrite(record, TOKENS[1]);
+    let mut place = write(TOKENS[1]);
     record.enter(Step::Rerun);
-    // SAFETY: (1) as above.
-    let token = unsafe { call(place.run) };
+    let token = call(place);
     record.token(1, token);
     record.finish();
     if token == TOKENS[0] {
-        freshen(record, &mut place);
-    }
-    if bench {
-        time(record, &mut place);
-    }
-    // What is mapped goes with the process.
-    core::mem::forget(place);
-}
-
-/// Tries what may make the rewrite visible, in order.
-fn freshen(record: &Record, place: &mut ways::Place) {
-    for fresh in Fresh::ALL {
-        // SAFETY: (1) the place still shows the stub.
-        if place.refresh(fresh) && unsafe { call(place.run) } == TOKENS[1] {
-            return record.freshened(fresh);
+        for fresh in Fresh::ALL {
+            if place.refresh(fresh) && call(place) == TOKENS[1] {
+                record.freshened(fresh);
+                break;
+            }
         }
     }
-}
-
-/// Times rewrites, until there are enough of them or a millisecond is over.
-fn time(record: &Record, place: &mut ways::Place) {
+    if !bench {
+        return;
+    }
+    // Rewrites are timed until there are enough of them or a millisecond is over.
     const BATCH: u64 = 64;
     let start = monotonic();
     let (mut done, mut elapsed) = (0, 0);
     while elapsed < 1_000_000 && done < 64 * BATCH {
         for i in 0..BATCH {
-            place.rewrite(record, TOKENS[i as usize % 2]);
+            write(TOKENS[i as usize % 2]);
         }
         done += BATCH;
         elapsed = monotonic().wrapping_sub(start);
@@ -282,12 +274,9 @@ fn time(record: &Record, place: &mut ways::Place) {
 }
 
 /// Calls the stub.
-///
-/// # Safety
-/// 1. At `code` is the stub, or memory that faults; a fault is the trial's end.
 #[inline(never)]
-unsafe fn call(code: NonNull<u8>) -> u32 {
-    // SAFETY: (1) duty 1 of the caller.
-    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(code.as_ptr() as usize) };
+fn call(place: Place) -> u32 {
+    // SAFETY: (1) the stub is there, or memory that faults, which ends the trial.
+    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(place.run.as_ptr() as usize) };
     function()
 }

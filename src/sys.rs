@@ -13,7 +13,7 @@ pub mod signal;
 use bitflags::bitflags;
 use core::{fmt, mem::MaybeUninit, num::NonZero};
 
-pub use region::{Guard, PageSize, Region, Settled, Source};
+pub use region::{Guard, PageSize, Region, Source};
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {
@@ -71,12 +71,26 @@ impl OwnedFd {
     pub fn fd(&self) -> Fd {
         self.0
     }
+
+    /// Ends writing: a file system may tell only now that it could not.
+    ///
+    /// # Errors
+    /// What close(2) answers, unless it was interrupted, when it has closed.
+    pub fn close(self) -> Result<(), Error> {
+        let fd = self.0;
+        core::mem::forget(self);
+        match linux::close(fd) {
+            Err(error) if error.is(Errno::EINTR) => Ok(()),
+            result => result,
+        }
+    }
 }
 
 impl Drop for OwnedFd {
     /// close(2) releases the descriptor whatever it answers.
+    #[inline(never)]
     fn drop(&mut self) {
-        linux::close(self.0);
+        let _ = linux::close(self.0);
     }
 }
 
@@ -103,6 +117,16 @@ impl Error {
         Self::new(call, Errno::new(0))
     }
 
+    /// The word, which is not 0.
+    pub fn into_word(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The error that [`into_word`](Self::into_word) gave; none is 0.
+    pub fn from_word(word: u64) -> Option<Self> {
+        NonZero::new(word).map(Self)
+    }
+
     /// The answer.
     pub fn errno(self) -> Errno {
         Errno::new(self.0.get() as i32)
@@ -116,9 +140,9 @@ impl Error {
     /// The call's name in section 2 of the manual.
     pub fn name(self) -> &'static str {
         let place = NAMED.iter().position(|call| *call == (self.0.get() >> 32) as u16);
-        let name = place.and_then(|place| NAMES.split(' ').nth(place)).unwrap_or("?");
+        let name = piece(NAMES, b' ', place.unwrap_or(NAMED.len()));
         // The manual's pwrite.
-        name.trim_end_matches("64")
+        name.strip_suffix("64").unwrap_or(name)
     }
 }
 
@@ -131,7 +155,7 @@ macro_rules! names {
     };
 }
 names! {
-    brk clock_gettime execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
+    brk clock_gettime close execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
     memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
     read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
     wait4 write
@@ -158,8 +182,23 @@ impl fmt::Display for Error {
 /// number that Linux does not use.
 pub fn described(errno: Errno) -> &'static str {
     const LINES: &str = include_str!(concat!(env!("OUT_DIR"), "/errnos"));
-    let line = usize::try_from(errno.into_raw()).ok().and_then(|number| number.checked_sub(1));
-    line.and_then(|line| LINES.lines().nth(line)).unwrap_or_default()
+    piece(LINES, b'\n', (errno.into_raw() as usize).wrapping_sub(1))
+}
+
+/// The piece of `text` before separator `n`, counted from 0; nothing if there are
+/// fewer. One text, because a table of texts would need relocating.
+#[inline(never)]
+fn piece(text: &'static str, separator: u8, n: usize) -> &'static str {
+    let (mut start, mut left) = (0, n);
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == separator {
+            if left == 0 {
+                return text.get(start..at).unwrap_or_default();
+            }
+            (start, left) = (at + 1, left - 1);
+        }
+    }
+    ""
 }
 
 /// Writes all of `bytes`: partial writes are continued, EINTR is retried, and a

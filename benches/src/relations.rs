@@ -2,46 +2,21 @@
 //! against the same relation compiled by `gcc -O3` with start and count passed at
 //! run time, and all terms to /dev/null against printf.
 //!
-//! Whole processes, by the processor time that the kernel has counted for them,
-//! less that of a run of one term; runs are interleaved and the best of each
-//! counts. Relations that algebra collapses, here or there, are told apart: they
-//! take no time in proportion to their terms. Build the executable first; `gcc`
-//! must be in the path.
+//! Processor time of whole processes, less that of a run of one term. Relations that
+//! algebra collapses, here or there, are told apart: they take no time in proportion
+//! to their terms.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use crate::measure::{BAREJIT, Row, Scratch, cpu, medians, run, silent};
+use std::{path::PathBuf, process::Command};
 
-const BAREJIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/barejit");
 const ROUNDS: usize = 7;
 /// How long a run should take, in seconds.
 const SPAN: f64 = 0.02;
 /// More terms than this in that time, and there is no loop.
 const COLLAPSED: u64 = 100_000_000_000;
 /// Random relations of each kind.
-const RANDOM: usize = 200;
-
-/// Runs `command` and gives its processor time in seconds and its output.
-fn time(command: &mut Command, output: &Path) -> (f64, String) {
-    command.stdout(File::create(output).expect("a file for the output")).stdin(Stdio::null());
-    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    let mut status = 0;
-    // SAFETY: the child is ours, and there is room for what the kernel writes.
-    let waited = unsafe { libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr()) };
-    assert!(waited > 0 && status == 0, "{command:?} ended with {status:#x}");
-    // SAFETY: zeroed or written by the kernel.
-    let usage = unsafe { usage.assume_init() };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
-    let text = if output == Path::new("/dev/null") {
-        String::new()
-    } else {
-        std::fs::read_to_string(output).unwrap_or_default()
-    };
-    (seconds(usage.ru_utime) + seconds(usage.ru_stime), text)
-}
+const RANDOM: usize = 40;
+const FLAGS: [&str; 4] = ["-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"];
 
 /// A relation both ways.
 struct Pair {
@@ -52,69 +27,72 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(command: &'static str, relation: &str, start: &[&str], folder: &Path, body: &str) -> Self {
-        let source = folder.join("relation.c");
-        let program =
-            folder.join(format!("relation{}", std::fs::read_dir(folder).map_or(0, Iterator::count)));
-        std::fs::write(&source, body).expect("a file for the C source");
-        let flags = ["-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-w", "-o"];
-        let built = Command::new("gcc").args(flags).arg(&program).arg(&source).arg("-lm").status();
-        assert!(built.expect("gcc runs").success(), "{body}");
+    fn new(command: &'static str, relation: &str, start: &[&str], scratch: &Scratch, body: &str) -> Self {
+        let source = format!(
+            "#include <stdio.h>\n#include <stdlib.h>\n\
+             int main(int c, char **v) {{ long n = atol(v[1]);\n{body} }}\n"
+        );
         let start = start.iter().map(|term| term.to_string()).collect();
-        Self { command, relation: relation.into(), start, program }
+        Self { command, relation: relation.into(), start, program: scratch.c(&source, &FLAGS) }
     }
 
-    fn c(&self, count: u64) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg(count.to_string()).args(&self.start);
+    fn c(&self, terms: u64) -> Command {
+        let mut command = silent(&self.program, &[&terms.to_string()]);
+        command.args(&self.start);
         command
     }
 
-    fn ours(&self, count: u64) -> Command {
-        let mut command = Command::new(BAREJIT);
-        let count = count.to_string();
-        let start = self.start.join(",");
-        command.args([self.command, "-e", &self.relation, "--start", &start, "--terms", &count, "--last"]);
+    fn ours(&self, terms: u64) -> Command {
+        let (terms, start) = (terms.to_string(), self.start.join(","));
+        silent(BAREJIT, &[self.command, "-e", &self.relation, "--start", &start, "--terms", &terms])
+    }
+
+    fn last(&self, terms: u64) -> Command {
+        let mut command = self.ours(terms);
+        command.arg("--last");
         command
     }
 
-    /// Our time over C's, or `None` where either has no loop.
-    fn ratio(&self, scratch: &Path) -> Option<f64> {
-        let best =
-            |command: &mut Command| (0..ROUNDS).map(|_| time(command, scratch).0).fold(f64::MAX, f64::min);
-        let (idle, our_idle) = (best(&mut self.c(1)), best(&mut self.ours(1)));
-        let mut count = 1_000_000;
-        loop {
-            let taken = time(&mut self.c(count), scratch).0 - idle;
-            if taken > SPAN * 0.6 || count > COLLAPSED {
+    /// Both must print the same last term, in whatever notation.
+    fn check(&self, terms: u64, scratch: &Scratch) {
+        let last = |mut command: Command| {
+            String::from_utf8(scratch.run(&mut command).output).expect("text").trim().to_string()
+        };
+        let (ours, theirs) = (last(self.last(terms)), last(self.c(terms)));
+        let value = |text: &str| text.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        let same = ours == theirs || value(&ours).map(f64::to_bits) == value(&theirs).map(f64::to_bits);
+        assert!(same || ours.contains("nan"), "{}: {ours} and in C {theirs}", self.relation);
+    }
+
+    /// Our time and C's, or why there is none.
+    fn times(&self, scratch: &Scratch) -> Result<(f64, f64), &'static str> {
+        let both = |terms| {
+            let times = medians(ROUNDS, &mut [cpu(self.last(terms)), cpu(self.c(terms))]);
+            (times[0], times[1])
+        };
+        let (our_idle, idle) = both(1);
+        let mut terms = 1_000_000;
+        while terms <= COLLAPSED {
+            let taken = run(&mut self.c(terms)).cpu - idle;
+            if taken > SPAN * 0.6 {
                 break;
             }
-            count = (count as f64 * (SPAN / taken.max(SPAN / 50.0)).max(1.5)) as u64;
+            terms = (terms as f64 * (SPAN / taken.max(SPAN / 50.0)).max(1.5)) as u64;
         }
-        let ours = time(&mut self.ours(count.min(100_000_000)), scratch).0 - our_idle;
-        if count > COLLAPSED && ours > SPAN / 20.0 {
-            println!("  collapsed by gcc alone: {} {}", self.command, self.relation);
+        let loops = run(&mut self.last(terms.min(100_000_000))).cpu - our_idle > SPAN / 20.0;
+        self.check(terms.min(100_000_000), scratch);
+        match (terms > COLLAPSED, loops) {
+            (true, true) => Err("collapsed by gcc alone"),
+            (_, false) => Err("collapsed"),
+            (false, true) => {
+                let (ours, theirs) = both(terms);
+                Ok((ours - our_idle, theirs - idle))
+            }
         }
-        if count > COLLAPSED || ours < SPAN / 20.0 {
-            return None;
-        }
-        let (mut c, mut ours) = (f64::MAX, f64::MAX);
-        for _ in 0..ROUNDS {
-            let (theirs, expected) = time(&mut self.c(count), scratch);
-            let (taken, text) = time(&mut self.ours(count), scratch);
-            let value =
-                |text: &str| text.rsplit(' ').next().and_then(|value| value.trim().parse::<f64>().ok());
-            let same =
-                text == expected || value(&text).map(f64::to_bits) == value(&expected).map(f64::to_bits);
-            assert!(same || text.contains("nan"), "{}: {text} and in C {expected}", self.relation);
-            c = c.min(theirs - idle);
-            ours = ours.min(taken - our_idle);
-        }
-        Some(ours / c)
     }
 }
 
-fn chain(relation: &str, folder: &Path) -> Pair {
+fn chain(relation: &str, scratch: &Scratch) -> Pair {
     let mut term = String::from("x");
     for step in relation.split_whitespace() {
         let (operator, operand) = step.split_at(1);
@@ -126,13 +104,13 @@ fn chain(relation: &str, folder: &Path) -> Pair {
         term = format!("({term} {operator} ({operand}L))");
     }
     let body = format!(
-        "#include <stdio.h>\n#include <stdlib.h>\nint main(int c, char **v) {{ long n = atol(v[1]), x = atol(v[2]);\n\
-         for (long i = 0; i < n; i++) x = {term};\nprintf(\"Term %ld: %ld\\n\", n, x); }}\n"
+        "long x = atol(v[2]); for (long i = 0; i < n; i++) x = {term};\n\
+         printf(\"Term %ld: %ld\\n\", n, x);"
     );
-    Pair::new("chain", relation, &["1"], folder, &body)
+    Pair::new("chain", relation, &["1"], scratch, &body)
 }
 
-fn rpn(relation: &str, start: &[&str], folder: &Path) -> Pair {
+fn rpn(relation: &str, start: &[&str], scratch: &Scratch) -> Pair {
     let mut stack: Vec<String> = Vec::new();
     for token in relation.split_whitespace() {
         let term = match token {
@@ -150,12 +128,11 @@ fn rpn(relation: &str, start: &[&str], folder: &Path) -> Pair {
     let given: String = (1..=depth).map(|k| format!("double u{k} = atof(v[{}]);\n", depth - k + 2)).collect();
     let moves: String = (2..=depth).rev().map(|k| format!("u{k} = u{}; ", k - 1)).collect();
     let body = format!(
-        "#include <stdio.h>\n#include <stdlib.h>\nint main(int c, char **v) {{ long n = atol(v[1]);\n{given}\
-         for (long i = {depth}; i <= n; i++) {{ double t = {}; {moves}u1 = t; }}\n\
-         printf(\"%ld: %.17g\\n\", n, u1); }}\n",
+        "{given}for (long i = {depth}; i <= n; i++) {{ double t = {}; {moves}u1 = t; }}\n\
+         printf(\"%ld: %.17g\\n\", n, u1);",
         stack[0]
     );
-    Pair::new("rpn", relation, start, folder, &body)
+    Pair::new("rpn", relation, start, scratch, &body)
 }
 
 struct Random(u64);
@@ -205,101 +182,96 @@ impl Random {
     }
 }
 
-fn report(what: &str, ratios: &[f64], collapsed: usize) {
-    if ratios.is_empty() {
-        println!("{what:48} collapsed");
-        return;
+/// Measures one relation.
+fn one(pair: &Pair, scratch: &Scratch) -> Row {
+    let what = format!("`{}`", pair.relation);
+    match pair.times(scratch) {
+        Ok((ours, theirs)) => Row::times(pair.command, &what, ours, "gcc -O3", theirs),
+        Err(why) => Row::none(pair.command, &format!("{what}, {why}"), "gcc -O3"),
     }
-    let geomean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
-    let worst = ratios.iter().copied().fold(0.0, f64::max);
-    println!("{what:48} {geomean:.3} worst {worst:.3} of {}, {collapsed} collapsed", ratios.len());
 }
 
-fn measure(what: &str, pairs: impl Iterator<Item = Pair>, scratch: &Path) {
+/// Measures many and tells the mean and the worst; what is slow goes to standard error.
+fn many(command: &'static str, pairs: impl Iterator<Item = Pair>, scratch: &Scratch) -> [Row; 2] {
     let (mut ratios, mut collapsed) = (Vec::new(), 0);
     for pair in pairs {
-        match pair.ratio(scratch) {
-            Some(ratio) => {
+        match pair.times(scratch) {
+            Ok((ours, theirs)) => {
+                let ratio = ours / theirs;
                 if ratio > 1.1 {
-                    println!("  {ratio:.3} {} {}", pair.command, pair.relation);
+                    eprintln!("{ratio:.3} {command} {} {}", pair.relation, pair.start.join(","));
                 }
                 ratios.push(ratio);
             }
-            None => collapsed += 1,
+            Err(why) => {
+                if why != "collapsed" {
+                    eprintln!("{why} {command} {}", pair.relation);
+                }
+                collapsed += 1;
+            }
         }
     }
-    report(what, &ratios, collapsed);
+    let mean = (ratios.iter().map(|ratio: &f64| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
+    let worst = ratios.iter().copied().fold(f64::NAN, f64::max);
+    let many = format!("{} at random, {collapsed} more collapse", ratios.len());
+    [
+        Row::ratio(command, &format!("{many}: geometric mean"), "gcc -O3", mean),
+        Row::ratio(command, "the worst of these", "gcc -O3", worst),
+    ]
 }
 
-/// All terms to /dev/null, C's time over ours.
-fn printing(folder: &Path) {
-    let null = Path::new("/dev/null");
+/// `count` random relations of each kind from this seed.
+pub fn random(seed: u64, count: usize, scratch: &Scratch) -> [[Row; 2]; 2] {
+    let mut random = Random(seed);
+    let chains = many("chain", (0..count).map(|_| chain(&random.chain(), scratch)), scratch);
+    let mut random = Random(seed);
+    let mut relation = || {
+        let (relation, start) = random.rpn();
+        rpn(&relation, &start, scratch)
+    };
+    [chains, many("rpn", (0..count).map(|_| relation()), scratch)]
+}
+
+/// All terms to /dev/null.
+fn printing(scratch: &Scratch) -> [Row; 2] {
     let cases = [
         (
             "chain",
-            "*6364136223846793005 +1442695040888963407",
-            "1",
-            "10000000",
-            "long x = 1",
-            "x = x * 6364136223846793005 + 1442695040888963407",
-            "Term %ld: %ld\\n",
+            ("*6364136223846793005 +1442695040888963407", "1", 2_000_000),
+            ("long x = 1", "x = x * 6364136223846793005 + 1442695040888963407", "Term %ld: %ld\\n"),
         ),
         (
             "rpn",
-            "(1) 3.7 * 1 (1) - *",
-            "0.3",
-            "5000000",
-            "double x = 0.3",
-            "x = x * 3.7 * (1 - x)",
-            "%ld: %.17g\\n",
+            ("(1) 3.7 * 1 (1) - *", "0.3", 1_000_000),
+            ("double x = 0.3", "x = x * 3.7 * (1 - x)", "%ld: %.17g\\n"),
         ),
     ];
-    for (command, relation, start, terms, first, next, format) in cases {
-        let body = format!(
-            "#include <stdio.h>\n#include <stdlib.h>\nint main(int c, char **v) {{ long n = atol(v[1]); {first};\n\
-             for (long i = 0; i <= n; i++) {{ printf(\"{format}\", i, x); {next}; }} }}\n"
-        );
-        let pair = Pair::new(command, relation, &[start], folder, &body);
-        let mut ours = Command::new(BAREJIT);
-        ours.args([command, "-e", relation, "--start", start, "--terms", terms]);
-        let (mut best, mut best_c) = (f64::MAX, f64::MAX);
-        for _ in 0..3 {
-            best_c = best_c.min(time(&mut pair.c(terms.parse().expect("a number")), null).0);
-            best = best.min(time(&mut ours, null).0);
-        }
-        println!("{terms} terms of {command:38} {:.2} times as fast as printf", best_c / best);
-    }
+    cases.map(|(command, (relation, start, terms), (first, next, format))| {
+        let body =
+            format!("{first}; for (long i = 0; i <= n; i++) {{ printf(\"{format}\", i, x); {next}; }}");
+        let pair = Pair::new(command, relation, &[start], scratch, &body);
+        let times = medians(ROUNDS, &mut [cpu(pair.ours(terms)), cpu(pair.c(terms))]);
+        let what = format!("{terms} terms of {command}");
+        Row::times("print", &what, times[0], "printf", times[1])
+    })
 }
 
-fn main() {
-    let folder = std::env::temp_dir().join(format!("barejit-relations-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder for the C programs");
-    let scratch = folder.join("output");
-    println!("time over that of gcc -O3");
-    for relation in [
+pub fn rows(scratch: &Scratch) -> Vec<Row> {
+    let chains = [
         "*6364136223846793005 +1442695040888963407",
         "*1103515245 +12345 %2147483648",
         "/7 +3 %1000003 *31",
         "^0x5DEECE66D *31 <3 >2",
-    ] {
-        measure(relation, std::iter::once(chain(relation, &folder)), &scratch);
-    }
-    for (relation, start) in [
+    ];
+    let relations = [
         ("(1) (2) +", &["0", "1e-300"][..]),
         ("(1) 3.7 * 1 (1) - *", &["0.3"]),
         ("(1) (2) + (3) + (4) + (5) + 0.2 *", &["1", "2", "3", "4", "5"]),
-    ] {
-        measure(relation, std::iter::once(rpn(relation, start, &folder)), &scratch);
-    }
-    let mut random = Random(0x5EED);
-    let chains = (0..RANDOM).map(|_| chain(&random.chain(), &folder));
-    measure("chains at random", chains, &scratch);
-    let mut random = Random(0x5EED);
-    let relations = (0..RANDOM).map(|_| {
-        let (relation, start) = random.rpn();
-        rpn(&relation, &start, &folder)
-    });
-    measure("relations over f64 at random", relations, &scratch);
-    printing(&folder);
-    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    ];
+    let [many_chains, many_relations] = random(0x5EED, RANDOM, scratch);
+    let chains = chains.map(|relation| one(&chain(relation, scratch), scratch));
+    let relations = relations.map(|(relation, start)| one(&rpn(relation, start, scratch), scratch));
+    let mut rows = Vec::from(chains);
+    rows.extend(many_chains.into_iter().chain(relations).chain(many_relations).chain(printing(scratch)));
+    rows
 }

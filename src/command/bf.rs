@@ -1,12 +1,10 @@
 //! `barejit bf FILE`: Brainfuck, compiled and run.
 
-use crate::cli::{self, Cli, Outcome, Status, Word};
+use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
 use alloc::{ffi::CString, vec, vec::Vec};
 use barejit::{
-    front::bf::{
-        Cells, Count, Draft, Eof, Explained, Level, Options, Position, Program, Unmatched, Verdict, abi,
-    },
+    front::bf::{Cells, Draft, Eof, Explained, Options, Passes, Position, Program, Unmatched, Verdict, abi},
     host::{
         self, Input, Output,
         console::{Console, Tape, answer, has_avx2},
@@ -15,21 +13,20 @@ use barejit::{
     sys::{self, Fd, Lossy, PageSize, linux},
 };
 use core::fmt;
-use getargs::Arg;
 
 const HELP: &str = "\
-Usage: barejit bf [OPTION…] FILE|-
+Usage: barejit bf [OPTION…] FILE|-|-e SOURCE
 
 Compiles a Brainfuck program and runs it. - is standard input up to the first !
 outside loops; what follows is the program's input.
 
 Options:
   -e SOURCE         the program itself
-  --cells BITS      width of a cell: 8, 16 or 32; arithmetic wraps (8)
-  --eof VALUE       what , makes of the cell at the end of the input: unchanged,
-                    zero or minus-one (unchanged)
+  --cells 8|16|32   width of a cell; arithmetic wraps (8)
+  --eof unchanged|zero|minus-one
+                    what , makes of the cell at the end of the input (unchanged)
   --tape CELLS      how many cells there are, rounded up to whole pages (4194304)
-  --opt LEVEL       0 command by command, 1 cheap passes, 2 everything (2)
+  --opt 0|1|2       command by command, with cheap passes, with everything (2)
   --stats           tell sizes and times on standard error
 ";
 
@@ -72,7 +69,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut options = Options {
         cells: Cells::Eight,
         eof: Eof::Unchanged,
-        level: Level::Full,
+        passes: Passes::FULL,
         tape: 4 << 20,
         avx2: has_avx2(),
         lines: false,
@@ -82,25 +79,26 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut running = run::Options::GUARDED;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
-            Arg::Long(Word(b"cells")) => {
+            Arg::Long("help") => return command::help(HELP),
+            Arg::Long("cells") => {
                 options.cells =
                     [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo][cli.choice("--cells", "8 16 32")?];
             }
-            Arg::Long(Word(b"eof")) => {
+            Arg::Long("eof") => {
                 let choices = "unchanged zero minus-one";
                 options.eof = [Eof::Unchanged, Eof::Zero, Eof::MinusOne][cli.choice("--eof", choices)?];
             }
-            Arg::Long(Word(b"opt")) => {
-                options.level = [Level::Plain, Level::Cheap, Level::Full][cli.choice("--opt", "0 1 2")?];
+            Arg::Long("opt") => {
+                options.passes =
+                    [Passes::PLAIN, Passes::CHEAP, Passes::FULL][cli.choice("--opt", "0 1 2")?];
             }
-            Arg::Long(Word(b"tape")) => options.tape = tape_cells(&mut cli)?,
-            Arg::Long(Word(b"stats")) => stats = true,
+            Arg::Long("tape") => options.tape = tape_cells(&mut cli)?,
+            Arg::Long("stats") => stats = true,
             Arg::Short(b'e') if source.is_none() => {
                 let bytes = cli.value()?.to_vec();
                 source = Some(Source { name: b"-e", end: bytes.len(), bytes });
             }
-            Arg::Positional(Word(word)) if source.is_none() => source = Some(read(&cli, word)?),
+            Arg::Positional(word) if source.is_none() => source = Some(read(&cli, word)?),
             _ if command::shared(&mut cli, &argument, &mut running)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
@@ -112,7 +110,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     if running.sandbox {
         // Handing over to plain code needs a second mapping, which a sandbox forbids.
-        options.level = Level::Plain;
+        options.passes = Passes::PLAIN;
     }
     options.explain = running.tools.explain();
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;
@@ -219,7 +217,7 @@ fn compile_and_run(
             Some(Verdict::Resume { position, cell }) => {
                 let draft = Draft::resuming(source.program(), &options, position);
                 let mut draft = draft.map_err(|error| unmatched(cli, &source, error))?;
-                draft.optimise(&mut |_| {});
+                draft.optimise(&mut |_, _| {});
                 program = draft.emit().ok_or_else(|| too_large(cli, &source))?;
                 first = cell;
             }
@@ -252,11 +250,11 @@ fn compile(
     let draft = Draft::parse(source.program(), options);
     let mut draft = draft.map_err(|error| unmatched(cli, source, error))?;
     if let Some(report) = report {
-        report.count(Count { pass: "parse", operations: draft.operations() });
+        report.count("parse", &draft);
     }
-    draft.optimise(&mut |count| {
+    draft.optimise(&mut |pass, draft| {
         if let Some(report) = report {
-            report.count(count);
+            report.count(pass, draft);
         }
     });
     let program = draft.emit().ok_or_else(|| too_large(cli, source))?;
@@ -301,8 +299,8 @@ impl Report {
         self.last = linux::nanoseconds();
     }
 
-    fn count(&mut self, count: Count) {
-        self.line(count.pass, count.operations, "operations");
+    fn count(&mut self, pass: &str, draft: &Draft) {
+        self.line(pass, draft.operations(), "operations");
     }
 
     fn emitted(&mut self, program: &Program) {

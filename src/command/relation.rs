@@ -1,19 +1,22 @@
-//! What `chain` and `rpn` have in common: where the relation comes from, and how
-//! its terms get out.
+//! What `chain` and `rpn` have in common: what the command line says, where the
+//! relation comes from, and how its terms get out.
 
-use crate::cli::{self, Cli, Lossy, Outcome, integer};
-use alloc::{borrow::Cow, ffi::CString, vec};
+use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
+use crate::command;
+use alloc::{ffi::CString, vec};
 use barejit::{
-    code::Code,
-    front::text::Position,
+    front::{
+        relation::{Error, Explained, Relation},
+        text::Position,
+    },
     host::{
         self, Output,
+        number::{Counter, Format},
         series::{self, Series},
     },
-    run::{self, Diagnosis, Options},
+    run::{self, Options},
     sys::Fd,
 };
-use core::fmt;
 
 /// The longest text that is read: offsets into it have 32 bits.
 const LIMIT: usize = (1 << 32) - 1;
@@ -21,115 +24,151 @@ const LIMIT: usize = (1 << 32) - 1;
 /// Lines leave in pieces this large.
 const BUFFER: usize = 256 * 1024;
 
-/// Where the relation is.
-#[derive(Default)]
-pub(super) struct Source {
-    pub(super) expression: Option<&'static [u8]>,
-    pub(super) file: Option<&'static [u8]>,
+/// What the command line says, and the text that it names.
+pub(super) struct Request {
+    pub(super) cli: Cli,
+    file: Option<&'static [u8]>,
+    /// The relation, or all the lines, as long as the process lives.
+    pub(super) text: &'static [u8],
+    pub(super) start: Option<&'static [u8]>,
+    /// The number of the last term; without one, the lines have it.
     pub(super) terms: Option<u64>,
-    /// Whether `--start` was given.
-    pub(super) started: bool,
+    only_last: bool,
+    options: Options,
 }
 
-impl Source {
-    /// The text of the relation, or of all the lines.
-    pub(super) fn text(&self, cli: &Cli) -> Result<Cow<'static, [u8]>, u8> {
-        match (self.expression, self.file) {
+/// What is done with an argument that not both commands know, if it is known.
+type Special<'a> = dyn FnMut(&mut Cli, Arg) -> Result<bool, u8> + 'a;
+
+impl Request {
+    /// Reads the options, of which `special` knows those of one command, and the
+    /// text.
+    pub(super) fn read(mut cli: Cli, help: &'static str, special: &mut Special<'_>) -> Result<Self, u8> {
+        let (mut expression, mut file, mut start, mut terms) = (None, None, None, None);
+        let (mut only_last, mut options) = (false, Options::GUARDED);
+        while let Some(argument) = cli.next()? {
+            match argument {
+                Arg::Long("help") => return command::help(help).and(Err(0)),
+                Arg::Short(b'e') => expression = Some(cli.value()?),
+                Arg::Long("start") => start = Some(cli.value()?),
+                Arg::Long("terms") => {
+                    let value = cli.value()?;
+                    let number = integer(value, 64).and_then(|number| u64::try_from(number).ok());
+                    if number.is_none() {
+                        let what = format_args!("--terms: '{}' is not a natural number", Lossy(value));
+                        return Err(cli.usage(what));
+                    }
+                    terms = number;
+                }
+                Arg::Long("last") => only_last = true,
+                Arg::Positional(word) if file.is_none() => file = Some(word),
+                _ if special(&mut cli, argument)? || command::shared(&mut cli, &argument, &mut options)? => {}
+                _ => return Err(command::unexpected(&cli, argument, help)),
+            }
+        }
+        let text = match (expression, file) {
             (Some(_), Some(file)) => {
-                Err(cli.usage(format_args!("'{}' is a second source besides -e", Lossy(file))))
+                return Err(cli.usage(format_args!("'{}' is a second source besides -e", Lossy(file))));
             }
-            (Some(_), None) if self.terms.is_none() => {
-                Err(cli.usage(format_args!("-e needs --terms, the number of the last term")))
+            (Some(_), None) if terms.is_none() => {
+                return Err(cli.usage(format_args!("-e needs --terms, the number of the last term")));
             }
-            (Some(expression), None) => Ok(Cow::Borrowed(expression)),
-            (None, _) if self.started || self.terms.is_some() => {
-                Err(cli.usage(format_args!("--start and --terms go with -e; a file has its own")))
+            (Some(expression), None) => expression,
+            (None, _) if start.is_some() || terms.is_some() => {
+                let what = format_args!("--start and --terms go with -e; a file has its own");
+                return Err(cli.usage(what));
             }
             (None, None | Some(b"-")) => {
-                host::read_to_end(Fd::STDIN, LIMIT).map(Cow::Owned).map_err(|error| cli.refused(error))
+                host::read_to_end(Fd::STDIN, LIMIT).map_err(|error| cli.refused(error))?.leak()
             }
             (None, Some(file)) => {
                 let path = CString::new(file);
                 let path = path.map_err(|_| cli.usage(format_args!("a path with a NUL byte")))?;
                 let text = host::read_file(&path, LIMIT);
-                text.map(Cow::Owned).map_err(|error| cli.refused_for(file, error))
+                text.map_err(|error| cli.refused_for(file, error))?.leak()
             }
-        }
+        };
+        Ok(Self { cli, file, text, start, terms, only_last, options })
     }
 
     /// Says what is wrong with the text, and where.
-    pub(super) fn complain(&self, cli: &Cli, text: &[u8], at: usize, error: &dyn fmt::Display) -> u8 {
-        let place = Position::of(text, at);
+    pub(super) fn complain(&self, error: Error) -> u8 {
+        let place = Position::of(self.text, error.at);
         match self.file {
-            Some(file) => cli.usage(format_args!("{}: {place}: {error}", Lossy(file))),
-            None => cli.usage(format_args!("{place}: {error}")),
+            Some(file) => self.cli.usage(format_args!("{}: {place}: {error}", Lossy(file))),
+            None => self.cli.usage(format_args!("{place}: {error}")),
         }
     }
-}
 
-/// The value of `--terms`.
-pub(super) fn terms(cli: &mut Cli) -> Result<u64, u8> {
-    let value = cli.value()?;
-    let terms = integer(value, 64).and_then(|terms| u64::try_from(terms).ok());
-    terms.ok_or_else(|| cli.usage(format_args!("--terms: '{}' is not a natural number", Lossy(value))))
-}
-
-/// Gives `body` standard output to write to, and flushes that whatever happened.
-pub(super) fn with_output(cli: &Cli, body: impl FnOnce(&mut Output<'_>) -> Outcome) -> Outcome {
-    let mut buffer = vec![0; BUFFER];
-    let mut output = Output::new(Fd::STDOUT, &mut buffer);
-    let outcome = body(&mut output);
-    let flushed = output.flush().map_err(|error| cli.refused(error));
-    outcome.and(flushed)
-}
-
-/// Whether the code is shown and not run.
-pub(super) fn shows(options: &Options) -> bool {
-    options.tools.listing || options.tools.raw.is_some()
-}
-
-/// Runs `code` for `count` terms from `index` on.
-///
-/// # Safety
-/// 1. The code is a series (`front::series`) in the layout that `series` has.
-pub(super) unsafe fn run(
-    code: &Code<'_>,
-    series: &mut Series<'_, '_>,
-    index: u64,
-    count: u64,
-    options: &Options,
-) -> Result<run::Outcome, run::Error> {
-    if count == 0 && !shows(options) {
-        return Ok(run::Outcome::Returned(0));
+    /// Prints the terms of `relation` up to number `last`, each behind `label` and
+    /// its index, or the last alone; or shows the code.
+    pub(super) fn print(&self, relation: &dyn Relation, last: u64, label: &str, format: Format) -> Outcome {
+        let mut buffer = vec![0; BUFFER];
+        let mut output = Output::new(Fd::STDOUT, &mut buffer);
+        let layout = relation.layout();
+        let counter = Counter::new(label, if self.only_last { last } else { 0 });
+        let series = Series::new(&mut output, layout.words(), layout.history, counter, format);
+        let mut series = series.map_err(|error| self.cli.refused(error))?;
+        let outcome = self.run(relation, last, &mut series);
+        let flushed = output.flush();
+        // Of two failures the first is told.
+        outcome?;
+        flushed.map_err(|error| self.cli.refused(error))
     }
-    let options = options.rescuing(series.output());
-    let terms = series.address();
-    let cookie = core::ptr::from_mut(series) as u64;
-    let args = [terms, index, count, series::call_back as *const () as u64, cookie, 0];
-    // SAFETY: (1) a series is such a function; (2) it stays in the layout and
-    // calls back with its cookie; (3) the call-back owns nothing; (4) the output
-    // outlives the series.
-    unsafe { run::run(code, args, &options) }
-}
 
-/// What a run came to, in a line if it failed.
-pub(super) fn ended(
-    cli: &Cli,
-    code: &Code<'_>,
-    series: &Series<'_, '_>,
-    result: Result<run::Outcome, run::Error>,
-    describe: &dyn Fn(&Diagnosis<'_>, &mut fmt::Formatter<'_>) -> fmt::Result,
-) -> Outcome {
-    let status = cli.returned_from(code, result, describe)?;
-    match series.refusal() {
-        Some(error) if status != 0 => Err(cli.refused(error)),
-        _ => Ok(()),
+    fn run(&self, relation: &dyn Relation, last: u64, series: &mut Series<'_, '_>) -> Outcome {
+        let (cli, tools) = (&self.cli, &self.options.tools);
+        let refused = |error| cli.refused(error);
+        let shows = tools.listing || tools.raw.is_some();
+        let given = relation.given();
+        // The terms given before term `last` + 1; the others are computed.
+        let given = &given[..given.len().min(usize::try_from(last).unwrap_or(usize::MAX).saturating_add(1))];
+        let index = given.len() as u64;
+        let count = last + 1 - index;
+        for (word, term) in series.history().iter_mut().rev().zip(given.iter().rev()) {
+            *word = *term;
+        }
+        if !self.only_last && !shows {
+            given.iter().try_for_each(|term| series.line(*term)).map_err(refused)?;
+        }
+        let mut term = given.last().copied().unwrap_or(0);
+        if count > 0 || shows {
+            let direct = self.only_last && relation.is_direct();
+            series.silence(self.only_last);
+            let code = relation.code(direct, tools.explain()).map_err(|error| self.complain(error))?;
+            let code = code.code();
+            let name = core::str::from_utf8(self.file.unwrap_or(b"-")).unwrap_or("-");
+            let explained = Explained::new(self.text, name, code.marks());
+            let code = code.with_source(&explained);
+            let address = series.address();
+            let first = if direct { relation.argument(address) } else { address };
+            let options = self.options.rescuing(series.output());
+            let cookie = core::ptr::from_mut(series) as u64;
+            let args = [first, count, index, series::call_back as *const () as u64, cookie, 0];
+            // SAFETY: (1) a relation gives such functions; (2) they stay in the layout,
+            // which the series has too, and call back with its cookie; (3) the
+            // call-back owns nothing; (4) the output outlives the series.
+            let result = unsafe { run::run(&code, args, &options) };
+            if let (Ok(run::Outcome::Faulted(_)), Some(word)) = (&result, relation.done()) {
+                // The terms that the batch has so far.
+                let done = series.batch()[relation.layout().batch + word];
+                series.take(done as usize).map_err(refused)?;
+            }
+            // Terms are printed before what ended them is told.
+            series.output().flush().map_err(refused)?;
+            let next = series.taken() + index;
+            let returned = cli.returned_from(&code, result, &|diagnosis, f| match (
+                relation.done(),
+                diagnosis.mark().and_then(|mark| explained.piece(mark)),
+            ) {
+                (Some(_), Some((place, text))) => write!(f, "term {next}: {place}, '{}': ", Lossy(text)),
+                _ => Ok(()),
+            })?;
+            if let Some(error) = series.refusal() {
+                return Err(refused(error));
+            }
+            term = if direct { returned } else { series.history().last().copied().unwrap_or(term) };
+        }
+        if self.only_last { series.line(term).map_err(refused) } else { Ok(()) }
     }
-}
-
-/// Prints the one line that `--last` asks for.
-pub(super) fn print_last(label: &str, index: u64, value: fmt::Arguments<'_>) -> Outcome {
-    let mut text = cli::Text::new();
-    let _ = fmt::Write::write_fmt(&mut text, format_args!("{label}{index}: {value}\n"));
-    cli::print(text.as_str())
 }

@@ -78,15 +78,30 @@ pub enum Eof {
     MinusOne,
 }
 
-/// How much to optimise.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
-pub enum Level {
+/// Which passes work on a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passes {
+    /// Pointer motion is deferred, and the cells that it leads to are probed. If it
+    /// is not, translation is command by command, and there are no other passes.
+    pub motion: bool,
+    /// Innermost loops become arithmetic.
+    pub idioms: bool,
+    /// Values are followed through the program.
+    pub values: bool,
+    /// Cells of loops live in registers.
+    pub registers: bool,
+    /// Innermost loops are aligned.
+    pub alignment: bool,
+}
+
+impl Passes {
     /// Command by command.
-    Plain,
-    /// What linear passes find.
-    Cheap,
+    pub const PLAIN: Self =
+        Self { motion: false, idioms: false, values: false, registers: false, alignment: false };
+    /// What finds most for its time.
+    pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::PLAIN };
     /// Everything.
-    Full,
+    pub const FULL: Self = Self { values: true, registers: true, alignment: true, ..Self::CHEAP };
 }
 
 /// How to compile.
@@ -96,8 +111,8 @@ pub struct Options {
     pub cells: Cells,
     /// What input does at its end.
     pub eof: Eof,
-    /// How much to optimise.
-    pub level: Level,
+    /// Which passes work on it.
+    pub passes: Passes,
     /// Cells on the tape.
     pub tape: u64,
     /// Whether the processor and the kernel do AVX2.
@@ -107,15 +122,6 @@ pub struct Options {
     /// Whether to keep a record of the code and to mark what each piece of it came
     /// from.
     pub explain: bool,
-}
-
-/// Operations left after a pass.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Count {
-    /// The pass.
-    pub pass: &'static str,
-    /// Operations.
-    pub operations: usize,
 }
 
 /// A program on its way to machine code.
@@ -133,10 +139,7 @@ impl Draft {
     /// A bracket without its partner.
     pub fn parse(source: &[u8], options: &Options) -> Result<Self, Unmatched> {
         let source = &source[..source.len().min(i32::MAX as usize)];
-        let ir = match options.level {
-            Level::Plain => parse::parse_plain(source)?,
-            _ => parse::parse(source)?,
-        };
+        let ir = if options.passes.motion { parse::parse(source)? } else { parse::parse_plain(source)? };
         Ok(Self { ir, options: *options, resume: None })
     }
 
@@ -145,28 +148,30 @@ impl Draft {
     /// # Errors
     /// A bracket without its partner.
     pub fn resuming(source: &[u8], options: &Options, position: u32) -> Result<Self, Unmatched> {
-        let options = Options { level: Level::Plain, ..*options };
+        let options = Options { passes: Passes::PLAIN, ..*options };
         Ok(Self { resume: Some(position), ..Self::parse(source, &options)? })
     }
 
-    /// Operations at this point.
+    /// Operations at this point, counted one by one.
     pub fn operations(&self) -> usize {
         self.ir.len()
     }
 
-    /// Improves the program, and tells `watch` what each pass left.
-    pub fn optimise(&mut self, watch: &mut dyn FnMut(Count)) {
+    /// Improves the program, and tells `watch` the name of each pass behind it.
+    pub fn optimise(&mut self, watch: &mut dyn FnMut(&'static str, &Self)) {
         if self.ir.plain {
             return reach::flag_plain(&mut self.ir, &self.options, self.resume);
         }
-        let cells = self.options.cells;
+        let Options { cells, eof, passes, .. } = self.options;
         reach::probe(&mut self.ir, &self.options);
-        watch(Count { pass: "reach", operations: self.ir.len() });
-        idiom::fold(&mut self.ir, cells);
-        watch(Count { pass: "idioms", operations: self.ir.len() });
-        if self.options.level == Level::Full {
-            values::propagate(&mut self.ir, cells, self.options.eof);
-            watch(Count { pass: "values", operations: self.ir.len() });
+        watch("reach", self);
+        if passes.idioms {
+            idiom::fold(&mut self.ir, cells);
+            watch("idioms", self);
+        }
+        if passes.values {
+            values::propagate(&mut self.ir, cells, eof);
+            watch("values", self);
         }
     }
 

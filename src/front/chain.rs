@@ -13,21 +13,24 @@ mod magic;
 mod parse;
 mod state;
 
-pub use parse::{Error, Operator, Reason, Step};
-
-use crate::asm::{self, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, SIL, Scale, qword};
-use crate::front::assembled::Assembled;
+use crate::asm::{self, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, Scale, qword};
+use crate::front::Recorded;
 use crate::front::pool::Pool;
+use crate::front::relation::{self, AROUND, Error};
 use crate::front::series::{self, Layout};
+use crate::front::text::Text;
 use alloc::vec::Vec;
 use emit::{Emitter, HOMES};
-use fold::Op;
+use fold::{Op, Part};
+use parse::Step;
 use state::State;
 
-/// A relation, as read from its text.
+/// A relation with its start, as read from its text.
 #[derive(Debug)]
 pub struct Relation {
     steps: Vec<Step>,
+    start: [u64; 1],
+    documented: bool,
 }
 
 /// Longer chains are not searched for the range of their terms: it takes time in
@@ -35,162 +38,153 @@ pub struct Relation {
 const ANALYSED: usize = 4096;
 
 impl Relation {
-    /// Reads a relation from its text. No operators at all are the identity.
+    /// Reads a relation from its text; `start` is term 0. No operators at all are
+    /// the identity.
     ///
     /// # Errors
     /// Where the text is wrong, and why.
-    pub fn parse(text: &[u8]) -> Result<Self, Error> {
-        Ok(Self { steps: parse::relation(text)? })
+    pub fn parse(text: &[u8], start: i64) -> Result<Self, Error> {
+        let mut text = Text::new(text);
+        let steps = parse::relation(&mut text);
+        let steps = text.result(steps)?;
+        Ok(Self { steps, start: [start as u64], documented: false })
     }
 
     /// Reads the original form: a line with the relation, and one with the start
-    /// value and the number of the last term. Gives all three.
+    /// value and the number of the last term, which is given too.
     ///
     /// # Errors
     /// Where the text is wrong, and why.
-    pub fn parse_lines(text: &[u8]) -> Result<(Self, i64, u64), Error> {
-        let (steps, start, last) = parse::two_lines(text)?;
-        Ok((Self { steps }, start, last))
+    pub fn parse_lines(text: &[u8]) -> Result<(Self, u64), Error> {
+        let mut text = Text::new(text);
+        let read = parse::two_lines(&mut text);
+        let (steps, start, last) = text.result(read)?;
+        Ok((Self { steps, start: [start as u64], documented: false }, last))
     }
 
-    /// How a series of this relation uses memory: the term before comes first.
-    pub fn layout(&self) -> Layout {
+    /// The same as the article has it that this command comes from, byte for byte,
+    /// its wrong division included, which can fault.
+    ///
+    /// # Errors
+    /// If an operator is not in the article.
+    pub fn as_documented(self) -> Result<Self, Error> {
+        match self.steps.iter().find(|step| !documented::knows(step.operator)) {
+            None => Ok(Self { documented: true, ..self }),
+            Some(step) => {
+                let what = "the article has no operator @, only + - * /";
+                Err(Error { at: step.at as usize, what, subject: step.operator.into() })
+            }
+        }
+    }
+
+    /// A batch of the article's function.
+    fn call(&self, a: &mut Asm<'_>, function: asm::Label) {
+        let done = qword(series::TERMS).disp(relation::Relation::layout(self).scratch(0));
+        let term = qword(series::TERMS).index(R11, Scale::X8);
+        a.mov_ri(R11, 0);
+        let top = a.here();
+        a.mov_mr(done, R11).mov_rm(RDI, term.disp(-8)).call(function).mov_mr(term, RAX);
+        a.inc_r(R11).cmp_rr(R11, series::COUNT).jcc(Cond::Ne, top);
+    }
+
+    fn plan(&self) -> Plan {
+        let parts = fold::fold(&self.steps);
+        if parts.len() > ANALYSED {
+            return Plan { parts, state: State::ANY };
+        }
+        let state = fold::orbit(&parts, State::one(self.start[0] as i64));
+        Plan { parts: fold::narrow(&parts, state), state }
+    }
+}
+
+impl relation::Relation for Relation {
+    fn given(&self) -> &[u64] {
+        &self.start
+    }
+
+    fn layout(&self) -> Layout {
+        // The article's function has the terms of a batch counted that are done.
         Layout::new(1, 1)
     }
 
-    /// The word of the scratch where the documented form counts the terms of a
-    /// batch that are done.
-    pub const DONE: usize = 0;
-
-    /// A series after `start`, which is the history: see [`series`] for
-    /// the function that this is.
-    ///
-    /// # Errors
-    /// If the code would have 2 GiB or more.
-    pub fn series(&self, start: i64, record: bool) -> Result<Assembled, Error> {
-        let plan = self.plan(start);
-        let layout = self.layout();
-        assemble(record, &mut |a| {
+    /// The direct function relies on the range of the terms after the start, so it
+    /// holds for that start alone, which is its argument.
+    fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
+        let plan = if self.documented { Plan::default() } else { self.plan() };
+        let code = Recorded::new("barejit_chain", record, &mut |a| {
             let mut pool = Pool::default();
-            series::series(a, layout, &mut |a| {
-                let mut e = Emitter::new(a, &mut pool);
-                e.a.mov_rm(RAX, qword(series::TERMS).disp(-8));
-                e.a.mov_rr(RSI, series::TERMS).mov_rr(R11, series::COUNT);
-                let top = e.a.align_code(16).here();
-                let end = e.ops(&plan.ops, RAX, plan.state);
-                e.mov(RAX, end);
-                e.a.mov_mr(qword(RSI), RAX).add_ri(RSI, 8).dec_r(R11).jcc(Cond::Ne, top);
-            });
-            pool.put(a);
-            0
-        })
-    }
-
-    /// A function of `start` and a number n that gives term n. The code relies on
-    /// the range of the terms after `start`, so it holds for that start alone.
-    ///
-    /// # Errors
-    /// If the code would have 2 GiB or more.
-    pub fn last(&self, start: i64, record: bool) -> Result<Assembled, Error> {
-        let plan = self.plan(start);
-        assemble(record, &mut |a| {
-            // rdi start, rsi n
-            a.endbr64().mov_rr(RAX, RDI);
-            let mut pool = Pool::default();
-            let mut e = Emitter::new(a, &mut pool);
-            match plan.ops[..] {
-                [] => _ = e.a.ret(),
-                [Op::Set(value)] => constant(&mut e, value),
-                [op @ Op::Bits { .. }] => twice(&mut e, op, plan.state),
-                [Op::Affine { a, b }] => powers(&mut e, a, b),
-                _ => iterate(&mut e, &plan),
+            let mut entry = 0;
+            if self.documented {
+                let function = a.here();
+                documented::function(a, &self.steps);
+                entry = a.mark(AROUND).align_code(16).offset();
+                series::series(a, self.layout(), &mut |a| self.call(a, function));
+            } else if direct {
+                plan.last(&mut Emitter::new(a, &mut pool));
+            } else {
+                series::series(a, self.layout(), &mut |a| plan.batch(&mut Emitter::new(a, &mut pool)));
             }
             pool.put(a);
-            0
-        })
-    }
-
-    /// The bytes of the article this command comes from, its wrong division
-    /// included, behind them a series that calls them.
-    ///
-    /// # Errors
-    /// If an operator is not in the article, or the code would have 2 GiB or more.
-    pub fn documented(&self, record: bool) -> Result<Assembled, Error> {
-        if let Some(step) = self.steps.iter().find(|step| !documented::knows(step.operator)) {
-            return Err(Error { at: step.at as usize, reason: Reason::NotDocumented(step.operator) });
-        }
-        let layout = self.layout();
-        assemble(record, &mut |a| {
-            let function = a.here();
-            documented::function(a, &self.steps);
-            let entry = a.align_code(16).offset();
-            series::series(a, layout, &mut |a| {
-                let done = qword(series::TERMS).disp(layout.scratch(Self::DONE));
-                let term = qword(series::TERMS).index(R11, Scale::X8);
-                a.mov_ri(R11, 0);
-                let top = a.here();
-                a.mov_mr(done, R11).mov_rm(RDI, term.disp(-8)).call(function).mov_mr(term, RAX);
-                a.inc_r(R11).cmp_rr(R11, series::COUNT).jcc(Cond::Ne, top);
-            });
             entry
-        })
+        });
+        code.map_err(Error::too_long)
     }
 
-    /// What a mark of this front end stands for.
-    pub fn describe(&self, mark: u32) -> Option<&Step> {
-        let place = self.steps.binary_search_by_key(&mark, |step| step.at);
-        place.ok().map(|place| &self.steps[place])
+    fn is_direct(&self) -> bool {
+        !self.documented
     }
 
-    fn plan(&self, start: i64) -> Plan {
-        let ops = fold::fold(&self.steps);
-        if ops.len() > ANALYSED {
-            return Plan { ops, state: State::ANY };
-        }
-        let state = fold::orbit(&ops, State::one(start));
-        Plan { ops: fold::narrow(&ops, state), state }
+    fn argument(&self, _: u64) -> u64 {
+        self.start[0]
+    }
+
+    fn done(&self) -> Option<usize> {
+        self.documented.then_some(0)
     }
 }
 
 /// What is done to a term, and where terms can be.
+#[derive(Default)]
 struct Plan {
-    ops: Vec<Op>,
+    parts: Vec<Part>,
     state: State,
 }
 
-fn assemble(record: bool, emit: &mut dyn FnMut(&mut Asm<'_>) -> u32) -> Result<Assembled, Error> {
-    Assembled::new("barejit_chain", record, emit).map_err(|error| {
-        debug_assert!(error == asm::Error::Size, "{error:?}");
-        Error { at: 0, reason: Reason::TooLong }
-    })
-}
+impl Plan {
+    /// Fills a batch.
+    fn batch(&self, e: &mut Emitter<'_, '_>) {
+        e.a.mov_rm(RAX, qword(series::TERMS).disp(-8));
+        e.a.mov_rr(RSI, series::TERMS).mov_rr(R11, series::COUNT);
+        let top = e.a.align_code(16).here();
+        let end = e.parts(&self.parts, RAX, self.state);
+        e.mov(RAX, end);
+        e.a.mark(AROUND).mov_mr(qword(RSI), RAX).add_ri(RSI, 8).dec_r(R11).jcc(Cond::Ne, top);
+    }
 
-/// Term 0 is what it is, every other is `value`.
-fn constant(e: &mut Emitter<'_, '_>, value: i64) {
-    e.a.mov_ri(RCX, value).test_rr(RSI, RSI).cmovcc_rr(Cond::Ne, RAX, RCX).ret();
-}
-
-/// `(x & and) ^ xor` three times is the same as once.
-fn twice(e: &mut Emitter<'_, '_>, op: Op, state: State) {
-    let end = e.a.label();
-    e.a.test_rr(RSI, RSI).jcc(Cond::E, end);
-    e.ops(&[op], RAX, state);
-    e.a.test_ri(SIL, 1).jcc(Cond::Ne, end);
-    e.ops(&[op], RAX, state);
-    e.a.bind(end).ret();
+    /// A function of a term and a count n ≥ 0 that gives the term n after it.
+    fn last(&self, e: &mut Emitter<'_, '_>) {
+        // rdi start, rsi n
+        e.a.endbr64().mov_rr(RAX, RDI);
+        match self.parts[..] {
+            [] => _ = e.a.ret(),
+            [part @ Part { op: Op::Affine { a, b }, .. }] => powers(e, part, a, b),
+            _ => iterate(e, self),
+        }
+    }
 }
 
 /// `a·x + b`, n times: by the bits of n, for powers of one map commute.
-fn powers(e: &mut Emitter<'_, '_>, a: i64, b: i64) {
+fn powers(e: &mut Emitter<'_, '_>, part: Part, a: i64, b: i64) {
     // rcx·x + rdx is the map 2ᵏ times over, rsi = n / 2ᵏ
+    e.mark(&part);
     e.a.mov_ri(RCX, a).mov_ri(RDX, b);
-    let (skip, end) = (e.a.label(), e.a.label());
+    let skip = e.a.label();
     let top = e.a.here();
     e.a.shr_ri(RSI, 1).jcc(Cond::Ae, skip);
     e.a.imul_rr(RAX, RCX).add_rr(RAX, RDX).bind(skip);
     e.a.mov_rr(R8, RDX).imul_rr(R8, RCX).add_rr(RDX, R8).imul_rr(RCX, RCX);
     e.a.test_rr(RSI, RSI).jcc(Cond::Ne, top);
-    e.a.bind(end).ret();
+    e.a.ret();
 }
 
 /// The loop for everything else. If the last operation and the first are of a
@@ -198,30 +192,34 @@ fn powers(e: &mut Emitter<'_, '_>, a: i64, b: i64) {
 fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
     let end = e.a.label();
     e.a.test_rr(RSI, RSI).jcc(Cond::E, end);
-    let turned = turn(&plan.ops);
+    if let [Part { op: Op::Bits { .. } | Op::Set(_), .. }] = plan.parts[..] {
+        // `(x & and) ^ xor` three times is the same as once.
+        e.a.sub_ri(RSI, 1).and_ri(RSI, 1).add_ri(RSI, 1);
+    }
+    let turned = turn(&plan.parts);
     let (body, state) = match &turned {
-        Some((first, body)) => (&body[..], first.state(plan.state)),
-        None => (&plan.ops[..], plan.state),
+        Some((first, body)) => (&body[..], first.op.state(plan.state)),
+        None => (&plan.parts[..], plan.state),
     };
-    let (home, kept) = home(body, state);
-    e.keep(kept);
+    let home = home(body, state);
     let mut x = RAX;
     let tail = e.a.label();
     if let Some((first, _)) = turned {
-        x = e.ops(&[first], x, plan.state);
+        x = e.parts(&[first], x, plan.state);
         e.mov(home, x);
-        e.a.dec_r(RSI).jcc(Cond::E, tail);
+        e.a.mark(AROUND).dec_r(RSI).jcc(Cond::E, tail);
     } else {
         e.mov(home, x);
     }
     let top = e.a.align_code(32).here();
-    let at = e.ops(body, home, state);
+    let at = e.parts(body, home, state);
     e.mov(home, at);
-    e.a.dec_r(RSI).jcc(Cond::Ne, top);
+    e.a.mark(AROUND).dec_r(RSI).jcc(Cond::Ne, top);
     let mut at = home;
     if turned.is_some() {
         e.a.bind(tail);
-        at = e.ops(&plan.ops[1..], home, state);
+        at = e.parts(&plan.parts[1..], home, state);
+        e.a.mark(AROUND);
     }
     e.mov(RAX, at);
     e.a.bind(end).ret();
@@ -229,29 +227,21 @@ fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
 
 /// The first operation, and the loop that follows it around: all the others,
 /// with the first joined to the last.
-fn turn(ops: &[Op]) -> Option<(Op, Vec<Op>)> {
-    let (&first, rest) = ops.split_first()?;
+fn turn(parts: &[Part]) -> Option<(Part, Vec<Part>)> {
+    let (&first, rest) = parts.split_first()?;
     if rest.is_empty() {
         return None;
     }
     let mut body = rest.to_vec();
     fold::push(&mut body, first);
-    (body.len() < ops.len()).then_some((first, body))
+    (body.len() < parts.len()).then_some((first, body))
 }
 
-/// A register that the term comes back to by itself, or else the first; and the
-/// constants that are worth a register.
-fn home(body: &[Op], state: State) -> (Gpr64, [Option<i64>; 2]) {
-    let mut kept = [None; 2];
-    let try_at = |home: Gpr64, kept: [Option<i64>; 2]| {
+/// A register that the term comes back to by itself, or else the first.
+fn home(body: &[Part], state: State) -> Gpr64 {
+    let returns = |home: &Gpr64| {
         let mut a = Asm::new(&mut [], asm::Tables::none());
-        let mut pool = Pool::default();
-        let mut e = Emitter::new(&mut a, &mut pool);
-        e.keep(kept);
-        (e.ops(body, home, state) == home, e.missed)
+        Emitter::new(&mut a, &mut Pool::default()).parts(body, *home, state) == *home
     };
-    kept[0] = try_at(RAX, kept).1;
-    kept[1] = try_at(RAX, kept).1;
-    let home = HOMES.into_iter().find(|home| try_at(*home, kept).0).unwrap_or(RAX);
-    (home, kept)
+    HOMES.into_iter().find(returns).unwrap_or(RAX)
 }

@@ -13,6 +13,7 @@ use crate::code::{Code, Hole, Page, patch_rip};
 /// What the stub writes, without a newline.
 pub const TEXT: [u8; 12] = *b"Hello World!";
 
+// ANCHOR: stub
 /// The stub up to its data: `write(1, text, 12)`, returning what the kernel
 /// left in RAX.
 const fn write_stub(a: &mut Asm<'_>, text: Mem<0>) -> Hole<4> {
@@ -24,6 +25,7 @@ const fn write_stub(a: &mut Asm<'_>, text: Mem<0>) -> Hole<4> {
     a.syscall().ret();
     hole
 }
+// ANCHOR_END: stub
 
 /// The stub as its author writes it down first: the address is not known yet.
 const fn placeholder(a: &mut Asm<'_>, filler: &[u8], end: &[u8]) -> Hole<4> {

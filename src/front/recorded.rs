@@ -1,54 +1,86 @@
-//! Code with the assembler's record of it, for listings.
+//! Code assembled at run time, with all that the assembler notes of it.
 //!
-//! The function that bakes a stub is run once more with room for records: what a
+//! A stub baked by the compiler is assembled once more for its record: what a
 //! listing says and what runs come from the same lines. Nothing here formats.
 
-use crate::asm::{Asm, Error, Slot, Tables};
-use crate::code::{Code, Record};
+use crate::asm::{Asm, Error, Needs, Slot, Tables};
+use crate::code::{Code, Mark, Record};
 use alloc::{vec, vec::Vec};
 
-/// Code that owns its bytes and the record of how they came about.
+/// Owns what a [`Code`] borrows: one function with its marks and, for a listing,
+/// the record of how it came about.
 #[derive(Debug)]
 pub struct Recorded {
     bytes: Vec<u8>,
+    marks: Vec<Mark>,
     records: Vec<Record>,
-    size: usize,
-    kept: usize,
+    entry: u32,
+    name: &'static str,
 }
 
 impl Recorded {
-    /// What `emit` makes, which has at most 64 labels and references to them.
+    /// Runs `emit`, which answers where the code is entered, with a little room,
+    /// and again with enough if that was too little. A record is kept if `record`
+    /// says so.
+    ///
+    /// # Errors
+    /// What the assembler answers, but never that room was missing.
+    pub(super) fn new(
+        name: &'static str,
+        record: bool,
+        emit: &mut dyn FnMut(&mut Asm<'_>) -> u32,
+    ) -> Result<Self, Error> {
+        let records = if record { 256 } else { 0 };
+        let mut needs = Needs { bytes: 2048, slots: 64, marks: 32, symbols: 0, relocations: 0, records };
+        loop {
+            let mut bytes = vec![0; needs.bytes];
+            let mut slots = vec![Slot::EMPTY; needs.slots];
+            let mut marks = vec![Mark::EMPTY; needs.marks];
+            let mut records = vec![Record::EMPTY; needs.records];
+            let (marked, recorded) = (&mut marks[..], &mut records[..]);
+            let tables = Tables { slots: &mut slots, marks: marked, records: recorded, ..Tables::none() };
+            let mut a = Asm::new(&mut bytes, tables);
+            let entry = emit(&mut a);
+            needs = a.needs();
+            match a.finish() {
+                Ok(_) => {
+                    bytes.truncate(needs.bytes);
+                    marks.truncate(needs.marks);
+                    records.truncate(needs.records);
+                    return Ok(Self { bytes, marks, records, entry, name });
+                }
+                // Whatever room there is, what the code needs is known now.
+                Err(Error::Full(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What `emit` makes.
     ///
     /// # Panics
     /// If it makes nothing that can be finished.
     pub fn of(emit: &dyn Fn(&mut Asm<'_>)) -> Self {
-        let (mut room, mut kept) = (64, 32);
-        loop {
-            let (mut bytes, mut records) = (vec![0; room], vec![Record::EMPTY; kept]);
-            let mut slots = [Slot::EMPTY; 64];
-            let tables = Tables { records: &mut records, ..Tables::slots(&mut slots) };
-            let mut a = Asm::new(&mut bytes, tables);
-            emit(&mut a);
-            let needs = a.needs();
-            match a.finish() {
-                Ok(_) => return Self { bytes, records, size: needs.bytes, kept: needs.records },
-                Err(Error::Full(needs)) if needs.bytes > room || needs.records > kept => {
-                    (room, kept) = (needs.bytes.max(room), needs.records.max(kept));
-                }
-                Err(error) => error.raise(),
-            }
+        let assembled = Self::new("", true, &mut |a| {
+            emit(a);
+            0
+        });
+        match assembled {
+            Ok(recorded) => recorded,
+            Err(error) => error.raise(),
         }
     }
 
     /// The finished code.
     pub fn code(&self) -> Code<'_> {
-        self.annotate(Code::new(&self.bytes[..self.size]))
+        let code = Code::new(&self.bytes).with_marks(&self.marks).entered_at(self.entry);
+        self.annotate(code.named(self.name))
     }
 
     /// `code`, which was made by the same function from the same arguments, with
     /// the record.
     pub fn annotate<'a>(&'a self, code: Code<'a>) -> Code<'a> {
-        debug_assert_eq!(code.bytes(), &self.bytes[..self.size]);
-        code.with_records(&self.records[..self.kept])
+        debug_assert_eq!(code.bytes(), &self.bytes[..]);
+        code.with_records(&self.records)
     }
 }

@@ -11,15 +11,15 @@ mod emit;
 mod fold;
 mod parse;
 
-pub use parse::{Error, Reason};
-
-use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RBX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
-use crate::front::assembled::Assembled;
+use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
+use crate::front::Recorded;
 use crate::front::pool::Pool;
+use crate::front::relation::{self, AROUND, Error};
 use crate::front::series::{self, Layout};
+use crate::front::text::Text;
 use alloc::vec::Vec;
 use emit::{Emitter, INDEX, Plan, WINDOW};
-use parse::{Op, Parsed};
+use parse::{MISSING, Op, Parsed};
 
 /// A relation with its initial terms.
 ///
@@ -27,22 +27,32 @@ use parse::{Op, Parsed};
 /// reaches back.
 pub struct Relation {
     plan: Plan,
-    initial: Vec<f64>,
+    initial: Vec<u64>,
 }
 
-/// Loops of more operations than this are not unrolled.
+/// How many operations all copies of the loop may have together, where one copy
+/// has fewer: longer relations have a smaller window.
 const UNROLLED: usize = 512;
 
 impl Relation {
-    /// Reads a relation from its text, and the initial terms from theirs, which
-    /// has commas between them.
+    /// Reads a relation from its text; `initial` has the bits of its first terms.
     ///
     /// # Errors
-    /// Where the relation is wrong, and why; or, with `true`, the initial terms.
-    pub fn parse(text: &[u8], start: &[u8]) -> Result<Self, (bool, Error)> {
-        let parsed = parse::relation(text).map_err(|error| (false, error))?;
-        let initial = parse::list(start).map_err(|error| (true, error))?;
-        Self::new(parsed, initial).map_err(|error| (false, error))
+    /// Where the text is wrong, and why.
+    pub fn parse(text: &[u8], initial: Vec<u64>) -> Result<Self, Error> {
+        let mut text = Text::new(text);
+        let read = parse::relation(&mut text).and_then(|parsed| Self::new(&mut text, parsed, initial));
+        text.result(read)
+    }
+
+    /// Reads the initial terms from a text with commas between them, as bits.
+    ///
+    /// # Errors
+    /// Where the text is wrong, and why.
+    pub fn parse_initial(text: &[u8]) -> Result<Vec<u64>, Error> {
+        let mut text = Text::new(text);
+        let read = parse::list(&mut text);
+        text.result(read)
     }
 
     /// Reads the original form: a line with the relation, lines `INDEX:VALUE`, and
@@ -51,90 +61,42 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse_lines(text: &[u8]) -> Result<(Self, u64), Error> {
-        if text.is_empty() {
-            return Err(Error { at: 0, reason: Reason::Empty });
-        }
-        let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
-        let parsed = parse::relation(&text[..end])?;
-        let (initial, last) = parse::terms(text, (end + 1).min(text.len()))?;
-        Ok((Self::new(parsed, initial)?, last))
+        let mut text = Text::new(text);
+        let read = text.first_line(parse::relation).and_then(|parsed| {
+            let (initial, last) = parse::terms(&mut text)?;
+            Some((Self::new(&mut text, parsed, initial)?, last))
+        });
+        text.result(read)
     }
 
-    fn new(parsed: Parsed, initial: Vec<f64>) -> Result<Self, Error> {
-        let fail = |reason| Error { at: parsed.deepest, reason };
+    fn new(text: &mut Text<'_>, parsed: Parsed, initial: Vec<u64>) -> Option<Self> {
         if parsed.history > initial.len() {
-            return Err(fail(Reason::MissingTerm(initial.len() as u64)));
+            return text.fail_at(parsed.deepest, MISSING, initial.len() as i64);
         }
-        let ops = fold::fold(&parsed.ops);
-        let backs = || ops.iter().filter_map(|op| if let Op::Back(back) = op { Some(*back) } else { None });
-        let window = backs().filter(|back| *back <= WINDOW).max().unwrap_or(0);
-        let history = backs().max().unwrap_or(0);
-        let indexed = ops.contains(&Op::Index);
+        let parts = fold::fold(&parsed.parts);
+        let longest = (UNROLLED / parts.len().max(1)).clamp(1, WINDOW);
+        let (mut window, mut history, mut indexed) = (0, 0, false);
+        for part in &parts {
+            match part.op {
+                Op::Back(back) => {
+                    history = history.max(back);
+                    window = if back <= longest { window.max(back) } else { window };
+                }
+                Op::Index => indexed = true,
+                _ => {}
+            }
+        }
         let layout = Layout::new(history, parsed.depth);
         if !layout.is_addressable() {
-            return Err(fail(Reason::TooLong));
+            return text.fail_at(parsed.deepest, "relation too long", 0);
         }
-        Ok(Self { plan: Plan { ops, window, indexed, layout }, initial })
-    }
-
-    /// The terms that are given.
-    pub fn initial(&self) -> &[f64] {
-        &self.initial
-    }
-
-    /// How a series of this relation uses memory.
-    pub fn layout(&self) -> Layout {
-        self.plan.layout
-    }
-
-    /// A series after the initial terms, the last of which are the history: see
-    /// [`series`] for the function that this is.
-    ///
-    /// # Errors
-    /// If the code would have 2 GiB or more.
-    pub fn series(&self, record: bool) -> Result<Assembled, Error> {
-        assemble(record, &mut |a| {
-            let mut pool = Pool::default();
-            series::series(a, self.plan.layout, &mut |a| self.batch(a, &mut pool));
-            pool.put(a);
-        })
-    }
-
-    /// `fn(terms, index, count) -> term`: the last of `count` ≥ 1 terms from
-    /// `index` on, as bits; memory is as in a series.
-    ///
-    /// # Errors
-    /// If the code would have 2 GiB or more.
-    pub fn last(&self, record: bool) -> Result<Assembled, Error> {
-        assemble(record, &mut |a| {
-            let mut pool = Pool::default();
-            if self.plan.layout.history > self.plan.window {
-                self.last_from_memory(a, &mut pool);
-            } else {
-                self.last_in_registers(a, &mut pool);
-            }
-            pool.put(a);
-        })
-    }
-
-    /// The history is deeper than the window: batches go through memory.
-    fn last_from_memory(&self, a: &mut Asm<'_>, pool: &mut Pool) {
-        a.endbr64();
-        series::save(a);
-        a.mov_rr(series::TERMS, RDI).mov_rr(series::INDEX, RSI).mov_rr(RBX, RDX);
-        let outer = a.here();
-        series::next_batch(a, self.plan.layout);
-        self.batch(a, pool);
-        series::end_batch(a, self.plan.layout);
-        a.jcc(Cond::Ne, outer).mov_rm(RAX, qword(series::TERMS).disp(-8));
-        series::restore(a);
-        a.ret();
+        Some(Self { plan: Plan { parts, window, indexed, layout }, initial })
     }
 
     /// No term is ever stored.
     fn last_in_registers(&self, a: &mut Asm<'_>, pool: &mut Pool) {
         // rdi terms, r10 index, r11 terms left
-        a.endbr64().mov_rr(R10, RSI).mov_rr(R11, RDX);
+        a.endbr64().mov_rr(R11, RSI).mov_rr(R10, RDX);
         if self.plan.window == 0 {
             // Without a reference the last term is as good as the first.
             a.lea(R10, address(R10).index(R11, crate::asm::Scale::X1).disp(-1)).mov_ri(R11, 1);
@@ -162,8 +124,7 @@ impl Relation {
     /// into XMM0.
     fn terms(&self, a: &mut Asm<'_>, pool: &mut Pool, base: Gpr64, store: bool) {
         let plan = &self.plan;
-        let unrolled = plan.window <= 1 || plan.ops.len() * plan.window <= UNROLLED;
-        let copies = if unrolled { plan.window.max(1) } else { 1 };
+        let copies = plan.window.max(1);
         let end = a.label();
         let mut exits = Vec::new();
         let top = a.align_code(32).here();
@@ -173,17 +134,14 @@ impl Relation {
                 a.xorpd_xx(INDEX, INDEX).cvtsi2sd_xr(INDEX, R10).inc_r(R10);
             }
             let term = Emitter::new(a, pool, plan, base).term(copy);
+            a.mark(AROUND);
             if store {
                 a.movsd_mx(qword(RSI), term).add_ri(RSI, 8);
-            }
-            if !unrolled {
-                self.rotate(a);
             }
             a.dec_r(R11);
             if copy + 1 == copies {
                 a.jcc(Cond::Ne, top);
-                let newest = if unrolled { term } else { plan.slot(0, 1) };
-                result(a, newest, store);
+                result(a, term, store);
             } else if store {
                 a.jcc(Cond::E, end);
             } else {
@@ -198,18 +156,39 @@ impl Relation {
         }
         a.bind(end);
     }
+}
 
-    /// Moves every term of the window to where the first copy looks for it.
-    fn rotate(&self, a: &mut Asm<'_>) {
-        let window = self.plan.window as u8;
-        // xmm0 has the new term; the others are in order of age.
-        a.movapd_xx(INDEX, XMM0);
-        for slot in 1..window {
-            a.movapd_xx(Xmm::new(slot - 1), Xmm::new(slot));
-        }
-        if window > 0 {
-            a.movapd_xx(Xmm::new(window - 1), INDEX);
-        }
+impl relation::Relation for Relation {
+    fn given(&self) -> &[u64] {
+        &self.initial
+    }
+
+    fn layout(&self) -> Layout {
+        self.plan.layout
+    }
+
+    /// The direct function works on the memory of a series, which is its argument.
+    fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
+        let code = Recorded::new("barejit_rpn", record, &mut |a| {
+            let mut pool = Pool::default();
+            if !direct {
+                series::series(a, self.plan.layout, &mut |a| self.batch(a, &mut pool));
+            } else {
+                self.last_in_registers(a, &mut pool);
+            }
+            pool.put(a);
+            0
+        });
+        code.map_err(Error::too_long)
+    }
+
+    /// Not with a history deeper than the window, which goes through memory.
+    fn is_direct(&self) -> bool {
+        self.plan.layout.history <= self.plan.window
+    }
+
+    fn argument(&self, address: u64) -> u64 {
+        address
     }
 }
 
@@ -218,12 +197,4 @@ fn result(a: &mut Asm<'_>, term: Xmm, store: bool) {
     if !store && term != XMM0 {
         a.movapd_xx(XMM0, term);
     }
-}
-
-fn assemble(record: bool, emit: &mut dyn FnMut(&mut Asm<'_>)) -> Result<Assembled, Error> {
-    Assembled::new("barejit_rpn", record, &mut |a| {
-        emit(a);
-        0
-    })
-    .map_err(|_| Error { at: 0, reason: Reason::TooLong })
 }

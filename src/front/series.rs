@@ -8,11 +8,11 @@
 //! ```
 //!
 //! The last terms of a batch become the history of the next. The function is
-//! `fn(terms, index, count, call_back, cookie) -> status`: `index` belongs to the
+//! `fn(terms, count, index, call_back, cookie) -> status`: `index` belongs to the
 //! first of `count` ≥ 1 terms, and `call_back(cookie, n)` has `n` terms to take;
 //! anything but 0 ends the series and is the status.
 
-use crate::asm::{Asm, Cond, Gpr64, Mem, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
+use crate::asm::{Asm, Cond, Gpr64, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
 use crate::asm::{R8, Scale, address, qword};
 
 /// The terms of a full batch: 32 KiB stay in the first-level cache.
@@ -65,55 +65,29 @@ const SAVED: [Gpr64; 6] = [RBX, RBP, R12, R13, R14, R15];
 pub(super) fn series(a: &mut Asm<'_>, layout: Layout, batch: &mut dyn FnMut(&mut Asm<'_>)) {
     // rbx terms left, rbp index, r12 terms, r13 call-back, r14 cookie, r15 count
     a.endbr64();
-    save(a);
-    a.mov_rr(TERMS, RDI).mov_rr(INDEX, RSI).mov_rr(RBX, RDX).mov_rr(R13, RCX).mov_rr(R14, R8);
+    for register in SAVED {
+        a.push_r(register);
+    }
+    a.mov_rr(TERMS, RDI).mov_rr(RBX, RSI).mov_rr(INDEX, RDX).mov_rr(R13, RCX).mov_rr(R14, R8);
     let done = a.label();
     let outer = a.here();
-    next_batch(a, layout);
+    a.mov_ri(COUNT, layout.batch as i64).cmp_rr(RBX, COUNT).cmovcc_rr(Cond::B, COUNT, RBX);
     batch(a);
     // Six registers and the return address: the stack is off by 8.
     a.mov_rr(RDI, R14).mov_rr(RSI, COUNT).sub_ri(RSP, 8).call_r(R13).add_ri(RSP, 8);
     a.test_rr(RAX, RAX).jcc(Cond::Ne, done);
-    end_batch(a, layout);
-    a.jcc(Cond::Ne, outer);
-    a.mov_ri(RAX, 0);
-    a.bind(done);
-    restore(a);
-    a.ret();
-}
-
-/// Saves what the ABI wants saved.
-pub(super) fn save(a: &mut Asm<'_>) {
-    for register in SAVED {
-        a.push_r(register);
+    // The last terms become history, the oldest first.
+    if layout.history > 0 {
+        let history = layout.history as i32;
+        a.lea(RSI, address(TERMS).index(COUNT, Scale::X8)).mov_ri(RCX, -i64::from(history));
+        let top = a.here();
+        a.mov_rm(RAX, qword(RSI).index(RCX, Scale::X8)).mov_mr(qword(TERMS).index(RCX, Scale::X8), RAX);
+        a.inc_r(RCX).jcc(Cond::Ne, top);
     }
-}
-
-/// Undoes [`save`].
-pub(super) fn restore(a: &mut Asm<'_>) {
+    a.add_rr(INDEX, COUNT).sub_rr(RBX, COUNT).jcc(Cond::Ne, outer);
+    a.mov_ri(RAX, 0).bind(done);
     for register in SAVED.iter().rev() {
         a.pop_r(*register);
     }
-}
-
-/// Takes the next batch off RBX.
-pub(super) fn next_batch(a: &mut Asm<'_>, layout: Layout) {
-    a.mov_ri(COUNT, layout.batch as i64).cmp_rr(RBX, COUNT).cmovcc_rr(Cond::B, COUNT, RBX);
-}
-
-/// Makes the last terms history; the flags tell whether any terms are left.
-pub(super) fn end_batch(a: &mut Asm<'_>, layout: Layout) {
-    let history = layout.history as i32 * 8;
-    let last: Mem<64> = qword(TERMS).index(COUNT, Scale::X8);
-    if layout.history <= 4 {
-        for n in 0..layout.history as i32 {
-            a.mov_rm(RAX, last.disp(n * 8 - history)).mov_mr(qword(TERMS).disp(n * 8 - history), RAX);
-        }
-    } else {
-        a.lea(RSI, last.disp(-history).resize()).lea(RDI, address(TERMS).disp(-history)).mov_ri(RCX, 0);
-        let top = a.here();
-        a.mov_rm(RAX, qword(RSI).index(RCX, Scale::X8)).mov_mr(qword(RDI).index(RCX, Scale::X8), RAX);
-        a.inc_r(RCX).cmp_ri(RCX, layout.history as i32).jcc(Cond::Ne, top);
-    }
-    a.add_rr(INDEX, COUNT).sub_rr(RBX, COUNT);
+    a.ret();
 }

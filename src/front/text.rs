@@ -1,6 +1,7 @@
 //! What the small languages have in common: reading numbers and telling places.
 
-use core::fmt;
+use super::relation::Error;
+use core::{cell::Cell, fmt};
 
 /// Why a piece of text is no integer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,17 +57,127 @@ pub struct Position {
 impl Position {
     /// Of byte `offset` in `source`.
     pub fn of(source: &[u8], offset: usize) -> Self {
-        let before = &source[..offset.min(source.len())];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let last = before.iter().rev().take_while(|&&byte| byte != b'\n');
-        // All but the continuation bytes of UTF-8 begin a character.
-        let column = last.filter(|&&byte| byte & 0xC0 != 0x80).count() + 1;
-        Self { line, column }
+        Places::new(source).position(offset)
+    }
+}
+
+/// A text whose places are asked for, best in order: each is counted on from the
+/// one before.
+#[derive(Debug)]
+pub struct Places<'a> {
+    source: &'a [u8],
+    last: Cell<(usize, Position)>,
+}
+
+impl<'a> Places<'a> {
+    /// The places of `source`.
+    pub fn new(source: &'a [u8]) -> Self {
+        Self { source, last: Cell::new((0, Position { line: 1, column: 1 })) }
+    }
+
+    /// The text.
+    pub fn source(&self) -> &'a [u8] {
+        self.source
+    }
+
+    /// The position of byte `offset`.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.source.len());
+        let (mut known, mut place) = self.last.get();
+        if offset < known {
+            (known, place) = (0, Position { line: 1, column: 1 });
+        }
+        for byte in &self.source[known..offset] {
+            match byte {
+                b'\n' => place = Position { line: place.line + 1, column: 1 },
+                // All but the continuation bytes of UTF-8 begin a character.
+                _ => place.column += usize::from(byte & 0xC0 != 0x80),
+            }
+        }
+        self.last.set((offset, place));
+        place
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// A cursor over text, with the first thing that is wrong there: whoever finds one
+/// notes it and gives nothing.
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Offset of the next byte.
+    pub(super) at: usize,
+    error: Error,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, error: Error { at: 0, what: "", subject: 0 } }
+    }
+
+    /// Notes what is wrong at the cursor.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&mut self, what: &'static str, subject: i64) {
+        self.error = Error { at: self.at, what, subject };
+    }
+
+    /// Nothing, for what is wrong at the cursor; see [`Error`] for what to say.
+    pub(super) fn fail<T>(&mut self, what: &'static str, subject: i64) -> Option<T> {
+        self.refuse(what, subject);
+        None
+    }
+
+    /// The same at an offset.
+    pub(super) fn fail_at<T>(&mut self, at: usize, what: &'static str, subject: i64) -> Option<T> {
+        self.at = at;
+        self.fail(what, subject)
+    }
+
+    /// What was read, or the error.
+    pub(super) fn result<T>(&self, read: Option<T>) -> Result<T, Error> {
+        read.ok_or(self.error)
+    }
+
+    /// The next byte that is no space.
+    #[inline(never)]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.bytes.get(self.at) {
+            if !byte.is_ascii_whitespace() {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Whether a space or the end comes next.
+    pub(super) fn ends(&self) -> bool {
+        self.bytes.get(self.at).is_none_or(u8::is_ascii_whitespace)
+    }
+
+    /// An integer after any spaces.
+    pub(super) fn integer(&mut self) -> Result<i64, NotInteger> {
+        self.peek();
+        let (value, size) = integer(&self.bytes[self.at..], 64)?;
+        self.at += size;
+        Ok(value)
+    }
+
+    /// Reads a relation that is the first line of several, and makes them all
+    /// readable.
+    pub(super) fn first_line<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let all = self.bytes;
+        if all.is_empty() {
+            return self.fail("no input, expected a line with the relation", 0);
+        }
+        self.bytes = all.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let relation = read(self);
+        self.bytes = all;
+        relation
     }
 }

@@ -2,24 +2,26 @@
 //! caller.
 
 use crate::fault;
-use crate::sys::{self, Errno, Error, Fd, Sysno};
-use core::sync::atomic::{AtomicI32, Ordering};
+use crate::sys::{self, Error, Fd};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What a call-back answers in AL.
 pub mod answer {
     /// It did what it should.
     pub const DONE: u8 = 0;
-    /// A write was refused; [`refusal`](super::refusal) has the errno.
+    /// The system refused; [`refusal`](super::refusal) says what.
     pub const REFUSED: u8 = 1;
 }
 
-static REFUSAL: AtomicI32 = AtomicI32::new(0);
+/// An [`Error`], or 0.
+static REFUSAL: AtomicU64 = AtomicU64::new(0);
 
-/// Why the last [`print()`] answered [`answer::REFUSED`].
-pub fn refusal() -> Error {
-    Error::new(Sysno::write, Errno::new(REFUSAL.load(Ordering::Relaxed)))
+/// Why the last [`print()`] that answered [`answer::REFUSED`] did so.
+pub fn refusal() -> Option<Error> {
+    Error::from_word(REFUSAL.load(Relaxed))
 }
 
+// ANCHOR: print
 /// Prints `size` bytes at `text` to standard output and answers as [`answer`]
 /// says.
 ///
@@ -31,11 +33,12 @@ pub unsafe extern "sysv64" fn print(text: *const u8, size: u64) -> u8 {
     match fault::call_back(|| sys::write_all(Fd::STDOUT, text)) {
         Ok(()) => answer::DONE,
         Err(error) => {
-            REFUSAL.store(error.errno().into_raw(), Ordering::Relaxed);
+            REFUSAL.store(error.into_word(), Relaxed);
             answer::REFUSED
         }
     }
 }
+// ANCHOR_END: print
 
 /// [`print()`] for callers that break the ABI's promise of an aligned stack
 /// (psABI, 3.2.2): aligns it, calls and restores it.

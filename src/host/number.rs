@@ -98,7 +98,7 @@ pub(super) fn copy(out: &mut [u8], text: &[u8]) -> usize {
 /// decimals.
 pub const LONGEST: usize = 336;
 
-/// The most decimals that [`fixed`] gives.
+/// The most decimals of [`Format::Fixed`].
 pub const DECIMALS: u32 = 22;
 
 /// How a number is written.
@@ -112,124 +112,106 @@ pub enum Format {
     Fixed(u32),
 }
 
-/// Writes `number` to the beginning of `out`, which has [`LONGEST`] bytes, and
-/// gives its length.
-#[inline(always)]
-pub fn shortest(number: f64, out: &mut [u8]) -> usize {
-    if !number.is_finite() {
-        return not_finite(number, out);
-    }
-    let mut buffer = zmij::Buffer::new();
-    let text = buffer.format_finite(number).as_bytes();
-    // Whole numbers come with a decimal that says nothing.
-    let size = if text.ends_with(b".0") { text.len() - 2 } else { text.len() };
-    copy(out, &text[..size])
+/// Room for the text of any number.
+pub struct Digits {
+    integer: itoa::Buffer,
+    shortest: zmij::Buffer,
+    fixed: [u8; LONGEST],
 }
 
-/// As printf(3) writes them, with the sign of what is not a number.
-#[cold]
-fn not_finite(number: f64, out: &mut [u8]) -> usize {
-    let text: &[u8] = match (number.is_nan(), number.is_sign_negative()) {
-        (true, false) => b"nan",
-        (true, true) => b"-nan",
-        (false, false) => b"inf",
-        (false, true) => b"-inf",
-    };
-    out[..text.len()].copy_from_slice(text);
-    text.len()
+impl Digits {
+    /// Room, whatever is in it.
+    pub fn new() -> Self {
+        Self { integer: itoa::Buffer::new(), shortest: zmij::Buffer::new(), fixed: [0; LONGEST] }
+    }
+
+    /// The text of `bits`. What is not finite reads as printf(3) writes it, with
+    /// the sign of what is not a number.
+    #[inline(always)]
+    pub fn text(&mut self, bits: u64, format: Format) -> &[u8] {
+        let number = f64::from_bits(bits);
+        match format {
+            Format::Integer => self.integer.format(bits as i64).as_bytes(),
+            _ if !number.is_finite() => match (number.is_nan(), number.is_sign_negative()) {
+                (true, false) => b"nan",
+                (true, true) => b"-nan",
+                (false, false) => b"inf",
+                (false, true) => b"-inf",
+            },
+            Format::Shortest => {
+                let text = self.shortest.format_finite(number).as_bytes();
+                // Whole numbers come with a decimal that says nothing.
+                text.strip_suffix(b".0").unwrap_or(text)
+            }
+            Format::Fixed(decimals) => fixed(bits, decimals as usize, &mut self.fixed),
+        }
+    }
 }
 
-/// Writes `number` as printf(3) does for `%.*f`: every digit is right, and the
-/// last is rounded to the nearest, halves to even.
-pub fn fixed(number: f64, decimals: u32, out: &mut [u8]) -> usize {
-    if !number.is_finite() {
-        return not_finite(number, out);
+impl Default for Digits {
+    fn default() -> Self {
+        Self::new()
     }
-    let bits = number.to_bits();
+}
+
+/// The finite f64 `bits` as printf(3) writes it for `%.*f`: every digit is right,
+/// and the last is rounded to the nearest, halves to even.
+#[inline(never)] // The others are shorter and meant to be fast.
+fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
+    const NINE: u64 = 1_000_000_000;
     let exponent = (bits >> 52) as i32 & 0x7FF;
     let significand = bits & ((1 << 52) - 1) | if exponent == 0 { 0 } else { 1 << 52 };
-    // number = significand · 2^exponent
+    // The number is significand · 2^exponent; scaled to a whole one, it has 53 bits
+    // times 10²², which is less than 2¹²⁷.
     let exponent = exponent.max(1) - 1075;
-    let scale = 10u128.pow(decimals);
-    let (mut whole, mut fraction) = match exponent {
-        0.. => (0, 0),
-        // 53 bits and 10²² make less than 2¹²⁷, so what is shifted further is less than half.
-        ..=-128 => (0, 0),
-        _ => {
-            let down = exponent.unsigned_abs();
-            let whole = if down < 64 { significand >> down } else { 0 };
-            let rest = u128::from(significand) - (u128::from(whole) << down);
-            let (product, half) = (rest * scale, 1u128 << (down - 1));
-            let (fraction, lost) = (product >> down, product & ((1 << down) - 1));
-            (whole, fraction + u128::from(lost > half || lost == half && fraction & 1 == 1))
-        }
-    };
-    // Without decimals it is the whole part that is even or odd.
-    if decimals == 0 && exponent < 0 && exponent > -128 {
-        let down = exponent.unsigned_abs();
-        let lost = u128::from(significand) & ((1 << down) - 1);
-        let half = 1u128 << (down - 1);
-        fraction = u128::from(lost > half || lost == half && whole & 1 == 1);
+    let mut scaled = u128::from(significand) * 10u128.pow(decimals as u32);
+    let (up, down) = (exponent.max(0) as usize, exponent.min(0).unsigned_abs());
+    if down > 127 {
+        scaled = 0;
+    } else if down > 0 {
+        let (half, lost) = (1 << (down - 1), scaled & ((1 << down) - 1));
+        scaled >>= down;
+        scaled += u128::from(lost > half || lost == half && scaled & 1 == 1);
     }
-    if fraction == scale {
-        whole += 1;
-        fraction = 0;
+    // Its lowest 32 bits first.
+    let mut limbs = [0u32; 36];
+    let mut carry = 0;
+    for limb in limbs[up / 32..].iter_mut().take(5) {
+        carry |= u64::from(scaled as u32) << (up % 32);
+        (*limb, carry, scaled) = (carry as u32, carry >> 32, scaled >> 32);
     }
-    let mut end = 0;
-    if number.is_sign_negative() {
-        out[0] = b'-';
-        end = 1;
-    }
-    end += if exponent >= 0 {
-        large(significand, exponent.unsigned_abs(), &mut out[end..])
-    } else {
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(whole).as_bytes();
-        out[end..end + digits.len()].copy_from_slice(digits);
-        digits.len()
-    };
-    if decimals > 0 {
-        out[end] = b'.';
-        for place in (end + 1..end + 1 + decimals as usize).rev() {
-            out[place] = b'0' + (fraction % 10) as u8;
-            fraction /= 10;
-        }
-        end += 1 + decimals as usize;
-    }
-    end
-}
-
-/// Writes `significand · 2^up`, nine digits at a time from the last.
-fn large(significand: u64, up: u32, out: &mut [u8]) -> usize {
-    const NINE: u64 = 1_000_000_000;
-    let mut limbs = [0u32; 34];
-    let shifted = u128::from(significand) << (up % 32);
-    for (i, limb) in limbs[(up / 32) as usize..].iter_mut().take(3).enumerate() {
-        *limb = (shifted >> (32 * i)) as u32;
-    }
-    let mut digits = [b'0'; 315];
-    let mut start = digits.len();
-    let mut used = limbs.len();
-    while used > 0 {
+    // Nine digits at a time from the last, at least one before the point.
+    let mut used = up / 32 + 5;
+    let mut start = LONGEST;
+    while used > 0 || LONGEST - start <= decimals {
         let mut rest = 0;
         for limb in limbs[..used].iter_mut().rev() {
             let value = rest << 32 | u64::from(*limb);
             *limb = (value / NINE) as u32;
             rest = value % NINE;
         }
-        for _ in 0..9 {
-            start -= 1;
-            digits[start] = b'0' + (rest % 10) as u8;
+        for digit in out[start - 9..start].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
+        start -= 9;
         while used > 0 && limbs[used - 1] == 0 {
             used -= 1;
         }
     }
-    let zeros = digits[start..].iter().take_while(|&&digit| digit == b'0').count();
-    let digits = &digits[(start + zeros).min(digits.len() - 1)..];
-    out[..digits.len()].copy_from_slice(digits);
-    digits.len()
+    let point = LONGEST - decimals;
+    let zeros = out[start..point - 1].iter().take_while(|digit| **digit == b'0').count();
+    start += zeros;
+    if decimals > 0 {
+        out.copy_within(start..point, start - 1);
+        out[point - 1] = b'.';
+        start -= 1;
+    }
+    if bits >> 63 != 0 {
+        start -= 1;
+        out[start] = b'-';
+    }
+    &out[start..]
 }
 
 #[cfg(test)]
@@ -237,10 +219,8 @@ mod tests {
     use super::*;
     use std::{format, string::String, vec::Vec};
 
-    fn text(write: impl FnOnce(&mut [u8]) -> usize) -> String {
-        let mut out = [0; LONGEST];
-        let size = write(&mut out);
-        String::from_utf8(out[..size].to_vec()).expect("ASCII")
+    fn text(number: f64, format: Format) -> String {
+        String::from_utf8(Digits::new().text(number.to_bits(), format).to_vec()).expect("ASCII")
     }
 
     fn samples() -> Vec<f64> {
@@ -278,7 +258,7 @@ mod tests {
         for number in samples() {
             for decimals in [0, 1, 2, 15, 22] {
                 let expected = format!("{number:.*}", decimals as usize);
-                assert_eq!(text(|out| fixed(number, decimals, out)), expected, "{number:e} with {decimals}");
+                assert_eq!(text(number, Format::Fixed(decimals)), expected, "{number:e} with {decimals}");
             }
         }
     }
@@ -286,7 +266,7 @@ mod tests {
     #[test]
     fn the_shortest_text_reads_back() {
         for number in samples() {
-            let text = text(|out| shortest(number, out));
+            let text = text(number, Format::Shortest);
             assert_eq!(text.parse::<f64>().map(f64::to_bits), Ok(number.to_bits()), "{text}");
             assert!(text.len() <= format!("{number:?}").len().max(format!("{number:e}").len() + 2), "{text}");
         }
@@ -298,8 +278,8 @@ mod tests {
         for (number, expected) in
             [(f64::INFINITY, "inf"), (-f64::INFINITY, "-inf"), (nan, "nan"), (-nan, "-nan")]
         {
-            assert_eq!(text(|out| shortest(number, out)), expected);
-            assert_eq!(text(|out| fixed(number, 15, out)), expected);
+            assert_eq!(text(number, Format::Shortest), expected);
+            assert_eq!(text(number, Format::Fixed(15)), expected);
         }
     }
 

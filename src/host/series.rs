@@ -2,7 +2,7 @@
 //! and the call-back that prints it.
 
 use super::Output;
-use super::number::{Counter, Format, LONGEST, copy, fixed, shortest};
+use super::number::{Counter, Digits, Format, LONGEST, copy};
 use crate::fault;
 use crate::sys::{Error, Guard, PageSize, Prot, Region, Source};
 use core::ops::{Deref, DerefMut};
@@ -78,9 +78,9 @@ impl<'a, 'b> Series<'a, 'b> {
         self.output
     }
 
-    /// The same, but nothing is printed.
-    pub fn silent(self) -> Self {
-        Self { silent: true, ..self }
+    /// Whether batches are taken without being printed.
+    pub fn silence(&mut self, silent: bool) {
+        self.silent = silent;
     }
 
     /// The last terms before the batch, the latest at the end.
@@ -103,7 +103,7 @@ impl<'a, 'b> Series<'a, 'b> {
     /// # Errors
     /// What write(2) answers.
     pub fn line(&mut self, bits: u64) -> Result<(), Error> {
-        lines_in(self.output, &mut self.counter, &[bits], self.format)
+        lines(self.output, &mut self.counter, &[bits], self.format)
     }
 
     /// Prints the first `count` terms of the batch.
@@ -116,7 +116,7 @@ impl<'a, 'b> Series<'a, 'b> {
             return Ok(());
         }
         let terms = &self.words[self.first..self.first + count];
-        lines_in(self.output, &mut self.counter, terms, self.format)?;
+        lines(self.output, &mut self.counter, terms, self.format)?;
         if self.output.is_terminal() { self.output.flush() } else { Ok(()) }
     }
 
@@ -145,46 +145,21 @@ pub extern "sysv64" fn call_back(series: &mut Series<'_, '_>, count: u64) -> u64
     })
 }
 
-fn lines_in(
-    output: &mut Output<'_>,
-    counter: &mut Counter,
-    terms: &[u64],
-    format: Format,
-) -> Result<(), Error> {
-    match format {
-        Format::Integer => lines(output, counter, terms, integer),
-        Format::Shortest => lines(output, counter, terms, |bits, out| shortest(f64::from_bits(bits), out)),
-        Format::Fixed(decimals) => {
-            lines(output, counter, terms, |bits, out| fixed(f64::from_bits(bits), decimals, out))
-        }
-    }
-}
-
-#[inline(always)]
-fn integer(bits: u64, out: &mut [u8]) -> usize {
-    copy(out, itoa::Buffer::new().format(bits as i64).as_bytes())
-}
-
 /// The longest line.
 const LINE: usize = Counter::WIDTH + LONGEST + 1;
 
 /// How many lines are written between looks at the room that is left.
 const PIECE: usize = 64;
 
-#[inline(always)]
-fn lines(
-    output: &mut Output<'_>,
-    counter: &mut Counter,
-    terms: &[u64],
-    write: impl Fn(u64, &mut [u8]) -> usize,
-) -> Result<(), Error> {
+fn lines(output: &mut Output<'_>, counter: &mut Counter, terms: &[u64], format: Format) -> Result<(), Error> {
+    let mut digits = Digits::new();
     for terms in terms.chunks(PIECE) {
         let room = output.room(PIECE * LINE)?;
         let mut at = 0;
         for &bits in terms {
             let line = &mut room[at..at + LINE];
             let start = counter.write(line);
-            let end = start + write(bits, &mut line[start..]);
+            let end = start + copy(&mut line[start..], digits.text(bits, format));
             line[end] = b'\n';
             at += end + 1;
         }

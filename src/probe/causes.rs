@@ -7,8 +7,8 @@ use super::out::{Out, Text, all, contains, fill, number, part, word};
 use super::report::{ending, errno_name};
 use super::rows::{COUNT, place, set};
 use super::{Fresh, Outcome, ROWS, Report, Use, Verdict};
-use crate::sys::Errno;
 use crate::sys::signal::Signal;
+use crate::sys::{Errno, Error, Sysno};
 
 /// A reason why rows fail.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ impl<'a> Inference<'a> {
 
     #[inline(never)]
     fn refused(&self, rows: u32, errno: Errno) -> Shown<'a> {
-        self.first(rows, &|outcome| outcome.errno == Some(errno))
+        self.first(rows, &|outcome| outcome.error.is_some_and(|error| error.is(errno)))
     }
 
     /// Notes a cause. Its evidence is what follows its name and a blank in
@@ -149,9 +149,12 @@ impl<'a> Inference<'a> {
         let killed = self.first(ALL, &|outcome| outcome.signal == Some(Signal::SYS.number()));
         // What needs no privilege and is not about memory is refused with EPERM
         // by filters alone.
-        let harmless = |call| (0..4).any(|i| word("personality memfd_create execveat shmget", i) == call);
-        let denied =
-            self.first(ALL, &|outcome| outcome.errno == Some(Errno::EPERM) && harmless(outcome.call));
+        let harmless = |error: Error| {
+            [Sysno::personality, Sysno::memfd_create, Sysno::execveat, Sysno::shmget]
+                .into_iter()
+                .any(|call| error == Error::new(call, Errno::EPERM))
+        };
+        let denied = self.first(ALL, &|outcome| outcome.error.is_some_and(harmless));
         let row = killed.or(denied.filter(|_| mode.is_some()));
         let mut evidence = Text::<200>::EMPTY;
         evidence.put(if mode.is_some() { "Seccomp: 2" } else { "Seccomp: unknown" });
@@ -205,7 +208,8 @@ impl<'a> Inference<'a> {
         }
         let memory = self.refused(ALL, Errno::ENOMEM);
         let file = self.first(ALL, &|outcome| {
-            outcome.signal == Some(Signal::XFSZ.number()) || outcome.errno == Some(Errno::EFBIG)
+            outcome.signal == Some(Signal::XFSZ.number())
+                || outcome.error.is_some_and(|error| error.is(Errno::EFBIG))
         });
         let forks = host.confined.is_some_and(|error| error.is(Errno::EAGAIN));
         for (i, row) in [memory, memory, file, None].into_iter().enumerate() {
@@ -351,8 +355,9 @@ mod tests {
     use std::vec::Vec;
 
     fn ended(verdict: Verdict, step: Step, errno: Option<Errno>) -> Outcome {
-        let (call, signal, fresh_after, repatch_ns) = ("mprotect", None, None, None);
-        Outcome { row: &ROWS[0], verdict, step: Some(step), call, errno, signal, fresh_after, repatch_ns }
+        let error = errno.map(|errno| Error::new(Sysno::mprotect, errno));
+        let (signal, fresh_after, repatch_ns) = (None, None, None);
+        Outcome { row: &ROWS[0], verdict, step: Some(step), error, signal, fresh_after, repatch_ns }
     }
 
     /// What is inferred from facts, if all rows but these work.

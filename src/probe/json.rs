@@ -88,7 +88,7 @@ pub fn print(report: &Report, out: &mut dyn Out) {
                 outcome.row.name(),
                 outcome.verdict.name(),
                 outcome.step.map_or("", Step::name),
-                outcome.errno.map_or("", errno_name),
+                outcome.error.map_or("", |error| errno_name(error.errno())),
                 outcome.signal.map_or(Text::EMPTY, signal_name).text(),
                 outcome.fresh_after.map_or("", Fresh::name),
             ],

@@ -1,13 +1,12 @@
 //! The ways into executable memory that barejit itself uses, tried through exec's
 //! own states: what works here is what `--map` can rely on.
 
-use super::Step;
 use super::trial::Record;
-use super::ways::{Patch, Place, TOKENS, code};
+use super::ways::{Place, address, code};
+use super::{Step, trial};
 use crate::code::Code;
 use crate::exec::{DIRECTORIES, Guard, Memory, PageSize, Patchable, Strategy, Writable};
-use crate::sys::Error;
-use core::ptr::NonNull;
+use crate::sys::{Error, Fd};
 
 /// What exec is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -29,37 +28,41 @@ impl Ours {
         }
     }
 
-    /// Obtains memory and puts the code there.
-    pub(super) fn take(self, record: &Record) -> Place {
-        let mut memory = record.need(self.obtain());
-        record.enter(Step::Write);
-        memory.load(&Code::new(&code(TOKENS[0])));
-        record.enter(Step::Protect);
-        let memory = record.need(memory.pause());
-        Place::new(address(&memory), Patch::Ours(self, Some(memory)))
-    }
-
-    /// Replaces the code; it may be elsewhere then.
-    pub(super) fn rewrite(
+    /// Writes code to memory, or other code if some is `held`.
+    fn write(
         self,
         record: &Record,
         held: &mut Option<Memory<Patchable>>,
         token: u32,
-    ) -> NonNull<u8> {
-        let old = held.take();
-        let mut memory = record.need(match (self, old) {
-            (Self::Once(_), Some(old)) => {
+    ) -> Result<Place, Error> {
+        let first = held.is_none();
+        let memory = match (held.take(), self) {
+            (Some(old), Self::Once(_)) => {
                 // The next mapping of that size goes to the same address.
-                old.release().and_then(|()| self.obtain())
+                old.release()?;
+                self.obtain()
             }
-            (_, Some(old)) => old.reopen(),
-            (_, None) => self.obtain(),
-        });
+            (Some(old), _) => old.reopen(),
+            (None, _) => self.obtain(),
+        };
+        let mut memory = memory?;
+        if first {
+            record.enter(Step::Write);
+        }
         memory.load(&Code::new(&code(token)));
-        address(held.insert(record.need(memory.pause())))
+        if first {
+            record.enter(Step::Protect);
+        }
+        let memory = memory.pause()?;
+        let place = Place { run: address(memory.address()), file: memory.file().unwrap_or(Fd::NONE) };
+        core::mem::forget(held.replace(memory));
+        Ok(place)
     }
-}
 
-fn address(memory: &Memory<Patchable>) -> NonNull<u8> {
-    NonNull::new(memory.address() as *mut u8).unwrap_or(NonNull::dangling())
+    /// The whole trial. In the trial's process.
+    pub(super) fn attempt(self, record: &Record, bench: bool) {
+        let mut held = None;
+        trial(record, bench, &mut |token| record.need(self.write(record, &mut held, token)));
+        core::mem::forget(held);
+    }
 }

@@ -44,6 +44,37 @@ pub(super) fn blanks(out: &mut dyn Out, count: usize) {
     }
 }
 
+/// Where two texts stand, one behind the other, in a longer one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    start: u16,
+    middle: u16,
+    end: u16,
+}
+
+impl Pair {
+    /// Where `texts` stand if nothing is between them.
+    pub(super) const fn all<const COUNT: usize>(texts: &[[&str; 2]; COUNT]) -> [Self; COUNT] {
+        let mut pairs = [Self { start: 0, middle: 0, end: 0 }; COUNT];
+        let (mut i, mut start) = (0, 0);
+        while i < COUNT {
+            let middle = start + texts[i][0].len() as u16;
+            pairs[i] = Self { start, middle, end: middle + texts[i][1].len() as u16 };
+            start = pairs[i].end;
+            i += 1;
+        }
+        pairs
+    }
+
+    pub(super) fn first(self, text: &str) -> &str {
+        text.get(self.start.into()..self.middle.into()).unwrap_or_default()
+    }
+
+    pub(super) fn second(self, text: &str) -> &str {
+        text.get(self.middle.into()..self.end.into()).unwrap_or_default()
+    }
+}
+
 /// A short text: printable ASCII, cut at its capacity. Bytes from outside that
 /// would do something to a terminal become `?`.
 #[derive(Clone, Copy, Debug)]

@@ -30,17 +30,17 @@ pub(super) fn signal_name(signal: u8) -> Text<12> {
 
 /// Errno or signal, the step and the call.
 pub(super) fn ending(outcome: &Outcome, out: &mut dyn Out) {
-    match (outcome.errno, outcome.signal) {
-        (Some(errno), _) if errno.into_raw() == 0 => out.put("no effect"),
-        (Some(errno), _) => out.put(errno_name(errno)),
+    match (outcome.error, outcome.signal) {
+        (Some(error), _) if error.errno().into_raw() == 0 => out.put("no effect"),
+        (Some(error), _) => out.put(errno_name(error.errno())),
         (_, Some(signal)) => out.put(signal_name(signal).text()),
         _ => out.put(outcome.verdict.name()),
     }
     if let Some(step) = outcome.step {
         fill(out, " at ~", &[step.name()]);
     }
-    if !outcome.call.is_empty() {
-        fill(out, " (~)", &[outcome.call]);
+    if let Some(error) = outcome.error {
+        fill(out, " (~)", &[error.name()]);
     }
 }
 
@@ -155,8 +155,7 @@ const NAME: usize = 24;
 pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
     let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
     let mut screen = Screen { out, style, width, indent: Some(2), column: 0 };
-    let host = report.host;
-    for (i, name) in host.names.iter().enumerate().take(Name::Nspid as usize) {
+    for (i, name) in report.host.names.iter().enumerate().take(Name::Nspid as usize) {
         if i != Name::Version as usize && !name.is_empty() {
             all(&mut screen, &[part("|: Linux || |, |, ", '|', i), name.text()]);
         }

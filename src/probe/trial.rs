@@ -40,10 +40,8 @@ enum Cell {
     Stage,
     /// Whether all questions are answered.
     Finished,
-    /// The refusal, and the call's name in memory: where it begins, its size.
-    Errno,
-    Call,
-    CallSize,
+    /// The word of the refusal.
+    Refusal,
     /// The signal that ended the trial, and its `si_code`.
     Signal,
     Code,
@@ -85,16 +83,13 @@ impl Record {
     /// Keeps why the trial ends, and ends it.
     #[inline(never)]
     pub(super) fn refuse(&self, error: Error) -> ! {
-        let name = error.name();
-        self.set(Cell::Errno, error.errno().into_raw() as u64);
-        self.set(Cell::CallSize, name.len() as u64);
-        self.set(Cell::Call, name.as_ptr() as u64);
+        self.set(Cell::Refusal, error.into_word());
         end()
     }
 
     /// Whether something refused.
     pub(super) fn is_refused(&self) -> bool {
-        self.get(Cell::Call) != 0
+        self.get(Cell::Refusal) != 0
     }
 
     /// Whether a signal ended the trial, or a process it had started.
@@ -135,19 +130,9 @@ impl Record {
         self.set(Cell::Segment, segment.map_or(0, |segment| segment as u64 + 1));
     }
 
-    fn errno(&self) -> Errno {
-        Errno::new(self.get(Cell::Errno) as i32)
-    }
-
-    fn call(&self) -> &'static str {
-        if !self.is_refused() {
-            return "";
-        }
-        let (start, size) = (self.get(Cell::Call) as *const u8, self.get(Cell::CallSize) as usize);
-        // SAFETY: `refuse` took it apart, and the child's addresses are its
-        // parent's.
-        let bytes = unsafe { core::slice::from_raw_parts(start, size) };
-        core::str::from_utf8(bytes).unwrap_or_default()
+    /// That segment.
+    pub(super) fn segment(&self) -> usize {
+        (self.get(Cell::Segment) as usize).wrapping_sub(1)
     }
 
     /// How a call that can only be refused came back.
@@ -157,12 +142,12 @@ impl Record {
             _ if self.get(Cell::Finished) != 0 => Answer::Success,
             (SIGSYS, _) => Answer::Trap,
             (_, Wait::Killed(SIGSYS)) => Answer::Kill,
-            _ if !self.is_refused() => Answer::Unknown,
-            _ => match self.errno() {
+            _ => match Error::from_word(self.get(Cell::Refusal)).map(Error::errno) {
+                None => Answer::Unknown,
                 // A mapping at 0 is a success that sys does not let pass.
-                errno if errno.into_raw() == 0 => Answer::Success,
-                Errno::EINVAL | Errno::ENOSYS => Answer::Kernel,
-                errno => Answer::Errno(errno),
+                Some(errno) if errno.into_raw() == 0 => Answer::Success,
+                Some(Errno::EINVAL | Errno::ENOSYS) => Answer::Kernel,
+                Some(errno) => Answer::Errno(errno),
             },
         }
     }
@@ -176,8 +161,7 @@ impl Record {
             row,
             verdict: Verdict::Works,
             step: Some(step),
-            call: self.call(),
-            errno: None,
+            error: None,
             signal: None,
             fresh_after: None,
             repatch_ns: match self.get(Cell::Nanoseconds) {
@@ -196,11 +180,10 @@ impl Record {
                 let fresh = self.get(Cell::Fresh);
                 outcome.fresh_after = Fresh::ALL.into_iter().find(|way| *way as u64 == fresh);
             }
-        } else if self.is_refused() {
-            let errno = self.errno();
-            outcome.errno = Some(errno);
-            outcome.verdict = match errno {
-                _ if errno.into_raw() == 0 => Verdict::Lied,
+        } else if let Some(error) = Error::from_word(self.get(Cell::Refusal)) {
+            outcome.error = Some(error);
+            outcome.verdict = match error.errno() {
+                errno if errno.into_raw() == 0 => Verdict::Lied,
                 Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENODEV => Verdict::Unavailable,
                 Errno::ENOENT | Errno::ENOTDIR | Errno::EISDIR => Verdict::Unavailable,
                 _ => Verdict::Denied,

@@ -18,6 +18,10 @@ use linked_list_allocator::Heap;
 /// From here on a block is a mapping of its own.
 const LARGE: usize = 64 * 1024;
 
+/// From here on a mapping is wanted in huge pages: touching a page for the first
+/// time costs about as much as compiling what fits in it.
+const HUGE: usize = 4 * 1024 * 1024;
+
 /// By how much the small heap grows.
 const STEP: usize = 64 * 1024;
 
@@ -34,7 +38,7 @@ static GLOBAL: Global = Global(UnsafeCell::new(Heap::empty()));
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if let Some(size) = large(layout) {
-            return map(size).as_ptr();
+            return map(size);
         }
         // SAFETY: one thread, and no reference to the heap outlives its call.
         let heap = unsafe { &mut *self.0.get() };
@@ -76,7 +80,7 @@ unsafe impl GlobalAlloc for Global {
         if let (Some(from), Some(to), Some(block)) = (large(layout), large(new), NonNull::new(block)) {
             // SAFETY: (1) a block with a large layout is a mapping of this size.
             let moved = unsafe { linux::mremap(block, from.bytes(), to.bytes()) };
-            return moved.unwrap_or_else(|error| exhausted(error)).as_ptr();
+            return mapped(moved, to);
         }
         // SAFETY: the caller's duties, handed on.
         let moved = unsafe { self.alloc(new) };
@@ -93,11 +97,20 @@ fn large(layout: Layout) -> Option<PageSize> {
     if layout.size() < LARGE { None } else { PageSize::covering(layout.size()) }
 }
 
-fn map(size: PageSize) -> NonNull<u8> {
+fn map(size: PageSize) -> *mut u8 {
     let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::PRIVATE.union(MapFlags::ANONYMOUS));
     // SAFETY: (1) the mapping is not fixed.
-    let block = unsafe { linux::mmap(0, size.bytes(), prot, flags, Fd::NONE, 0) };
-    block.unwrap_or_else(|error| exhausted(error))
+    mapped(unsafe { linux::mmap(0, size.bytes(), prot, flags, Fd::NONE, 0) }, size)
+}
+
+/// What has become of a mapping of this size.
+fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
+    let block = block.unwrap_or_else(|error| exhausted(error));
+    if size.bytes() >= HUGE {
+        // SAFETY: (1) the mapping was made for this block.
+        unsafe { linux::prefer_huge(block, size.bytes()) };
+    }
+    block.as_ptr()
 }
 
 /// Moves the program break up by one step.

@@ -78,5 +78,7 @@ fn write_file(path: &[u8], bytes: &[u8]) -> Result<(), sys::Error> {
         return sys::write_all(Fd::STDOUT, bytes);
     }
     let path = CString::new(path).map_err(|_| sys::Error::new(Sysno::open, Errno::EINVAL))?;
-    sys::write_all(linux::create(&path)?.fd(), bytes)
+    let file = linux::create(&path)?;
+    sys::write_all(file.fd(), bytes)?;
+    file.close()
 }

@@ -51,9 +51,12 @@ unsafe fn long(
 }
 
 /// close(2). The descriptor is gone afterwards, whatever the kernel answers.
-pub(crate) fn close(fd: Fd) {
+///
+/// # Errors
+/// What was written and could not be kept, on some file systems.
+pub(crate) fn close(fd: Fd) -> Result<(), Error> {
     // SAFETY: only an `OwnedFd` closes, and only its own.
-    let _ = unsafe { syscall!(close, fd.0) };
+    unsafe { syscall!(close, fd.0) }.map(drop)
 }
 
 /// clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; 0 if it is refused.
@@ -77,6 +80,7 @@ pub fn exit(status: i32) -> ! {
 }
 
 /// Whether `fd` is a terminal: ioctl(2) with TCGETS answers.
+#[inline(never)]
 pub fn is_terminal(fd: Fd) -> bool {
     const TCGETS: usize = 0x5401;
     // struct termios of the kernel has 36 bytes.
@@ -151,6 +155,17 @@ pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<Non
     // SAFETY: duty 1 of the caller.
     let address = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) }?;
     NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
+}
+
+/// madvise(2) with MADV_HUGEPAGE: 2 MiB at a time are mapped where they are
+/// touched, if the kernel likes to.
+///
+/// # Safety
+/// 1. The pages are one private mapping of the caller's.
+pub unsafe fn prefer_huge(address: NonNull<u8>, size: usize) {
+    const MADV_HUGEPAGE: usize = 14;
+    // SAFETY: duty 1 of the caller. A kernel that refuses maps small pages.
+    let _ = unsafe { syscall!(madvise, address.as_ptr(), size, MADV_HUGEPAGE) };
 }
 
 /// munmap(2).

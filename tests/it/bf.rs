@@ -6,8 +6,8 @@ mod generator;
 mod interpreter;
 mod machine;
 
-use crate::support::{command, feed, run};
-use barejit::front::bf::{Cells, Eof, Level, Options};
+use crate::support::{command, feed, finish, run, tool};
+use barejit::front::bf::{Cells, Eof, Options, Passes};
 use generator::Source;
 use interpreter::{End, Outcome, interpret};
 use machine::Machine;
@@ -25,10 +25,8 @@ fn check(machine: &mut Machine, program: &[u8], input: &[u8], options: &Options)
     if expected.end == End::Endless {
         return false;
     }
-    for (level, avx2) in
-        [(Level::Plain, false), (Level::Cheap, false), (Level::Full, false), (Level::Full, true)]
-    {
-        let options = Options { level, avx2, ..*options };
+    for (passes, avx2) in PASSES {
+        let options = Options { passes, avx2, ..*options };
         let actual = machine.run(program, input, &options);
         assert!(
             actual == expected,
@@ -39,11 +37,28 @@ fn check(machine: &mut Machine, program: &[u8], input: &[u8], options: &Options)
     true
 }
 
+/// No pass, the first one, which the others build on, each of them alone, then all
+/// of them together, without AVX2 and with it.
+const PASSES: [(Passes, bool); 9] = {
+    let motion = Passes { motion: true, ..Passes::PLAIN };
+    [
+        (Passes::PLAIN, false),
+        (motion, false),
+        (Passes { idioms: true, ..motion }, false),
+        (Passes { values: true, ..motion }, false),
+        (Passes { registers: true, ..motion }, false),
+        (Passes { alignment: true, ..motion }, true),
+        (Passes::CHEAP, false),
+        (Passes::FULL, false),
+        (Passes::FULL, true),
+    ]
+};
+
 const CELLS: [Cells; 3] = [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo];
 const EOFS: [Eof; 3] = [Eof::Unchanged, Eof::Zero, Eof::MinusOne];
 
 fn options(cells: Cells, eof: Eof) -> Options {
-    Options { cells, eof, level: Level::Full, tape: TAPE as u64, avx2: false, lines: false, explain: false }
+    Options { cells, eof, passes: Passes::FULL, tape: TAPE as u64, avx2: false, lines: false, explain: false }
 }
 
 /// One random program, for fuzzing.
@@ -69,6 +84,19 @@ fn random_programs_do_what_an_interpreter_does() {
     }
     println!("{tried} programs, {ended} ended, {outside} of them outside the tape");
     assert!(ended * 2 > tried, "most programs must end to prove anything");
+}
+
+#[test]
+fn random_programs_do_the_same_on_an_emulated_processor() {
+    let mut qemu = tool("qemu-x86_64", "qemu-user");
+    qemu.args(["-cpu", "max"]).arg(std::env::current_exe().expect("it has a path"));
+    qemu.args(["--exact", "bf::random_programs_do_what_an_interpreter_does", "--nocapture"]);
+    let run = finish({
+        qemu.env("BF_PROGRAMS", "2000").env("BF_SEED", "2");
+        qemu
+    });
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status == 0 && said.contains("2000 programs, "), "{said}\n{}", run.stderr);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::native::{self, Random};
 use crate::support::*;
-use barejit::front::chain::Relation;
+use barejit::front::{chain::Relation, relation::Relation as _};
 
 /// What a step of a chain is supposed to do, one operator at a time.
 fn apply(operator: char, x: i64, k: i64) -> i64 {
@@ -67,16 +67,17 @@ fn random_chains_compute_what_their_operators_say() {
     for program in 0..PROGRAMS {
         let steps = steps(&mut random);
         let text = spelled(&mut random, &steps);
-        let relation = Relation::parse(text.as_bytes()).unwrap_or_else(|error| panic!("'{text}': {error}"));
         let (start, last) = (random.integer(), random.below(40));
+        let relation = Relation::parse(text.as_bytes(), start);
+        let relation = relation.unwrap_or_else(|error| panic!("'{text}': {error}"));
         let terms: Vec<i64> = std::iter::successors(Some(start), |x| Some(evaluate(&steps, *x)))
             .take(last as usize + 1)
             .collect();
-        let code = relation.last(start, false).expect("a short program");
+        let code = relation.code(true, false).expect("a short program");
         let value = native::call(&code.code(), [start as u64, last, 0, 0, 0, 0]) as i64;
         assert_eq!(value, terms[last as usize], "program {program}: term {last} of '{text}' from {start}");
         if program % 4 == 0 && last > 0 {
-            let code = relation.series(start, false).expect("a short program");
+            let code = relation.code(false, false).expect("a short program");
             let words = relation.layout().words();
             let series = native::series(&code.code(), words, &[start as u64], 1, last);
             let series: Vec<i64> = series.into_iter().map(|term| term as i64).collect();
@@ -138,9 +139,9 @@ fn quotients_and_remainders_are_right_at_every_edge() {
     for divisor in edges.iter().filter(|divisor| **divisor != 0) {
         for operator in ['/', '%'] {
             let text = format!("*{FACTOR} {operator}{divisor}");
-            let relation = Relation::parse(text.as_bytes()).expect("a relation");
             // The same code for all: as if the start could be anything.
-            let code = relation.last(i64::MAX, false).expect("a short program");
+            let relation = Relation::parse(text.as_bytes(), i64::MAX).expect("a relation");
+            let code = relation.code(true, false).expect("a short program");
             let loaded = native::Loaded::new(&code.code());
             for dividend in &edges {
                 let start = dividend.wrapping_mul(inverse);

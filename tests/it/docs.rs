@@ -1,7 +1,12 @@
 //! What the Markdown files show is true: commands in ```` ```console ```` blocks are
 //! run and their output compared, code below a `<!-- code FILE ANCHOR -->` comment is
-//! what stands between `ANCHOR:` and `ANCHOR_END:` in that file, and links lead
-//! somewhere. With `BLESS=1` in the environment the files are written anew.
+//! what stands between `ANCHOR:` and `ANCHOR_END:` in that file, the table below a
+//! `<!-- rows FILE GROUP… -->` comment has the rows of that file's table that begin with
+//! a GROUP, pictures show what is so, and links lead somewhere. With `BLESS=1` in the
+//! environment the Markdown files are written anew.
+
+#[path = "../../benches/src/chart.rs"]
+mod chart;
 
 use crate::support::*;
 use std::{
@@ -28,10 +33,12 @@ fn pages() -> Vec<PathBuf> {
 fn transcript(line: &str) -> String {
     let folder = Path::new(BAREJIT).parent().expect("a folder").display();
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("exec 2>&1; {line}")]).env_clear();
+    shell.args(["-c", &format!("exec 2>&1 3>&-; {line}")]).env_clear();
     shell.env("PATH", format!("{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"));
-    // Shown as installed, whatever folder it was built in.
+    // Shown as installed, whatever folder it was built in; and a flag younger than
+    // some straces.
     let text = finish(shell).text().replace(&folder.to_string(), "/usr/local/bin");
+    let text = text.replace("|0x8)", "|MFD_NOEXEC_SEAL)");
     text.lines().map(mask_line).collect::<Vec<_>>().join("\n")
 }
 
@@ -67,6 +74,14 @@ fn anchored(file: &str, anchor: &str) -> Vec<String> {
     lines.iter().map(|line| line.get(common..).unwrap_or_default().to_string()).collect()
 }
 
+/// The head of the table in that file, and its rows that begin with one of `groups`.
+fn rows(file: &str, groups: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let table = text.lines().filter(|line| line.starts_with('|')).enumerate();
+    let of = |line: &str| groups.split(' ').any(|group| line.split('|').nth(1).map(str::trim) == Some(group));
+    table.filter(|(number, line)| *number < 2 || of(line)).map(|(_, line)| line.into()).collect()
+}
+
 /// The page as it should be.
 fn renewed(page: &str) -> String {
     let mut out: Vec<String> = Vec::new();
@@ -76,6 +91,11 @@ fn renewed(page: &str) -> String {
         out.push(line.into());
         if let Some(words) = line.strip_prefix("<!-- code ").and_then(|rest| rest.strip_suffix(" -->")) {
             code = words.split_once(' ').map(|(file, anchor)| (file.into(), anchor.into()));
+        } else if let Some(words) = line.strip_prefix("<!-- rows ").and_then(|rest| rest.strip_suffix(" -->"))
+        {
+            let (file, groups) = words.split_once(' ').expect("a file and groups");
+            while lines.next_if(|line| line.starts_with('|')).is_some() {}
+            out.extend(rows(file, groups));
         } else if line.starts_with("```") {
             let block: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
             if let Some((file, anchor)) = code.take() {
@@ -127,5 +147,52 @@ fn links_lead_somewhere() {
                 assert!(target.exists(), "{} links to {link}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn commands_of_make_are_targets() {
+    let makefile = std::fs::read_to_string("Makefile").expect("text");
+    for path in pages() {
+        let text = std::fs::read_to_string(&path).expect("text");
+        let code = text.split('`').filter_map(|code| code.strip_prefix("make "));
+        let blocks = text.lines().filter_map(|line| line.strip_prefix("make "));
+        for target in code.chain(blocks).filter_map(|rest| rest.split(' ').next()) {
+            assert!(makefile.contains(&format!("\n{target}:")), "{}: make {target}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_chart_is_drawn_from_the_table() {
+    let read = |path: &str| std::fs::read_to_string(path).expect("text");
+    let drawn = chart::chart(&read("docs/figures/bench.md"));
+    assert_eq!(read("docs/figures/bench.svg"), drawn, "run: make bench");
+}
+
+/// What the picture has in elements of this class, in the order of the file.
+fn shown(picture: &str, class: &str) -> Vec<String> {
+    let class = format!("class=\"{class}\"");
+    let texts =
+        picture.split(&class).skip(1).filter_map(|rest| Some(rest.split_once('>')?.1.split_once('<')?.0));
+    texts.map(|text| text.replace("&lt;", "<").replace("&gt;", ">")).collect()
+}
+
+#[test]
+fn the_picture_of_the_pipeline_shows_what_is_so() {
+    let picture = std::fs::read_to_string("docs/figures/pipeline.svg").expect("text");
+    let (_, calls) = strace(&[], &["hello"]);
+    let mut calls: Vec<String> = calls.into_iter().map(|call| call.name).collect();
+    assert_eq!(calls.pop().as_deref(), Some("exit_group"));
+    assert_eq!(shown(&picture, "call"), calls);
+    let types = shown(&picture, "type");
+    assert!(types.len() > 3, "{types:?}");
+    for name in types {
+        let phase = name.strip_prefix("Memory<").and_then(|rest| rest.strip_suffix('>'));
+        let (file, declared) = match phase {
+            Some(phase) => ("src/exec.rs", format!("pub struct {phase}(")),
+            None => ("src/code.rs", format!("pub struct {name}<")),
+        };
+        assert!(std::fs::read_to_string(file).expect("text").contains(&declared), "{file} has no {name}");
     }
 }

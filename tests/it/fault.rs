@@ -3,7 +3,7 @@
 use crate::support::*;
 
 /// Every signal that code can raise, by code that raises it.
-const FAULTS: [(&str, &str, &str); 13] = [
+const FAULTS: [(&str, &str, &str); 15] = [
     // ud2
     ("0F0B", " at 0x0 [0F 0B]", "SIGILL (invalid instruction)"),
     // nop; int3
@@ -32,6 +32,10 @@ const FAULTS: [(&str, &str, &str); 13] = [
     ("9C810C24000004009D8B442401C3", " at 0x9 [8B 44 24 01 C3]", "SIGBUS (no memory behind 0x0)"),
     // push rax; jmp to itself: until the stack is used up
     ("50EBFD", " at 0x0 [50 EB FD]", "SIGSEGV (access to ADDRESS is not permitted)"),
+    // push rax; ret 27 to itself: until the stack is behind it
+    ("50C21B00", " at 0x0 [50 C2 1B 00]", "SIGSEGV (access to ADDRESS is not permitted)"),
+    // the same, 64 KiB a time
+    ("50C2FFFF", " at 0x0 [50 C2 FF FF]", "SIGSEGV (access to ADDRESS is not permitted)"),
     // endless call of itself
     ("E8FBFFFFFF", " at 0x0 [E8 FB FF FF FF]", "SIGSEGV (access to ADDRESS is not permitted)"),
 ];
@@ -44,6 +48,96 @@ fn every_signal_comes_back_as_one_line() {
         // The end of the stack is a guard or a hole.
         run.stderr = run.stderr.replace("nothing is mapped at ADDRESS", "access to ADDRESS is not permitted");
         run.expect("", &format!("barejit: run: generated code{place}: {reason}\n"), 3);
+    }
+}
+
+#[test]
+fn guards_stand_around_code_and_stack() {
+    // mov al, [rip+4096]; mov al, [rip-14]; both beyond the one page of code
+    for code in ["8A0500100000C3", "8A05F2FFFFFFC3"] {
+        for map in ["wx", "dual", "sealed", "file"] {
+            let run = run(&["run", "--map", map, code]);
+            assert!(run.stderr.ends_with(" is not permitted)\n") && run.status == 3, "{map}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn guards_stand_around_the_data_of_generated_code() {
+    for args in [
+        &["chain", "-e", "+1", "--start", "0", "--terms", "999999999"][..],
+        &["rpn", "-e", "(1) 1 +", "--start", "0", "--terms", "999999999"],
+        &["bf", "-e", "+[.]"],
+    ] {
+        let mut command = command(args);
+        command.stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("started");
+        // Soon nobody reads what it prints, and it waits.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", child.id())).expect("it lives");
+        child.kill().expect("it lives");
+        child.wait().expect("it was started");
+        let lines: Vec<(&str, &str)> = maps
+            .lines()
+            .filter_map(|line| {
+                let (range, rest) = line.split_once(' ')?;
+                Some((range, &rest[..4]))
+            })
+            .collect();
+        let adjacent = |a: &str, b: &str| a.split('-').nth(1) == b.split('-').next();
+        let guarded = |rights: &str| {
+            let between = |three: &[(&str, &str)]| {
+                (three[0].1, three[1].1, three[2].1) == ("---p", rights, "---p")
+                    && adjacent(three[0].0, three[1].0)
+                    && adjacent(three[1].0, three[2].0)
+            };
+            lines.windows(3).filter(|three| between(three)).count()
+        };
+        // The data; the stack of the code, and that of the handlers; more by chance.
+        assert!(guarded("r-xp") == 1 && guarded("rw-p") >= 3, "{args:?}\n{maps}");
+    }
+}
+
+#[test]
+fn what_was_printed_stands_before_the_message() {
+    for (args, printed) in [
+        (&["bf", "-e", "++++++++[>++++++++<-]>+.<<+"][..], "A"),
+        (
+            &["chain", "--as-documented", "-e", "-5 /1", "--start", "7", "--terms", "4"],
+            "Term 0: 7\nTerm 1: 2\n",
+        ),
+    ] {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = command(args);
+        command.stdout(writer.try_clone().expect("a pipe")).stderr(writer);
+        let mut child = command.spawn().expect("started");
+        drop(command);
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut text).expect("text");
+        assert_eq!(child.wait().expect("it ends").code(), Some(3));
+        assert!(text.starts_with(&format!("{printed}barejit: {}: ", args[0])), "{text}");
+    }
+}
+
+#[test]
+fn code_that_is_no_documented_bytes_can_be_branched_to() {
+    for args in [
+        &["call"][..],
+        &["chain", "-e", "+1", "--start", "0", "--terms", "5"],
+        &["chain", "-e", "+1", "--start", "0", "--terms", "5", "--last"],
+        &["rpn", "-e", "(1)", "--start", "1", "--terms", "5"],
+        &["rpn", "-e", "(1)", "--start", "1", "--terms", "5", "--last"],
+        &["rpn", "-e", "(30)", "--start", &["1"; 30].join(","), "--terms", "99", "--last"],
+        &["bf", "-e", "+."],
+        &["bf", "--opt", "0", "-e", "+."],
+    ] {
+        let listing = run(&[args, &["--listing"]].concat()).text();
+        let name = format!("barejit_{}:", args[0]);
+        let first = listing
+            .lines()
+            .skip_while(|line| !line.starts_with(&name))
+            .find(|line| line.contains("F3 0F 1E FA"));
+        assert!(first.is_some_and(|line| line.contains("endbr64")), "{args:?}: {listing}");
     }
 }
 
@@ -90,6 +184,25 @@ fn a_fault_of_barejits_own_is_one_line_and_a_death_by_that_signal() {
     assert_eq!(run.status, -libc::SIGSEGV, "{run:?}");
     assert!(run.stderr.starts_with("barejit: SIGSEGV in barejit itself at 0x"), "{run:?}");
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+}
+
+#[test]
+fn a_fault_before_there_is_any_code_is_told_too() {
+    for args in [["run", "-"], ["bf", "-"], ["chain", "-"], ["rpn", "-"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = command(&args);
+        command.stdin(reader).stderr(std::process::Stdio::piped());
+        let child = command.spawn().expect("started");
+        drop(command);
+        // It waits for something to read.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        // SAFETY: a signal to a child that has not been waited for.
+        unsafe { libc::kill(child.id() as i32, libc::SIGSEGV) };
+        let run = Run::new(child.wait_with_output().expect("it ends"));
+        drop(writer);
+        assert_eq!(run.status, -libc::SIGSEGV, "{run:?}");
+        assert!(run.stderr.starts_with("barejit: SIGSEGV in barejit itself at 0x"), "{run:?}");
+    }
 }
 
 #[test]

@@ -217,12 +217,12 @@ fn hexadecimal(random: &mut Random) {
 
 /// The parser and every pass of `bf`, on text that is hardly a program.
 fn brackets(random: &mut Random) {
-    use barejit::front::bf::{Cells, Draft, Eof, Level, Options};
+    use barejit::front::bf::{Cells, Draft, Eof, Options, Passes};
     let source = random.text(&[b"[", b"]", b"[-]", b"[->+<]", b"+", b">", b"<", b",", b".", b"\n"], 60);
     let options = Options {
         cells: random.of(&[Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo]),
         eof: random.of(&[Eof::Unchanged, Eof::Zero, Eof::MinusOne]),
-        level: random.of(&[Level::Plain, Level::Cheap, Level::Full]),
+        passes: random.of(&[Passes::PLAIN, Passes::CHEAP, Passes::FULL]),
         tape: random.of(&[4096, 1 << 20, 1 << 40]),
         avx2: random.below(2) == 0,
         lines: random.below(2) == 0,
@@ -236,7 +236,7 @@ fn brackets(random: &mut Random) {
     match Draft::parse(&source, &options) {
         Ok(mut draft) => {
             assert!(balanced && depth == 0, "{source:?}");
-            draft.optimise(&mut |_| ());
+            draft.optimise(&mut |_, _| ());
             let program = draft.emit().expect("it is small");
             assert!(!program.code().bytes().is_empty());
         }
@@ -407,7 +407,13 @@ fn arguments(random: &mut Random) {
         // What it does takes its time and is no matter of arguments.
         words.push("--list");
     }
-    let run = run(&words);
+    // `--raw` leaves files of any name.
+    let directory = scratch("arguments");
+    std::fs::create_dir(&directory).expect("made");
+    let mut command = command(&words);
+    command.current_dir(&directory);
+    let run = finish(command);
+    std::fs::remove_dir_all(directory).expect("was there");
     let returned = words.contains(&"ret") && run.stderr.is_empty();
     let wordy = words.iter().any(|word| WORDY.contains(word));
     let documented = match run.status {

@@ -19,52 +19,84 @@ fn pipe() -> (PipeReader, PipeWriter) {
     std::io::pipe().expect("a pipe")
 }
 
+/// Twenty thousand terms.
+const TERMS: [&str; 7] = ["chain", "-e", "+3", "--start", "0", "--terms", "20000"];
+
+fn terms() -> String {
+    (0..=20_000).map(|n| format!("Term {n}: {}\n", 3 * n)).collect()
+}
+
 #[test]
 fn output_that_does_not_block_is_waited_for() {
     let text = "x".repeat(100_000);
-    let (mut reader, writer) = pipe();
-    do_not_block(&writer);
-    let mut command = command(&["call", &text]);
-    command.stdout(writer).stderr(Stdio::piped());
-    let child = command.spawn().expect("started");
-    drop(command);
-    // The pipe is full long before the text is through.
-    std::thread::sleep(Duration::from_millis(50));
-    let mut received = String::new();
-    reader.read_to_string(&mut received).expect("text");
-    let run = Run::new(child.wait_with_output().expect("it ends"));
-    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
-    assert!(received == text + "\n", "{} bytes arrived", received.len());
+    for (args, expected) in [(&["call", &text][..], text.clone() + "\n"), (&TERMS, terms())] {
+        let (mut reader, writer) = pipe();
+        do_not_block(&writer);
+        let mut command = command(args);
+        command.stdout(writer).stderr(Stdio::piped());
+        let child = command.spawn().expect("started");
+        drop(command);
+        // The pipe is full long before the text is through.
+        std::thread::sleep(Duration::from_millis(50));
+        let mut received = String::new();
+        reader.read_to_string(&mut received).expect("text");
+        let run = Run::new(child.wait_with_output().expect("it ends"));
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+        assert!(received == expected, "{} bytes arrived", received.len());
+    }
 }
 
 #[test]
 fn input_that_comes_in_pieces_or_does_not_block_is_waited_for() {
-    for blocking in [true, false] {
-        let (reader, mut writer) = pipe();
-        if !blocking {
-            do_not_block(&reader);
+    for (args, input, output) in [
+        (&["run", "-"][..], &b"\xB8\x2A\x00\x00\x00\xC3"[..], "42 0x2a\n"),
+        (&["bf", "--eof", "zero", "-"], b"[!],[.,]!xyz", "xyz"),
+        (&["bf", "--eof", "zero", "-e", ",[.,]"], b"xyz", "xyz"),
+        (&["chain"], b"+2\n0 1\n", "Term 0: 0\nTerm 1: 2\n"),
+        (&["rpn", "-"], b"(1)\n0:5\n1", "0: 5\n1: 5\n"),
+    ] {
+        for blocking in [true, false] {
+            let (reader, mut writer) = pipe();
+            if !blocking {
+                do_not_block(&reader);
+            }
+            let mut command = command(args);
+            command.stdin(reader).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let child = command.spawn().expect("started");
+            drop(command);
+            for byte in input {
+                writer.write_all(&[*byte]).expect("it reads");
+                std::thread::sleep(Duration::from_millis(3));
+            }
+            drop(writer);
+            let run = Run::new(child.wait_with_output().expect("it ends"));
+            run.expect(output, "", 0);
         }
-        let mut command = command(&["run", "-"]);
-        command.stdin(reader).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().expect("started");
-        drop(command);
-        for byte in b"\xB8\x2A\x00\x00\x00\xC3" {
-            writer.write_all(&[*byte]).expect("it reads");
-            std::thread::sleep(Duration::from_millis(3));
-        }
-        drop(writer);
-        let run = Run::new(child.wait_with_output().expect("it ends"));
-        run.expect("42 0x2a\n", "", 0);
+    }
+}
+
+#[test]
+fn waiting_can_be_interrupted_or_refused() {
+    let wait = |call: &str, errno: &str, args: &[&str]| {
+        let injections = [format!("inject={call}:error=EAGAIN:when=1"), format!("inject=poll:error={errno}")];
+        strace(&["-e", &injections[0], "-e", &injections[1]], args).0
+    };
+    for (call, args, output) in [("write", &["call"][..], "Hello, JIT!\n"), ("read", &["bf", "-"], "")] {
+        wait(call, "EINTR", args).expect(output, "", 0);
+        let said = format!("barejit: {}: poll: ENOMEM (Out of memory)\n", args[0]);
+        wait(call, "ENOMEM", args).expect("", &said, 1);
     }
 }
 
 #[test]
 fn a_reader_that_is_gone_ends_it_by_sigpipe() {
     let text = "x".repeat(100_000);
-    let (reader, writer) = pipe();
-    drop(reader);
-    let mut command = command(&["call", &text]);
-    command.stdout(writer);
-    let status = command.status().expect("started");
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGPIPE));
+    for args in [&["call", &text][..], &TERMS, &["bf", "-e", "+[.]"]] {
+        let (reader, writer) = pipe();
+        drop(reader);
+        let mut command = command(args);
+        command.stdout(writer);
+        let status = command.status().expect("started");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGPIPE));
+    }
 }

@@ -85,6 +85,9 @@ const COMMANDS: &[&[&str]] = &[
     &["chain", "-e", "+2 *3 -5 ^9 <3", "--start", "1", "--terms", "9"],
     &["chain", "-e", "*3 +7 %11 /5", "--start", "1", "--terms", "9", "--last"],
     &["chain", "-e", "+2 *3 /5", "--start", "1", "--terms", "9", "--as-documented"],
+    &["rpn", "-e", "(1) 3.7 * 1 (1) - *", "--start", "0.3", "--terms", "9"],
+    &["rpn", "-e", "(1) (2) - n Q * ~", "--start", "0.3,2", "--terms", "9", "--last"],
+    &["rpn", "-e", "(9) 2 /", "--start", "1,2,3,4,5,6,7,8,9", "--terms", "30", "--last"],
     &["bf", "-e", BF],
     &["bf", "-e", BF, "--opt", "0"],
     &["bf", "-e", BF, "--opt", "1", "--cells", "16", "--eof", "zero"],
@@ -139,6 +142,66 @@ fn the_source_stands_between_the_code_it_became() {
     assert_eq!(sources, ["1:5 +", "2:2 >>", "2:4 ,", "2:5 [", "2:6 -", "2:7 .", "3:1 ]"], "{listing}");
     let (_, input) = listing.split_once("; 2:4 ,\n").expect("the input");
     assert!(input.lines().nth(1).is_some_and(|line| line.contains(" call 0x")), "{listing}");
+}
+
+/// The pieces of source in a listing, each with the first words of the instructions
+/// up to the next.
+fn pieces(listing: &str) -> Vec<(String, Vec<String>)> {
+    let mut pieces: Vec<(String, Vec<String>)> = Vec::new();
+    let rows = rows(listing, true);
+    for line in listing.lines() {
+        let offset = line.split_once("  ").and_then(|(offset, _)| usize::from_str_radix(offset, 16).ok());
+        if let Some(source) = line.strip_prefix("; ") {
+            pieces.push((source.into(), Vec::new()));
+        } else if let (Some(row), Some(piece)) = (offset.and_then(|at| rows.get(&at)), pieces.last_mut()) {
+            piece.1.push(row.text.split(' ').next().unwrap_or_default().into());
+        }
+    }
+    pieces
+}
+
+#[test]
+fn the_term_of_a_relation_stands_above_its_instructions() {
+    let chain = ["chain", "--start", "1", "--terms", "9", "--listing"];
+    let rpn = ["rpn", "--start", "0.3", "--terms", "9", "--listing"];
+    let last = [&chain[..], &["--last"]].concat();
+    for (args, relation, expected) in [
+        // Three operators that became one operation, and two that share a loop.
+        (&last, "+2 *3 -5", &[("1:1 +2 *3 -5", "mov mov shr jae")][..]),
+        (
+            &last,
+            " *31 +70000 %1000003 \t ^5",
+            &[("1:2 *31 +70000", ""), ("1:13 %1000003", "mov imul add mul"), ("1:24 ^5", "xor")],
+        ),
+        // The last operator, which the first one was joined to.
+        (
+            &last,
+            "+7 ^5 +3",
+            &[("1:1 +7", "add"), ("loop", "dec je"), ("1:4 ^5", "xor"), ("1:7 +3", ""), ("1:1 +7", "add")],
+        ),
+        (
+            &chain.to_vec(),
+            "^9\n|4 +1",
+            &[("1:1 ^9 |4", "and xor"), ("2:4 +1", "add"), ("loop", "mov add dec jne")],
+        ),
+        (
+            &rpn.to_vec(),
+            "(1) 3.7 * 1 (1) - *",
+            &[("1:1 (1) 3.7 *", "movapd mulsd"), ("1:11 1 (1) -", "movsd subsd"), ("1:19 *", "mulsd movapd")],
+        ),
+    ] {
+        let listing = run(&[&args[..], &["-e", relation]].concat()).text();
+        let pieces = pieces(&listing);
+        let is_here = |at: usize| {
+            expected.iter().zip(&pieces[at..]).all(|((text, words), piece)| {
+                let padded = piece.1.iter().filter(|word| *word != "nop");
+                let actual = padded.map(String::as_str).collect::<Vec<_>>().join(" ");
+                *text == piece.0 && actual.starts_with(words)
+            })
+        };
+        let places = pieces.len().saturating_sub(expected.len() - 1);
+        assert!((0..places).any(is_here), "{relation}: {expected:?} is not in\n{listing}");
+    }
 }
 
 #[test]

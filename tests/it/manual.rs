@@ -61,22 +61,41 @@ impl Help {
         self.lists.iter().find(|list| list.0 == heading).map_or(&[], |list| &list.1)
     }
 
-    /// Options with the words that each takes, if they are a choice.
-    fn options(&self) -> Vec<(String, Vec<String>, String)> {
+    /// Options, each once.
+    fn options(&self) -> Vec<Choice> {
         let entries = self.lists.iter().filter(|list| list.0 != "Exit status").flat_map(|list| &list.1);
-        let mut options = Vec::new();
+        let mut options: Vec<Choice> = Vec::new();
         for (what, does) in entries.filter(|entry| entry.0.starts_with('-')) {
             for spelling in what.split(", ") {
-                let mut words = spelling.split(' ');
-                let option = words.next().expect("a word");
-                let values = words.next().filter(|value| value.contains('|'));
-                let values = values.map_or(vec![], |value| value.split('|').map(String::from).collect());
-                options.push((option.into(), values, does.clone()));
+                let (name, value) = spelling.split_once(' ').map_or((spelling, None), |(n, v)| (n, Some(v)));
+                let words = value.filter(|value| value.contains('|')).unwrap_or_default().split('|');
+                let words: Vec<String> = words.filter(|word| !word.is_empty()).map(String::from).collect();
+                match options.iter_mut().find(|option| option.name == name) {
+                    Some(option) => {
+                        option.words.extend(words);
+                        option.does = format!("{}; or {does}", option.does);
+                    }
+                    None => {
+                        let (name, does) = (name.into(), does.clone());
+                        options.push(Choice { name, valued: value.is_some(), words, does });
+                    }
+                }
             }
         }
-        options.push(("--help".into(), vec![], "tell about the command".into()));
+        let does = "tell about the command".into();
+        options.push(Choice { name: "--help".into(), valued: false, words: vec![], does });
         options
     }
+}
+
+/// An option as completions know it.
+struct Choice {
+    name: String,
+    /// Whether a value follows.
+    valued: bool,
+    /// The values, if they can be told.
+    words: Vec<String>,
+    does: String,
 }
 
 fn commands() -> Vec<(String, String, Help)> {
@@ -105,22 +124,32 @@ fn man_page() -> String {
     for paragraph in &main.text {
         writeln!(page, "{}\n.PP", roff(paragraph)).expect("a string");
     }
+    let entry = |page: &mut String, (what, does): &(String, String)| {
+        writeln!(page, ".TP\n.B {}\n{}", roff(what), roff(does)).expect("a string");
+    };
+    let commands = commands();
+    let entries = |help: &Help| help.lists.iter().flat_map(|list| list.1.clone()).collect::<Vec<_>>();
+    // What every command has that runs code is told once.
+    let run = entries(&commands.iter().find(|command| command.0 == "run").expect("a command").2);
     page += ".SH COMMANDS\n";
-    for (_, _, help) in commands() {
+    for (_, _, help) in &commands {
         writeln!(page, ".SS barejit {}", roff(&help.usage)).expect("a string");
         for paragraph in &help.text {
             writeln!(page, "{}\n.PP", roff(paragraph)).expect("a string");
         }
-        for (_, entries) in &help.lists {
-            for (what, does) in entries {
-                writeln!(page, ".TP\n.B {}\n{}", roff(what), roff(does)).expect("a string");
-            }
+        let (common, own): (Vec<_>, Vec<_>) =
+            entries(help).into_iter().partition(|entry| run.contains(entry));
+        own.iter().for_each(|own| entry(&mut page, own));
+        match common.len() {
+            0 => {}
+            all if all == run.len() => page += ".PP\nTakes the options below, too.\n",
+            some => panic!("{}: {some} of {} options are those of run", help.usage, run.len()),
         }
     }
+    page += ".SH OPTIONS OF ALL COMMANDS THAT RUN CODE\n";
+    run.iter().for_each(|common| entry(&mut page, common));
     page += ".SH EXIT STATUS\n";
-    for (status, meaning) in main.list("Exit status") {
-        writeln!(page, ".TP\n.B {status}\n{}", roff(meaning)).expect("a string");
-    }
+    main.list("Exit status").iter().for_each(|status| entry(&mut page, status));
     page
 }
 
@@ -129,10 +158,9 @@ fn bash() -> String {
     let mut names = vec![];
     for (name, _, help) in commands() {
         let options = help.options();
-        let spelled: Vec<_> = options.iter().map(|option| option.0.as_str()).collect();
-        for (option, values, _) in options.iter().filter(|option| !option.1.is_empty()) {
-            let words = values.join(" ");
-            writeln!(cases, "        {name}:{option}) words='{words}' ;;").expect("a string");
+        let spelled: Vec<_> = options.iter().map(|option| option.name.as_str()).collect();
+        for Choice { name: option, words, .. } in options.iter().filter(|option| option.valued) {
+            writeln!(cases, "        {name}:{option}) words='{}' ;;", words.join(" ")).expect("a string");
         }
         writeln!(cases, "        {name}:*) words='{}' ;;", spelled.join(" ")).expect("a string");
         names.push(name);
@@ -162,9 +190,12 @@ fn zsh() -> String {
     for (name, does, help) in commands() {
         writeln!(names, "        '{name}:{}'", quote(&does)).expect("a string");
         writeln!(cases, "        {name}) _arguments \\").expect("a string");
-        for (option, values, does) in help.options() {
-            let action =
-                if values.is_empty() { String::new() } else { format!(":value:({})", values.join(" ")) };
+        for Choice { name: option, valued, words, does } in help.options() {
+            let action = match (valued, words.is_empty()) {
+                (false, _) => String::new(),
+                (true, true) => ":value:_files".into(),
+                (true, false) => format!(":value:({})", words.join(" ")),
+            };
             writeln!(cases, "            '{option}[{}]{action}' \\", quote(&does)).expect("a string");
         }
         writeln!(cases, "            '*:file:_files' ;;").expect("a string");
@@ -193,13 +224,16 @@ fn fish() -> String {
     for (name, does, help) in commands() {
         writeln!(script, "complete -c barejit -n __fish_use_subcommand -a {name} -d '{}'", quote(&does))
             .expect("a string");
-        for (option, values, does) in help.options() {
+        for Choice { name: option, valued, words, does } in help.options() {
             let spelled = match option.strip_prefix("--") {
                 Some(long) => format!("-l {long}"),
                 None => format!("-s {}", option.trim_start_matches('-')),
             };
-            let values =
-                if values.is_empty() { String::new() } else { format!(" -x -a '{}'", values.join(" ")) };
+            let values = match (valued, words.is_empty()) {
+                (false, _) => String::new(),
+                (true, true) => " -r".into(),
+                (true, false) => format!(" -x -a '{}'", words.join(" ")),
+            };
             writeln!(
                 script,
                 "complete -c barejit -n '__fish_seen_subcommand_from {name}' {spelled}{values} -d '{}'",

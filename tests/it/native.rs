@@ -55,7 +55,7 @@ pub(crate) fn series(code: &Code<'_>, words: usize, history: &[u64], index: u64,
     let mut collector = Collector { words: memory, first: history.len(), terms: Vec::new() };
     let terms = collector.words[history.len()..].as_mut_ptr() as u64;
     let cookie = std::ptr::from_mut(&mut collector) as u64;
-    let status = call(code, [terms, index, count, collect as *const () as u64, cookie, 0]);
+    let status = call(code, [terms, count, index, collect as *const () as u64, cookie, 0]);
     assert_eq!(status, 0);
     collector.terms
 }
@@ -98,5 +98,5 @@ pub(crate) fn last(code: &Code<'_>, words: usize, history: &[u64], index: u64, c
     let mut memory = vec![0; words];
     memory[..history.len()].copy_from_slice(history);
     let terms = memory[history.len()..].as_mut_ptr() as u64;
-    call(code, [terms, index, count, 0, 0, 0])
+    call(code, [terms, count, index, 0, 0, 0])
 }

@@ -149,6 +149,19 @@ fn a_noexec_mount_refuses_nameless_files() {
 }
 
 #[test]
+fn memory_files_that_may_not_be_programs_still_hold_code() {
+    for level in ["1", "2"] {
+        for map in ["dual", "sealed"] {
+            let mut outer = tool("unshare", "util-linux");
+            outer.args(["--pid", "--fork", "--mount-proc", "sh", "-c"]);
+            outer.arg(format!("echo {level} > /proc/sys/vm/memfd_noexec && exec \"$@\"")).arg("sh");
+            outer.args([BAREJIT, "hello", "--map", map]);
+            finish(outer).expect("Hello World!", "", 0);
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_fallen_back_to_is_named_with_its_step() {
     let log = ["-e", "inject=mprotect:error=EACCES", "-e", "inject=memfd_create:error=ENOSYS"];
     let (run, _) = strace(&[&log[..], &["-e", "inject=fallocate:error=ENOSPC"]].concat(), &["hello"]);

@@ -100,3 +100,23 @@ fn a_signal_that_was_ignored_stays_ignored() {
     send(&child, libc::SIGTERM);
     ending(child).expect("AB", "", -libc::SIGTERM);
 }
+
+#[test]
+fn terms_are_whole_lines_to_the_end() {
+    for (args, label) in [
+        (["chain", "-e", "+0", "--start", "7", "--terms", "999999999"], "Term "),
+        (["rpn", "-e", "(1)", "--start", "7", "--terms", "999999999"], ""),
+    ] {
+        let mut child = start(command(&args));
+        let mut stdout = child.stdout.take().expect("a pipe");
+        let mut text = vec![0; 1 << 20];
+        stdout.read_exact(&mut text).expect("bytes");
+        send(&child, libc::SIGTERM);
+        stdout.read_to_end(&mut text).expect("bytes");
+        assert_eq!(ending(child).status, -libc::SIGTERM);
+        let lines = text.split_inclusive(|byte| *byte == b'\n').enumerate();
+        for (n, line) in lines {
+            assert!(line == format!("{label}{n}: 7\n").as_bytes(), "{}", String::from_utf8_lossy(line));
+        }
+    }
+}

@@ -5,13 +5,13 @@
 //! command that plain code would be at. The flags of operations say where.
 
 use super::abi::{LEFT, POINTER, TAPE};
-use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
+use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, THREADED, TOUCHES};
 use super::place::Site;
 use super::registers::{self, Home, REGISTERS, Region};
 use super::scan::Scanners;
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
-use super::{Level, Options, Program};
+use super::{Options, Program};
 use crate::asm::*;
 use crate::code::{Mark, Record};
 use alloc::vec;
@@ -49,7 +49,10 @@ impl Inside {
         let mut bytes = 0;
         for op in behind {
             match op.kind {
-                Kind::Close => return Self { innermost: true, short: bytes <= SHORT && !op.is(FAR) },
+                Kind::Close => {
+                    let short = bytes <= SHORT && op.flags & (FAR | THREADED) == 0;
+                    return Self { innermost: true, short };
+                }
                 Kind::Open => break,
                 _ => bytes += width::size(op.kind),
             }
@@ -87,6 +90,9 @@ struct Emitter<'a> {
     tape: u64,
     stubs: Stubs,
     frames: Vec<Frame>,
+    /// Where the loop that ended last goes if it does not run, together with the
+    /// one that follows.
+    threaded: Option<Label>,
     sites: Vec<Site>,
     fars: Vec<Far>,
     /// Whether every operation gets a mark.
@@ -102,7 +108,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     for op in &ir.ops {
         bytes += width::size(op.kind);
         match op.kind {
-            Kind::Open => slots += 4,
+            Kind::Open => slots += 3,
             Kind::Scan => {
                 slots += 6;
                 marks += 2;
@@ -120,7 +126,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
         marks += ir.ops.len();
     }
     let mut records = usize::from(options.explain);
-    let regions = if options.level == Level::Full { registers::regions(ir) } else { Vec::new() };
+    let regions = if options.passes.registers { registers::regions(ir) } else { Vec::new() };
     for region in &regions {
         bytes += 14 * region.homes().len();
     }
@@ -179,6 +185,7 @@ fn emit_into<'a>(
         tape: options.tape << options.cells as u32,
         stubs,
         frames: Vec::new(),
+        threaded: None,
         sites: Vec::new(),
         fars: Vec::new(),
         explain: options.explain,
@@ -230,6 +237,12 @@ impl Emitter<'_> {
         let mut rest = ops;
         while let Some((op, behind)) = rest.split_first() {
             rest = behind;
+            if !matches!(op.kind, Kind::Open | Kind::Scan)
+                && let Some(end) = self.threaded.take()
+            {
+                self.out.a.bind(end);
+                self.out.forget_flags();
+            }
             // What passes have made up has no place in the source.
             if self.explain && op.kind != Kind::Nop && (self.ir.plain || op.c != 0 && !op.kind.is_product()) {
                 self.out.a.mark(self.sites.len() as u32);
@@ -416,8 +429,13 @@ impl Emitter<'_> {
         }
     }
 
+    /// A label for the end of the loop that begins here.
+    fn end_of_loop(&mut self) -> Label {
+        self.threaded.take().unwrap_or_else(|| self.out.a.label())
+    }
+
     fn open(&mut self, op: &Op, probes: &[Op], index: u32, inside: Inside) {
-        let end = self.out.a.label();
+        let end = self.end_of_loop();
         let region = matches!(self.regions.first(), Some(region) if region.open == index);
         if !op.is(ENTERED) {
             self.test(op.at);
@@ -438,7 +456,7 @@ impl Emitter<'_> {
             self.regions = rest;
         }
         self.out.forget_flags();
-        if inside.innermost && !op.is(ONCE) && self.options.level == Level::Full {
+        if inside.innermost && !op.is(ONCE) && self.options.passes.alignment {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
@@ -464,14 +482,20 @@ impl Emitter<'_> {
                 }
             }
         }
-        self.out.a.bind(end);
+        if op.is(THREADED) {
+            self.threaded = Some(end);
+        } else {
+            self.out.a.bind(end);
+        }
         self.out.forget_flags();
     }
 
     fn scan(&mut self, op: &Op) {
-        let end = self.out.a.label();
-        self.test(op.at);
-        self.out.a.jcc_short(Cond::E, end);
+        let end = self.end_of_loop();
+        if !op.is(ENTERED) {
+            self.test(op.at);
+            self.out.a.jcc_short(Cond::E, end);
+        }
         let stride = self.out.bytes(op.d as i32);
         let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
         if let Some(scanner) = scanner {
@@ -495,7 +519,7 @@ impl Emitter<'_> {
 
     /// One step of a scan: sets the zero flag by the next cell.
     fn scan_step(&mut self, op: &Op) -> Label {
-        if self.options.level == Level::Full {
+        if self.options.passes.alignment {
             self.out.a.align_code(16);
         }
         let step = self.out.a.here();

@@ -52,8 +52,9 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Op {
     pub(super) kind: Kind,
-    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`]; of what
-    /// may be the first to touch its cell: [`TOUCHES`], [`FAR`].
+    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`],
+    /// [`THREADED`]; of what may be the first to touch its cell: [`TOUCHES`],
+    /// [`FAR`].
     pub(super) flags: u8,
     pub(super) d: i16,
     pub(super) at: i32,
@@ -66,7 +67,7 @@ pub(super) struct Op {
 pub(super) const BALANCED: u8 = 1;
 /// The loop's cell is zero after the first round: no way back is needed.
 pub(super) const ONCE: u8 = 2;
-/// The loop's cell is not zero at its start: no test is needed there.
+/// The cell of a loop or a scan is not zero at its start: no test is needed there.
 pub(super) const ENTERED: u8 = 4;
 
 /// Its cell may not exist: the touch must be marked.
@@ -75,6 +76,8 @@ pub(super) const TOUCHES: u8 = 8;
 pub(super) const FAR: u8 = 16;
 /// Of a `Probe` or a `Mul`: `[at]` must be left alone if `[b]` is zero.
 pub(super) const MAYBE: u8 = 32;
+/// Of a `Close`: if its loop does not run, nor does the one that follows.
+pub(super) const THREADED: u8 = 64;
 
 impl Op {
     pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, 0);

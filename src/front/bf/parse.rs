@@ -74,7 +74,7 @@ fn run(source: &[u8], from: usize, byte: u8) -> usize {
 /// Reads `source` with deferred motion, or plainly if a distance gets too large.
 pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
     let mut ops: Vec<Op> = Vec::with_capacity(source.len() / 8 + 64);
-    let mut loops = Vec::new();
+    let mut loops = Vec::with_capacity(source.len() / 64);
     let mut frames: Vec<Frame> = Vec::new();
     ops.push(Op::NOP);
     // The cell of the last operation, if that is an `Add`.

@@ -92,7 +92,8 @@ fn measure(ir: &mut Ir) {
 
 /// What is known to exist while probes are placed.
 struct Placer {
-    probed: Vec<Op>,
+    /// Probes, each with the index of the operation that it comes behind.
+    probes: Vec<(usize, Op)>,
     valid: Reach,
     cells: Cells,
 }
@@ -113,13 +114,13 @@ impl Placer {
         }
     }
 
-    /// Probes a stretch that begins here, where plain code is at `position` with
-    /// its pointer at `pointer`.
-    fn stretch(&mut self, reach: Reach, position: u32, pointer: i32) {
+    /// Probes a stretch that begins behind the operation at `index`, where plain
+    /// code is at `position` with its pointer at `pointer`.
+    fn stretch(&mut self, index: usize, reach: Reach, position: u32, pointer: i32) {
         for at in [reach.low, reach.high] {
             let flags = self.flags(at);
             if !reach.is_empty() && flags != 0 {
-                self.probed.push(Op { flags, ..Op::new(Kind::Probe, at, pointer, position) });
+                self.probes.push((index, Op { flags, ..Op::new(Kind::Probe, at, pointer, position) }));
                 self.valid.join(at);
             }
         }
@@ -134,12 +135,10 @@ fn tape(options: &Options) -> Reach {
 /// Measures the program and puts probes into it.
 pub(super) fn probe(ir: &mut Ir, options: &Options) {
     measure(ir);
-    let probed = Vec::with_capacity(ir.ops.len() + ir.ops.len() / 4 + 16);
-    let mut placer = Placer { probed, valid: tape(options), cells: options.cells };
+    let mut placer = Placer { probes: Vec::new(), valid: tape(options), cells: options.cells };
     // Per open loop, what is valid outside.
     let mut outside: Vec<(u32, Reach)> = Vec::new();
-    for (index, &op) in ir.ops.iter().enumerate() {
-        placer.probed.push(op);
+    for (index, op) in ir.ops.iter_mut().enumerate() {
         match op.kind {
             Kind::Open => {
                 let about = &ir.loops[op.b as usize];
@@ -148,7 +147,7 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
                     placer.valid = placer.valid.common(about.back);
                     placer.valid.join(op.at);
                 }
-                placer.stretch(about.body, op.c + 1, op.at);
+                placer.stretch(index, about.body, op.c + 1, op.at);
             }
             Kind::Close => {
                 let Some((number, valid)) = outside.pop() else { continue };
@@ -156,26 +155,37 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
                     placer.valid = valid;
                 } else {
                     placer.valid = placer.valid.shifted(op.b);
-                    let flags = placer.flags(op.at);
-                    if let Some(close) = placer.probed.last_mut() {
-                        close.flags |= flags;
-                    }
+                    op.flags |= placer.flags(op.at);
                     placer.valid.join(op.at);
                     placer.valid = placer.valid.common(valid);
                     placer.valid.join(op.at);
-                    placer.stretch(ir.loops[number as usize].after, op.c + 1, op.at);
+                    placer.stretch(index, ir.loops[number as usize].after, op.c + 1, op.at);
                 }
             }
-            Kind::Nop if index == 0 => placer.stretch(ir.start, 0, 0),
+            Kind::Nop if index == 0 => placer.stretch(index, ir.start, 0, 0),
             _ => {}
         }
     }
-    ir.ops = placer.probed;
+    insert(&mut ir.ops, placer.probes);
+}
+
+/// Puts each of `probes` behind the operation whose index comes with it, from the
+/// last to the first, so that every operation moves at most once.
+fn insert(ops: &mut Vec<Op>, mut probes: Vec<(usize, Op)>) {
+    let mut end = ops.len();
+    ops.resize(end + probes.len(), Op::NOP);
+    while let Some((index, probe)) = probes.pop() {
+        let start = index + 1;
+        // Behind this one, as many probes as are left and itself make room.
+        ops.copy_within(start..end, start + probes.len() + 1);
+        ops[start + probes.len()] = probe;
+        end = start;
+    }
 }
 
 /// Flags the operations of plain code, to begin at `resume` if it is given.
 pub(super) fn flag_plain(ir: &mut Ir, options: &Options, resume: Option<u32>) {
-    let mut placer = Placer { probed: Vec::new(), valid: tape(options), cells: options.cells };
+    let mut placer = Placer { probes: Vec::new(), valid: tape(options), cells: options.cells };
     // Behind this the pointer may be anywhere.
     let anywhere = resume.map(|position| ir.ops.partition_point(|op| op.c < position));
     for (index, op) in ir.ops.iter_mut().enumerate() {

@@ -2,7 +2,7 @@
 //!
 //! In a balanced loop every cell has one distance from the base, so it can live in
 //! a register from the loop's start to its end, through inner loops and all. Law:
-//! a *region* is an outermost balanced loop that goes round, names no more cells
+//! a *region* is an outermost balanced loop that goes round or holds others, names no more cells
 //! than there are registers and has no probe inside, where memory would have to be
 //! true. Its cells are loaded behind its first test and stored behind its last.
 
@@ -29,7 +29,7 @@ pub(super) struct Region {
     used: u8,
     /// Probes and loops without a balance make it none.
     spoiled: bool,
-    /// It, or a loop in it, can go round twice.
+    /// It can go round twice, or has a loop in it.
     turns: bool,
 }
 
@@ -92,6 +92,8 @@ pub(super) fn regions(ir: &Ir) -> Vec<Region> {
             }
             let probes = matches!(ir.ops.get(region.open as usize + 1), Some(op) if op.kind == Kind::Probe);
             if let Some(outer) = open.last_mut() {
+                // Ifs in one another, as in a carry, go through the same cells.
+                outer.turns = true;
                 outer.contains(&region);
                 outer.spoiled |= probes;
             }

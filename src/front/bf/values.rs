@@ -13,7 +13,7 @@
 //! Stores never move over a probe or a change of the base: there memory must be
 //! what plain code would have left.
 
-use super::ir::{BALANCED, ENTERED, Ir, Kind, Loop, MAYBE, ONCE, Op};
+use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, Loop, MAYBE, ONCE, Op, THREADED, TOUCHES};
 use super::known::Known;
 use super::{Cells, Eof, solve};
 use alloc::vec::Vec;
@@ -39,6 +39,11 @@ struct Walk<'a> {
     stores: [u32; 32],
     frames: Vec<Frame>,
     saved: Vec<Known>,
+    /// What was known before the loop that was closed last, and how much was kept
+    /// when it was.
+    closed: Option<(usize, Known)>,
+    /// The cell whose loop has just been entered and that nothing has written to.
+    entered: Option<i32>,
     kept: usize,
 }
 
@@ -53,6 +58,8 @@ pub(super) fn propagate(ir: &mut Ir, cells: Cells, eof: Eof) {
         stores: [NONE; 32],
         frames: Vec::new(),
         saved: Vec::new(),
+        closed: None,
+        entered: None,
         kept: 0,
     };
     let mut read = 0;
@@ -114,7 +121,18 @@ impl Walk<'_> {
         self.stores[(at & 31) as usize] = self.kept as u32;
     }
 
-    fn step(&mut self, ops: &mut [Op], op: Op) {
+    fn step(&mut self, ops: &mut [Op], mut op: Op) {
+        let entered = self.entered == Some(op.at);
+        match op.kind {
+            Kind::Open | Kind::Scan => {
+                op.flags |= if entered { ENTERED } else { 0 };
+                self.thread(ops, op.at);
+                self.entered = if op.kind == Kind::Open { Some(op.at) } else { None };
+            }
+            Kind::Nop | Kind::Probe | Kind::Put | Kind::PutByte => {}
+            _ if entered || op.kind == Kind::Close => self.entered = None,
+            _ => {}
+        }
         match op.kind {
             Kind::Nop | Kind::Move => {
                 if self.kept == 0 {
@@ -235,6 +253,17 @@ impl Walk<'_> {
         self.known.forget(op.at);
     }
 
+    /// A loop over `[at]` follows. If another ends right here, and `[at]` was zero
+    /// before that, then both are passed over together.
+    fn thread(&self, ops: &mut [Op], at: i32) {
+        if let Some((kept, before)) = &self.closed
+            && *kept == self.kept
+            && before.get(at) == Some(0)
+        {
+            ops[kept - 1].flags |= THREADED;
+        }
+    }
+
     /// The base changes; the cell at `at` is zero then.
     fn forget_base(&mut self, at: i32) {
         self.stores = [NONE; 32];
@@ -248,7 +277,7 @@ impl Walk<'_> {
         }
         self.stores = [NONE; 32];
         let about = self.loops[op.b as usize];
-        let saved = op.is(BALANCED) && (about.size as usize) < solve::BODY;
+        let saved = (about.size as usize) < solve::BODY;
         if saved {
             self.saved.push(self.known);
         }
@@ -266,7 +295,13 @@ impl Walk<'_> {
         let before = if saved { self.saved.pop() } else { None };
         let Op { b: number, flags, .. } = ops[open];
         if !op.is(BALANCED) {
+            // From the new base; here the old one still counts.
+            if self.get(op.at.wrapping_add(op.b)) == Some(0) {
+                ops[open].flags |= ONCE;
+                op.flags = op.flags & !(TOUCHES | FAR) | ONCE;
+            }
             self.keep(ops, op);
+            self.closed = before.map(|before| (self.kept, before));
             return self.forget_base(op.at);
         }
         if self.get(op.at) == Some(0) {
@@ -284,6 +319,8 @@ impl Walk<'_> {
             && self.fits(&answer[..used], open)
         {
             self.kept = open;
+            // What the loop before it was threaded to is no more.
+            ops[open - 1].flags &= !THREADED;
             self.known = before;
             self.stores = [NONE; 32];
             for op in &answer[..used] {
@@ -292,6 +329,7 @@ impl Walk<'_> {
             return;
         }
         self.keep(ops, op);
+        self.closed = before.map(|before| (self.kept, before));
         self.stores = [NONE; 32];
         self.known.forget_all(self.loops[number as usize].writes);
         self.known.set(op.at, 0);

@@ -4,20 +4,20 @@
 //! a negative one gets a wrong quotient, or one that no register holds, and then
 //! the processor raises #DE. `cqo` belongs there.
 
-use super::parse::{Operator, Step};
+use super::parse::Step;
 use crate::asm::{Asm, Baked, RAX, RDI, RDX};
 use crate::bake;
 
 /// Whether the article has this operator.
-pub(super) const fn knows(operator: Operator) -> bool {
-    matches!(operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div)
+pub(super) const fn knows(operator: u8) -> bool {
+    matches!(operator, b'+' | b'-' | b'*' | b'/')
 }
 
 /// `fn(x) -> x`, with a mark for each step.
 pub(super) fn function(a: &mut Asm<'_>, steps: &[Step]) {
     prologue(a);
     for step in steps {
-        a.mark(step.at);
+        a.mark(step.end);
         one(a, step.operator, step.operand);
     }
     epilogue(a);
@@ -27,12 +27,12 @@ const fn prologue(a: &mut Asm<'_>) {
     a.mov_rr(RAX, RDI);
 }
 
-const fn one(a: &mut Asm<'_>, operator: Operator, operand: i64) {
+const fn one(a: &mut Asm<'_>, operator: u8, operand: i64) {
     a.mov_r64_imm64(RDI, operand);
     match operator {
-        Operator::Add => a.add_rr(RAX, RDI),
-        Operator::Sub => a.sub_rr(RAX, RDI),
-        Operator::Mul => a.imul_rr(RAX, RDI),
+        b'+' => a.add_rr(RAX, RDI),
+        b'-' => a.sub_rr(RAX, RDI),
+        b'*' => a.imul_rr(RAX, RDI),
         _ => a.xor_rr(RDX, RDX).idiv_r(RDI),
     };
 }
@@ -43,10 +43,10 @@ const fn epilogue(a: &mut Asm<'_>) {
 
 const fn all(a: &mut Asm<'_>) {
     prologue(a);
-    one(a, Operator::Add, 2);
-    one(a, Operator::Sub, 5);
-    one(a, Operator::Mul, 3);
-    one(a, Operator::Div, 7);
+    one(a, b'+', 2);
+    one(a, b'-', 5);
+    one(a, b'*', 3);
+    one(a, b'/', 7);
     epilogue(a);
 }
 

@@ -5,10 +5,10 @@
 //! products come out in RDX, dividends have to be in RAX. RDI, RSI, RBX, RBP and
 //! R11 to R15 stay as they are. Constants beyond 32 bits stand behind the code.
 
-use super::fold::Op;
+use super::fold::{Op, Part};
 use super::magic::Magic;
 use super::state::State;
-use crate::asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, R11, RAX, RCX, RDI, RDX, Scale, address};
+use crate::asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, RAX, RCX, RDX, Scale, address};
 use crate::front::pool::Pool;
 
 /// Where a term can be.
@@ -19,16 +19,9 @@ const SCRATCH: [Gpr64; 5] = [RCX, R8, R9, R10, RAX];
 pub(super) struct Emitter<'e, 'a> {
     pub(super) a: &'e mut Asm<'a>,
     pool: &'e mut Pool,
-    /// What the registers of [`KEPT`] hold.
-    kept: [Option<i64>; 2],
-    /// The first constant that could have been kept in one and was not.
-    pub(super) missed: Option<i64>,
     /// The register whose sign the flags tell, if they tell one.
     signed: Option<Gpr64>,
 }
-
-/// Registers for constants, if the surroundings have no use for them.
-const KEPT: [Gpr64; 2] = [RDI, R11];
 
 #[derive(Clone, Copy)]
 enum Alu {
@@ -53,7 +46,7 @@ fn other_than(taken: &[Gpr64]) -> Gpr64 {
 
 impl<'e, 'a> Emitter<'e, 'a> {
     pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool) -> Self {
-        Self { a, pool, kept: [None; 2], missed: None, signed: None }
+        Self { a, pool, signed: None }
     }
 
     /// `value` in memory.
@@ -67,64 +60,76 @@ impl<'e, 'a> Emitter<'e, 'a> {
         }
     }
 
-    /// All of `ops`, with the term in `x` and this state; gives where it is then.
-    pub(super) fn ops(&mut self, ops: &[Op], mut x: Gpr64, mut state: State) -> Gpr64 {
-        let mut i = 0;
+    /// All of `parts`, with the term in `x` and this state; gives where it is then.
+    pub(super) fn parts(&mut self, mut parts: &[Part], mut x: Gpr64, mut state: State) -> Gpr64 {
         self.signed = None;
-        while let Some(&op) = ops.get(i) {
-            let next = ops.get(i + 1).copied();
-            let between = op.state(state);
-            let (pair, place) = self.pair(op, next, x, state);
-            if let (true, Some(second)) = (pair, next) {
+        while let [first, rest @ ..] = parts {
+            self.mark(first);
+            parts = rest;
+            let between = first.op.state(state);
+            if let [second, rest @ ..] = rest
+                && let Some(place) = self.pair(first.op, second, x, state)
+            {
                 self.signed = None;
                 x = place;
-                state = second.state(between);
-                i += 2;
+                state = second.op.state(between);
+                parts = rest;
                 continue;
             }
-            let wanted = match next {
-                Some(Op::Div(d) | Op::Rem(d)) if !d.is_power_of_two() => Some(RAX),
+            let wanted = match rest {
+                [Part { op: Op::Div(d) | Op::Rem(d), .. }, ..] if !d.is_power_of_two() => Some(RAX),
                 _ => None,
             };
-            x = self.op(op, x, state, wanted);
+            x = self.op(first.op, x, state, wanted);
             state = between;
-            i += 1;
         }
         x
     }
 
+    /// Marks what comes next as the code of `part`.
+    pub(super) fn mark(&mut self, part: &Part) {
+        self.a.mark(part.end);
+        if part.turned != 0 {
+            self.a.mark(part.turned);
+        }
+    }
+
     /// Two operations that take fewer instructions together, if they do.
-    fn pair(&mut self, op: Op, next: Option<Op>, x: Gpr64, state: State) -> (bool, Gpr64) {
-        let between = op.state(state);
-        match (op, next) {
+    fn pair(&mut self, first: Op, second: &Part, x: Gpr64, state: State) -> Option<Gpr64> {
+        let between = first.state(state);
+        Some(match (first, second.op) {
             // Up and down again extends the sign.
-            (Op::Affine { a, b: 0 }, Some(Op::Sar(k))) if 1i64.checked_shl(k) == Some(a) => match k {
-                32 => self.a.movsxd_rr(x, low(x)),
-                48 => self.a.movsx_r16(x, x.resize()),
-                56 => self.a.movsx_r8(x, x.resize()),
-                _ => return (false, x),
-            },
+            (Op::Affine { a, b: 0 }, Op::Sar(k @ (32 | 48 | 56))) if 1 << k == a => {
+                self.mark(second);
+                match k {
+                    32 => self.a.movsxd_rr(x, low(x)),
+                    48 => self.a.movsx_r16(x, x.resize()),
+                    _ => self.a.movsx_r8(x, x.resize()),
+                };
+                x
+            }
             // The factor and the reciprocal are one factor.
-            (Op::Affine { a, b }, Some(Op::Rem(d))) if between.is_natural() && !d.is_power_of_two() => {
-                let Some(factor) = Magic::direct(d, between.high) else { return (false, x) };
-                let factor = factor as i64;
-                return (true, self.direct(x, factor.wrapping_mul(a), factor.wrapping_mul(b), d));
+            (Op::Affine { a, b }, Op::Rem(d)) if between.is_natural() && !d.is_power_of_two() => {
+                let factor = Magic::direct(d, between.high)? as i64;
+                self.mark(second);
+                self.direct(x, factor.wrapping_mul(a), factor.wrapping_mul(b), d)
             }
             // What the dividend and its rounding add, they add at once.
-            (Op::Affine { a, b }, Some(Op::Div(d))) if d.is_power_of_two() && d > 2 => {
+            (Op::Affine { a, b }, Op::Div(d)) if d.is_power_of_two() && d > 2 => {
                 let x = self.affine(x, a, 0, None);
-                return (true, self.halve(x, b, d.trailing_zeros(), None));
+                self.mark(second);
+                self.halve(x, b, d.trailing_zeros(), None)
             }
             // The sign is taken from the quotient, or the quotient from the sign.
-            (Op::Div(d), Some(Op::Affine { a: -1, b })) if !d.is_power_of_two() && !state.is_natural() => {
+            (Op::Div(d), Op::Affine { a: -1, b }) if !d.is_power_of_two() && !state.is_natural() => {
                 let sign = self.reciprocal(x, d, state, true);
+                self.mark(second);
                 self.a.sar_ri(sign, 63).sub_rr(sign, RDX);
                 self.add(sign, b);
-                return (true, sign);
+                sign
             }
-            _ => return (false, x),
-        };
-        (true, x)
+            _ => return None,
+        })
     }
 
     fn op(&mut self, op: Op, x: Gpr64, state: State, wanted: Option<Gpr64>) -> Gpr64 {
@@ -162,9 +167,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
         }
     }
 
-    /// An operation with a constant: in the instruction, a register or memory.
+    /// An operation with a constant: in the instruction or in memory.
     fn alu(&mut self, op: Alu, x: Gpr64, value: i64) {
-        let kept = self.kept.iter().position(|kept| *kept == Some(value));
         if let Some(value) = short(value) {
             match op {
                 Alu::Add => self.a.add_ri(x, value),
@@ -172,16 +176,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 Alu::Or => self.a.or_ri(x, value),
                 Alu::Xor => self.a.xor_ri(x, value),
             };
-        } else if let Some(place) = kept {
-            let register = KEPT[place];
-            match op {
-                Alu::Add => self.a.add_rr(x, register),
-                Alu::And => self.a.and_rr(x, register),
-                Alu::Or => self.a.or_rr(x, register),
-                Alu::Xor => self.a.xor_rr(x, register),
-            };
         } else {
-            self.missed = self.missed.or(Some(value));
             let memory = self.constant(value);
             match op {
                 Alu::Add => self.a.add_rm(x, memory),
@@ -189,16 +184,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 Alu::Or => self.a.or_rm(x, memory),
                 Alu::Xor => self.a.xor_rm(x, memory),
             };
-        }
-    }
-
-    /// Puts `constants` into registers, where [`Self::ops`] then finds them.
-    pub(super) fn keep(&mut self, constants: [Option<i64>; 2]) {
-        self.kept = constants;
-        for (register, constant) in KEPT.into_iter().zip(constants) {
-            if let Some(constant) = constant {
-                self.a.mov_ri(register, constant);
-            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! Sums, products and left shifts are all `a·x + b` modulo 2⁶⁴; the operations on
 //! bits are all `(x & and) ^ xor`. Both kinds are closed under composition.
 
-use super::parse::{Operator, Step};
+use super::parse::Step;
 use super::state::State;
 use alloc::vec::Vec;
 
@@ -30,22 +30,22 @@ impl Op {
         let Step { operator, operand: k, .. } = *step;
         let magnitude = k.unsigned_abs();
         let first = match operator {
-            Operator::Add => Self::Affine { a: 1, b: k },
-            Operator::Sub => Self::Affine { a: 1, b: k.wrapping_neg() },
-            Operator::Mul => Self::Affine { a: k, b: 0 },
-            Operator::Shl => Self::Affine { a: 1i64 << k, b: 0 },
-            Operator::Sar if k == 0 => Self::NOTHING,
-            Operator::Sar => Self::Sar(k as u32),
-            Operator::Div if magnitude == 1 => Self::NOTHING,
-            Operator::Div => Self::Div(magnitude),
-            Operator::Rem if magnitude == 1 => Self::Set(0),
-            Operator::Rem => Self::Rem(magnitude),
-            Operator::Xor => Self::Bits { and: -1, xor: k },
-            Operator::And => Self::Bits { and: k, xor: 0 },
-            Operator::Or => Self::Bits { and: !k, xor: k },
+            b'+' => Self::Affine { a: 1, b: k },
+            b'-' => Self::Affine { a: 1, b: k.wrapping_neg() },
+            b'*' => Self::Affine { a: k, b: 0 },
+            b'<' => Self::Affine { a: 1i64 << k, b: 0 },
+            b'>' if k == 0 => Self::NOTHING,
+            b'>' => Self::Sar(k as u32),
+            b'/' if magnitude == 1 => Self::NOTHING,
+            b'/' => Self::Div(magnitude),
+            b'%' if magnitude == 1 => Self::Set(0),
+            b'%' => Self::Rem(magnitude),
+            b'^' => Self::Bits { and: -1, xor: k },
+            b'&' => Self::Bits { and: k, xor: 0 },
+            _ => Self::Bits { and: !k, xor: k },
         };
         // A negative divisor negates the quotient and leaves the remainder.
-        let negated = operator == Operator::Div && k < 0;
+        let negated = operator == b'/' && k < 0;
         [first, if negated { Self::Affine { a: -1, b: 0 } } else { Self::NOTHING }]
     }
 
@@ -198,62 +198,76 @@ impl Op {
     }
 }
 
-/// Appends `op` to `ops`, joining it with what is there.
-pub(super) fn push(ops: &mut Vec<Op>, op: Op) {
-    let mut op = op.simple();
-    while let Some(&last) = ops.last() {
-        let Some(joined) = last.then(op) else { break };
-        ops.pop();
-        op = joined.simple();
+/// An operation with where its text ends; the marks of its code.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) op: Op,
+    pub(super) end: u32,
+    /// Where the text ends of another operation that was joined to it from the
+    /// beginning of the chain, or 0.
+    pub(super) turned: u32,
+}
+
+/// Appends `part` to `parts`, joining it with what is there.
+pub(super) fn push(parts: &mut Vec<Part>, part: Part) {
+    let mut part = Part { op: part.op.simple(), ..part };
+    while let Some(&last) = parts.last() {
+        let Some(joined) = last.op.then(part.op) else { break };
+        parts.pop();
+        part = match last.end <= part.end {
+            true => Part { op: joined.simple(), ..part },
+            false => Part { op: joined.simple(), end: last.end, turned: part.end },
+        };
     }
-    match (op, ops.last()) {
+    let with = |op| Part { op, ..part };
+    match (part.op, parts.last().map(|last| last.op)) {
         (Op::NOTHING, _) => {}
         // A quotient can be negated later: it is not the one number that cannot.
-        (Op::Div(d), Some(&Op::Affine { a: -1, b: 0 })) if joins(ops, d) => {
-            ops.pop();
-            push(ops, op);
-            push(ops, Op::Affine { a: -1, b: 0 });
+        (Op::Div(d), Some(Op::Affine { a: -1, b: 0 })) if joins(parts, d) => {
+            parts.pop();
+            push(parts, part);
+            push(parts, with(Op::Affine { a: -1, b: 0 }));
         }
         // Down and up again by the same bits clears them; the rest of the way is
         // up or down.
-        (Op::Affine { a, b }, Some(&Op::Sar(k))) if a.trailing_zeros() >= k => {
-            ops.pop();
-            push(ops, Op::Bits { and: -1 << k, xor: 0 });
-            push(ops, Op::Affine { a: a >> k, b });
+        (Op::Affine { a, b }, Some(Op::Sar(k))) if a.trailing_zeros() >= k => {
+            parts.pop();
+            push(parts, with(Op::Bits { and: -1 << k, xor: 0 }));
+            push(parts, with(Op::Affine { a: a >> k, b }));
         }
-        (Op::Affine { a, b: 0 }, Some(&Op::Sar(k))) if a > 0 && a & (a - 1) == 0 => {
+        (Op::Affine { a, b: 0 }, Some(Op::Sar(k))) if a > 0 && a & (a - 1) == 0 => {
             let up = a.trailing_zeros();
-            ops.pop();
-            push(ops, Op::Sar(k - up));
-            push(ops, Op::Bits { and: -1 << up, xor: 0 });
+            parts.pop();
+            push(parts, with(Op::Sar(k - up)));
+            push(parts, with(Op::Bits { and: -1 << up, xor: 0 }));
         }
-        _ => ops.push(op),
+        _ => parts.push(part),
     }
 }
 
 /// Whether a division stands before the last operation that one by `d` can join.
-fn joins(ops: &[Op], d: u64) -> bool {
-    let before = ops.len().checked_sub(2).map(|place| ops[place]);
+fn joins(parts: &[Part], d: u64) -> bool {
+    let before = parts.len().checked_sub(2).map(|place| parts[place].op);
     matches!(before, Some(Op::Div(_))) && before.and_then(|op| op.then(Op::Div(d))).is_some()
 }
 
 /// The operations that these steps come to.
-pub(super) fn fold(steps: &[Step]) -> Vec<Op> {
-    let mut ops = Vec::new();
+pub(super) fn fold(steps: &[Step]) -> Vec<Part> {
+    let mut parts = Vec::new();
     for step in steps {
         for op in Op::new(step) {
-            push(&mut ops, op);
+            push(&mut parts, Part { op, end: step.end, turned: 0 });
         }
     }
-    ops
+    parts
 }
 
 /// What is known of `start` and every term after it.
-pub(super) fn orbit(ops: &[Op], start: State) -> State {
+pub(super) fn orbit(parts: &[Part], start: State) -> State {
     let mut state = start;
     // Bits only get lost and rounding up doubles an end at least, so this ends.
     for round in 0.. {
-        let next = ops.iter().fold(state, |state, op| op.state(state)).join(state);
+        let next = parts.iter().fold(state, |state, part| part.op.state(state)).join(state);
         if next == state {
             break;
         }
@@ -263,68 +277,26 @@ pub(super) fn orbit(ops: &[Op], start: State) -> State {
 }
 
 /// The same operations without what terms like `state` do not need.
-pub(super) fn narrow(ops: &[Op], first: State) -> Vec<Op> {
+pub(super) fn narrow(parts: &[Part], first: State) -> Vec<Part> {
     let mut state = first;
-    let mut narrowed = Vec::with_capacity(ops.len());
-    for op in ops {
-        push(&mut narrowed, op.within(state));
-        state = op.state(state);
+    let mut narrowed = Vec::with_capacity(parts.len());
+    for part in parts {
+        push(&mut narrowed, Part { op: part.op.within(state), ..*part });
+        state = part.op.state(state);
     }
     let mut states = Vec::with_capacity(narrowed.len());
     let mut state = first;
-    for op in &narrowed {
+    for part in &narrowed {
         states.push(state);
-        state = op.state(state);
+        state = part.op.state(state);
     }
     let mut wanted = -1;
-    for (op, state) in narrowed.iter_mut().zip(states).rev() {
-        (*op, wanted) = op.wanted(state, wanted);
+    for (part, state) in narrowed.iter_mut().zip(states).rev() {
+        (part.op, wanted) = part.op.wanted(state, wanted);
     }
     let mut joined = Vec::with_capacity(narrowed.len());
-    for op in narrowed {
-        push_behind(&mut joined, op);
+    for part in narrowed {
+        push(&mut joined, part);
     }
     joined
-}
-
-/// Appends `op`, a shift before an operation on bits that stands last: so that
-/// those meet and become one.
-fn push_behind(ops: &mut Vec<Op>, op: Op) {
-    if let (Op::Affine { a, b }, Some(Op::Bits { .. })) = (op, ops.last())
-        && a > 1
-        && a & (a - 1) == 0
-        && b != 0
-    {
-        push_behind(ops, Op::Affine { a, b: 0 });
-        // A sum with bits that the shift has cleared sets them.
-        let sets = (1..a).contains(&b);
-        push(ops, if sets { Op::Bits { and: !b, xor: b } } else { Op::Affine { a: 1, b } });
-        return;
-    }
-    let (Some(&Op::Bits { and, xor }), Some(shift)) = (ops.last(), Shift::of(op)) else {
-        push(ops, op);
-        return;
-    };
-    ops.pop();
-    push(ops, op);
-    let shifted = match shift {
-        Shift::Down(k) => Op::Bits { and: and >> k, xor: xor >> k },
-        Shift::Up(k) => Op::Bits { and: and << k | !(-1 << k), xor: xor << k },
-    };
-    push(ops, shifted);
-}
-
-enum Shift {
-    Up(u32),
-    Down(u32),
-}
-
-impl Shift {
-    fn of(op: Op) -> Option<Self> {
-        match op {
-            Op::Sar(k) => Some(Self::Down(k)),
-            Op::Affine { a, b: 0 } if a & a.wrapping_sub(1) == 0 => Some(Self::Up(a.trailing_zeros())),
-            _ => None,
-        }
-    }
 }

@@ -11,6 +11,12 @@ pub(super) struct State {
     pub(super) value: i64,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self::ANY
+    }
+}
+
 impl State {
     pub(super) const ANY: Self = Self { low: i64::MIN, high: i64::MAX, unknown: -1, value: 0 };
 
@@ -18,12 +24,14 @@ impl State {
         Self { low: value, high: value, unknown: 0, value }
     }
 
-    /// From here to there, in either order; anything if either has wrapped.
+    /// From here to there, in either order, modulo 2⁶⁴; anything if that is not one
+    /// range of signed integers.
     pub(super) fn between(x: i128, y: i128) -> Self {
-        match (i64::try_from(x.min(y)), i64::try_from(x.max(y))) {
-            (Ok(low), Ok(high)) => Self { low, high, ..Self::ANY }.refined(),
-            _ => Self::ANY,
+        let wraps = |end: i128| (end + (1 << 63)) >> 64;
+        if wraps(x) != wraps(y) {
+            return Self::ANY;
         }
+        Self { low: x.min(y) as i64, high: x.max(y) as i64, ..Self::ANY }.refined()
     }
 
     /// What only bits are known of.

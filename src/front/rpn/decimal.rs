@@ -1,7 +1,5 @@
-//! Decimal text as the f64 nearest to it, halves to even.
-//!
-//! Short numbers are one product or quotient of two exact f64. All others are a
-//! quotient of two large integers, divided to 64 bits and rounded once.
+//! Decimal text as the f64 nearest to it, halves to even: a quotient of two large
+//! integers, of which as many bits are computed as are kept, and one more.
 
 use alloc::{vec, vec::Vec};
 
@@ -12,123 +10,99 @@ const DIGITS: usize = 800;
 /// Reads digits, a point, digits and an exponent from the beginning of `text`;
 /// gives the number and how many bytes it takes.
 pub(super) fn number(text: &[u8]) -> Option<(f64, usize)> {
-    let count = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let whole = count(0);
-    let fraction = if text.get(whole) == Some(&b'.') { Some(count(whole + 1)) } else { None };
-    if whole + fraction.unwrap_or(0) == 0 {
+    let digit = |at: usize| text.get(at).filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0');
+    let (mut above, mut digits, mut exponent) = (Large(Vec::new()), 0, 0i64);
+    let (mut at, mut point) = (0, None);
+    let mut lost = false;
+    loop {
+        if let Some(digit) = digit(at) {
+            if digits < DIGITS {
+                above.times_plus(10, digit.into());
+                digits += usize::from(!above.0.is_empty());
+            } else {
+                lost |= digit != 0;
+                exponent += 1;
+            }
+        } else if text.get(at) == Some(&b'.') && point.is_none() {
+            point = Some(at + 1);
+        } else {
+            break;
+        }
+        at += 1;
+    }
+    if at == usize::from(point.is_some()) {
         return None;
     }
-    let mut end = whole + fraction.map_or(0, |digits| digits + 1);
-    let point = end;
-    let mut exponent = 0i64;
-    if let Some(b'e' | b'E') = text.get(end) {
-        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
-        let first = end + 1 + sign;
-        let digits = if first <= text.len() { count(first) } else { 0 };
-        if digits > 0 {
-            // An exponent that saturates makes 0 or infinity, whatever it is.
-            exponent = text[first..first + digits]
-                .iter()
-                .fold(0, |value: i64, digit| (value * 10 + i64::from(digit - b'0')).min(1 << 40));
-            if text[end + 1] == b'-' {
-                exponent = -exponent;
-            }
-            end = first + digits;
-        }
-    }
-    let digits = text[..point].iter().filter(|byte| **byte != b'.').map(|byte| byte - b'0');
-    Some((nearest(digits, exponent - fraction.unwrap_or(0) as i64), end))
-}
-
-/// The f64 nearest to the number with these digits, times 10^`exponent`.
-fn nearest(digits: impl Iterator<Item = u8>, mut exponent: i64) -> f64 {
-    let mut kept = Vec::new();
-    let mut lost = false;
-    for digit in digits.skip_while(|digit| *digit == 0) {
-        if kept.len() < DIGITS {
-            kept.push(digit);
-        } else {
-            lost |= digit != 0;
-            exponent += 1;
-        }
+    if let Some(point) = point {
+        exponent -= (at - point) as i64;
     }
     if lost {
-        kept.push(1);
+        above.times_plus(10, 1);
         exponent -= 1;
+        digits += 1;
     }
-    while kept.last() == Some(&0) {
-        kept.pop();
-        exponent += 1;
+    if let Some(b'e' | b'E') = text.get(at) {
+        let sign = text.get(at + 1).filter(|byte| matches!(byte, b'+' | b'-'));
+        let (mut end, mut written) = (at + 1 + usize::from(sign.is_some()), 0i64);
+        while let Some(digit) = digit(end) {
+            // What saturates makes 0 or infinity, whatever it is.
+            written = (written * 10 + i64::from(digit)).min(1 << 40);
+            (at, end) = (end + 1, end + 1);
+        }
+        exponent += if sign == Some(&b'-') { -written } else { written };
     }
-    let magnitude = exponent + kept.len() as i64;
-    if kept.is_empty() || magnitude < -330 {
-        return 0.0;
-    }
-    if magnitude > 310 {
-        return f64::INFINITY;
-    }
-    let short = kept.len() <= 15 && exponent.abs() <= 22;
-    if short {
-        let value = kept.iter().fold(0.0, |value, digit| value * 10.0 + f64::from(*digit));
-        let power = (0..exponent.abs()).fold(1.0, |power, _| power * 10.0);
-        return if exponent < 0 { value / power } else { value * power };
-    }
-    let (mut above, mut below) = (Large(Vec::new()), Large(vec![1]));
-    for nine in kept.chunks(9) {
-        let value = nine.iter().fold(0, |value, digit| value * 10 + u32::from(*digit));
-        above.times_plus(10u32.pow(nine.len() as u32), value);
-    }
-    let scaled = if exponent < 0 { &mut below } else { &mut above };
-    for _ in 0..exponent.abs() / 9 {
-        scaled.times_plus(1_000_000_000, 0);
-    }
-    scaled.times_plus(10u32.pow((exponent.abs() % 9) as u32), 0);
-    quotient(above, below)
+    Some((nearest(above, digits as i64, exponent), at))
 }
 
-/// The f64 nearest to `above / below`.
-fn quotient(mut above: Large, mut below: Large) -> f64 {
-    // Scaled by 2^scale the quotient is in 2⁶² to 2⁶⁴.
-    let scale = 63 - (above.bits() - below.bits());
-    if scale > 0 {
-        above.shift(scale.unsigned_abs())
-    } else {
-        below.shift(scale.unsigned_abs())
+/// The f64 nearest to `above`, which has so many digits, times 10^`exponent`.
+fn nearest(mut above: Large, digits: i64, exponent: i64) -> f64 {
+    let mut below = Large(vec![1]);
+    match digits + exponent {
+        _ if above.0.is_empty() => return 0.0,
+        ..-330 => return 0.0,
+        311.. => return f64::INFINITY,
+        _ => {}
     }
-    below.shift(63);
-    let mut quotient = 0u64;
-    for _ in 0..64 {
-        quotient = quotient << 1 | u64::from(above.take(&below));
-        above.shift(1);
+    let scaled = if exponent < 0 { &mut below } else { &mut above };
+    for _ in 0..exponent.unsigned_abs() {
+        scaled.times_plus(10, 0);
     }
-    let more = above.0.iter().any(|limb| *limb != 0);
-    let bits = 64 - quotient.leading_zeros() as i32;
-    // The number is in 2^exponent to 2^(exponent+1).
-    let exponent = bits - 1 - scale;
-    let precision = 53.min(exponent + 1075);
-    if precision < 0 {
+    // The number is above / below · 2^scale, a quotient of 1 up to 2.
+    let mut scale = 0;
+    while !above.is_below(&below) {
+        below.times_plus(2, 0);
+        scale += 1;
+    }
+    while above.is_below(&below) {
+        above.times_plus(2, 0);
+        scale -= 1;
+    }
+    // How many bits there are, from the first to the last that an f64 has.
+    let bits = 53.min(scale + 1075);
+    if bits < 0 {
         return 0.0;
     }
-    let drop = bits - precision;
-    let (wide, half) = (u128::from(quotient), 1u128 << (drop - 1));
-    let (kept, lost) = ((wide >> drop) as u64, wide & ((1 << drop) - 1));
-    let up = lost > half || lost == half && (more || kept & 1 == 1);
-    let significand = kept + u64::from(up);
+    let mut quotient = 0u64;
+    for _ in 0..=bits {
+        quotient <<= 1;
+        if !above.is_below(&below) {
+            above.take(&below);
+            quotient |= 1;
+        }
+        above.times_plus(2, 0);
+    }
+    // The last bit is half of one: with more behind it, or to an even number, up.
+    let more = above.0.iter().any(|limb| *limb != 0);
+    let up = quotient & 1 & (quotient >> 1 | u64::from(more));
     // A carry out of the significand is the next exponent, in the end infinity.
-    let biased = (exponent + 1022).max(0) as u64;
-    f64::from_bits(((biased << 52) + significand).min(0x7FF0_0000_0000_0000))
+    let biased = (scale + 1022).max(0) as u64;
+    f64::from_bits(((biased << 52) + (quotient >> 1) + up).min(f64::INFINITY.to_bits()))
 }
 
 /// A large natural number, its lowest 32 bits first.
 struct Large(Vec<u32>);
 
 impl Large {
-    fn bits(&self) -> i32 {
-        let used = self.0.iter().rposition(|limb| *limb != 0).map_or(0, |last| last + 1);
-        let top = used.checked_sub(1).map_or(0, |last| self.0[last].leading_zeros());
-        used as i32 * 32 - top as i32
-    }
-
     fn times_plus(&mut self, factor: u32, term: u32) {
         let mut carry = u64::from(term);
         for limb in &mut self.0 {
@@ -141,34 +115,24 @@ impl Large {
         }
     }
 
-    fn shift(&mut self, by: u32) {
-        for _ in 0..by / 32 {
-            self.0.insert(0, 0);
-        }
-        self.times_plus(1 << (by % 32), 0);
+    fn limb(&self, i: usize) -> u32 {
+        self.0.get(i).copied().unwrap_or(0)
     }
 
-    /// Takes `other` away, if it can be; says whether.
-    fn take(&mut self, other: &Self) -> bool {
+    fn is_below(&self, other: &Self) -> bool {
         let size = self.0.len().max(other.0.len());
-        let limb = |large: &Self, i: usize| large.0.get(i).copied().unwrap_or(0);
-        for i in (0..size).rev() {
-            let (mine, theirs) = (limb(self, i), limb(other, i));
-            if mine < theirs {
-                return false;
-            }
-            if mine > theirs {
-                break;
-            }
+        let differing = (0..size).rev().find(|i| self.limb(*i) != other.limb(*i));
+        differing.is_some_and(|i| self.limb(i) < other.limb(i))
+    }
+
+    /// Subtracts `other`, which is no larger.
+    fn take(&mut self, other: &Self) {
+        let mut borrow = 0;
+        for (i, limb) in self.0.iter_mut().enumerate() {
+            let rest = i64::from(*limb) - i64::from(other.limb(i)) + borrow;
+            *limb = rest as u32;
+            borrow = rest >> 32;
         }
-        let mut borrow = false;
-        for i in 0..self.0.len() {
-            let (rest, first) = self.0[i].overflowing_sub(limb(other, i));
-            let (rest, second) = rest.overflowing_sub(u32::from(borrow));
-            self.0[i] = rest;
-            borrow = first || second;
-        }
-        true
     }
 }
 

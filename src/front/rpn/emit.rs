@@ -10,7 +10,7 @@
 //! Constants and terms beyond the window are operands in memory. Operands keep
 //! their order, for when both are not numbers.
 
-use super::parse::Op;
+use super::parse::{Op, Part};
 use crate::asm::{Asm, Gpr64, Mem, RSI, Xmm, qword};
 use crate::front::pool::Pool;
 use crate::front::series::Layout;
@@ -37,7 +37,7 @@ enum Place {
 
 /// What all copies of the loop have in common.
 pub(super) struct Plan {
-    pub(super) ops: Vec<Op>,
+    pub(super) parts: Vec<Part>,
     /// How many terms the window has.
     pub(super) window: usize,
     /// Whether the index is used.
@@ -80,23 +80,28 @@ impl<'e, 'a> Emitter<'e, 'a> {
         let plan = self.plan;
         let last = if plan.indexed { 15 } else { 16 };
         self.free = ((1u32 << last) - (1 << plan.window)) as u16;
-        self.oldest = plan.ops.iter().filter(|op| **op == Op::Back(plan.window)).count();
+        self.oldest = plan.parts.iter().filter(|part| part.op == Op::Back(plan.window)).count();
         self.copy = copy;
         self.stack.clear();
         self.spilled = 0;
         if let (Some(slot), 0) = (self.oldest_slot(), self.oldest) {
             self.free |= 1 << slot;
         }
-        for op in &plan.ops {
-            match *op {
+        let mut end = 0;
+        for part in &plan.parts {
+            end = part.end;
+            if part.op.takes() > 0 {
+                self.a.mark(end);
+            }
+            match part.op {
                 Op::Constant(value) => self.stack.push(Place::Constant(value.to_bits())),
                 Op::Back(back) if back <= plan.window => {
                     self.stack.push(Place::Term(plan.slot(copy, back).number()));
                 }
                 Op::Back(back) => self.stack.push(Place::Back(back)),
                 Op::Index => self.stack.push(Place::Term(INDEX.number())),
-                Op::Sqrt | Op::Negate | Op::Double => self.unary(*op),
-                Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(*op),
+                Op::Sqrt | Op::Negate => self.unary(part.op),
+                Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(part.op),
             }
         }
         let result = self.pop();
@@ -106,6 +111,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             _ => Xmm::new(0),
         };
         if result != Place::Own(to.number()) && result != Place::Term(to.number()) {
+            self.a.mark(end);
             self.load(to, result);
         }
         to
@@ -116,6 +122,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
         (self.plan.window > 0).then(|| self.plan.slot(self.copy, self.plan.window).number())
     }
 
+    #[inline(never)]
     fn pop(&mut self) -> Place {
         // The text was checked: there is an operand.
         let place = self.stack.pop().unwrap_or(Place::Constant(0));
@@ -210,7 +217,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
         self.read(&[operand], to);
         match op {
             Op::Sqrt => self.a.sqrtsd_xx(to, to),
-            Op::Double => self.a.addsd_xx(to, to),
             _ => {
                 let sign = self.pool.sign(self.a);
                 self.a.xorpd_xm(to, sign)

@@ -1,9 +1,8 @@
 //! The text of a relation in reverse Polish notation, and of its initial terms.
 
 use super::decimal;
-use crate::front::text::{NotInteger, integer};
-use alloc::{vec, vec::Vec};
-use core::fmt;
+use crate::front::text::Text;
+use alloc::vec::Vec;
 
 /// What one token does to the stack of operands.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -20,8 +19,6 @@ pub(super) enum Op {
     Div,
     Sqrt,
     Negate,
-    /// A sum with itself; never in the text.
-    Double,
 }
 
 impl Op {
@@ -29,98 +26,23 @@ impl Op {
     pub(super) const fn takes(self) -> usize {
         match self {
             Self::Constant(_) | Self::Back(_) | Self::Index => 0,
-            Self::Sqrt | Self::Negate | Self::Double => 1,
+            Self::Sqrt | Self::Negate => 1,
             Self::Add | Self::Sub | Self::Mul | Self::Div => 2,
         }
     }
 }
 
-/// What is wrong with a relation or its initial terms.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reason {
-    /// A byte that begins no token.
-    UnknownToken(u8),
-    /// Nothing to compute.
-    NoExpression,
-    /// An operator with this many operands needs more.
-    TooFewOperands(u8, usize),
-    /// This many operands are left for no operator.
-    Leftover(usize),
-    /// Parentheses without a number in them.
-    BadReference,
-    /// A term cannot refer to itself.
-    ReferenceZero,
-    /// This initial term is not given.
-    MissingTerm(u64),
-    /// This initial term is given twice.
-    RepeatedTerm(u64),
-    /// No index before the colon of an initial term.
-    BadIndex,
-    /// No number where an initial term should be.
-    BadValue,
-    /// Input without a single line.
-    Empty,
-    /// No line with the last term's number.
-    NoLast,
-    /// No natural number on the line for the last term.
-    BadLast,
-    /// Text after everything that belongs there.
-    Trailing,
-    /// Code, or history, of 2 GiB or more.
-    TooLong,
-}
-
-/// An error in the text: where, in bytes, and what.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Error {
-    /// Offset into the text.
-    pub at: usize,
-    /// What is wrong there.
-    pub reason: Reason,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.reason {
-            Reason::UnknownToken(byte) => {
-                match byte {
-                    b'!'..=b'~' => write!(f, "unknown token '{}'", char::from(byte)),
-                    _ => write!(f, "unknown token, byte {byte:#04x}"),
-                }?;
-                ", expected a number, (k), n or one of + - * / Q ~"
-            }
-            Reason::TooFewOperands(operator, found) => {
-                let operator = char::from(operator);
-                let needs = if matches!(operator, 'Q' | '~') { "one operand" } else { "two operands" };
-                return write!(f, "'{operator}' expects {needs}, found {found}");
-            }
-            Reason::Leftover(count) => {
-                let plural = if count == 1 { "" } else { "s" };
-                return write!(f, "{count} operand{plural} left over, expected an operator");
-            }
-            Reason::MissingTerm(index) => {
-                return write!(f, "missing initial term {index}, which the relation refers to");
-            }
-            Reason::RepeatedTerm(index) => return write!(f, "initial term {index} is given twice"),
-            Reason::NoExpression => "empty relation, expected an operand",
-            Reason::BadReference => "expected a back-reference like (1)",
-            Reason::ReferenceZero => "back-reference 0, expected 1 or more",
-            Reason::BadIndex => "expected an initial term as INDEX:VALUE",
-            Reason::BadValue => "expected a number",
-            Reason::Empty => "no input, expected a line with the relation",
-            Reason::NoLast => "missing last line, expected the number of the last term",
-            Reason::BadLast => "expected the number of the last term",
-            Reason::Trailing => "text after the number of the last term",
-            Reason::TooLong => "relation too long",
-        };
-        f.write_str(text)
-    }
+/// An operation with where its text ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) op: Op,
+    pub(super) end: u32,
 }
 
 /// A relation and what its text says about it.
 #[derive(Default)]
 pub(super) struct Parsed {
-    pub(super) ops: Vec<Op>,
+    pub(super) parts: Vec<Part>,
     /// The most operands on the stack at once.
     pub(super) depth: usize,
     /// The deepest back-reference, and where it stands.
@@ -128,40 +50,44 @@ pub(super) struct Parsed {
     pub(super) deepest: usize,
 }
 
-/// A sign that belongs to a number: right before it, and not right behind
-/// another token.
-fn signed(text: &[u8], at: usize) -> bool {
-    let begins = matches!(text.get(at + 1), Some(b'0'..=b'9' | b'.'));
-    let free = at == 0 || text[at - 1].is_ascii_whitespace();
-    begins && free && decimal::number(&text[at + 1..]).is_some()
+/// Reads a number with an optional sign right before it.
+fn number(text: &mut Text<'_>) -> Option<f64> {
+    let rest = text.bytes.get(text.at..)?;
+    let (sign, digits) = match rest.split_first()? {
+        (b'+' | b'-', digits) => (1, digits),
+        _ => (0, rest),
+    };
+    let (value, size) = decimal::number(digits)?;
+    text.at += sign + size;
+    Some(if rest[0] == b'-' { -value } else { value })
 }
 
-/// Reads one token at `at`, which is no space; gives it and where it ends.
-fn token(text: &[u8], at: usize) -> Result<(Op, usize), Error> {
-    let byte = text[at];
-    let fail = |reason| Err(Error { at, reason });
-    let op = match byte {
-        b'+' | b'-' if signed(text, at) => {
-            let (value, size) = decimal::number(&text[at + 1..]).unwrap_or((0.0, 0));
-            let value = if byte == b'-' { -value } else { value };
-            return Ok((Op::Constant(value), at + 1 + size));
-        }
-        b'0'..=b'9' | b'.' => match decimal::number(&text[at..]) {
-            Some((value, size)) => return Ok((Op::Constant(value), at + size)),
-            None => return fail(Reason::UnknownToken(byte)),
-        },
+/// Reads one token, which begins with `byte`.
+fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
+    let at = text.at;
+    // A sign belongs to a number unless it is right behind another token.
+    let signed = matches!(byte, b'+' | b'-');
+    if (!signed || at == 0 || text.bytes[at - 1].is_ascii_whitespace())
+        && let Some(value) = number(text)
+    {
+        return Some(Op::Constant(value));
+    }
+    text.at += 1;
+    Some(match byte {
         b'(' => {
-            let digits = text[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-            if digits == 0 || text.get(at + 1 + digits) != Some(&b')') {
-                return fail(Reason::BadReference);
-            }
-            let back = text[at + 1..at + 1 + digits].iter().fold(0usize, |value, digit| {
+            let digits = text.bytes[text.at..].iter().take_while(|byte| byte.is_ascii_digit());
+            let back = digits.clone().fold(0usize, |value, digit| {
                 value.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
             });
-            if back == 0 {
-                return fail(Reason::ReferenceZero);
+            let size = digits.count();
+            text.at += size + 1;
+            if size == 0 || text.bytes.get(text.at - 1) != Some(&b')') {
+                return text.fail_at(at, "expected a back-reference like (1)", 0);
             }
-            return Ok((Op::Back(back), at + 2 + digits));
+            if back == 0 {
+                return text.fail_at(at, "back-reference 0, expected 1 or more", 0);
+            }
+            Op::Back(back)
         }
         b'n' => Op::Index,
         b'+' => Op::Add,
@@ -170,28 +96,32 @@ fn token(text: &[u8], at: usize) -> Result<(Op, usize), Error> {
         b'/' => Op::Div,
         b'Q' => Op::Sqrt,
         b'~' => Op::Negate,
-        _ => return fail(Reason::UnknownToken(byte)),
-    };
-    Ok((op, at + 1))
+        _ => {
+            let what = "unknown token @, expected a number, (k), n or one of + - * / Q ~";
+            return text.fail_at(at, what, byte.into());
+        }
+    })
 }
 
 /// Reads a relation.
-pub(super) fn relation(text: &[u8]) -> Result<Parsed, Error> {
+pub(super) fn relation(text: &mut Text<'_>) -> Option<Parsed> {
     let mut parsed = Parsed::default();
-    let (mut at, mut operands, mut first_left) = (0, 0, 0);
     // A leftover is told by its place, right behind the first operand.
-    while at < text.len() {
-        if text[at].is_ascii_whitespace() {
-            at += 1;
-            continue;
-        }
-        let (op, end) = token(text, at)?;
+    let (mut operands, mut first_left) = (0, 0);
+    while let Some(byte) = text.peek() {
+        let at = text.at;
+        let op = token(text, byte)?;
         if operands < op.takes() {
-            return Err(Error { at, reason: Reason::TooFewOperands(text[at], operands) });
+            let what = match (op.takes(), operands) {
+                (1, _) => "@ expects one operand, found 0",
+                (_, 0) => "@ expects two operands, found 0",
+                _ => "@ expects two operands, found 1",
+            };
+            return text.fail_at(at, what, byte.into());
         }
         operands = operands + 1 - op.takes();
         if operands == 1 {
-            first_left = end;
+            first_left = text.at;
         }
         if let Op::Back(back) = op
             && back > parsed.history
@@ -200,97 +130,88 @@ pub(super) fn relation(text: &[u8]) -> Result<Parsed, Error> {
             parsed.deepest = at;
         }
         parsed.depth = parsed.depth.max(operands);
-        parsed.ops.push(op);
-        at = end;
+        parsed.parts.push(Part { op, end: text.at as u32 });
     }
-    match operands {
-        1 => Ok(parsed),
-        0 => Err(Error { at: 0, reason: Reason::NoExpression }),
-        _ => {
-            let spaces = text[first_left..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            Err(Error { at: first_left + spaces, reason: Reason::Leftover(operands - 1) })
-        }
-    }
+    let what = match operands {
+        1 => return Some(parsed),
+        0 => return text.fail_at(0, "empty relation, expected an operand", 0),
+        2 => "# operand left over, expected an operator",
+        _ => "# operands left over, expected an operator",
+    };
+    text.at = first_left;
+    text.peek();
+    text.fail(what, operands as i64 - 1)
 }
 
-/// Reads a number with an optional sign that takes up the whole of `text` but
-/// for spaces.
-fn value(text: &[u8]) -> Option<f64> {
-    let text = text.trim_ascii();
-    let (negative, digits) = match text.split_first()? {
-        (b'-', digits) => (true, digits),
-        (b'+', digits) => (false, digits),
-        _ => (false, text),
-    };
-    let (value, size) = decimal::number(digits)?;
-    if size != digits.len() {
-        return None;
+/// Reads an initial term, which ends at a space or a comma, as bits.
+fn value(text: &mut Text<'_>) -> Option<u64> {
+    text.peek();
+    let at = text.at;
+    match number(text) {
+        Some(value) if text.ends() || text.bytes[text.at] == b',' => Some(value.to_bits()),
+        _ => text.fail_at(at, "expected a number", 0),
     }
-    Some(if negative { -value } else { value })
 }
 
 /// Reads initial terms that stand one after the other with commas between.
-pub(super) fn list(text: &[u8]) -> Result<Vec<f64>, Error> {
+pub(super) fn list(text: &mut Text<'_>) -> Option<Vec<u64>> {
     let mut values = Vec::new();
-    let mut at = 0;
-    if text.trim_ascii().is_empty() {
-        return Ok(values);
-    }
-    for piece in text.split(|byte| *byte == b',') {
-        values.push(value(piece).ok_or(Error { at, reason: Reason::BadValue })?);
-        at += piece.len() + 1;
-    }
-    Ok(values)
-}
-
-/// The lines behind the relation: initial terms in any order, then the number of
-/// the last term. `at` is where they begin.
-pub(super) fn terms(text: &[u8], mut at: usize) -> Result<(Vec<f64>, u64), Error> {
-    let mut given: Vec<(u64, f64)> = Vec::new();
-    let mut last = None;
-    for line in text[at..].split(|byte| *byte == b'\n') {
-        let fail = |reason| {
-            Err(Error { at: at + line.iter().take_while(|b| b.is_ascii_whitespace()).count(), reason })
-        };
-        let trimmed = line.trim_ascii();
-        let colon = trimmed.iter().position(|byte| *byte == b':');
-        match (trimmed.is_empty(), last, colon) {
-            (true, ..) => {}
-            (_, Some(_), _) => return fail(Reason::Trailing),
-            (_, None, Some(colon)) => {
-                let index = natural(trimmed[..colon].trim_ascii());
-                let Some(index) = index else { return fail(Reason::BadIndex) };
-                let Some(value) = value(&trimmed[colon + 1..]) else { return fail(Reason::BadValue) };
-                given.push((index, value));
-            }
-            (_, None, None) => match natural(trimmed) {
-                Some(number) => last = Some(number),
-                None => return fail(Reason::BadLast),
-            },
-        }
-        at += line.len() + 1;
-    }
-    let end = text.len();
-    let last = last.ok_or(Error { at: end, reason: Reason::NoLast })?;
-    let mut values = vec![None; given.len()];
-    for (index, value) in given {
-        // An index beyond leaves a gap below.
-        if let Some(place) = values.get_mut(index as usize) {
-            if place.is_some() {
-                return Err(Error { at: end, reason: Reason::RepeatedTerm(index) });
-            }
-            *place = Some(value);
+    let mut next = text.peek();
+    while next.is_some() {
+        values.push(value(text)?);
+        next = text.peek();
+        if next == Some(b',') {
+            text.at += 1;
+        } else if next.is_some() {
+            return text.fail("expected a comma", 0);
         }
     }
-    match values.iter().position(Option::is_none) {
-        Some(gap) => Err(Error { at: end, reason: Reason::MissingTerm(gap as u64) }),
-        None => Ok((values.into_iter().flatten().collect(), last)),
+    Some(values)
+}
+
+/// Reads the lines behind the relation: initial terms in any order, then the number
+/// of the last term.
+pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
+    let mut given: Vec<(u64, u64)> = Vec::new();
+    let last = loop {
+        if text.peek().is_none() {
+            return text.fail("missing last line, expected the number of the last term", 0);
+        }
+        let at = text.at;
+        let number = text.integer().unwrap_or(-1);
+        if number < 0 {
+            let line = text.bytes[at..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let what = match line.contains(&b':') {
+                true => "expected an initial term as INDEX:VALUE",
+                false => "expected the number of the last term",
+            };
+            return text.fail_at(at, what, 0);
+        }
+        match text.peek() {
+            None => break number as u64,
+            Some(b':') => {
+                text.at += 1;
+                given.push((number as u64, value(text)?));
+            }
+            Some(_) => return text.fail("text after the number of the last term", 0),
+        }
+    };
+    // Each to its place, unless one is there already or the place is beyond.
+    let mut i = 0;
+    while let Some(&(index, _)) = given.get(i) {
+        match given.get(index as usize) {
+            Some(there) if there.0 != index => given.swap(i, index as usize),
+            _ => i += 1,
+        }
+    }
+    match given.iter().zip(0..).find(|((index, _), place)| index != place) {
+        None => Some((given.into_iter().map(|(_, value)| value).collect(), last)),
+        Some(((index, _), _)) if *index < given.len() as u64 => {
+            text.fail("initial term # is given twice", *index as i64)
+        }
+        Some((_, place)) => text.fail(MISSING, place as i64),
     }
 }
 
-fn natural(text: &[u8]) -> Option<u64> {
-    match integer(text, 64) {
-        Ok((value, size)) if size == text.len() => u64::try_from(value).ok(),
-        Ok(_) | Err(NotInteger::Missing | NotInteger::TooLarge(_)) => None,
-    }
-}
+/// A term that a relation needs is not there.
+pub(super) const MISSING: &str = "missing initial term #, which the relation refers to";

@@ -183,7 +183,7 @@ impl Machine {
             buffer: range.start,
         };
         let mut draft = Draft::parse(program, options).expect("the generator balances brackets");
-        draft.optimise(&mut |_| {});
+        draft.optimise(&mut |_, _| {});
         let mut compiled = draft.emit().expect("it is small");
         let mut first = 0i64;
         let end = loop {
@@ -193,7 +193,7 @@ impl Machine {
                 Some(Verdict::Resume { position, cell }) => {
                     let mut draft =
                         Draft::resuming(program, options, position).expect("it was parsed before");
-                    draft.optimise(&mut |_| {});
+                    draft.optimise(&mut |_, _| {});
                     compiled = draft.emit().expect("it is small");
                     first = cell;
                 }

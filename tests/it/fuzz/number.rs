@@ -2,7 +2,7 @@
 
 use super::Random;
 use barejit::front::{rpn, text};
-use barejit::host::number::{Counter, DECIMALS, LONGEST, fixed, shortest};
+use barejit::host::number::{Counter, DECIMALS, Digits, Format};
 
 /// The integer of so many bits that `text` begins with, `None` if it has more,
 /// and its length.
@@ -130,13 +130,13 @@ pub(super) fn decimals(random: &mut Random) {
     let expected = std::str::from_utf8(trimmed).ok().filter(|_| plain);
     let expected: Option<f64> = expected.and_then(|text| text.parse().ok());
     let said = || String::from_utf8_lossy(&text).into_owned();
-    match (rpn::Relation::parse(b"1", &text), expected) {
-        (Ok(relation), expected) => {
-            let actual = relation.initial().first().map(|value| value.to_bits());
+    match (rpn::Relation::parse_initial(&text), expected) {
+        (Ok(initial), expected) => {
+            let actual = initial.first().copied();
             assert_eq!(actual, expected.map(f64::to_bits), "'{}'", said());
             assert!(actual.is_some() || trimmed.is_empty(), "'{}'", said());
         }
-        (Err((true, _)), None) if !trimmed.is_empty() => {}
+        (Err(_), None) if !trimmed.is_empty() => {}
         (actual, expected) => panic!("'{}': {:?}, expected {expected:?}", said(), actual.err()),
     }
 }
@@ -177,16 +177,15 @@ pub(super) fn printing(random: &mut Random) {
         _ => (random.below(2000) as f64 - 1000.0) / f64::from(1 << random.below(12)),
     };
     let decimals = random.below(DECIMALS as usize + 1);
-    let mut out = [0; LONGEST];
-    let size = fixed(number, decimals as u32, &mut out);
+    let mut digits = Digits::new();
+    let fixed = digits.text(number.to_bits(), Format::Fixed(decimals as u32));
     let sign = if number.is_sign_negative() { "-" } else { "" };
     let expected = match number {
         _ if number.is_nan() => format!("{sign}nan"),
         _ => format!("{number:.decimals$}"),
     };
-    assert_eq!(String::from_utf8_lossy(&out[..size]), expected, "{number:e}, {decimals} decimals");
-    let size = shortest(number, &mut out);
-    let text = String::from_utf8_lossy(&out[..size]);
+    assert_eq!(String::from_utf8_lossy(fixed), expected, "{number:e}, {decimals} decimals");
+    let text = String::from_utf8_lossy(digits.text(number.to_bits(), Format::Shortest));
     let back: f64 = text.parse().unwrap_or_else(|_| panic!("{number:e} prints as {text}"));
     assert!(back.to_bits() == number.to_bits() || back.is_nan() && number.is_nan(), "{number:e}: {text}");
     let least =

@@ -6,7 +6,8 @@ use super::Random;
 use super::number::{decimal, integer};
 use crate::native;
 use barejit::front::{
-    chain::{self, Operator, Step},
+    chain,
+    relation::{Error, Relation as _},
     rpn,
 };
 
@@ -18,43 +19,54 @@ fn length(random: &mut Random) -> u64 {
     }
 }
 
+/// Where something is wrong, and what.
+type Wrong = (usize, String);
+
+fn told(error: Error) -> Wrong {
+    (error.at, error.to_string())
+}
+
+/// A byte as messages show it, behind `before`.
+fn shown(before: &str, byte: u8) -> String {
+    match byte {
+        b'!'..=b'~' => format!("{before} '{}'", char::from(byte)),
+        _ => format!("{before}, byte {byte:#04x}"),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    operator: u8,
+    operand: i64,
+    at: usize,
+}
+
 /// What a chain says, by its first mistake if it says nothing.
-fn steps(text: &[u8]) -> Result<Vec<Step>, chain::Error> {
-    use chain::{Error, Reason};
-    const OPERATORS: [(u8, Operator); 10] = [
-        (b'+', Operator::Add),
-        (b'-', Operator::Sub),
-        (b'*', Operator::Mul),
-        (b'/', Operator::Div),
-        (b'%', Operator::Rem),
-        (b'^', Operator::Xor),
-        (b'<', Operator::Shl),
-        (b'>', Operator::Sar),
-        (b'&', Operator::And),
-        (b'|', Operator::Or),
-    ];
+fn steps(text: &[u8]) -> Result<Vec<Step>, Wrong> {
     let spaces = |at: usize| at + text[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let (mut steps, mut at) = (Vec::new(), spaces(0));
     while at < text.len() {
-        let operator = OPERATORS.iter().find(|(byte, _)| *byte == text[at]);
-        let &(_, operator) = operator.ok_or(Error { at, reason: Reason::UnknownOperator(text[at]) })?;
+        let operator = text[at];
+        if !OPERATORS.contains(&operator) {
+            let what = shown("unknown operator", operator);
+            return Err((at, format!("{what}, expected one of + - * / % ^ < > & |")));
+        }
         let number = spaces(at + 1);
         let (operand, size) = match integer(&text[number..], 64) {
-            None => return Err(Error { at: number, reason: Reason::NoOperand(operator) }),
-            Some((None, _)) => return Err(Error { at: number, reason: Reason::TooLarge }),
+            None => {
+                let what = shown("missing operand after", operator);
+                return Err((number, format!("{what}, expected an integer")));
+            }
+            Some((None, _)) => return Err((number, "integer does not fit 64 bits".into())),
             Some((Some(operand), size)) => (operand, size),
         };
-        let reason = match operator {
-            Operator::Div | Operator::Rem if operand == 0 => Some(Reason::ZeroDivisor),
-            Operator::Shl | Operator::Sar if !(0..=63).contains(&operand) => {
-                Some(Reason::ShiftCount(operand))
+        match operator {
+            b'/' | b'%' if operand == 0 => return Err((at, "zero divisor".into())),
+            b'<' | b'>' if !(0..=63).contains(&operand) => {
+                return Err((at, format!("shift count {operand} is not in 0 to 63")));
             }
-            _ => None,
-        };
-        if let Some(reason) = reason {
-            return Err(Error { at, reason });
+            _ => steps.push(Step { operator, operand, at }),
         }
-        steps.push(Step { operator, operand, at: at as u32 });
         at = spaces(number + size);
     }
     Ok(steps)
@@ -62,16 +74,16 @@ fn steps(text: &[u8]) -> Result<Vec<Step>, chain::Error> {
 
 fn apply(x: i64, &Step { operator, operand, .. }: &Step) -> i64 {
     match operator {
-        Operator::Add => x.wrapping_add(operand),
-        Operator::Sub => x.wrapping_sub(operand),
-        Operator::Mul => x.wrapping_mul(operand),
-        Operator::Div => x.wrapping_div(operand),
-        Operator::Rem => x.wrapping_rem(operand),
-        Operator::Xor => x ^ operand,
-        Operator::Shl => x << operand,
-        Operator::Sar => x >> operand,
-        Operator::And => x & operand,
-        Operator::Or => x | operand,
+        b'+' => x.wrapping_add(operand),
+        b'-' => x.wrapping_sub(operand),
+        b'*' => x.wrapping_mul(operand),
+        b'/' => x.wrapping_div(operand),
+        b'%' => x.wrapping_rem(operand),
+        b'^' => x ^ operand,
+        b'<' => x << operand,
+        b'>' => x >> operand,
+        b'&' => x & operand,
+        _ => x | operand,
     }
 }
 
@@ -79,7 +91,7 @@ fn apply(x: i64, &Step { operator, operand, .. }: &Step) -> i64 {
 /// its #DE.
 fn documented(x: i64, step: &Step) -> Option<i64> {
     match step.operator {
-        Operator::Div => i64::try_from(i128::from(x as u64) / i128::from(step.operand)).ok(),
+        b'/' => i64::try_from(i128::from(x as u64) / i128::from(step.operand)).ok(),
         _ => Some(apply(x, step)),
     }
 }
@@ -117,31 +129,28 @@ pub(super) fn chains(random: &mut Random) {
         }
     };
     let said = || String::from_utf8_lossy(&text).into_owned();
-    let (relation, steps) = match (chain::Relation::parse(&text), steps(&text)) {
+    let (start, count) = (random.integer(), length(random));
+    let (relation, steps) = match (chain::Relation::parse(&text, start), steps(&text)) {
         (Ok(relation), Ok(steps)) => (relation, steps),
         (Err(actual), Err(expected)) => {
-            assert_eq!(actual, expected, "'{}'", said());
+            assert_eq!(told(actual), expected, "'{}'", said());
             return;
         }
         (actual, expected) => panic!("'{}': {actual:?}, expected {expected:?}", said()),
     };
-    for step in &steps {
-        assert_eq!(relation.describe(step.at), Some(step), "'{}'", said());
-    }
-    let (start, count) = (random.integer(), length(random));
     let terms = std::iter::successors(Some(start), |x| Some(steps.iter().fold(*x, apply)));
     let terms: Vec<u64> = terms.skip(1).take(count as usize).map(|term| term as u64).collect();
-    let last = relation.last(start, false).expect("a short program");
+    let last = relation.code(true, false).expect("a short program");
     let n = random.below(terms.len() + 1);
     let value = native::call(&last.code(), [start as u64, n as u64, 0, 0, 0, 0]);
     let expected = if n == 0 { start as u64 } else { terms[n - 1] };
     assert_eq!(value as i64, expected as i64, "term {n} of '{}' from {start}", said());
     let words = relation.layout().words();
-    let series = relation.series(start, false).expect("a short program");
+    let series = relation.code(false, false).expect("a short program");
     let actual = native::series(&series.code(), words, &[start as u64], 1, count);
     assert_eq!(actual, terms, "'{}' from {start}", said());
     if random.below(16) == 0 {
-        let recorded = relation.series(start, true).expect("a short program");
+        let recorded = relation.code(false, true).expect("a short program");
         assert_eq!(recorded.code().bytes(), series.code().bytes(), "'{}', with a record", said());
     }
 }
@@ -152,20 +161,19 @@ pub(super) fn documented_chains(random: &mut Random) {
     let text = chain_text(random, operators);
     let said = || String::from_utf8_lossy(&text).into_owned();
     let steps = steps(&text).expect("it is well-formed");
-    let foreign = steps
-        .iter()
-        .find(|step| !matches!(step.operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div));
-    let relation = chain::Relation::parse(&text).expect("it is well-formed");
-    let code = match (relation.documented(false), foreign) {
-        (Ok(code), None) => code,
+    let foreign = steps.iter().find(|step| !b"+-*/".contains(&step.operator));
+    let (start, count) = (random.integer(), length(random));
+    let relation = chain::Relation::parse(&text, start).expect("it is well-formed");
+    let relation = match (relation.as_documented(), foreign) {
+        (Ok(relation), None) => relation,
         (Err(error), Some(step)) => {
-            let reason = chain::Reason::NotDocumented(step.operator);
-            assert_eq!(error, chain::Error { at: step.at as usize, reason });
+            let what = shown("the article has no operator", step.operator);
+            assert_eq!(told(error), (step.at, format!("{what}, only + - * /")));
             return;
         }
-        (code, step) => panic!("'{}': {code:?}, expected {step:?}", said()),
+        (relation, step) => panic!("'{}': {relation:?}, expected {step:?}", said()),
     };
-    let (start, count) = (random.integer(), length(random));
+    let code = relation.code(false, false).expect("a short program");
     let next = |x: &i64| steps.iter().try_fold(*x, documented);
     let terms = std::iter::successors(Some(start), next).skip(1).take(count as usize);
     let terms: Vec<u64> = terms.map(|term| term as u64).collect();
@@ -204,7 +212,7 @@ pub(super) fn chain_lines(random: &mut Random) {
     if let Err(error) = actual {
         assert!(error.at <= text.len() && !error.to_string().contains('\n'), "{error:?}");
     }
-    let actual = actual.ok().map(|(_, start, last)| (start, last));
+    let actual = actual.ok().map(|(relation, last)| (relation.given()[0] as i64, last));
     assert_eq!(actual, expected, "'{}'", String::from_utf8_lossy(&text));
 }
 
@@ -218,12 +226,15 @@ enum Token {
 
 /// What a relation in reverse Polish notation says, or the place and the reason
 /// of its first mistake; a leftover is told somewhere else.
-fn tokens(text: &[u8]) -> Result<Vec<Token>, rpn::Error> {
-    use rpn::{Error, Reason};
+fn tokens(text: &[u8]) -> Result<Vec<Token>, Wrong> {
+    let unknown = |byte| {
+        let what = shown("unknown token", byte);
+        format!("{what}, expected a number, (k), n or one of + - * / Q ~")
+    };
     let (mut tokens, mut operands, mut at) = (Vec::new(), 0, 0);
     while at < text.len() {
         let byte = text[at];
-        let fail = |reason| Err(Error { at, reason });
+        let fail = |what: &str| Err((at, what.to_string()));
         if byte.is_ascii_whitespace() {
             at += 1;
             continue;
@@ -233,7 +244,7 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, rpn::Error> {
             (_, Some((value, size))) => (Token::Number(if byte == b'-' { -value } else { value }), 1 + size),
             (b'0'..=b'9' | b'.', _) => match decimal(&text[at..]) {
                 Some((value, size)) => (Token::Number(value), size),
-                None => return fail(Reason::UnknownToken(byte)),
+                None => return fail(&unknown(byte)),
             },
             (b'(', _) => {
                 let digits: String = text[at + 1..]
@@ -242,10 +253,10 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, rpn::Error> {
                     .map(|b| char::from(*b))
                     .collect();
                 if digits.is_empty() || text.get(at + 1 + digits.len()) != Some(&b')') {
-                    return fail(Reason::BadReference);
+                    return fail("expected a back-reference like (1)");
                 }
                 match digits.parse().unwrap_or(usize::MAX) {
-                    0 => return fail(Reason::ReferenceZero),
+                    0 => return fail("back-reference 0, expected 1 or more"),
                     back => (Token::Back(back), digits.len() + 2),
                 }
             }
@@ -253,21 +264,24 @@ fn tokens(text: &[u8]) -> Result<Vec<Token>, rpn::Error> {
             (b'+' | b'-' | b'*' | b'/' | b'Q' | b'~', _) => {
                 let takes = if matches!(byte, b'Q' | b'~') { 1 } else { 2 };
                 if operands < takes {
-                    return fail(Reason::TooFewOperands(byte, operands));
+                    let expected = ["one operand", "two operands"][takes - 1];
+                    let operator = char::from(byte);
+                    return fail(&format!("'{operator}' expects {expected}, found {operands}"));
                 }
                 operands -= takes;
                 (Token::Operator(byte), 1)
             }
-            _ => return fail(Reason::UnknownToken(byte)),
+            _ => return fail(&unknown(byte)),
         };
         operands += 1;
         tokens.push(token);
         at += size;
     }
     match operands {
-        0 => Err(Error { at: 0, reason: Reason::NoExpression }),
+        0 => Err((0, "empty relation, expected an operand".into())),
         1 => Ok(tokens),
-        more => Err(Error { at: 0, reason: Reason::Leftover(more - 1) }),
+        2 => Err((0, "1 operand left over, expected an operator".into())),
+        more => Err((0, format!("{} operands left over, expected an operator", more - 1))),
     }
 }
 
@@ -346,15 +360,18 @@ pub(super) fn polish(random: &mut Random) {
             .fold(0, |deepest, token| if let Token::Back(n) = token { deepest.max(*n) } else { deepest })
     };
     let expected = match tokens(&text) {
-        Ok(tokens) if deepest(&tokens) > reach => Err(rpn::Reason::MissingTerm(reach as u64)),
+        Ok(tokens) if deepest(&tokens) > reach => {
+            Err(format!("missing initial term {reach}, which the relation refers to"))
+        }
         Ok(tokens) => Ok(tokens),
-        Err(error) => Err(error.reason),
+        Err((_, what)) => Err(what),
     };
-    let (relation, tokens) = match (rpn::Relation::parse(&text, start.as_bytes()), expected) {
+    let initial = rpn::Relation::parse_initial(start.as_bytes()).expect("they are well-formed");
+    let (relation, tokens) = match (rpn::Relation::parse(&text, initial), expected) {
         (Ok(relation), Ok(tokens)) => (relation, tokens),
-        (Err((false, actual)), Err(expected)) => {
-            assert_eq!(actual.reason, expected, "{}", said());
-            assert!(actual.at <= text.len() && !actual.to_string().contains('\n'), "{}", said());
+        (Err(actual), Err(expected)) => {
+            assert_eq!(actual.to_string(), expected, "{}", said());
+            assert!(actual.at <= text.len() && !expected.contains('\n'), "{}", said());
             return;
         }
         (actual, expected) => panic!("{}: {:?}, expected {expected:?}", said(), actual.err()),
@@ -372,9 +389,11 @@ pub(super) fn polish(random: &mut Random) {
         assert!(same, "{actual:e}, expected {expected:e}: {}, {count} terms", said());
     };
     let n = 1 + random.below(count as usize);
-    let last = relation.last(false).expect("a short program");
-    same(native::last(&last.code(), layout.words(), history, index, n as u64), terms[reach + n - 1]);
-    let series = relation.series(false).expect("a short program");
+    if relation.is_direct() {
+        let last = relation.code(true, false).expect("a short program");
+        same(native::last(&last.code(), layout.words(), history, index, n as u64), terms[reach + n - 1]);
+    }
+    let series = relation.code(false, false).expect("a short program");
     let actual = native::series(&series.code(), layout.words(), history, index, count);
     assert_eq!(actual.len() as u64, count);
     for (actual, expected) in actual.iter().zip(&terms[reach..]) {
@@ -402,7 +421,7 @@ pub(super) fn polish_lines(random: &mut Random) {
         text = random.mutated(text, &[b"\n", b":", b"0:1\n", b"-", b" "]);
         match rpn::Relation::parse_lines(&text) {
             Ok((relation, _)) => {
-                relation.series(false).expect("a short program");
+                relation.code(false, false).expect("a short program");
             }
             Err(error) => assert!(error.at <= text.len() && !error.to_string().contains('\n'), "{error:?}"),
         }
@@ -411,6 +430,7 @@ pub(super) fn polish_lines(random: &mut Random) {
     let said = String::from_utf8_lossy(&text);
     let (relation, number) =
         rpn::Relation::parse_lines(&text).unwrap_or_else(|error| panic!("{said}: {error}"));
-    let values: Vec<f64> = values.iter().map(|value| value.parse().expect("a number")).collect();
-    assert_eq!((relation.initial(), number), (&values[..], last), "{said}");
+    let bits = |value: &String| value.parse::<f64>().expect("a number").to_bits();
+    let values: Vec<u64> = values.iter().map(bits).collect();
+    assert_eq!((relation.given(), number), (&values[..], last), "{said}");
 }

@@ -23,6 +23,14 @@ pub(crate) fn mdwe(command: &mut Command) {
     });
 }
 
+/// The same addresses in every run (personality(2)).
+pub(crate) fn same_addresses(command: &mut Command) {
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as u64) }.into())
+    });
+}
+
 /// A signal that does nothing, as nohup(1) has it.
 pub(crate) fn ignore(command: &mut Command, signal: i32) {
     before_exec(command, move || {
