@@ -27,8 +27,8 @@ fn main() {
     #[cfg(feature = "linux")]
     errnos();
 
-    // For speed the encoder of src/asm.rs is folded into every call; else there
-    // is one for all, and a call costs its arguments.
+    // For speed the encoder of src/asm.rs is folded into every call; else each method
+    // and the encoder are there once, and a call costs its arguments.
     println!("cargo::rustc-check-cfg=cfg(compact)");
     if !matches!(env::var("OPT_LEVEL").as_deref(), Ok("2" | "3")) {
         println!("cargo::rustc-cfg=compact");

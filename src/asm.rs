@@ -35,16 +35,19 @@ mod bake;
 mod encode;
 mod inst;
 mod operand;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use crate::code::{Cond, Label, Scale};
 pub use bake::Baked;
 pub use operand::*;
+pub use tables::{Needs, Slot, Tables};
 
 use crate::code::form::{Address, Base, Form, Third};
 use crate::code::{Code, Hole, Mark, Record, RecordKind, Relocation, Symbol};
 use encode::{Fault, encode, fits_i8};
+use tables::{FixupKind, Table, UNBOUND};
 
 /// Why code could not be finished.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,121 +68,23 @@ pub enum Error {
 
 impl Error {
     /// Panics with the error's name: how a constant says that it cannot be baked.
+    #[cold]
+    #[inline(never)]
     pub const fn raise(self) -> ! {
-        match self {
-            Self::Full(_) => panic!("the assembler ran out of room"),
-            Self::Unbound(_) => panic!("a label is referred to but never bound"),
-            Self::OutOfReach(_) => panic!("a displacement does not fit its hole"),
-            Self::Immediate(_) => panic!("an immediate is wider than its operand"),
-            Self::Index(_) => panic!("RSP cannot be an index, and RIP takes none"),
-            Self::Size => panic!("code must have between 1 byte and 2 GiB, and at most 2^29 labels"),
-        }
+        let why = match self {
+            Self::Full(_) => "the assembler ran out of room",
+            Self::Unbound(_) => "a label is referred to but never bound",
+            Self::OutOfReach(_) => "a displacement does not fit its hole",
+            Self::Immediate(_) => "an immediate is wider than its operand",
+            Self::Index(_) => "RSP cannot be an index, and RIP takes none",
+            Self::Size => "code must have between 1 byte and 2 GiB, and at most 2^29 labels",
+        };
+        panic!("{}", why)
     }
 }
-
-/// How much room a piece of code takes. As counted by a run with too little
-/// room it is an upper bound, because a jump to a forgotten label is long.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Needs {
-    /// Bytes of code.
-    pub bytes: usize,
-    /// Labels plus fixups.
-    pub slots: usize,
-    /// Source marks.
-    pub marks: usize,
-    /// Symbols.
-    pub symbols: usize,
-    /// Load-time relocations.
-    pub relocations: usize,
-    /// Records for a listing.
-    pub records: usize,
-}
-
-/// Room for one label or one fixup.
-#[derive(Clone, Copy, Debug)]
-pub struct Slot {
-    /// A label's offset, or `UNBOUND`; a fixup's hole.
-    at: u32,
-    label: u32,
-    kind: FixupKind,
-    /// Bytes between the hole and the end of the instruction.
-    after: u8,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum FixupKind {
-    Rel8,
-    Rel32,
-    Abs64,
-}
-
-const UNBOUND: u32 = u32::MAX;
 
 /// The largest code, and a window to write its end through.
 const MAX_ROOM: usize = i32::MAX as usize + 16;
-
-impl Slot {
-    /// A filler for slices of slots.
-    pub const EMPTY: Self = Self { at: UNBOUND, label: 0, kind: FixupKind::Rel32, after: 0 };
-}
-
-/// The slices an assembler keeps its notes in. An empty slice keeps none of
-/// that kind, which is an error only for slots and relocations.
-#[derive(Debug)]
-pub struct Tables<'a> {
-    /// Labels grow from the front, fixups from the back.
-    pub slots: &'a mut [Slot],
-    /// Where source marks go.
-    pub marks: &'a mut [Mark],
-    /// Where symbols go.
-    pub symbols: &'a mut [Symbol<'a>],
-    /// Where relocations go.
-    pub relocations: &'a mut [Relocation],
-    /// Where the record for a listing goes.
-    pub records: &'a mut [Record],
-}
-
-impl<'a> Tables<'a> {
-    /// No room for anything but bytes.
-    pub const fn none() -> Self {
-        Self { slots: &mut [], marks: &mut [], symbols: &mut [], relocations: &mut [], records: &mut [] }
-    }
-
-    /// Room for labels and fixups only.
-    pub const fn slots(slots: &'a mut [Slot]) -> Self {
-        Self { slots, ..Self::none() }
-    }
-}
-
-/// A slice that is filled from the front and counts on past its end.
-#[derive(Debug)]
-struct Table<'a, T> {
-    items: &'a mut [T],
-    used: usize,
-}
-
-impl<'a, T: Copy> Table<'a, T> {
-    const fn new(items: &'a mut [T]) -> Self {
-        Self { items, used: 0 }
-    }
-
-    #[cfg_attr(compact, inline(never))]
-    const fn push(&mut self, item: T) {
-        if self.used < self.items.len() {
-            self.items[self.used] = item;
-        }
-        self.used += 1;
-    }
-
-    const fn overflowed(&self) -> bool {
-        self.used > self.items.len()
-    }
-
-    const fn finish(self) -> &'a [T] {
-        let used = if self.overflowed() { self.items.len() } else { self.used };
-        self.items.split_at(used).0
-    }
-}
 
 /// The assembler: see the [module](self).
 #[derive(Debug)]
@@ -315,6 +220,7 @@ impl<'a> Asm<'a> {
         });
     }
 
+    #[cfg_attr(compact, inline(never))]
     const fn fail(&mut self, error: Error) {
         if self.error.is_none() {
             self.error = Some(error);
@@ -322,6 +228,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Notes what the `size` bytes before the cursor are, if a record is kept.
+    #[cfg_attr(compact, inline(never))]
     const fn record(&mut self, size: u32, kind: RecordKind) {
         if !self.records.items.is_empty() {
             self.records.push(Record { offset: self.pos - size, size, kind });
@@ -329,6 +236,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Puts bytes as they are: data, or instructions that were baked before.
+    #[cfg_attr(compact, inline(never))]
     pub const fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.put_bytes(bytes);
         self.record(bytes.len() as u32, RecordKind::Data);
@@ -358,6 +266,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Ties what comes next to a value of the front end.
+    #[cfg_attr(compact, inline(never))]
     pub const fn mark(&mut self, source: u32) -> &mut Self {
         self.marks.push(Mark { code: self.offset(), source });
         self
@@ -370,6 +279,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Puts a comment into the listing.
+    #[cfg_attr(compact, inline(never))]
     pub const fn comment(&mut self, text: &'static str) -> &mut Self {
         self.record(0, RecordKind::Comment(text));
         self
@@ -385,7 +295,7 @@ impl<'a> Asm<'a> {
     pub const fn label(&mut self) -> Label {
         let label = Label(self.labels as u32);
         if self.labels + self.fixups < self.slots.len() {
-            self.slots[self.labels] = Slot::EMPTY;
+            *self.slot_at(self.labels) = Slot::EMPTY;
         }
         self.labels += 1;
         label
@@ -406,16 +316,21 @@ impl<'a> Asm<'a> {
     }
 
     /// Makes a label bound to the next byte.
+    #[cfg_attr(compact, inline(never))]
     pub const fn here(&mut self) -> Label {
         let label = self.label();
         self.bind(label);
         label
     }
 
+    const fn slot_at(&mut self, place: usize) -> &mut Slot {
+        &mut self.slots[place]
+    }
+
     const fn slot(&mut self, label: Label) -> Option<&mut Slot> {
         let index = label.0 as usize;
         if index < self.labels && self.labels + self.fixups <= self.slots.len() {
-            Some(&mut self.slots[index])
+            Some(self.slot_at(index))
         } else {
             None
         }
@@ -435,7 +350,7 @@ impl<'a> Asm<'a> {
         if self.labels + self.fixups <= self.slots.len() {
             let at = self.offset() - after as u32 - size;
             let place = self.slots.len() - self.fixups;
-            self.slots[place] = Slot { at, label: label.0, kind, after };
+            *self.slot_at(place) = Slot { at, label: label.0, kind, after };
         }
     }
 
@@ -472,12 +387,14 @@ impl<'a> Asm<'a> {
 
     /// `jmp label`, short (EB cb) if the label is bound and in reach, else near
     /// (E9 cd).
+    #[cfg_attr(compact, inline(never))]
     pub const fn jmp(&mut self, label: Label) -> &mut Self {
         self.branch(JMP, 0xEB, label)
     }
 
     /// `jcc label`, short (70+cc cb) if the label is bound and in reach, else
     /// near (0F 80+cc cd).
+    #[cfg_attr(compact, inline(never))]
     pub const fn jcc(&mut self, cond: Cond, label: Label) -> &mut Self {
         self.branch(JCC.on(cond as u8), 0x70 | cond as u8, label)
     }
@@ -541,8 +458,8 @@ impl<'a> Asm<'a> {
         let last = self.slots.len() - self.fixups;
         while place > last {
             place -= 1;
-            let fixup = self.slots[place];
-            let target = self.slots[fixup.label as usize].at;
+            let fixup = *self.slot_at(place);
+            let target = target_of(self.slots, Label(fixup.label));
             if target == UNBOUND {
                 return Err(Error::Unbound(Label(fixup.label)));
             }
@@ -587,9 +504,9 @@ impl<'a> Asm<'a> {
             if let RecordKind::Inst(form, [_, rm, third]) = &mut record.kind {
                 let address = Address::unpack(*rm);
                 if matches!(form.third_operand(), Third::LABEL) {
-                    *third = self.slots[*third as usize].at as u64;
+                    *third = target_of(self.slots, Label(*third as u32)) as u64;
                 } else if form.is_memory() && matches!(address.relative_to(), Base::Label) {
-                    let target = self.slots[address.target().0 as usize].at;
+                    let target = target_of(self.slots, address.target());
                     let distance = target.wrapping_sub(record.offset + record.size) as i32;
                     *rm = Address::rip().disp(distance.wrapping_add(address.displacement())).packed();
                 }
@@ -597,6 +514,11 @@ impl<'a> Asm<'a> {
             i += 1;
         }
     }
+}
+
+/// The offset that a label is bound to.
+const fn target_of(slots: &[Slot], label: Label) -> u32 {
+    slots[label.0 as usize].at
 }
 
 const JMP: Form = Form::op(0xE9).third(Third::LABEL).named("jmp");

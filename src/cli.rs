@@ -7,10 +7,10 @@ use barejit::{
     code::Code,
     front::text,
     run::{self, Diagnosis},
-    sys::{self, Error, Fd},
+    sys::{self, Error, Fd, linux},
 };
 use core::fmt;
-use getargs::{Arg, Argument, Options};
+use getargs::{Argument, Options};
 
 pub(crate) use barejit::sys::Lossy;
 
@@ -29,17 +29,30 @@ pub(crate) enum Status {
 /// reported why.
 pub(crate) type Outcome = Result<(), u8>;
 
+/// An argument of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arg {
+    /// `--name`; empty where the name is no UTF-8.
+    Long(&'static str),
+    /// `-n`, alone or among others.
+    Short(u8),
+    /// Neither, or behind `--`.
+    Positional(&'static [u8]),
+}
+
 /// The arguments of one command.
 pub(crate) struct Cli {
-    command: &'static str,
+    command: &'static [u8],
     options: Options<Word, WordIter>,
+    /// The name of the long option read last.
+    long: &'static [u8],
 }
 
 type WordIter = core::iter::Map<Args, fn(&'static [u8]) -> Word>;
 
 /// An argument as the parser sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Word(pub(crate) &'static [u8]);
+struct Word(&'static [u8]);
 
 impl Argument for Word {
     type ShortOpt = u8;
@@ -71,28 +84,37 @@ impl Argument for Word {
 
 impl Cli {
     /// The arguments after the name of `command`.
-    pub(crate) fn new(command: &'static str, args: Args) -> Self {
-        Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
+    pub(crate) fn new(command: &'static [u8], args: Args) -> Self {
+        Self { command, options: Options::new(args.map(Word as fn(_) -> _)), long: b"" }
     }
 
     /// The name of the command.
     pub(crate) fn command(&self) -> &'static str {
-        self.command
+        core::str::from_utf8(self.command).unwrap_or_default()
     }
 
     /// The next option or positional argument.
-    pub(crate) fn next(&mut self) -> Result<Option<Arg<Word>>, u8> {
-        self.options.next_arg().map_err(|error| self.malformed(error))
+    #[inline(never)]
+    pub(crate) fn next(&mut self) -> Result<Option<Arg>, u8> {
+        let argument = self.options.next_arg().map_err(|error| self.malformed(error))?;
+        Ok(argument.map(|argument| match argument {
+            getargs::Arg::Long(Word(name)) => {
+                self.long = name;
+                Arg::Long(core::str::from_utf8(name).unwrap_or_default())
+            }
+            getargs::Arg::Short(letter) => Arg::Short(letter),
+            getargs::Arg::Positional(Word(word)) => Arg::Positional(word),
+        }))
     }
 
     /// The value of the option just read; it may begin with `-`.
+    #[inline(never)]
     pub(crate) fn value(&mut self) -> Result<&'static [u8], u8> {
-        match self.options.value() {
-            Ok(Word(value)) => Ok(value),
-            Err(error) => Err(self.malformed(error)),
-        }
+        let value = self.options.value();
+        value.map(|Word(value)| value).map_err(|error| self.malformed(error))
     }
 
+    #[cold]
     fn malformed(&self, error: getargs::Error<Word>) -> u8 {
         use getargs::Error::{DoesNotRequireValue, RequiresValue};
         let (option, what) = match error {
@@ -110,10 +132,8 @@ impl Cli {
     /// between them, and gives its place.
     pub(crate) fn choice(&mut self, option: &str, choices: &'static str) -> Result<usize, u8> {
         let value = self.value()?;
-        choices
-            .split(' ')
-            .position(|choice| choice.as_bytes() == value)
-            .ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
+        let place = choices.as_bytes().split(|byte| *byte == b' ').position(|choice| choice == value);
+        place.ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
     }
 
     /// Says in words what went wrong and gives the status for it. Stands once for
@@ -121,35 +141,65 @@ impl Cli {
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
-        sys::report(format_args!("{}: {what}", self.command));
+        sys::report(format_args!("{}: {what}", self.command()));
         status as u8
     }
 
-    /// Wrong usage, said in words.
+    /// The same, and ends the process: nobody has to clear away what it owns. It and
+    /// those who call it answer a status only in name, for callers that hand one on.
+    #[cold]
+    #[inline(never)]
+    fn end(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
+        linux::exit(self.fail(status, what).into())
+    }
+
+    /// Wrong usage, said in words, ends the process.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> u8 {
-        self.fail(Status::Usage, what)
+        self.end(Status::Usage, what)
+    }
+
+    /// A `value`, of which `what` tells whose it is, that is not what it should be.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn invalid(&self, what: &str, value: &[u8], why: &str) -> u8 {
+        self.usage(format_args!("{what}'{}' is {why}", Lossy(value)))
     }
 
     /// An argument that the command's `help`, in pieces, does not know.
-    pub(crate) fn unexpected(&self, argument: Arg<Word>, help: &[&'static str]) -> u8 {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn unexpected(&self, argument: Arg, help: &[&'static str]) -> u8 {
         match argument {
-            Arg::Long(Word(name)) => {
-                let near = nearest_option(name, help);
-                self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)))
+            Arg::Long(_) => {
+                let near = Nearest::to(self.long, "--", help);
+                self.usage(format_args!("unknown option '--{}'{near}", Lossy(self.long)))
             }
-            Arg::Short(name) => self.usage(format_args!("unknown option '-{}'", Lossy(&[name]))),
-            Arg::Positional(Word(word)) => self.usage(format_args!("unexpected argument '{}'", Lossy(word))),
+            Arg::Short(letter) => self.usage(format_args!("unknown option '-{}'", Lossy(&[letter]))),
+            Arg::Positional(word) => self.usage(format_args!("unexpected argument '{}'", Lossy(word))),
         }
     }
 
-    /// A refusal of the system, with the call and its errno.
+    /// The name of a command that `help` does not know.
+    pub(crate) fn unknown(&self, what: &str, help: &'static str) -> u8 {
+        let near = match self.command.strip_prefix(b"--") {
+            Some(option) => Nearest::to(option, "--", &[help]),
+            None => Nearest::to(self.command, "\n  ", &[help]),
+        };
+        sys::report(format_args!("unknown {what} '{}'{near}", Lossy(self.command)));
+        Status::Usage as u8
+    }
+
+    /// A refusal of the system, with the call and its errno, ends the process.
     #[cold]
     #[inline(never)]
     pub(crate) fn refused(&self, error: Error) -> u8 {
-        self.fail(Status::Refused, format_args!("{error}"))
+        self.end(Status::Refused, format_args!("{error}"))
     }
 
     /// What `code` returned; if it did not, one line says why.
+    #[inline(never)]
     pub(crate) fn returned(
         &self,
         code: &Code<'_>,
@@ -177,21 +227,25 @@ impl Cli {
         Err(self.fail(Status::Faulted, format_args!("{place}{diagnosis}")))
     }
 
-    /// A refusal that concerns a file.
+    /// A refusal that concerns a file ends the process, too.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> u8 {
-        self.fail(Status::Refused, format_args!("{}: {error}", Lossy(path)))
+        self.end(Status::Refused, format_args!("{}: {error}", Lossy(path)))
     }
 }
 
 /// Says how a command is used, when it was not used at all.
+#[cold]
 pub(crate) fn complain(usage: &str) -> u8 {
     let _ = sys::write_all(Fd::STDERR, usage.as_bytes());
     let _ = sys::write_all(Fd::STDERR, b"\n");
-    Status::Usage as u8
+    linux::exit(Status::Usage as i32)
 }
 
 /// An integer of so many bits: decimal with an optional sign, or hexadecimal
 /// behind 0x up to the full width as a bit pattern.
+#[inline(never)]
 pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
     match text::integer(word, bits) {
         Ok((value, size)) if size == word.len() => Some(value),
@@ -232,58 +286,37 @@ pub(crate) fn print(text: &str) -> Outcome {
     })
 }
 
-/// A `word` that stands where one of the first words of `help`'s indented lines
-/// should.
-pub(crate) fn unknown(what: &str, help: &'static str, word: &[u8]) -> u8 {
-    let near = match word.strip_prefix(b"--") {
-        Some(option) => nearest_option(option, &[help]),
-        None => {
-            let mut near = Nearest::default();
-            for line in help.lines() {
-                let candidate = line.strip_prefix("  ").and_then(|line| line.split(' ').next());
-                let candidate = candidate.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-                near.offer(word, candidate.unwrap_or_default(), "");
-            }
-            near
-        }
-    };
-    sys::report(format_args!("unknown {what} '{}'{near}", Lossy(word)));
-    Status::Usage as u8
+/// The name in a help text that a mistaken word begins, or else the one with the
+/// smallest edit distance to it.
+struct Nearest {
+    /// What stands before such names in the text.
+    before: &'static str,
+    name: &'static [u8],
+    distance: u8,
 }
-
-/// The long option in `help` that is nearest to `--` and `word`.
-fn nearest_option(word: &[u8], help: &[&'static str]) -> Nearest {
-    let mut near = Nearest::default();
-    for help in help {
-        for candidate in help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
-            near.offer(word, candidate, "--");
-        }
-    }
-    near
-}
-
-/// The candidate so far that a mistaken word begins, or else the one with the
-/// smallest edit distance to it, which is kept too.
-#[derive(Default)]
-struct Nearest(Option<(&'static str, u8)>);
 
 impl Nearest {
-    /// Considers a candidate that begins with `dashes`, which `word` lacks.
-    fn offer(&mut self, word: &[u8], candidate: &'static str, dashes: &str) {
-        let Some(name) = candidate.strip_prefix(dashes).filter(|name| !name.is_empty()) else { return };
-        let distance = if name.as_bytes().starts_with(word) { 0 } else { distance(word, name.as_bytes()) };
-        if self.0.is_none_or(|best| distance < best.1) {
-            self.0 = Some((candidate, distance));
+    #[inline(never)]
+    fn to(word: &[u8], before: &'static str, help: &[&'static str]) -> Self {
+        let mut nearest = Self { before, name: b"", distance: u8::MAX };
+        for help in help {
+            for at in 0..help.len() {
+                let Some(rest) = help.as_bytes()[at..].strip_prefix(before.as_bytes()) else { continue };
+                let end = rest.iter().position(|byte| !byte.is_ascii_lowercase() && *byte != b'-');
+                let name = &rest[..end.unwrap_or(rest.len())];
+                let distance = if name.starts_with(word) { 0 } else { distance(word, name) };
+                if distance < nearest.distance && !name.is_empty() {
+                    (nearest.name, nearest.distance) = (name, distance);
+                }
+            }
         }
+        nearest
     }
 }
 
 impl fmt::Display for Nearest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some((word, _)) => write!(f, ", did you mean '{word}'?"),
-            None => Ok(()),
-        }
+        write!(f, ", did you mean '{}{}'?", self.before.trim_ascii_start(), Lossy(self.name))
     }
 }
 

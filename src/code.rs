@@ -110,9 +110,10 @@ impl<'a> Code<'a> {
     /// # Panics
     /// If `bytes` is empty or does not fit 31-bit offsets; for a constant,
     /// that is a compile error.
+    #[inline(never)]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        assert!(!bytes.is_empty(), "code without bytes has no entry");
-        assert!(bytes.len() <= i32::MAX as usize, "code larger than 2 GiB");
+        check(!bytes.is_empty(), "code without bytes has no entry");
+        check(bytes.len() <= i32::MAX as usize, "code larger than 2 GiB");
         Self {
             bytes,
             entry: 0,
@@ -130,8 +131,9 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If `offset` is outside the bytes.
+    #[inline(never)]
     pub const fn entered_at(self, offset: u32) -> Self {
-        assert!((offset as usize) < self.bytes.len(), "entry outside the code");
+        check((offset as usize) < self.bytes.len(), "entry outside the code");
         Self { entry: offset, ..self }
     }
 
@@ -143,7 +145,7 @@ impl<'a> Code<'a> {
         let mut i = 0;
         while i < symbols.len() {
             let end = symbols[i].offset as usize + symbols[i].size as usize;
-            assert!(end <= self.bytes.len(), "symbol outside the code");
+            check(end <= self.bytes.len(), "symbol outside the code");
             i += 1;
         }
         Self { symbols, ..self }
@@ -153,10 +155,11 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If they do not ascend.
+    #[inline(never)]
     pub const fn with_marks(self, marks: &'a [Mark]) -> Self {
         let mut i = 1;
         while i < marks.len() {
-            assert!(marks[i - 1].code <= marks[i].code, "marks out of order");
+            check(marks[i - 1].code <= marks[i].code, "marks out of order");
             i += 1;
         }
         Self { marks, ..self }
@@ -169,7 +172,7 @@ impl<'a> Code<'a> {
     pub const fn with_relocations(self, relocations: &'a [Relocation]) -> Self {
         let mut i = 0;
         while i < relocations.len() {
-            assert!(relocations[i].at as usize + 8 <= self.bytes.len(), "relocation outside the code");
+            check(relocations[i].at as usize + 8 <= self.bytes.len(), "relocation outside the code");
             i += 1;
         }
         Self { relocations, ..self }
@@ -183,6 +186,7 @@ impl<'a> Code<'a> {
     }
 
     /// The same code under a name, which is that of everything from the entry on.
+    #[inline(never)]
     pub const fn named(self, name: &'a str) -> Self {
         Self { name, ..self }
     }
@@ -192,13 +196,14 @@ impl<'a> Code<'a> {
     /// # Panics
     /// If `before` has another size, or the hole is outside of it.
     pub const fn with_before<const SIZE: usize>(self, before: &Self, hole: Hole<SIZE>) -> Self {
-        assert!(before.bytes.len() == self.bytes.len(), "another size before the hole was filled");
-        assert!(hole.at as usize + SIZE <= self.bytes.len(), "hole outside the code");
+        check(before.bytes.len() == self.bytes.len(), "another size before the hole was filled");
+        check(hole.at as usize + SIZE <= self.bytes.len(), "hole outside the code");
         let (bytes, records) = (before.bytes, before.records);
         Self { before: Some(Before { bytes, records, at: hole.at, size: SIZE as u32 }), ..self }
     }
 
     /// The same code with what is known about its marks.
+    #[inline(never)]
     pub const fn with_source(self, source: &'a dyn Source) -> Self {
         Self { source: Some(source), ..self }
     }
@@ -272,6 +277,18 @@ impl<'a> Code<'a> {
     }
 }
 
+/// Panics with `why` unless `holds`: one place for all, because each takes room.
+const fn check(holds: bool, why: &str) {
+    #[cold]
+    #[inline(never)]
+    const fn fail(why: &str) -> ! {
+        panic!("{}", why)
+    }
+    if !holds {
+        fail(why);
+    }
+}
+
 /// A page that holds code and nothing else, so that its protection is nobody
 /// else's business. A page on x86-64 has 4096 bytes.
 #[derive(Debug)]
@@ -303,6 +320,7 @@ impl Page {
     /// # Panics
     /// If they are not all in the page.
     pub const fn slice(&self, offset: usize, size: usize) -> &[u8] {
+        check(offset <= self.0.len() && size <= self.0.len() - offset, "outside the page");
         self.0.split_at(offset).1.split_at(size).0
     }
 }
@@ -315,6 +333,7 @@ pub struct Hole<const SIZE: usize> {
 
 impl<const SIZE: usize> Hole<SIZE> {
     /// The hole at `at`.
+    #[inline(never)]
     pub const fn new(at: u32) -> Self {
         Self { at }
     }
@@ -329,9 +348,10 @@ impl<const SIZE: usize> Hole<SIZE> {
     /// # Panics
     /// If the hole is not inside `code`; in a constant, a compile error.
     pub const fn fill(self, code: &mut [u8], value: [u8; SIZE]) {
-        let (_, hole) = code.split_at_mut(self.at as usize);
-        let (hole, _) = hole.split_at_mut(SIZE);
-        hole.copy_from_slice(&value);
+        match code.split_at_mut_checked(self.at as usize) {
+            Some((_, hole)) if hole.len() >= SIZE => hole.split_at_mut(SIZE).0.copy_from_slice(&value),
+            _ => check(false, "hole outside the code"),
+        }
     }
 
     /// What the hole holds.
@@ -339,11 +359,12 @@ impl<const SIZE: usize> Hole<SIZE> {
     /// # Panics
     /// If the hole is not inside `code`.
     pub const fn read(self, code: &[u8]) -> [u8; SIZE] {
-        let (_, hole) = code.split_at(self.at as usize);
-        match hole.first_chunk() {
-            Some(hole) => *hole,
-            None => panic!("hole outside the code"),
+        let mut value = [0; SIZE];
+        match code.split_at_checked(self.at as usize) {
+            Some((_, hole)) if hole.len() >= SIZE => value.copy_from_slice(hole.split_at(SIZE).0),
+            _ => check(false, "hole outside the code"),
         }
+        value
     }
 }
 
@@ -370,7 +391,7 @@ impl<const SIZE: usize> Hole<SIZE> {
 /// assert_eq!(REACHES_RET, LEA);
 /// ```
 pub const fn patch_rip<const N: usize>(mut code: [u8; N], hole: Hole<4>, target: u32) -> [u8; N] {
-    assert!(target as usize <= N, "target outside the code");
+    check(target as usize <= N, "target outside the code");
     let end = hole.at + 4;
     hole.fill(&mut code, target.wrapping_sub(end).to_le_bytes());
     code

@@ -1,13 +1,12 @@
 //! The commands: each reads its options, asks a front end for code, has it run
 //! and says what came of it.
 
-use crate::cli::{self, Cli, Outcome, Word};
+use crate::cli::{self, Arg, Cli, Outcome};
 use barejit::{
     code::Code,
     front::Recorded,
     run::{Map, Options, Perf, watch},
 };
-use getargs::Arg;
 
 pub(crate) mod bf;
 pub(crate) mod call;
@@ -46,7 +45,8 @@ pub(crate) fn help(help: &str) -> Outcome {
 }
 
 /// An argument that neither such a `help` nor the shared options know.
-pub(crate) fn unexpected(cli: &Cli, argument: Arg<Word>, help: &'static str) -> u8 {
+#[inline(never)]
+pub(crate) fn unexpected(cli: &Cli, argument: Arg, help: &'static str) -> u8 {
     cli.unexpected(argument, &[help, RUNNING])
 }
 
@@ -67,24 +67,24 @@ pub(crate) fn explained<'a>(code: Code<'a>, recorded: &'a Option<Recorded>) -> C
 
 /// Whether `argument` is an option that every command shares which runs code;
 /// then `options` has it.
-pub(crate) fn shared(cli: &mut Cli, argument: &Arg<Word>, options: &mut Options) -> Result<bool, u8> {
+pub(crate) fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> Result<bool, u8> {
     match argument {
-        Arg::Long(Word(b"map")) => {
+        Arg::Long("map") => {
             let place = cli.choice("--map", Map::names(None))?;
             options.map = Some(Map::chosen(place, None));
         }
-        Arg::Long(Word(b"sandbox")) => options.sandbox = true,
-        Arg::Long(Word(b"verbose")) => options.verbose = Some(cli.command()),
-        Arg::Long(Word(b"listing")) => options.tools.listing = true,
-        Arg::Long(Word(b"trace")) => {
+        Arg::Long("sandbox") => options.sandbox = true,
+        Arg::Long("verbose") => options.verbose = Some(cli.command()),
+        Arg::Long("listing") => options.tools.listing = true,
+        Arg::Long("trace") => {
             options.tools.trace = true;
             options.verbose = Some(cli.command());
         }
-        Arg::Long(Word(b"perf")) => {
+        Arg::Long("perf") => {
             options.tools.perf = Some([Perf::Map, Perf::Jitdump][cli.choice("--perf", "map jitdump")?]);
         }
-        Arg::Long(Word(b"gdb")) => options.tools.gdb = true,
-        Arg::Long(Word(b"raw")) => options.tools.raw = Some(cli.value()?),
+        Arg::Long("gdb") => options.tools.gdb = true,
+        Arg::Long("raw") => options.tools.raw = Some(cli.value()?),
         _ => return Ok(false),
     }
     Ok(true)

@@ -7,26 +7,14 @@ pub mod gdb;
 pub mod jitdump;
 pub mod perf_map;
 
-use crate::code::Code;
+use crate::code::{Code, Symbol};
 use crate::sys::{Error, OwnedFd, linux};
 use alloc::{format, vec::Vec};
 use core::{ffi::CStr, sync::atomic::AtomicU32};
 
-/// A name of code at an address, as every tool wants it.
-struct Place<'a> {
-    name: &'a str,
-    address: u64,
-    size: u64,
-}
-
-/// The names of `code`, which lies at `start`.
-fn places<'a>(code: &Code<'a>, start: usize) -> Vec<Place<'a>> {
-    let mut places = Vec::new();
-    for symbol in code.names() {
-        let address = start as u64 + u64::from(symbol.offset);
-        places.push(Place { name: symbol.name, address, size: symbol.size.into() });
-    }
-    places
+/// The names of `code`.
+fn names<'a>(code: &Code<'a>) -> Vec<Symbol<'a>> {
+    code.names().collect()
 }
 
 /// How many names have been written to a file so far: code that is run anew, from
@@ -37,7 +25,8 @@ static WRITTEN: AtomicU32 = AtomicU32::new(0);
 /// `more`, to be written on at its end.
 fn own_file(before: &str, process: u32, after: &str, more: bool) -> Result<OwnedFd, Error> {
     let path = format!("{before}{process}{after}\0");
-    linux::create_own(CStr::from_bytes_until_nul(path.as_bytes()).unwrap_or_default(), more)
+    // SAFETY: its one NUL is at its end.
+    linux::create_own(unsafe { CStr::from_bytes_with_nul_unchecked(path.as_bytes()) }, more)
 }
 
 /// A file in the making, little-endian.
@@ -47,15 +36,20 @@ struct File(Vec<u8>);
 impl File {
     #[inline(never)]
     fn words(&mut self, words: &[u32]) {
-        for word in words {
-            self.0.extend_from_slice(&word.to_le_bytes());
-        }
+        self.0.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     }
 
     #[inline(never)]
     fn longs(&mut self, longs: &[u64]) {
         for long in longs {
             self.words(&[*long as u32, (*long >> 32) as u32]);
+        }
+    }
+
+    /// Writes over the word at `at`.
+    fn patch(&mut self, at: usize, word: usize) {
+        if let Some(place) = self.0.get_mut(at..at + 4) {
+            place.copy_from_slice(&(word as u32).to_le_bytes());
         }
     }
 

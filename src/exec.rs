@@ -12,10 +12,9 @@
 //! No safe path makes a page writable and executable at once, calls what is not
 //! sealed, or calls what is no longer mapped. How that is done is a [`Strategy`];
 //! a host that denies one may grant another. The recipes of the classic articles
-//! that break these rules have types of their own: [`Unprotected`] needs an
-//! `unsafe fn`, [`InPlace`] makes a static page executable but never writable,
-//! [`NotExecutable`] runs nothing at all. This file does not know what the bytes
-//! mean.
+//! that break these rules stand apart: [`Unprotected`] needs an `unsafe fn`, and
+//! [`seal_in_place`] makes a static page executable but never writable. This file
+//! does not know what the bytes mean.
 
 mod file;
 
@@ -23,7 +22,7 @@ pub use crate::sys::{Guard, PageSize};
 pub use file::{DIRECTORIES, Directory};
 
 use crate::code::{Code, Page};
-use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Settled, Source, linux};
+use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Source, linux};
 use core::{marker::PhantomData, mem, ops::Deref, ptr::NonNull};
 
 const READ_WRITE: Prot = Prot::READ.union(Prot::WRITE);
@@ -113,6 +112,11 @@ impl<Phase> Memory<Phase> {
     /// How large the memory is.
     pub fn size(&self) -> PageSize {
         self.region.size()
+    }
+
+    /// The file that the code runs from, if what changes in it changes there.
+    pub fn file(&self) -> Option<Fd> {
+        if let Backing::File(file, _) = &self.backing { Some(file.fd()) } else { None }
     }
 
     /// Gives the pages back to the kernel.
@@ -280,43 +284,21 @@ impl<Phase: Runs> Memory<Phase> {
 
 impl Memory<Executable> {
     /// Makes the memory what it is until the process ends, where the kernel can
-    /// (Linux 6.10); else the memory comes back as it was.
+    /// (Linux 6.10): nobody can change, move or unmap it any more, this program
+    /// included. Else the memory comes back as it was.
     ///
     /// # Errors
     /// What mseal(2) answers, unless it does not exist.
-    pub fn settle(self) -> Result<Result<Immutable, Self>, Error> {
-        let Self { region, backing, phase } = self;
-        match region.settle() {
-            Ok(settled) => Ok(Ok(Immutable(settled))),
-            Err((region, error)) if error.is(Errno::ENOSYS) => Ok(Err(Self { region, backing, phase })),
-            Err((_, error)) => Err(error),
+    pub fn settle(self) -> Result<Option<Self>, Error> {
+        match self.region.settle() {
+            Err(error) if error.is(Errno::ENOSYS) => Ok(Some(self)),
+            result => {
+                if result.is_ok() {
+                    mem::forget(self);
+                }
+                result.map(|()| None)
+            }
         }
-    }
-}
-
-/// Executable memory that nobody can change, move or unmap any more, this program
-/// included: the kernel refuses.
-#[derive(Debug)]
-pub struct Immutable(Settled);
-
-impl Immutable {
-    /// Where the code runs.
-    pub fn address(&self) -> usize {
-        self.0.address()
-    }
-
-    /// The function at `offset`.
-    ///
-    /// # Safety
-    /// As [`Memory::function`].
-    ///
-    /// # Panics
-    /// If `offset` is outside the memory.
-    pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
-        assert!((offset as usize) < self.0.size().bytes(), "entry outside the code memory");
-        // SAFETY: the address stays mapped and executable; the rest are the
-        // caller's duties.
-        unsafe { Symbol::at(self.address() + offset as usize) }
     }
 }
 
@@ -374,66 +356,15 @@ impl Unprotected {
     }
 }
 
-/// A static page made executable where it stands: the articles' other cure.
-#[derive(Debug)]
-pub struct InPlace(&'static Page);
-
-impl InPlace {
-    /// Makes the page readable and executable. It never becomes writable, and
-    /// because it is a whole page nothing else becomes executable.
-    ///
-    /// # Errors
-    /// What mprotect(2) answers.
-    pub fn seal(page: &'static Page) -> Result<Self, Error> {
-        // SAFETY: (1) a `Page` fills its page, and nobody writes to a static.
-        unsafe { linux::mprotect(NonNull::from(page).cast(), size_of::<Page>(), READ_EXECUTE) }?;
-        Ok(Self(page))
-    }
-
-    /// Where the page begins.
-    pub fn address(&self) -> usize {
-        core::ptr::from_ref(self.0) as usize
-    }
-
-    /// The function `offset` bytes into the page.
-    ///
-    /// # Safety
-    /// As [`Memory::function`].
-    ///
-    /// # Panics
-    /// If `offset` is outside the page.
-    pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
-        assert!((offset as usize) < size_of::<Page>(), "entry outside the page");
-        // SAFETY: the address stays mapped and executable; the rest are the
-        // caller's duties.
-        unsafe { Symbol::at(self.address() + offset as usize) }
-    }
-}
-
-/// A static page as it is, which nobody made executable: the articles' first
-/// attempt. Its functions fault.
-#[derive(Debug)]
-pub struct NotExecutable(pub &'static Page);
-
-impl NotExecutable {
-    /// Where the page begins.
-    pub fn address(&self) -> usize {
-        core::ptr::from_ref(self.0) as usize
-    }
-
-    /// What would be the function `offset` bytes into the page.
-    ///
-    /// # Safety
-    /// 1. The signal that calling it raises is handled.
-    ///
-    /// # Panics
-    /// If `offset` is outside the page.
-    pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
-        assert!((offset as usize) < size_of::<Page>(), "entry outside the page");
-        // SAFETY: the address is mapped; that it is not executable is the
-        // caller's duty 1.
-        unsafe { Symbol::at(self.address() + offset as usize) }
-    }
+/// Makes a static page readable and executable where it stands: the articles'
+/// other cure. It never becomes writable, and because it is a whole page nothing else
+/// becomes executable.
+///
+/// # Errors
+/// What mprotect(2) answers.
+pub fn seal_in_place(page: &'static Page) -> Result<(), Error> {
+    // SAFETY: (1) a `Page` fills its page, and nobody writes to a static.
+    unsafe { linux::mprotect(NonNull::from(page).cast(), size_of::<Page>(), READ_EXECUTE) }
 }
 
 fn map_anonymous(size: usize, prot: Prot) -> Result<NonNull<u8>, Error> {

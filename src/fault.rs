@@ -377,32 +377,38 @@ static HELD: AtomicBool = AtomicBool::new(false);
 /// The signal that arrived meanwhile.
 static PENDING: AtomicU8 = AtomicU8::new(0);
 
-/// Calls `body`. When INT, TERM or HUP arrive meanwhile, `rescue` is called with
-/// `what` before the process dies of the signal. Signals that were ignored stay
-/// so.
-///
-/// # Safety
-/// 1. `rescue` may be called with `what` at any instruction of `body`, on the
-///    alternate stack.
-///
-/// # Errors
-/// The syscall that refused; `body` is then not called.
-pub unsafe fn rescuing<T>(
-    what: *mut (),
-    rescue: unsafe fn(*mut ()),
-    body: impl FnOnce() -> T,
-) -> Result<T, Error> {
-    RESCUED.store(what as usize, Relaxed);
-    RESCUE.store(rescue as usize, Relaxed);
-    for signal in ENDS {
-        let mask = Mask::of(&ENDS);
-        if linux::rt_sigaction(signal, Disposition::HandledOnce(on_end, mask))? == linux::Before::Ignored {
-            linux::rt_sigaction(signal, Disposition::Ignored)?;
+/// Output that is saved when the process is asked to end, as long as this lives.
+#[derive(Debug)]
+pub struct Rescue(());
+
+impl Rescue {
+    /// From now on `rescue` is called with `what` when INT, TERM or HUP arrive,
+    /// before the process dies of the signal. Signals that were ignored stay so.
+    ///
+    /// # Safety
+    /// 1. `rescue` may be called with `what` at any instruction while this lives,
+    ///    on the alternate stack.
+    ///
+    /// # Errors
+    /// The syscall that refused.
+    pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Result<Self, Error> {
+        RESCUED.store(what as usize, Relaxed);
+        RESCUE.store(rescue as usize, Relaxed);
+        let prepared = Self(());
+        for signal in ENDS {
+            let once = Disposition::HandledOnce(on_end, Mask::of(&ENDS));
+            if linux::rt_sigaction(signal, once)? == linux::Before::Ignored {
+                linux::rt_sigaction(signal, Disposition::Ignored)?;
+            }
         }
+        Ok(prepared)
     }
-    let result = body();
-    RESCUE.store(0, Relaxed);
-    Ok(result)
+}
+
+impl Drop for Rescue {
+    fn drop(&mut self) {
+        RESCUE.store(0, Relaxed);
+    }
 }
 
 /// Calls `flush`, which a second flush must not interrupt: a signal that asks
@@ -430,9 +436,9 @@ unsafe extern "sysv64" fn on_end(number: i32, _: &Info, _: &mut Context) {
 fn rescue_and_die(signal: Signal) {
     let rescue = RESCUE.swap(0, Relaxed);
     if rescue != 0 {
-        // SAFETY: only `rescuing` stores here, and a function's address.
+        // SAFETY: only `Rescue` stores here, and a function's address.
         let rescue = unsafe { mem::transmute::<usize, unsafe fn(*mut ())>(rescue) };
-        // SAFETY: (1) the promise made to `rescuing`.
+        // SAFETY: (1) the promise made to `Rescue::prepare`.
         unsafe { rescue(RESCUED.load(Relaxed) as *mut ()) };
     }
     die_of(signal);

@@ -39,6 +39,7 @@ impl<'a> Output<'a> {
     pub const END: i32 = core::mem::offset_of!(Output<'_>, end) as i32;
 
     /// Output to `fd` through `buffer`.
+    #[inline(never)]
     pub fn new(fd: Fd, buffer: &'a mut [u8]) -> Self {
         let range = buffer.as_mut_ptr_range();
         let terminal = linux::is_terminal(fd);

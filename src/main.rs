@@ -8,34 +8,26 @@ mod cli;
 mod command;
 mod rt;
 
-use cli::{Cli, Status};
+use cli::{Cli, Outcome};
 
 /// Runs the command that the arguments name and gives the exit status.
 fn main(mut args: rt::Args) -> u8 {
     let _program = args.next();
-    let result = match args.clone().next() {
-        None => command::hello::run(Cli::new("hello", args)),
-        Some(b"--help" | b"-h" | b"help") => cli::print(HELP),
-        Some(b"--version" | b"-V") => cli::print(concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n")),
-        Some(word) => {
-            args.next();
-            match word {
-                b"hello" => command::hello::run(Cli::new("hello", args)),
-                b"ret" => command::ret::run(Cli::new("ret", args)),
-                b"call" => command::call::run(Cli::new("call", args)),
-                b"bf" => command::watched(Cli::new("bf", args), command::bf::run),
-                b"chain" => command::watched(Cli::new("chain", args), command::chain::run),
-                b"rpn" => command::watched(Cli::new("rpn", args), command::rpn::run),
-                b"run" => command::watched(Cli::new("run", args), command::run::run),
-                b"probe" => command::probe::run(Cli::new("probe", args)),
-                _ => Err(cli::unknown("command", HELP, word)),
-            }
-        }
+    let word = args.next().unwrap_or(b"hello");
+    let run: fn(Cli) -> Outcome = match word {
+        b"hello" => command::hello::run,
+        b"ret" => command::ret::run,
+        b"call" => command::call::run,
+        b"bf" => |cli| command::watched(cli, command::bf::run),
+        b"chain" => |cli| command::watched(cli, command::chain::run),
+        b"rpn" => |cli| command::watched(cli, command::rpn::run),
+        b"run" => |cli| command::watched(cli, command::run::run),
+        b"probe" => command::probe::run,
+        b"--help" | b"-h" | b"help" => |_| cli::print(HELP),
+        b"--version" | b"-V" => |_| cli::print(concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => |cli| Err(cli.unknown("command", HELP)),
     };
-    match result {
-        Ok(()) => Status::Success as u8,
-        Err(status) => status,
-    }
+    run(Cli::new(word, args)).err().unwrap_or(0)
 }
 
 const HELP: &str = "\

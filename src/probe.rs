@@ -33,13 +33,13 @@ pub use out::{Out, Text, all};
 pub use rows::{ROWS, Row, Use, find};
 
 use crate::exec::Symbol;
-use crate::sys::Errno;
+use crate::sys::Error;
 use crate::sys::linux::trial::monotonic;
-use core::ptr::NonNull;
+use core::mem::MaybeUninit;
 use ours::Ours;
 use rows::Try;
 use trial::{Lab, Orphan, Record};
-use ways::{Scratch, TOKENS};
+use ways::{Machine, Place, TOKENS};
 
 /// A part of a trial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,15 +64,9 @@ impl Step {
         [Self::Obtain, Self::Write, Self::Protect, Self::Run, Self::Rewrite, Self::Rerun];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Obtain => "obtain",
-            Self::Write => "write",
-            Self::Protect => "protect",
-            Self::Run => "run",
-            Self::Rewrite => "rewrite",
-            Self::Rerun => "rerun",
-        }
+    #[inline(never)]
+    pub fn name(self) -> &'static str {
+        out::word("obtain write protect run rewrite rerun", self as usize)
     }
 }
 
@@ -99,15 +93,9 @@ impl Verdict {
         [Self::Works, Self::Stale, Self::Denied, Self::Killed, Self::Lied, Self::Unavailable];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::Stale => "stale",
-            Self::Denied => "denied",
-            Self::Killed => "killed",
-            Self::Lied => "lied",
-            Self::Unavailable => "unavailable",
-        }
+    #[inline(never)]
+    pub fn name(self) -> &'static str {
+        out::word("works stale denied killed lied unavailable", self as usize)
     }
 }
 
@@ -127,26 +115,23 @@ impl Fresh {
     pub const ALL: [Self; 3] = [Self::Reprotect, Self::Remap, Self::NewView];
 
     /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reprotect => "rx-r-rx",
-            Self::Remap => "remap",
-            Self::NewView => "new-view",
-        }
+    #[inline(never)]
+    pub fn name(self) -> &'static str {
+        out::word(" rx-r-rx remap new-view", self as usize)
     }
 }
 
 /// What came of one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
+    /// What was tried.
+    pub row: &'static Row,
     /// In a word.
     pub verdict: Verdict,
     /// Where it ended; `None` if it works.
     pub step: Option<Step>,
-    /// The call that was refused, or nothing.
-    pub call: &'static str,
-    /// The refusal; 0 is a success without effect.
-    pub errno: Option<Errno>,
+    /// The refusal; errno 0 is a success without effect.
+    pub error: Option<Error>,
     /// The signal that ended it.
     pub signal: Option<u8>,
     /// What makes a rewrite visible, if it was not at once.
@@ -175,7 +160,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Report {
     /// About the machine, the kernel and what limits this process.
-    pub host: &'static Host,
+    pub host: &'static mut Host,
     /// One outcome a row; `None` if it was not tried.
     pub outcomes: [Option<Outcome>; ROWS.len()],
     /// Why rows fail.
@@ -183,11 +168,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// The outcome of the row at this place in [`ROWS`], if it was tried.
-    pub fn outcome(&self, row: usize) -> Option<&Outcome> {
-        self.outcomes[row].as_ref()
-    }
-
     /// The rows that were tried, and those of them that work, a bit each.
     pub fn sets(&self) -> (u32, u32) {
         let (mut tried, mut works) = (0, 0);
@@ -203,48 +183,51 @@ impl Report {
         self.outcomes.iter().all(Option::is_some)
     }
 
-    /// Rows that were tried, with their outcomes.
-    pub fn tried(&self) -> impl Iterator<Item = (&'static Row, &Outcome)> {
-        ROWS.iter().zip(&self.outcomes).filter_map(|(row, outcome)| Some((row, outcome.as_ref()?)))
+    /// What came of the rows that were tried.
+    pub fn tried(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().flatten()
     }
 
     /// Whether a JIT can work here without giving up W^X. Of a single row: whether
     /// that works.
     pub fn is_usable(&self, request: Request) -> bool {
         let counts = |row: &Row| request.only.is_some() || row.purpose == Use::Wx;
-        self.tried().any(|(row, outcome)| outcome.works() && counts(row))
+        self.tried().any(|outcome| outcome.works() && counts(outcome.row))
     }
 }
 
 /// Tries everything that `request` asks for.
 pub fn run(request: Request) -> Report {
-    let mut lab = Lab::new();
-    let host = host::gather(&mut lab);
-    let mut outcomes = [None; ROWS.len()];
+    let (mut lab, host) = Lab::new();
+    host::gather(&mut lab, host);
+    let mut report = Report { host, outcomes: [None; ROWS.len()], causes: Causes::default() };
     for (i, row) in ROWS.iter().enumerate() {
         if request.only.is_none_or(|only| only == i) {
-            outcomes[i] = Some(attempt(&mut lab, row, request.bench));
+            report.outcomes[i] = Some(attempt(&mut lab, row, request.bench));
         }
     }
-    host.confined = lab.confined();
-    let mut report = Report { host, outcomes, causes: Causes::default() };
+    report.host.confined = lab.confined();
     causes::infer(&mut report);
     report
 }
 
-fn attempt(lab: &mut Lab, row: &Row, bench: bool) -> Outcome {
+fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
     // What has a name for a moment must live to take it back.
     let orphan = match row.way {
         Try::Ours(Ours::In(_)) => Orphan::Finishes,
         Try::Here(_) if row.name() == "sysv-shm" => Orphan::Finishes,
         _ => Orphan::Dies,
     };
-    let (record, end) = lab.run(orphan, &mut |record| match row.way {
+    let (record, end) = lab.run(orphan, &mut |record| match &row.way {
         Try::Ours(ours) => ours.attempt(record, bench),
-        Try::Here(way) => here(record, way, bench),
+        Try::Here(way) => {
+            let mut scratch = MaybeUninit::uninit();
+            let mut machine = Machine::new(record, &mut scratch);
+            trial(record, bench, &mut |token| machine.write(way, token));
+        }
         Try::Elsewhere(way) => way.attempt(record),
     });
-    let mut outcome = record.judge(end, TOKENS);
+    let mut outcome = record.judge(row, end, TOKENS);
     if row.purpose == Use::Control && outcome.verdict == Verdict::Lied && outcome.step == Some(Step::Run) {
         // A page that nobody made executable promised nothing.
         outcome.verdict = Verdict::Denied;
@@ -252,49 +235,37 @@ fn attempt(lab: &mut Lab, row: &Row, bench: bool) -> Outcome {
     outcome
 }
 
-/// The whole of a trial that is not ours. In the trial's process.
-fn here(record: &Record, way: ways::Way, bench: bool) {
+/// The whole of a trial whose code runs in its process; `write` puts code there, and
+/// then other code in its place.
+fn trial(record: &Record, bench: bool, write: &mut dyn FnMut(u32) -> Place) {
     record.enter(Step::Obtain);
-    let mut scratch = Scratch::new();
-    let mut place = way.take(record, &mut scratch);
+    let place = write(TOKENS[0]);
     record.enter(Step::Run);
-    // SAFETY: (1) the way has put the stub there.
-    record.token(0, unsafe { call(place.run) });
+    record.token(0, call(place));
     record.enter(Step::Rewrite);
-    place.rewrite(record, TOKENS[1]);
+    let mut place = write(TOKENS[1]);
     record.enter(Step::Rerun);
-    // SAFETY: (1) as above.
-    let token = unsafe { call(place.run) };
+    let token = call(place);
     record.token(1, token);
     record.finish();
     if token == TOKENS[0] {
-        freshen(record, &mut place);
-    }
-    timed(record, bench, &mut |token| place.rewrite(record, token));
-}
-
-/// Tries what may make the rewrite visible, in order.
-fn freshen(record: &Record, place: &mut ways::Place) {
-    for fresh in Fresh::ALL {
-        // SAFETY: (1) the place still shows the stub.
-        if place.refresh(fresh) && unsafe { call(place.run) } == TOKENS[1] {
-            return record.freshened(fresh);
+        for fresh in Fresh::ALL {
+            if place.refresh(fresh) && call(place) == TOKENS[1] {
+                record.freshened(fresh);
+                break;
+            }
         }
     }
-}
-
-/// Times rewrites, until there are enough of them or a millisecond is over.
-#[inline(never)]
-fn timed(record: &Record, bench: bool, rewrite: &mut dyn FnMut(u32)) {
-    const BATCH: u64 = 64;
     if !bench {
         return;
     }
+    // Rewrites are timed until there are enough of them or a millisecond is over.
+    const BATCH: u64 = 64;
     let start = monotonic();
     let (mut done, mut elapsed) = (0, 0);
     while elapsed < 1_000_000 && done < 64 * BATCH {
         for i in 0..BATCH {
-            rewrite(TOKENS[i as usize % 2]);
+            write(TOKENS[i as usize % 2]);
         }
         done += BATCH;
         elapsed = monotonic().wrapping_sub(start);
@@ -303,12 +274,9 @@ fn timed(record: &Record, bench: bool, rewrite: &mut dyn FnMut(u32)) {
 }
 
 /// Calls the stub.
-///
-/// # Safety
-/// 1. At `code` is the stub, or memory that faults; a fault is the trial's end.
 #[inline(never)]
-unsafe fn call(code: NonNull<u8>) -> u32 {
-    // SAFETY: (1) duty 1 of the caller.
-    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(code.as_ptr() as usize) };
+fn call(place: Place) -> u32 {
+    // SAFETY: (1) the stub is there, or memory that faults, which ends the trial.
+    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(place.run.as_ptr() as usize) };
     function()
 }

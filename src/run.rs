@@ -13,8 +13,8 @@ pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
 use crate::code::{Code, Page};
-use crate::exec::{Executable, Guard, InPlace, Memory, NotExecutable, PageSize, Strategy, Unprotected};
-use crate::fault::{self, Ending, Entry, Fault};
+use crate::exec::{self, Executable, Guard, Memory, PageSize, Strategy, Symbol, Unprotected};
+use crate::fault::{self, Ending, Entry, Fault, Rescue};
 use crate::host::Output;
 use crate::sys::{self, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
@@ -179,15 +179,13 @@ pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outc
     if options.handled() || matches!(options.map, Some(Map::NotExecutable(..))) {
         fault::install()?;
     }
-    match options.map {
+    let mut begun = false;
+    let Some(map) = options.map else {
         // SAFETY: (1 to 4) the caller's.
-        Some(map) => unsafe { attempt(map, code, &args, options) }.map_err(|failure| match failure {
-            Failure::Before(error) => Error::Refused(error),
-            Failure::After(error) => error,
-        }),
-        // SAFETY: (1 to 4) the caller's.
-        None => unsafe { first_that_works(code, &args, options) },
-    }
+        return unsafe { first_that_works(code, &args, options) };
+    };
+    // SAFETY: (1 to 4) the caller's.
+    unsafe { attempt(map, code, &args, options, &mut begun) }
 }
 
 /// Runs the code by the first strategy that this host grants.
@@ -195,55 +193,52 @@ pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outc
 /// # Safety
 /// 1 to 4. As [`run`].
 unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Error> {
-    let mut errors = [sys::Error::without_effect(Sysno::mmap); Strategy::ALL.len()];
+    let mut errors = [sys::Error::without_effect(Sysno::mprotect); Strategy::ALL.len()];
     for (i, strategy) in Strategy::ALL.into_iter().enumerate() {
+        let mut begun = false;
         // SAFETY: (1 to 4) the caller's; nothing of the code has run before.
-        let error = match unsafe { attempt(Map::Strategy(strategy), code, args, options) } {
-            Ok(Outcome::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {
-                // The kernel has granted it, and lied.
-                sys::Error::without_effect(Sysno::mprotect)
-            }
-            Ok(outcome) => return Ok(outcome),
-            Err(Failure::Before(error)) => error,
-            Err(Failure::After(error)) => return Err(error),
-        };
-        errors[i] = error;
+        match unsafe { attempt(Map::Strategy(strategy), code, args, options, &mut begun) } {
+            // The kernel has granted it, and lied.
+            Ok(Outcome::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {}
+            Err(Error::Refused(error)) if !begun => errors[i] = error,
+            result => return result,
+        }
         if let (Some(command), Some(next)) = (options.verbose, Strategy::ALL.get(i + 1)) {
-            let (name, next) = (strategy.name(), next.name());
+            let (name, next, error) = (strategy.name(), next.name(), errors[i]);
             sys::report(format_args!("{command}: {name}: {error}; falling back to {next}"));
         }
     }
     Err(Error::NoStrategy(errors))
 }
 
-/// A refusal while something else can be tried, or when it is too late for that.
-enum Failure {
-    Before(sys::Error),
-    After(Error),
-}
-
-/// Runs the code in one way.
+/// Runs the code in one way; `begun` tells whether it is too late for another.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
-unsafe fn attempt(map: Map, code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Failure> {
+unsafe fn attempt(
+    map: Map,
+    code: &Code<'_>,
+    args: &Args,
+    options: &Options,
+    begun: &mut bool,
+) -> Result<Outcome, Error> {
     // SAFETY: (1, 2) the caller's.
-    let loaded = unsafe { load(map, code, options) }.map_err(Failure::Before)?;
+    let loaded = unsafe { load(map, code, options) }?;
+    *begun = true;
     let trace = options.trace();
     trace.step(format_args!("jump to {:#x}", loaded.entry as usize), loaded.start);
+    let announced = options.tools.announce(code, loaded.start)?;
     let place = loaded.start..loaded.start + code.bytes().len();
-    let announced = options.tools.announce(code, loaded.start).map_err(Failure::After)?;
     // SAFETY: (1 to 4) the caller's.
-    let outcome = unsafe { call(loaded.entry, place, args, options) };
-    let outcome = outcome.map_err(|error| Failure::After(error.into()))?;
+    let outcome = unsafe { call(loaded.entry, place, args, options) }?;
     drop(announced);
     trace.ended(&outcome, loaded.start);
     if let Some(memory) = loaded.memory {
         let released = memory.release();
         trace.late(format_args!("release"), loaded.start);
         // Of two failures the first is told.
-        if let (Outcome::Returned(_), Err(error)) = (outcome, released) {
-            return Err(Failure::After(error.into()));
+        if let Outcome::Returned(_) = outcome {
+            released?;
         }
     }
     Ok(outcome)
@@ -263,58 +258,47 @@ struct Loaded {
 /// # Safety
 /// 1, 2. As [`run`].
 unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, sys::Error> {
-    let (bytes, at) = (code.bytes().len(), code.entry());
+    let bytes = code.bytes().len();
     let trace = options.trace();
-    match map {
+    let (start, memory) = match map {
         Map::Strategy(strategy) => {
             let guard = if options.handled() { Guard::PAGE } else { Guard::None };
             let mut memory = Memory::obtain(strategy, PageSize::needed(bytes)?, guard)?;
             let (start, view) = (memory.address(), memory.bytes().as_ptr() as usize);
             trace.reserved(memory.size().bytes(), start, view);
             trace.load(code, start, view, &mut |code| memory.load(code));
-            let sealed = memory.seal()?;
+            let memory = memory.seal()?;
             trace.step(format_args!("seal ({})", strategy.name()), start);
-            let memory = match if options.sandbox { sealed.settle()? } else { Err(sealed) } {
-                Ok(memory) => {
-                    // SAFETY: (1, 2) the caller's duties 1 and 2.
-                    let entry = *unsafe { memory.function(at) };
-                    return Ok(Loaded { entry, start, memory: None });
-                }
-                Err(memory) => memory,
-            };
-            // SAFETY: (1, 2) the caller's duties 1 and 2.
-            let entry = *unsafe { memory.function(at) };
-            Ok(Loaded { entry, start, memory: Some(memory) })
+            (start, if options.sandbox { memory.settle()? } else { Some(memory) })
         }
         Map::Unprotected => {
+            let size = bytes.next_multiple_of(128);
             // SAFETY: (1) nothing else learns the address.
-            let mut memory = unsafe { Unprotected::map(bytes.next_multiple_of(128)) }?;
+            let mut memory = unsafe { Unprotected::map(size) }?;
             let start = memory.address();
-            trace.reserved(bytes.next_multiple_of(128), start, start);
+            trace.reserved(size, start, start);
             trace.load(code, start, start, &mut |code| memory.load(code));
             trace.step(format_args!("seal nothing"), start);
-            // SAFETY: (1, 2) the caller's duties 1 and 2.
-            let entry = *unsafe { memory.function(at) };
-            Ok(Loaded { entry, start, memory: None })
+            (start, None)
         }
         Map::InPlace(page, offset) => {
             let start = page.slice(offset as usize, bytes).as_ptr() as usize;
             trace.step(format_args!("reserve nothing, the code is there"), start);
-            let memory = InPlace::seal(page)?;
+            exec::seal_in_place(page)?;
             trace.step(format_args!("seal (inplace)"), start);
-            // SAFETY: (1, 2) the caller's duties 1 and 2.
-            let entry = *unsafe { memory.function(offset + at) };
-            Ok(Loaded { entry, start, memory: None })
+            (start, None)
         }
         Map::NotExecutable(page, offset) => {
             let start = page.slice(offset as usize, bytes).as_ptr() as usize;
             trace.step(format_args!("reserve and seal nothing, the code is there"), start);
-            let memory = NotExecutable(page);
-            // SAFETY: (1) the signal that this raises is handled.
-            let entry = *unsafe { memory.function(offset + at) };
-            Ok(Loaded { entry, start, memory: None })
+            (start, None)
         }
-    }
+    };
+    // SAFETY: (1) the entry is in the code, which is mapped as long as the result
+    // lives, and executable unless the signal that this raises is handled; the
+    // rest are the caller's duties 1 and 2.
+    let entry = *unsafe { Symbol::at(start + code.entry() as usize) };
+    Ok(Loaded { entry, start, memory })
 }
 
 /// Calls the code, which lies in `place`.
@@ -327,18 +311,16 @@ unsafe fn call(
     args: &Args,
     options: &Options,
 ) -> Result<Outcome, sys::Error> {
-    let body = || {
-        if options.sandbox {
-            sandbox::enter()?;
-        }
-        // SAFETY: (1 to 3) the caller's.
-        Ok(unsafe { fault::call(entry, args, place) })
-    };
-    let ending = match options.output {
-        None => body(),
+    let _rescue = match options.output {
+        None => None,
         // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
-        Some(output) => unsafe { fault::rescuing(output.as_ptr().cast(), rescue, body) }?,
-    }?;
+        Some(output) => Some(unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }?),
+    };
+    if options.sandbox {
+        sandbox::enter()?;
+    }
+    // SAFETY: (1 to 3) the caller's.
+    let ending = unsafe { fault::call(entry, args, place) };
     Ok(match ending {
         Ending::Returned(value) => Outcome::Returned(value),
         Ending::Faulted(fault) => Outcome::Faulted(fault),

@@ -13,7 +13,7 @@ pub mod signal;
 use bitflags::bitflags;
 use core::{fmt, mem::MaybeUninit, num::NonZero};
 
-pub use region::{Guard, PageSize, Region, Settled, Source};
+pub use region::{Guard, PageSize, Region, Source};
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {
@@ -88,6 +88,7 @@ impl OwnedFd {
 
 impl Drop for OwnedFd {
     /// close(2) releases the descriptor whatever it answers.
+    #[inline(never)]
     fn drop(&mut self) {
         let _ = linux::close(self.0);
     }
@@ -139,9 +140,9 @@ impl Error {
     /// The call's name in section 2 of the manual.
     pub fn name(self) -> &'static str {
         let place = NAMED.iter().position(|call| *call == (self.0.get() >> 32) as u16);
-        let name = place.and_then(|place| NAMES.split(' ').nth(place)).unwrap_or("?");
+        let name = piece(NAMES, b' ', place.unwrap_or(NAMED.len()));
         // The manual's pwrite.
-        name.trim_end_matches("64")
+        name.strip_suffix("64").unwrap_or(name)
     }
 }
 
@@ -181,8 +182,23 @@ impl fmt::Display for Error {
 /// number that Linux does not use.
 pub fn described(errno: Errno) -> &'static str {
     const LINES: &str = include_str!(concat!(env!("OUT_DIR"), "/errnos"));
-    let line = usize::try_from(errno.into_raw()).ok().and_then(|number| number.checked_sub(1));
-    line.and_then(|line| LINES.lines().nth(line)).unwrap_or_default()
+    piece(LINES, b'\n', (errno.into_raw() as usize).wrapping_sub(1))
+}
+
+/// The piece of `text` before separator `n`, counted from 0; nothing if there are
+/// fewer. One text, because a table of texts would need relocating.
+#[inline(never)]
+fn piece(text: &'static str, separator: u8, n: usize) -> &'static str {
+    let (mut start, mut left) = (0, n);
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == separator {
+            if left == 0 {
+                return text.get(start..at).unwrap_or_default();
+            }
+            (start, left) = (at + 1, left - 1);
+        }
+    }
+    ""
 }
 
 /// Writes all of `bytes`: partial writes are continued, EINTR is retried, and a

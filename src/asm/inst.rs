@@ -107,14 +107,16 @@ macro_rules! emit {
 macro_rules! method {
     ([] $name:ident ($($arg:ident: $kind:ident),*) $text:literal $order:ident $form:expr) => {
         #[doc = concat!("`", $text, $(" ", stringify!($kind),)* "`")]
-        #[inline]
+        #[cfg_attr(compact, inline(never))]
+        #[cfg_attr(not(compact), inline)]
         pub const fn $name(&mut self, $($arg: ty!($kind)),*) -> &mut Self {
             emit!(self, $form.named($text), $order ($($arg: $kind),*))
         }
     };
     ([$($width:literal)+] $name:ident ($($arg:ident: $kind:ident),*) $text:literal $order:ident $form:expr) => {
         #[doc = concat!("`", $text, $(" ", stringify!($kind),)* "`, in widths of", $(" ", $width,)+ " bits.")]
-        #[inline]
+        #[cfg_attr(compact, inline(never))]
+        #[cfg_attr(not(compact), inline)]
         pub const fn $name<const W: u16>(&mut self, $($arg: ty!($kind)),*) -> &mut Self {
             const { assert!(matches!(W, $($width)|+), "the instruction does not exist at this width") }
             emit!(self, $form.named($text), $order ($($arg: $kind),*))

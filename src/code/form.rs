@@ -332,17 +332,17 @@ pub(crate) enum Base {
 /// A memory operand without its width.
 ///
 /// ```text
-/// bits   0..32  displacement
-///       32..34  what it is relative to
-///       34      it has an index
-///       35..39  base register    ┐
-///       39..43  index register   │ or, 35..64, the label
-///       43..45  scale            ┘
+/// bits   0..2   what it is relative to
+///        2      it has an index
+///        3..7   base register    ┐
+///        7..11  index register   │ or, 3..32, the label
+///       11..13  scale            ┘
+///       32..64  displacement
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Address(u64);
 
-const INDEXED: u64 = 1 << 34;
+const INDEXED: u64 = 1 << 2;
 
 impl Address {
     /// More labels than this cannot be told apart.
@@ -350,29 +350,29 @@ impl Address {
 
     #[inline(always)]
     pub(crate) const fn base(number: u8) -> Self {
-        Self((number as u64) << 35)
+        Self((number as u64) << 3)
     }
 
     /// No base is encoded as RBP.
     pub(crate) const fn absolute() -> Self {
-        Self((Base::None as u64) << 32 | 5 << 35)
+        Self(Base::None as u64 | 5 << 3)
     }
 
     pub(crate) const fn rip() -> Self {
-        Self((Base::Rip as u64) << 32)
+        Self(Base::Rip as u64)
     }
 
     #[inline(always)]
     pub(crate) const fn label(label: Label) -> Self {
-        Self((label.0 as u64) << 35 | (Base::Label as u64) << 32)
+        Self((label.0 as u64) << 3 | Base::Label as u64)
     }
 
     #[inline(always)]
     pub(crate) const fn index(self, number: u8, scale: Scale) -> Self {
         match self.relative_to() {
             Base::Gpr | Base::None => {
-                let bare = self.0 & ((1 << 39) - 1);
-                Self(bare | (number as u64) << 39 | (scale as u64) << 43 | INDEXED)
+                let bare = self.0 & !(0x3F << 7);
+                Self(bare | (number as u64) << 7 | (scale as u64) << 11 | INDEXED)
             }
             // Nothing to encode, and no room for it beside a label.
             Base::Rip | Base::Label => Self(self.0 | INDEXED),
@@ -381,7 +381,7 @@ impl Address {
 
     #[inline(always)]
     pub(crate) const fn disp(self, disp: i32) -> Self {
-        Self(self.0 >> 32 << 32 | disp as u32 as u64)
+        Self(self.0 as u32 as u64 | (disp as u32 as u64) << 32)
     }
 
     /// The operand as an instruction carries it.
@@ -397,7 +397,7 @@ impl Address {
 
     #[inline(always)]
     pub(crate) const fn relative_to(self) -> Base {
-        match self.0 >> 32 & 3 {
+        match self.0 & 3 {
             0 => Base::Gpr,
             1 => Base::None,
             2 => Base::Rip,
@@ -407,7 +407,7 @@ impl Address {
 
     #[inline(always)]
     pub(crate) const fn displacement(self) -> i32 {
-        self.0 as i32
+        (self.0 >> 32) as i32
     }
 
     #[inline(always)]
@@ -422,22 +422,22 @@ impl Address {
 
     #[inline(always)]
     pub(crate) const fn base_number(self) -> u64 {
-        self.field(35, 15)
+        self.field(3, 15)
     }
 
     #[inline(always)]
     pub(crate) const fn index_number(self) -> u64 {
-        self.field(39, 15)
+        self.field(7, 15)
     }
 
     #[inline(always)]
     pub(crate) const fn scale(self) -> u64 {
-        self.field(43, 3)
+        self.field(11, 3)
     }
 
     /// The label, where it is relative to one.
     #[inline(always)]
     pub(crate) const fn target(self) -> Label {
-        Label((self.0 >> 35) as u32)
+        Label(self.0 as u32 >> 3)
     }
 }

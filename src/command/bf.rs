@@ -1,6 +1,6 @@
 //! `barejit bf FILE`: Brainfuck, compiled and run.
 
-use crate::cli::{self, Cli, Outcome, Status, Word};
+use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
 use alloc::{ffi::CString, vec, vec::Vec};
 use barejit::{
@@ -13,7 +13,6 @@ use barejit::{
     sys::{self, Fd, Lossy, PageSize, linux},
 };
 use core::fmt;
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit bf [OPTION…] FILE|-|-e SOURCE
@@ -80,26 +79,26 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut running = run::Options::GUARDED;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
-            Arg::Long(Word(b"cells")) => {
+            Arg::Long("help") => return command::help(HELP),
+            Arg::Long("cells") => {
                 options.cells =
                     [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo][cli.choice("--cells", "8 16 32")?];
             }
-            Arg::Long(Word(b"eof")) => {
+            Arg::Long("eof") => {
                 let choices = "unchanged zero minus-one";
                 options.eof = [Eof::Unchanged, Eof::Zero, Eof::MinusOne][cli.choice("--eof", choices)?];
             }
-            Arg::Long(Word(b"opt")) => {
+            Arg::Long("opt") => {
                 options.passes =
                     [Passes::PLAIN, Passes::CHEAP, Passes::FULL][cli.choice("--opt", "0 1 2")?];
             }
-            Arg::Long(Word(b"tape")) => options.tape = tape_cells(&mut cli)?,
-            Arg::Long(Word(b"stats")) => stats = true,
+            Arg::Long("tape") => options.tape = tape_cells(&mut cli)?,
+            Arg::Long("stats") => stats = true,
             Arg::Short(b'e') if source.is_none() => {
                 let bytes = cli.value()?.to_vec();
                 source = Some(Source { name: b"-e", end: bytes.len(), bytes });
             }
-            Arg::Positional(Word(word)) if source.is_none() => source = Some(read(&cli, word)?),
+            Arg::Positional(word) if source.is_none() => source = Some(read(&cli, word)?),
             _ if command::shared(&mut cli, &argument, &mut running)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),
         }

@@ -1,14 +1,13 @@
 //! `barejit call [TEXT]`: generated code that calls back into Rust.
 
-use crate::cli::{Cli, Outcome, Word};
+use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
+use alloc::vec;
 use barejit::{
-    code::Code,
-    front::call::{self, Bytes, Greeting},
+    front::call::Greeting,
     host::callback::{self, answer},
     run::{self, Options},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit call [OPTION…] [TEXT]
@@ -27,10 +26,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut options = Options::BARE;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
-            Arg::Long(Word(b"as-documented")) => as_documented = true,
-            Arg::Long(Word(b"panic")) => panic = true,
-            Arg::Positional(Word(word)) if text.is_none() => text = Some(word),
+            Arg::Long("help") => return command::help(HELP),
+            Arg::Long("as-documented") => as_documented = true,
+            Arg::Long("panic") => panic = true,
+            Arg::Positional(word) if text.is_none() => text = Some(word),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),
         }
@@ -40,25 +39,26 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         (false, true) => callback::print_unaligned as *const () as u64,
         (false, false) => callback::print as *const () as u64,
     };
-    match text {
-        Some(_) if as_documented => Err(cli.usage(format_args!("--as-documented has a text of its own"))),
-        Some(text) => greet(&cli, &options, &call::with_text(text, print)),
-        None if as_documented => greet(&cli, &options, &call::as_documented(print)),
-        None => greet(&cli, &options, &call::default(print)),
+    if as_documented && text.is_some() {
+        return Err(cli.usage(format_args!("--as-documented has a text of its own")));
     }
-}
-
-fn greet<B: Bytes>(cli: &Cli, options: &Options, greeting: &Greeting<B>) -> Outcome {
+    // The default makes no syscall to get memory for itself.
+    let (mut stack, mut heap) = ([0; Greeting::room(None)], vec![]);
+    let room = match text {
+        None => &mut stack[..],
+        Some(_) => {
+            heap.resize(Greeting::room(text), 0);
+            &mut heap
+        }
+    };
+    let greeting = Greeting::new(text, !as_documented, print, room);
     let recorded = options.tools.explain().then(|| greeting.recorded());
-    enter(cli, options, &command::explained(greeting.code(), &recorded))
-}
-
-fn enter(cli: &Cli, options: &Options, code: &Code<'_>) -> Outcome {
+    let code = command::explained(greeting.code(), &recorded);
     // SAFETY: (1) the code takes nothing and returns what the call-back answers;
     // (2) it hands its own text to a call-back that reads it, on a stack that is
     // aligned or that the call-back aligns; (3) which owns nothing; (4) no output.
-    let result = unsafe { run::run(code, [0; 6], options) };
-    match (cli.returned(code, result)? as u8, callback::refusal()) {
+    let result = unsafe { run::run(&code, [0; 6], &options) };
+    match (cli.returned(&code, result)? as u8, callback::refusal()) {
         (answer::REFUSED, Some(error)) => Err(cli.refused(error)),
         _ => Ok(()),
     }

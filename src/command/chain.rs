@@ -1,9 +1,8 @@
 //! `barejit chain`: a relation over 64-bit integers, term by term.
 
 use super::relation::Request;
-use crate::cli::{Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
 use barejit::{front::chain::Relation, host::number::Format};
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit chain [OPTION…] [FILE]
@@ -27,7 +26,7 @@ Options:
 pub(crate) fn run(cli: Cli) -> Outcome {
     let mut as_documented = false;
     let request = Request::read(cli, HELP, &mut |_, argument| {
-        let known = argument == Arg::Long(Word(b"as-documented"));
+        let known = argument == Arg::Long("as-documented");
         as_documented |= known;
         Ok(known)
     })?;

@@ -1,13 +1,12 @@
 //! `barejit hello`: the stub, and a caller who checks what it returned.
 
-use crate::cli::{Cli, Outcome, Word};
+use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
 use barejit::{
     front::hello::{self, Layout, Stages, TEXT},
     run::{self, Map, Options},
     sys::{self, Errno, Error, Fd, Sysno},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit hello [OPTION…]
@@ -28,11 +27,11 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut map, mut options) = (None, Options::BARE);
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
-            Arg::Long(Word(b"layout")) => {
+            Arg::Long("help") => return command::help(HELP),
+            Arg::Long("layout") => {
                 layout = [Layout::Listing, Layout::Words][cli.choice("--layout", "listing words")?];
             }
-            Arg::Long(Word(b"map")) => map = Some(cli.choice("--map", Map::NAMES)?),
+            Arg::Long("map") => map = Some(cli.choice("--map", Map::NAMES)?),
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),
         }

@@ -1,13 +1,12 @@
 //! `barejit probe`: can a JIT work here, how, and if not, why?
 
-use crate::cli::{self, Cli, Lossy, Outcome, Status, Word};
+use crate::cli::{self, Arg, Cli, Lossy, Outcome, Status};
 use alloc::ffi::CString;
 use barejit::{
     host::{self, Output},
     probe::{self, Out, Request, json, report, summary::Summary},
     sys::{self, Error, Fd, linux::trial::terminal_width},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit probe [OPTION…] [FILE…]
@@ -43,20 +42,20 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut files = false;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return cli::print(HELP),
-            Arg::Long(Word(b"json")) => form = Form::Json,
-            Arg::Long(Word(b"list")) => form = Form::List,
-            Arg::Long(Word(b"quiet")) => form = Form::Quiet,
-            Arg::Long(Word(b"summary")) => form = Form::Summary,
-            Arg::Long(Word(b"bench")) => request.bench = true,
-            Arg::Long(Word(b"strategy")) => {
+            Arg::Long("help") => return cli::print(HELP),
+            Arg::Long("json") => form = Form::Json,
+            Arg::Long("list") => form = Form::List,
+            Arg::Long("quiet") => form = Form::Quiet,
+            Arg::Long("summary") => form = Form::Summary,
+            Arg::Long("bench") => request.bench = true,
+            Arg::Long("strategy") => {
                 let name = cli.value()?;
                 let row = probe::find(name);
                 request.only = Some(row.ok_or_else(|| {
                     cli.usage(format_args!("--strategy: '{}' is in no row of --list", Lossy(name)))
                 })?);
             }
-            Arg::Positional(Word(file)) if form == Form::Summary => {
+            Arg::Positional(file) if form == Form::Summary => {
                 files = true;
                 summary.read(&contents(file).map_err(|error| {
                     sys::report(format_args!("probe: {}: {error}", Lossy(file)));

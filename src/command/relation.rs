@@ -1,7 +1,7 @@
 //! What `chain` and `rpn` have in common: what the command line says, where the
 //! relation comes from, and how its terms get out.
 
-use crate::cli::{Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
 use alloc::{ffi::CString, vec};
 use barejit::{
@@ -17,7 +17,6 @@ use barejit::{
     run::{self, Options},
     sys::Fd,
 };
-use getargs::Arg;
 
 /// The longest text that is read: offsets into it have 32 bits.
 const LIMIT: usize = (1 << 32) - 1;
@@ -39,7 +38,7 @@ pub(super) struct Request {
 }
 
 /// What is done with an argument that not both commands know, if it is known.
-type Special<'a> = dyn FnMut(&mut Cli, Arg<Word>) -> Result<bool, u8> + 'a;
+type Special<'a> = dyn FnMut(&mut Cli, Arg) -> Result<bool, u8> + 'a;
 
 impl Request {
     /// Reads the options, of which `special` knows those of one command, and the
@@ -49,10 +48,10 @@ impl Request {
         let (mut only_last, mut options) = (false, Options::GUARDED);
         while let Some(argument) = cli.next()? {
             match argument {
-                Arg::Long(Word(b"help")) => return command::help(help).and(Err(0)),
+                Arg::Long("help") => return command::help(help).and(Err(0)),
                 Arg::Short(b'e') => expression = Some(cli.value()?),
-                Arg::Long(Word(b"start")) => start = Some(cli.value()?),
-                Arg::Long(Word(b"terms")) => {
+                Arg::Long("start") => start = Some(cli.value()?),
+                Arg::Long("terms") => {
                     let value = cli.value()?;
                     let number = integer(value, 64).and_then(|number| u64::try_from(number).ok());
                     if number.is_none() {
@@ -61,8 +60,8 @@ impl Request {
                     }
                     terms = number;
                 }
-                Arg::Long(Word(b"last")) => only_last = true,
-                Arg::Positional(Word(word)) if file.is_none() => file = Some(word),
+                Arg::Long("last") => only_last = true,
+                Arg::Positional(word) if file.is_none() => file = Some(word),
                 _ if special(&mut cli, argument)? || command::shared(&mut cli, &argument, &mut options)? => {}
                 _ => return Err(command::unexpected(&cli, argument, help)),
             }

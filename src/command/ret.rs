@@ -1,12 +1,11 @@
 //! `barejit ret N`: the smallest JIT; the process exits with what it returned.
 
-use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{self, Arg, Cli, Outcome, integer};
 use crate::command;
 use barejit::{
     front::ret,
     run::{self, Options},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit ret [OPTION…] <integer>
@@ -22,12 +21,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut number, mut options) = (None, Options::BARE);
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
-            Arg::Positional(Word(word)) if number.is_none() => {
+            Arg::Long("help") => return command::help(HELP),
+            Arg::Positional(word) if number.is_none() => {
                 let value = integer(word, 32).and_then(|value| i32::try_from(value).ok());
-                number = Some(value.ok_or_else(|| {
-                    cli.usage(format_args!("'{}' is not an integer of 32 bits", Lossy(word)))
-                })?);
+                number = Some(value.ok_or_else(|| cli.invalid("", word, "not an integer of 32 bits"))?);
             }
             _ if command::shared(&mut cli, &argument, &mut options)? => {}
             _ => return Err(command::unexpected(&cli, argument, HELP)),

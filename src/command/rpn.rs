@@ -1,12 +1,11 @@
 //! `barejit rpn`: a relation over f64 in reverse Polish notation, term by term.
 
 use super::relation::Request;
-use crate::cli::{Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
 use barejit::{
     front::rpn::Relation,
     host::number::{DECIMALS, Format},
 };
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit rpn [OPTION…] [FILE]
@@ -30,7 +29,7 @@ Options:
 pub(crate) fn run(cli: Cli) -> Outcome {
     let mut format = Format::Shortest;
     let request = Request::read(cli, HELP, &mut |cli, argument| {
-        if argument != Arg::Long(Word(b"precision")) {
+        if argument != Arg::Long("precision") {
             return Ok(false);
         }
         let value = cli.value()?;

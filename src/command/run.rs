@@ -1,6 +1,6 @@
 //! `barejit run HEX|FILE [ARG…]`: the user's own machine code.
 
-use crate::cli::{self, Cli, Lossy, Outcome, Word, integer};
+use crate::cli::{self, Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
 use alloc::{ffi::CString, vec::Vec};
 use barejit::{
@@ -11,7 +11,6 @@ use barejit::{
     sys::Fd,
 };
 use core::fmt::Write;
-use getargs::Arg;
 
 const HELP: &str = "\
 Usage: barejit run [OPTION…] HEX|FILE [ARG…]
@@ -34,15 +33,13 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut given = 0;
     while let Some(argument) = cli.next()? {
         match argument {
-            Arg::Long(Word(b"help")) => return command::help(HELP),
-            Arg::Positional(Word(word)) if source.is_none() => source = Some(word),
-            Arg::Positional(Word(word)) => {
+            Arg::Long("help") => return command::help(HELP),
+            Arg::Positional(word) if source.is_none() => source = Some(word),
+            Arg::Positional(word) => {
                 let place =
                     args.get_mut(given).ok_or_else(|| cli.usage(format_args!("more than six arguments")))?;
                 let value = integer(word, 64);
-                *place = value.ok_or_else(|| {
-                    cli.usage(format_args!("'{}' is not an integer of 64 bits", Lossy(word)))
-                })? as u64;
+                *place = value.ok_or_else(|| cli.invalid("", word, "not an integer of 64 bits"))? as u64;
                 given += 1;
             }
             _ if command::shared(&mut cli, &argument, &mut options)? => {}

@@ -10,7 +10,7 @@
 //!
 //! Both symbols are in the dynamic symbol table, which no stripping removes.
 
-use super::{File, places};
+use super::{File, names};
 use crate::code::Code;
 use alloc::vec::Vec;
 use core::{
@@ -107,12 +107,10 @@ fn object(code: &Code<'_>, start: usize) -> Vec<u8> {
     const SECTION: u32 = 64;
     const SYMBOL: u32 = 24;
     const SYMBOLS: u32 = HEADER + 4 * SECTION;
-    let places = places(code, start);
-    let symbols = (1 + places.len() as u32) * SYMBOL;
-    let mut names = File::default();
-    for name in ["", ".text", ".symtab", ".strtab"] {
-        names.text(name);
-    }
+    let names = names(code);
+    let symbols = (1 + names.len() as u32) * SYMBOL;
+    let mut texts = File::default();
+    texts.text("\0.text\0.symtab\0.strtab");
 
     let mut file = File::default();
     // Magic, 64 bits, little-endian, version 1; ET_EXEC, EM_X86_64, version 1; no
@@ -131,15 +129,15 @@ fn object(code: &Code<'_>, start: usize) -> Vec<u8> {
     let size = file.0.len();
     file.longs(&[0, 0, 1, 0]);
     file.longs(&[0; 3]);
-    for place in places {
+    for symbol in &names {
         /// STB_GLOBAL and STT_FUNC, in section 1.
         const GLOBAL_FUNCTION: u32 = 0x12 | 1 << 16;
-        file.words(&[names.0.len() as u32, GLOBAL_FUNCTION]);
-        file.longs(&[place.address, place.size]);
-        names.text(place.name);
+        file.words(&[texts.0.len() as u32, GLOBAL_FUNCTION]);
+        file.longs(&[(start + symbol.offset as usize) as u64, symbol.size.into()]);
+        texts.text(symbol.name);
     }
-    file.0[size..size + 4].copy_from_slice(&(names.0.len() as u32).to_le_bytes());
-    file.0.extend_from_slice(&names.0);
+    file.patch(size, texts.0.len());
+    file.0.extend_from_slice(&texts.0);
     file.0
 }
 

@@ -7,8 +7,8 @@
 //!
 //! perf learns of the file by seeing it mapped for execution.
 
-use super::{File, Place, WRITTEN, own_file, places};
-use crate::code::Code;
+use super::{File, WRITTEN, names, own_file};
+use crate::code::{Code, Symbol};
 use crate::sys::{self, Error, Guard, PageSize, Prot, Region, Source, linux};
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -33,29 +33,28 @@ fn begin(file: &mut File, kind: u32) -> usize {
 
 /// Ends the record that began at `start`.
 fn end(file: &mut File, start: usize) {
-    let size = (file.0.len() - start) as u32;
-    file.0[start + 4..start + 8].copy_from_slice(&size.to_le_bytes());
+    file.patch(start + 4, file.0.len() - start);
 }
 
-/// Which lines of the source the code at `place` came from.
-fn lines(file: &mut File, code: &Code<'_>, place: &Place<'_>, start: usize) {
+/// Which lines of the source the code called `symbol` came from.
+fn lines(file: &mut File, code: &Code<'_>, symbol: &Symbol<'_>, start: usize) {
     let Some(source) = code.source() else { return };
     let record = begin(file, kind::DEBUG_INFO);
-    file.longs(&[place.address]);
+    file.longs(&[(start + symbol.offset as usize) as u64]);
     let count = file.0.len();
     file.longs(&[0]);
-    let (mut lines, mut last) = (0u32, 0);
+    let (mut lines, mut last) = (0, 0);
     for mark in code.marks() {
-        let (address, line) = (start as u64 + u64::from(mark.code), source.line(*mark));
-        if address >= place.address && line != last {
+        let line = source.line(*mark);
+        if mark.code >= symbol.offset && line != last {
             const DISCRIMINATOR: u32 = 0;
-            file.longs(&[address]);
+            file.longs(&[(start + mark.code as usize) as u64]);
             file.words(&[line, DISCRIMINATOR]);
             file.text(source.name());
             (lines, last) = (lines + 1, line);
         }
     }
-    file.0[count..count + 4].copy_from_slice(&lines.to_le_bytes());
+    file.patch(count, lines);
     end(file, record);
 }
 
@@ -68,25 +67,26 @@ fn lines(file: &mut File, code: &Code<'_>, place: &Place<'_>, start: usize) {
 pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
     let process = linux::getpid()? as u32;
     let mut dump = File::default();
-    let places = places(code, start);
-    let first = WRITTEN.fetch_add(places.len() as u32, Relaxed);
+    let names = names(code);
+    let first = WRITTEN.fetch_add(names.len() as u32, Relaxed);
     // "JiTD" for a reader of the same byte order, version 1, size of this header,
     // EM_X86_64, nothing, the process; the time, no flags.
     if first == 0 {
         dump.words(&[0x4A69_5444, 1, 40, 62, 0, process]);
         dump.longs(&[linux::nanoseconds(), 0]);
     }
-    for (index, place) in places.iter().enumerate() {
-        if index == 0 {
-            lines(&mut dump, code, place, start);
-        }
+    if let [whole, ..] = &names[..] {
+        lines(&mut dump, code, whole, start);
+    }
+    for (index, symbol) in (first..).zip(&names) {
         let record = begin(&mut dump, kind::LOAD);
         // The only thread has the number of the process.
         dump.words(&[process, process]);
-        dump.longs(&[place.address, place.address, place.size, u64::from(first) + index as u64]);
-        dump.text(place.name);
-        let offset = (place.address - start as u64) as usize;
-        dump.0.extend_from_slice(&code.bytes()[offset..][..place.size as usize]);
+        let address = (start + symbol.offset as usize) as u64;
+        dump.longs(&[address, address, symbol.size.into(), index.into()]);
+        dump.text(symbol.name);
+        let bytes = code.bytes().iter().skip(symbol.offset as usize).take(symbol.size as usize);
+        dump.0.extend(bytes);
         end(&mut dump, record);
     }
     let file = own_file("jit-", process, ".dump", first > 0)?;

@@ -1,7 +1,7 @@
 //! A perf map: where the code lies and what it is called, one line a name, in
 //! the file that `perf report` looks for (tools/perf, jit-interface.txt).
 
-use super::{WRITTEN, own_file, places};
+use super::{WRITTEN, names, own_file};
 use crate::code::Code;
 use crate::sys::{self, Error, linux};
 use alloc::string::String;
@@ -13,11 +13,17 @@ use core::{fmt::Write, sync::atomic::Ordering::Relaxed};
 /// The syscall that refused.
 pub fn write(code: &Code<'_>, start: usize) -> Result<(), Error> {
     let mut lines = String::new();
-    let places = places(code, start);
-    let more = WRITTEN.fetch_add(places.len() as u32, Relaxed) > 0;
-    for place in places {
+    let names = names(code);
+    let more = WRITTEN.fetch_add(names.len() as u32, Relaxed) > 0;
+    for symbol in &names {
         // A string takes everything.
-        let _ = writeln!(lines, "{:x} {:x} {}", place.address, place.size, place.name);
+        let _ = writeln!(
+            lines,
+            "{:x} {:x} {}",
+            start + symbol.offset as usize,
+            symbol.size as usize,
+            symbol.name
+        );
     }
     let file = own_file("/tmp/perf-", linux::getpid()? as u32, ".map", more)?;
     sys::write_all(file.fd(), lines.as_bytes())

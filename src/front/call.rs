@@ -9,10 +9,9 @@
 //! The call-back is `extern "sysv64" fn(text: *const u8, size: u64) -> u8`.
 
 use super::Recorded;
-use crate::asm::{Asm, Baked, Mem, RAX, RDI, RSI, RSP, Tables};
+use crate::asm::{Asm, Baked, Mem, RAX, RDI, RSI, RSP, Slot, Tables};
 use crate::bake;
 use crate::code::{Code, Hole};
-use alloc::{vec, vec::Vec};
 
 /// What is printed unless another text is given.
 pub const TEXT: &[u8] = b"Hello, JIT!";
@@ -63,71 +62,72 @@ const _: () = {
     }
 };
 
-/// Bytes of machine code that somebody owns.
-pub trait Bytes: AsRef<[u8]> + AsMut<[u8]> + Clone {}
-impl<B: AsRef<[u8]> + AsMut<[u8]> + Clone> Bytes for B {}
-
-/// Machine code that owns its bytes, which is all that differs from
-/// [`Code`].
+/// The function, before and after it knows whom to call.
 #[derive(Debug)]
-pub struct Greeting<B> {
-    /// Without the address.
-    before: B,
-    bytes: B,
+pub struct Greeting<'a> {
+    before: &'a [u8],
+    bytes: &'a [u8],
     hole: Hole<8>,
     entry: u32,
     print: u64,
     aligned: bool,
 }
 
-impl<B: Bytes> Greeting<B> {
-    fn new(before: B, (hole, entry): (Hole<8>, u32), print: u64, aligned: bool) -> Self {
-        let mut bytes = before.clone();
-        hole.fill(bytes.as_mut(), print.to_le_bytes());
+/// What stands around a text takes less, in bytes.
+const AROUND: usize = 64;
+
+impl<'a> Greeting<'a> {
+    /// How much room [`new`](Self::new) needs for `text`, in bytes.
+    pub const fn room(text: Option<&[u8]>) -> usize {
+        match text {
+            None => AROUND,
+            Some(text) => 2 * (text.len() + AROUND),
+        }
+    }
+
+    /// Code that has `text` or, baked before, [`TEXT`] printed by the function at
+    /// address `print`; unless `aligned`, as the tutorial has it, with the stack off
+    /// by 8 at the call. It is put into `room`.
+    ///
+    /// # Panics
+    /// If there is less room than [`room`](Self::room) says.
+    pub fn new(text: Option<&[u8]>, aligned: bool, print: u64, room: &'a mut [u8]) -> Self {
+        let (before, room, (hole, entry)): (&[u8], _, _) = match text {
+            None if aligned => (&DEFAULT.bytes, room, DEFAULT.with),
+            None => (&AS_DOCUMENTED.bytes, room, AS_DOCUMENTED.with),
+            Some(text) => {
+                // Emitted by what baked the others.
+                let (before, room) = room.split_at_mut(text.len() + AROUND);
+                let mut slots = [Slot::EMPTY; 2];
+                let mut a = Asm::new(&mut *before, Tables::slots(&mut slots));
+                let with = greeting(&mut a, text, 0, aligned);
+                let size = match a.finish() {
+                    Ok(code) => code.bytes().len(),
+                    Err(error) => error.raise(),
+                };
+                (&before[..size], room, with)
+            }
+        };
+        let bytes = &mut room[..before.len()];
+        bytes.copy_from_slice(before);
+        hole.fill(bytes, print.to_le_bytes());
         Self { before, bytes, hole, entry, print, aligned }
     }
 
     /// The finished code.
-    pub fn code(&self) -> Code<'_> {
-        let before = Code::new(self.before.as_ref());
-        Code::new(self.bytes.as_ref())
+    pub fn code(&self) -> Code<'a> {
+        Code::new(self.bytes)
             .entered_at(self.entry)
             .named("barejit_call")
-            .with_before(&before, self.hole)
+            .with_before(&Code::new(self.before), self.hole)
     }
 
     /// The same code assembled anew, for its record.
     pub fn recorded(&self) -> Recorded {
         // Before the entry stand the text and a newline.
-        let text = &self.bytes.as_ref()[..self.entry as usize - 1];
+        let text = &self.bytes[..self.entry as usize - 1];
         Recorded::of(&|a| {
             greeting(a, text, self.print, self.aligned);
         })
     }
-}
-
-/// Code that has [`TEXT`] printed by the function at address `print`.
-pub fn default(print: u64) -> Greeting<[u8; 54]> {
-    Greeting::new(DEFAULT.bytes, DEFAULT.with, print, true)
-}
-
-/// The same as the tutorial has it, with the stack off by 8 at the call.
-pub fn as_documented(print: u64) -> Greeting<[u8; 42]> {
-    Greeting::new(AS_DOCUMENTED.bytes, AS_DOCUMENTED.with, print, false)
-}
-
-/// Code that has `text` printed, emitted at run time by what baked the others.
-pub fn with_text(text: &[u8], print: u64) -> Greeting<Vec<u8>> {
-    use crate::asm::Slot;
-    // The text and what stands around it, which is less than 64 bytes.
-    let mut bytes = vec![0; text.len() + 64];
-    let mut slots = [Slot::EMPTY; 2];
-    let mut a = Asm::new(&mut bytes, Tables::slots(&mut slots));
-    let with = greeting(&mut a, text, 0, true);
-    let size = match a.finish() {
-        Ok(code) => code.bytes().len(),
-        Err(error) => error.raise(),
-    };
-    bytes.truncate(size);
-    Greeting::new(bytes, with, print, true)
 }

@@ -3,12 +3,12 @@
 //! is said to be unexplained.
 
 use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name, canary_name};
-use super::out::{Out, Text, all, contains, number};
+use super::out::{Out, Text, all, contains, fill, number, word};
 use super::report::{ending, errno_name};
 use super::rows::{COUNT, place, set};
 use super::{Fresh, Outcome, ROWS, Report, Use, Verdict};
-use crate::sys::Errno;
 use crate::sys::signal::Signal;
+use crate::sys::{Errno, Error, Sysno};
 
 /// A reason why rows fail.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl Causes {
 struct Inference<'a> {
     host: &'a Host,
     outcomes: &'a [Option<Outcome>; COUNT],
-    causes: Causes,
+    causes: &'a mut Causes,
 }
 
 /// Rows that test memory in which no file system has a say.
@@ -60,75 +60,83 @@ const MEMORY: u32 = set(&[
 /// Rows that a level of vm.memfd_noexec denies.
 const PROGRAMS: u32 = set(&["memfd-dual-exec", "execveat-memfd"]);
 /// Rows that use a file in one of [`DIRECTORIES`], in that order.
-const FILES: [usize; 4] =
-    [place("tmp-dual"), place("shm-dual"), place("vartmp-dual"), place("otmpfile-dual")];
+const FILES: [u32; 4] =
+    [set(&["tmp-dual"]), set(&["shm-dual"]), set(&["vartmp-dual"]), set(&["otmpfile-dual"])];
 const PTRACE: u32 = set(&["ptrace-poke"]);
 const CONTROL: u32 = set(&["control"]);
 const ALL: u32 = u32::MAX;
 
-impl Inference<'_> {
+/// A row that shows that a cause holds.
+type Shown<'a> = Option<&'a Outcome>;
+
+impl<'a> Inference<'a> {
     /// The first of the `rows` whose outcome `is` what is looked for.
     #[inline(never)]
-    fn first(&self, rows: u32, is: &dyn Fn(&Outcome) -> bool) -> Option<usize> {
-        (0..COUNT).find(|row| rows >> row & 1 != 0 && self.outcomes[*row].as_ref().is_some_and(is))
+    fn first(&self, rows: u32, is: &dyn Fn(&Outcome) -> bool) -> Shown<'a> {
+        let tried = self.outcomes.iter().enumerate().filter(|(row, _)| rows >> row & 1 != 0);
+        tried.filter_map(|(_, outcome)| outcome.as_ref()).find(|outcome| is(outcome))
     }
 
     #[inline(never)]
-    fn refused(&self, rows: u32, errno: Errno) -> Option<usize> {
-        self.first(rows, &|outcome| outcome.errno == Some(errno))
+    fn ended(&self, rows: u32, verdict: Verdict) -> Shown<'a> {
+        self.first(rows, &|outcome| outcome.verdict == verdict)
     }
 
-    /// Notes a cause and its evidence: a text with a value behind it, and a row
-    /// that shows it.
-    fn add(&mut self, name: &'static str, evidence: &str, value: &str, row: Option<usize>) {
+    #[inline(never)]
+    fn refused(&self, rows: u32, errno: Errno) -> Shown<'a> {
+        self.first(rows, &|outcome| outcome.error.is_some_and(|error| error.is(errno)))
+    }
+
+    /// Notes a cause. Its evidence is what follows its name and a blank in
+    /// `cause`, a value and a row.
+    #[inline(never)]
+    fn add(&mut self, cause: &'static str, value: &str, row: Shown<'_>) {
         let Some(place) = self.causes.list.iter_mut().find(|place| place.is_none()) else { return };
+        let name = word(cause, 0);
         let text = &mut place.insert(Cause { name, evidence: Text::EMPTY }).evidence;
-        all(text, &[evidence, value]);
-        if let Some(row) = row
-            && let Some(outcome) = &self.outcomes[row]
-        {
+        all(text, &[cause.get(name.len() + 1..).unwrap_or_default(), value]);
+        if let Some(outcome) = row {
             let separator = if text.is_empty() { "" } else { "; " };
-            all(text, &[separator, ROWS[row].name(), ": "]);
+            all(text, &[separator, outcome.row.name(), ": "]);
             ending(outcome, text);
         }
     }
 
-    /// The same with a fact for the value.
+    /// The same if a fact has a bit of the `mask`, with that for the value.
     #[inline(never)]
-    fn add_level(&mut self, name: &'static str, evidence: &str, fact: Fact, row: Option<usize>) {
-        self.add(name, evidence, number(self.host.level(fact)).text(), row);
+    fn add_level(&mut self, cause: &'static str, fact: Fact, mask: u64, row: Shown<'_>) {
+        let level = self.host.level(fact);
+        if level & mask != 0 {
+            self.add(cause, number(level).text(), row);
+        }
+    }
+
+    /// The same if a row shows it and a name contains `part`.
+    #[inline(never)]
+    fn add_name(&mut self, cause: &'static str, name: Name, part: &str, row: Shown<'_>) {
+        let name = self.host.name(name);
+        if row.is_some() && contains(name.as_bytes(), part) {
+            self.add(cause, name, row);
+        }
     }
 
     /// MDWE, SELinux, PaX, an execution domain.
     fn policies(&mut self) {
         let host = self.host;
-        let mdwe = host.level(Fact::Mdwe);
         let eacces = self.refused(MEMORY, Errno::EACCES);
-        if mdwe & 1 != 0 {
-            self.add_level("mdwe", "prctl(PR_GET_MDWE) = ", Fact::Mdwe, eacces);
-        }
+        self.add_level("mdwe prctl(PR_GET_MDWE) = ", Fact::Mdwe, 1, eacces);
         // A canary that came through means that no filter answered for the
         // kernel.
         let unfiltered = host.canaries[1] == Answer::Kernel;
         let context = host.name(Name::Context);
         let labelled = context.bytes().filter(|byte| *byte == b':').count() >= 3;
-        if mdwe == 0
-            && unfiltered
-            && labelled
-            && host.fact(Fact::SelinuxEnforce) != Some(0)
-            && eacces.is_some()
-        {
-            self.add("selinux", "no MDWE, no filter, security context ", context, eacces);
+        let enforced = labelled && host.fact(Fact::SelinuxEnforce) != Some(0);
+        if eacces.is_some() && enforced && unfiltered && host.level(Fact::Mdwe) == 0 {
+            self.add("selinux no MDWE, no filter, security context ", context, eacces);
         }
-        let denied = self.first(MEMORY, &|outcome| outcome.verdict == Verdict::Denied);
-        let pax = host.name(Name::Pax);
-        if contains(pax.as_bytes(), "M") && denied.is_some() {
-            self.add("pax", "PaX: ", pax, denied);
-        }
-        if host.level(Fact::Personality) & 0x0040_0000 != 0 {
-            let control = self.first(CONTROL, &Outcome::works);
-            self.add_level("read-implies-exec", "personality = ", Fact::Personality, control);
-        }
+        self.add_name("pax PaX: ", Name::Pax, "M", self.ended(MEMORY, Verdict::Denied));
+        let control = self.ended(CONTROL, Verdict::Works);
+        self.add_level("read-implies-exec personality = ", Fact::Personality, 0x0040_0000, control);
     }
 
     fn seccomp(&mut self) {
@@ -138,72 +146,80 @@ impl Inference<'_> {
         if !matches!(mode, None | Some(2)) {
             return;
         }
-        let answered = |answer: &Answer| !matches!(answer, Answer::Unknown | Answer::Kernel);
         let killed = self.first(ALL, &|outcome| outcome.signal == Some(Signal::SYS.number()));
         // What needs no privilege and is not about memory is refused with EPERM
         // by filters alone.
-        let harmless = ["personality", "memfd_create", "execveat", "shmget"];
-        let denied = self
-            .first(ALL, &|outcome| outcome.errno == Some(Errno::EPERM) && harmless.contains(&outcome.call));
+        let harmless = |error: Error| {
+            [Sysno::personality, Sysno::memfd_create, Sysno::execveat, Sysno::shmget]
+                .into_iter()
+                .any(|call| error == Error::new(call, Errno::EPERM))
+        };
+        let denied = self.first(ALL, &|outcome| outcome.error.is_some_and(harmless));
         let row = killed.or(denied.filter(|_| mode.is_some()));
-        if row.is_none() && !host.canaries.iter().any(answered) {
-            return;
-        }
         let mut evidence = Text::<200>::EMPTY;
         evidence.put(if mode.is_some() { "Seccomp: 2" } else { "Seccomp: unknown" });
+        let mut answered = false;
         // Calls with the same answer share a clause.
-        for (i, answer) in host.canaries.iter().enumerate() {
-            if !answered(answer) || host.canaries[..i].contains(answer) {
+        'answers: for (i, answer) in host.canaries.iter().enumerate() {
+            if matches!(answer, Answer::Unknown | Answer::Kernel) {
                 continue;
             }
             let mut word = "; invalid ";
             for (which, other) in host.canaries.iter().enumerate() {
-                if other == answer {
-                    all(&mut evidence, &[word, canary_name(which)]);
-                    word = ", ";
+                if other != answer {
+                    continue;
                 }
+                if which < i {
+                    continue 'answers;
+                }
+                all(&mut evidence, &[word, canary_name(which)]);
+                word = ", ";
             }
-            match *answer {
-                Answer::Errno(errno) => all(&mut evidence, &[" answer ", errno_name(errno), ", not EINVAL"]),
-                Answer::Success => evidence.put(" claim success"),
-                Answer::Trap => evidence.put(" raise SIGSYS"),
-                _ => evidence.put(" are killed by SIGSYS"),
-            }
+            let (says, errno) = match *answer {
+                Answer::Errno(errno) => (" answer ", errno_name(errno)),
+                Answer::Success => (" claim success", ""),
+                Answer::Trap => (" raise SIGSYS", ""),
+                _ => (" are killed by SIGSYS", ""),
+            };
+            let instead = if errno.is_empty() { "" } else { ", not EINVAL" };
+            all(&mut evidence, &[says, errno, instead]);
+            answered = true;
         }
-        self.add("seccomp", evidence.text(), "", row);
+        if answered || row.is_some() {
+            self.add("seccomp ", evidence.text(), row);
+        }
     }
 
     /// Files and limits.
     fn places(&mut self) {
         let host = self.host;
-        for ((path, flags), row) in DIRECTORIES.split(' ').zip(host.directories).zip(FILES) {
-            let flags = flags.unwrap_or(0);
-            let denied = self.outcomes[row].is_some_and(|outcome| outcome.verdict == Verdict::Denied);
-            if denied && flags & Host::NOEXEC != 0 {
-                self.add("noexec", "mounted noexec: ", path, Some(row));
-            } else if denied && flags & Host::READ_ONLY != 0 {
-                self.add("read-only", "mounted read-only: ", path, Some(row));
+        for (i, rows) in FILES.into_iter().enumerate() {
+            let (path, flags) = (word(DIRECTORIES, i), host.directories[i].unwrap_or(0));
+            let denied = self.ended(rows, Verdict::Denied);
+            if denied.is_some() && flags & Host::NOEXEC != 0 {
+                self.add("noexec mounted noexec: ", path, denied);
+            } else if denied.is_some() && flags & Host::READ_ONLY != 0 {
+                self.add("read-only mounted read-only: ", path, denied);
             }
         }
         let row = self.refused(PROGRAMS, Errno::EACCES);
-        if host.level(Fact::MemfdNoexec) > 0 && row.is_some() {
-            self.add_level("memfd_noexec", "vm.memfd_noexec = ", Fact::MemfdNoexec, row);
+        if row.is_some() {
+            self.add_level("memfd_noexec vm.memfd_noexec = ", Fact::MemfdNoexec, ALL.into(), row);
         }
-        for (i, (name, soft)) in LIMITS.split(' ').zip(host.limits).enumerate() {
-            let Some(soft) = soft else { continue };
-            let row = match i {
-                0 | 1 => self.refused(ALL, Errno::ENOMEM),
-                2 => self.first(ALL, &|outcome| {
-                    outcome.signal == Some(Signal::XFSZ.number()) || outcome.errno == Some(Errno::EFBIG)
-                }),
-                _ => None,
-            };
-            let forked = i == 3 && host.confined.is_some_and(|error| error.errno() == Errno::EAGAIN);
-            if row.is_some() || forked {
+        let memory = self.refused(ALL, Errno::ENOMEM);
+        let file = self.first(ALL, &|outcome| {
+            outcome.signal == Some(Signal::XFSZ.number())
+                || outcome.error.is_some_and(|error| error.is(Errno::EFBIG))
+        });
+        let forks = host.confined.is_some_and(|error| error.is(Errno::EAGAIN));
+        for (i, row) in [memory, memory, file, None].into_iter().enumerate() {
+            let more = if i == 3 && forks { "; fork: EAGAIN" } else { "" };
+            if let Some(soft) = host.limits[i]
+                && (row.is_some() || !more.is_empty())
+            {
                 let mut evidence = Text::<40>::EMPTY;
-                all(&mut evidence, &["RLIMIT_", name, " = ", number(soft).text()]);
-                let more = if forked { "; fork: EAGAIN" } else { "" };
-                self.add("limits", evidence.text(), more, row);
+                fill(&mut evidence, "~ = ~~", &[word(LIMITS, i), number(soft).text(), more]);
+                self.add("limits RLIMIT_", evidence.text(), row);
             }
         }
     }
@@ -213,44 +229,30 @@ impl Inference<'_> {
         let row = self.first(ALL, &|outcome| {
             matches!(outcome.verdict, Verdict::Stale | Verdict::Lied | Verdict::Unavailable)
         });
-        if row.is_none() {
-            return;
+        self.add_name("qemu CPUID leaf 0x40000000 says ", Name::Hypervisor, "TCGTCGTCGTCG", row);
+        if row.is_some() && host.level(Fact::Valgrind) != 0 {
+            self.add("valgrind valgrind answers its client request", "", row);
         }
-        let (release, processor) = (host.name(Name::Release), host.name(Name::Processor));
-        for (is, name, evidence, value) in [
-            (
-                host.name(Name::Hypervisor) == "TCGTCGTCGTCG",
-                "qemu",
-                "CPUID leaf 0x40000000 says ",
-                "TCGTCGTCGTCG",
-            ),
-            (host.level(Fact::Valgrind) != 0, "valgrind", "valgrind answers its client request", ""),
-            (host.level(Fact::Gvisor) != 0, "gvisor", "a kernel log that names gVisor, release ", release),
-            (contains(release.as_bytes(), "Microsoft"), "wsl1", "release ", release),
-            (contains(processor.as_bytes(), "VirtualApple"), "rosetta", "processor ", processor),
-        ] {
-            if is {
-                self.add(name, evidence, value, row);
-            }
+        if row.is_some() && host.level(Fact::Gvisor) != 0 {
+            self.add("gvisor a kernel log that names gVisor, release ", host.name(Name::Release), row);
         }
+        self.add_name("wsl1 release ", Name::Release, "Microsoft", row);
+        self.add_name("rosetta processor ", Name::Processor, "VirtualApple", row);
     }
 
     /// Debugging and forking.
     fn processes(&mut self) {
-        let host = self.host;
         let row = self.refused(PTRACE, Errno::EPERM);
-        if row.is_some() && host.level(Fact::PtraceScope) > 1 {
-            self.add_level("yama", "kernel.yama.ptrace_scope = ", Fact::PtraceScope, row);
+        if row.is_some() {
+            self.add_level("yama kernel.yama.ptrace_scope = ", Fact::PtraceScope, !1, row);
+            self.add_level("tracer TracerPid: ", Fact::Tracer, !0, row);
         }
-        if row.is_some() && host.level(Fact::Tracer) != 0 {
-            self.add_level("tracer", "TracerPid: ", Fact::Tracer, row);
-        }
-        if let Some(error) = host.confined
+        if let Some(error) = self.host.confined
             && !self.causes.holds("limits")
         {
-            let mut evidence = Text::<80>::EMPTY;
-            all(&mut evidence, &["trials ran in one process, for ", error.name(), " answers "]);
-            self.add("confined", evidence.text(), errno_name(error.errno()), None);
+            let mut evidence = Text::<40>::EMPTY;
+            fill(&mut evidence, "~ answers ~", &[error.name(), errno_name(error.errno())]);
+            self.add("confined trials ran in one process, for ", evidence.text(), None);
         }
     }
 
@@ -260,7 +262,7 @@ impl Inference<'_> {
             matches!(outcome.verdict, Verdict::Denied | Verdict::Killed | Verdict::Lied)
         });
         if row.is_some() && self.causes.iter().next().is_none() {
-            self.add("unknown", "", "", row);
+            self.add("unknown", "", row);
         }
     }
 }
@@ -268,14 +270,13 @@ impl Inference<'_> {
 /// Fills in why.
 pub(super) fn infer(report: &mut Report) {
     let mut inference =
-        Inference { host: report.host, outcomes: &report.outcomes, causes: Causes::default() };
+        Inference { host: report.host, outcomes: &report.outcomes, causes: &mut report.causes };
     inference.policies();
     inference.seccomp();
     inference.places();
     inference.emulators();
     inference.processes();
     inference.rest();
-    report.causes = inference.causes;
 }
 
 /// W^X rows in the order in which a JIT should want them: no mapping writable and
@@ -293,51 +294,54 @@ const PREFERENCE: [usize; 9] = [
     place("mremap-rx-to-rw"),
 ];
 
-/// What lifts a cause: `cause=remedy`, and a newline after each.
-const REMEDIES: &str = "\
-mdwe=MemoryDenyWriteExecute=no in the systemd unit
-seccomp=a seccomp profile that lets PROT_EXEC pass
-selinux=execmem for this domain
-pax=paxctl -m on the executable
-noexec=a mount with exec
-read-only=a writable mount
-memfd_noexec=sysctl vm.memfd_noexec=0
-limits=higher limits
-";
+impl Report {
+    /// The outcome that a JIT should want most of those for a purpose that are
+    /// as asked for.
+    #[inline(never)]
+    fn first(&self, purpose: Use, is: &dyn Fn(&Outcome) -> bool) -> Option<&Outcome> {
+        let rows = PREFERENCE.into_iter().chain(0..COUNT);
+        let mut tried = rows.filter_map(|row| self.outcomes[row].as_ref());
+        tried.find(|outcome| outcome.row.purpose == purpose && is(outcome))
+    }
+}
+
+/// Causes that something lifts, a blank between each two.
+const LIFTED: &str = "mdwe seccomp selinux pax noexec read-only memfd_noexec limits";
+
+/// What lifts them, in that order.
+const REMEDIES: &str = "MemoryDenyWriteExecute=no in the systemd unit|a seccomp profile that lets PROT_EXEC pass|\
+    execmem for this domain|paxctl -m on the executable|a mount with exec|a writable mount|\
+    sysctl vm.memfd_noexec=0|higher limits";
 
 /// Says what to do, in a sentence.
 pub fn advice(report: &Report, out: &mut dyn Out) {
-    let first = |purpose: Use, is: &dyn Fn(&Outcome) -> bool| {
-        let is = |row: &usize| ROWS[*row].purpose == purpose && report.outcome(*row).is_some_and(is);
-        PREFERENCE.into_iter().chain(0..COUNT).find(is)
-    };
-    let best = first(Use::Wx, &Outcome::works);
-    let stale = first(Use::Wx, &|outcome| outcome.fresh_after.is_some());
-    let fresh = stale.and_then(|row| report.outcome(row)?.fresh_after).map_or("", Fresh::name);
-    let bare = first(Use::Unprotected, &Outcome::works);
-    match (best, stale, bare) {
-        (Some(row), ..) => all(out, &["use ", ROWS[row].name()]),
+    let best = report.first(Use::Wx, &Outcome::works);
+    let stale = report.first(Use::Wx, &|outcome| outcome.fresh_after.is_some());
+    let fresh = stale.and_then(|outcome| outcome.fresh_after).map_or("", Fresh::name);
+    let name = |outcome: &Outcome| outcome.row.name();
+    match (best, stale, report.first(Use::Unprotected, &Outcome::works)) {
+        (Some(row), ..) => fill(out, "use ~", &[name(row)]),
         (_, Some(row), _) => {
-            all(out, &["use ", ROWS[row].name(), " and make every rewrite visible by ", fresh]);
+            fill(out, "use ~ and make every rewrite visible by ~", &[name(row), fresh]);
         }
-        (.., Some(row)) => all(out, &["only ", ROWS[row].name(), " works, which gives W^X up"]),
+        (.., Some(row)) => fill(out, "only ~ works, which gives W^X up", &[name(row)]),
         _ => out.put("no way is left for a JIT: interpret"),
     }
     if let (Some(_), Some(row)) = (best, stale) {
-        all(out, &["; after a rewrite ", ROWS[row].name(), " runs old code until ", fresh]);
+        fill(out, "; after a rewrite ~ runs old code until ~", &[name(row), fresh]);
     }
-    if best == Some(PREFERENCE[0]) {
-        if report.outcome(PREFERENCE[1]).is_some_and(Outcome::works) {
-            all(out, &["; ", ROWS[PREFERENCE[1]].name(), " where rewrites must be cheap"]);
+    let works = report.sets().1;
+    if works >> PREFERENCE[0] & 1 != 0 {
+        if works >> PREFERENCE[1] & 1 != 0 {
+            fill(out, "; ~ where rewrites must be cheap", &[ROWS[PREFERENCE[1]].name()]);
         }
         return;
     }
-    let mut word = "; to have more: ";
-    for line in REMEDIES.lines() {
-        let (cause, remedy) = line.split_once('=').unwrap_or_default();
-        if report.causes.holds(cause) {
-            all(out, &[word, remedy]);
-            word = ", ";
+    let mut before = "; to have more: ";
+    for (i, remedy) in REMEDIES.split('|').enumerate() {
+        if report.causes.holds(word(LIFTED, i)) {
+            all(out, &[before, remedy]);
+            before = ", ";
         }
     }
 }
@@ -351,23 +355,25 @@ mod tests {
     use std::vec::Vec;
 
     fn ended(verdict: Verdict, step: Step, errno: Option<Errno>) -> Outcome {
-        let (call, signal, fresh_after, repatch_ns) = ("mprotect", None, None, None);
-        Outcome { verdict, step: Some(step), call, errno, signal, fresh_after, repatch_ns }
+        let error = errno.map(|errno| Error::new(Sysno::mprotect, errno));
+        let (signal, fresh_after, repatch_ns) = (None, None, None);
+        Outcome { row: &ROWS[0], verdict, step: Some(step), error, signal, fresh_after, repatch_ns }
     }
 
     /// What is inferred from facts, if all rows but these work.
     fn inferred(told: impl FnOnce(&mut Host), rows: &[(&str, Outcome)]) -> (Vec<String>, String) {
-        let mut host = Host::default();
+        let mut host = Host::UNKNOWN;
         host.canaries = [Answer::Kernel; host::CANARIES];
         told(&mut host);
         let works = Outcome { verdict: Verdict::Works, step: None, ..ended(Verdict::Works, Step::Run, None) };
         let mut report = Report {
             host: Box::leak(Box::new(host)),
-            outcomes: [Some(works); COUNT],
+            outcomes: core::array::from_fn(|i| Some(Outcome { row: &ROWS[i], ..works })),
             causes: Causes::default(),
         };
         for (name, outcome) in rows {
-            report.outcomes[place(name)] = Some(*outcome);
+            let row = place(name);
+            report.outcomes[row] = Some(Outcome { row: &ROWS[row], ..*outcome });
         }
         infer(&mut report);
         assert!(report.is_usable(Request::default()));

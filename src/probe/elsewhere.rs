@@ -3,17 +3,17 @@
 
 use super::Step;
 use super::trial::{self, Record};
-use super::ways::{RX, TOKENS, code, keep, page};
+use super::ways::{Place, RX, TOKENS, code, keep, page};
 use crate::asm::{Asm, Baked, EAX, EDI};
 use crate::bake;
 use crate::code::Hole;
-use crate::sys::linux as base;
 use crate::sys::linux::trial::{self as linux, Wait};
 use crate::sys::signal::Signal;
+use crate::sys::{Fd, linux as base};
 use core::ptr::NonNull;
 
 /// Ways whose code runs in another process: the whole trial is theirs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Elsewhere {
     PtracePoke,
     ExecveatMemfd,
@@ -28,6 +28,10 @@ impl Elsewhere {
     }
 }
 
+/// The steps, before and after the rewrite.
+static WRITES: [Step; 2] = [Step::Write, Step::Rewrite];
+static RUNS: [Step; 2] = [Step::Run, Step::Rerun];
+
 const PTRACE_TRACEME: u32 = 0;
 const PTRACE_POKEDATA: u32 = 5;
 const PTRACE_CONT: u32 = 7;
@@ -38,13 +42,13 @@ const SIGSTOP: i32 = 19;
 fn ptrace_poke(record: &Record) {
     let page = page(record, RX);
     let Some(tracee) = record.need(trial::companion(record)) else { traced(record, page) };
-    for (run, token) in TOKENS.into_iter().enumerate() {
+    for run in 0..2 {
         match record.need(linux::wait(tracee)) {
             Wait::Stopped(SIGSTOP) => {}
             other => return ended(record, other),
         }
-        record.enter([Step::Write, Step::Rewrite][run]);
-        let code = u128::from_le_bytes(code(token));
+        record.enter(WRITES[run]);
+        let code = u128::from_le_bytes(code(TOKENS[run]));
         for (i, word) in [code as u64, (code >> 64) as u64].into_iter().enumerate() {
             // SAFETY: (1) the child is stopped for the trial, and the page is
             // its own copy.
@@ -62,11 +66,11 @@ fn ptrace_poke(record: &Record) {
 fn traced(record: &Record, page: NonNull<u8>) -> ! {
     // SAFETY: (1) TRACEME takes nothing.
     record.need(unsafe { linux::ptrace(PTRACE_TRACEME, None, 0, 0) });
-    for (run, step) in [Step::Run, Step::Rerun].into_iter().enumerate() {
+    for (run, step) in RUNS.iter().enumerate() {
         record.need(base::kill_self(Signal::new(SIGSTOP as u8)));
-        record.enter(step);
-        // SAFETY: (1) the trial has put the stub there by now.
-        record.token(run, unsafe { super::call(page) });
+        record.enter(*step);
+        // The trial has put the stub there by now.
+        record.token(run, super::call(Place { run: page, file: Fd::NONE }));
     }
     trial::end()
 }
@@ -130,19 +134,18 @@ const IMAGE: Baked<132, Hole<4>> = bake!(image);
 fn execveat_memfd(record: &Record) {
     let file = keep(record, base::memfd_create(c"barejit-probe", 0));
     let mut image = IMAGE.bytes;
-    let steps = [[Step::Write, Step::Run], [Step::Rewrite, Step::Rerun]];
-    for (run, [write, start]) in steps.into_iter().enumerate() {
-        record.enter(write);
+    for run in 0..2 {
+        record.enter(WRITES[run]);
         IMAGE.with.fill(&mut image, (TOKENS[run] & 0xFF).to_le_bytes());
         record.need(linux::pwrite(file, &image, 0));
-        record.enter(start);
+        record.enter(RUNS[run]);
         let Some(program) = record.need(trial::companion(record)) else {
             record.refuse(linux::execveat(file))
         };
         match record.need(linux::wait(program)) {
             Wait::Exited(status) if !record.is_refused() && !record.is_signalled() => {
-                let token = TOKENS.into_iter().find(|token| token & 0xFF == status as u32);
-                record.token(run, token.unwrap_or(0));
+                // The status is the token's low byte; the rest is as it should be.
+                record.token(run, TOKENS[0] & !0xFF | status as u32);
             }
             other => {
                 ended(record, other);

@@ -1,19 +1,19 @@
 //! Engines people run, and what they will meet here: derived from the rows that
 //! stand for what each does by default, not from running them.
 
-use super::out::Text;
+use super::out::Pair;
 use super::rows::set;
 use super::{Report, Step};
 
 /// An engine and what it needs.
 #[derive(Debug)]
 pub struct Engine {
-    name: Text<20>,
+    /// Its name, and what makes it do without
+    /// those ways, or nothing.
+    texts: Pair,
     /// Ways that it tries, as sets of rows: it works if all rows of one work.
     ways: [u32; 5],
-    /// What makes it do without those, or nothing.
-    setting: Text<32>,
-    /// What it needs then.
+    /// What it needs with that setting.
     then: u32,
 }
 
@@ -30,8 +30,8 @@ pub enum Prospect<'a> {
 
 impl Engine {
     /// Its name.
-    pub fn name(&self) -> &str {
-        self.name.text()
+    pub fn name(&self) -> &'static str {
+        self.texts.first(TEXT)
     }
 
     /// What it will do; `None` if rows that matter were not tried.
@@ -44,8 +44,9 @@ impl Engine {
         if self.ways.iter().any(|rows| passes(*rows)) {
             return Some(Prospect::Works);
         }
-        if !self.setting.is_empty() && passes(self.then) {
-            return Some(Prospect::Needs(self.setting.text()));
+        let setting = self.texts.second(TEXT);
+        if !setting.is_empty() && passes(self.then) {
+            return Some(Prospect::Needs(setting));
         }
         let failing = (self.ways[0] & !works).trailing_zeros() as usize;
         let step = report.outcomes.get(failing).copied().flatten().and_then(|outcome| outcome.step);
@@ -57,13 +58,13 @@ impl Engine {
 const NOTHING: u32 = 0;
 
 /// `ways` of one row or several each; the last is repeated to fill the table.
-const fn engine(name: &str, ways: &[&[&str]], setting: &str, then: u32) -> Engine {
+const fn sets(ways: &[&[&str]]) -> [u32; 5] {
     let (mut sets, mut i) = ([0; 5], 0);
     while i < sets.len() {
         sets[i] = set(if i < ways.len() { ways[i] } else { ways[ways.len() - 1] });
         i += 1;
     }
-    Engine { name: Text::whole(name), ways: sets, setting: Text::whole(setting), then }
+    sets
 }
 
 const DUAL: &[&[&str]] = &[&["memfd-dual"], &["shm-dual"], &["tmp-dual"]];
@@ -72,21 +73,37 @@ const RWX: &[&[&str]] = &[&["anon-rwx"]];
 const COMMIT: &[&[&str]] = &[&["reserve-commit"]];
 const COMMIT_RWX: &[&str] = &["reserve-commit", "anon-rwx"];
 
-/// All engines.
-pub static ENGINES: [Engine; 15] = [
-    engine("V8, Node.js", &[COMMIT_RWX], "--jitless", NOTHING),
-    engine(".NET", &[&["memfd-mprotect"]], "DOTNET_EnableWriteXorExecute=0", set(COMMIT_RWX)),
-    engine("HotSpot", RWX, "", NOTHING),
-    engine("LuaJIT", &[&["anon-wx", "anon-repatch"]], "-joff", NOTHING),
-    engine("PCRE2, git grep -P", RWX, "(*NO_JIT) before the pattern", NOTHING),
-    engine("PHP opcache", &[&["anon-repatch"]], "opcache.jit=disable", NOTHING),
-    engine("PHP preg", RWX, "pcre.jit=0", NOTHING),
-    engine("libffi closures", ANY, "static trampolines (3.4)", NOTHING),
-    engine("Wasmtime", &[&["anon-wx"]], "--target pulley64", NOTHING),
-    engine("SpiderMonkey", COMMIT, "--no-jit-backend", NOTHING),
-    engine("Julia", &[&["self-mem"], &["memfd-dual"], &["shm-dual"], &["tmp-dual"]], "", NOTHING),
-    engine("AsmJit", ANY, "", NOTHING),
-    engine("Erlang/OTP", DUAL, "+JMsingle true", set(&["anon-rwx"])),
-    engine("Ruby YJIT", COMMIT, "--disable-yjit", NOTHING),
-    engine("QEMU TCG", RWX, "-accel tcg,split-wx=on", set(&["memfd-dual"])),
-];
+macro_rules! engines {
+    ($($name:literal $ways:expr, $setting:literal $then:expr;)*) => {
+        /// All engines.
+        pub static ENGINES: [Engine; COUNT] = {
+            let texts = Pair::all(&[$([$name, $setting]),*]);
+            let mut engines = [$(Engine { texts: texts[0], ways: sets($ways), then: $then }),*];
+            let mut i = 0;
+            while i < COUNT {
+                engines[i].texts = texts[i];
+                i += 1;
+            }
+            engines
+        };
+        const TEXT: &str = concat!($($name, $setting),*);
+    };
+}
+const COUNT: usize = 15;
+engines! {
+    "V8, Node.js" &[COMMIT_RWX], "--jitless" NOTHING;
+    ".NET" &[&["memfd-mprotect"]], "DOTNET_EnableWriteXorExecute=0" set(COMMIT_RWX);
+    "HotSpot" RWX, "" NOTHING;
+    "LuaJIT" &[&["anon-wx", "anon-repatch"]], "-joff" NOTHING;
+    "PCRE2, git grep -P" RWX, "(*NO_JIT) before the pattern" NOTHING;
+    "PHP opcache" &[&["anon-repatch"]], "opcache.jit=disable" NOTHING;
+    "PHP preg" RWX, "pcre.jit=0" NOTHING;
+    "libffi closures" ANY, "static trampolines (3.4)" NOTHING;
+    "Wasmtime" &[&["anon-wx"]], "--target pulley64" NOTHING;
+    "SpiderMonkey" COMMIT, "--no-jit-backend" NOTHING;
+    "Julia" &[&["self-mem"], &["memfd-dual"], &["shm-dual"], &["tmp-dual"]], "" NOTHING;
+    "AsmJit" ANY, "" NOTHING;
+    "Erlang/OTP" DUAL, "+JMsingle true" set(&["anon-rwx"]);
+    "Ruby YJIT" COMMIT, "--disable-yjit" NOTHING;
+    "QEMU TCG" RWX, "-accel tcg,split-wx=on" set(&["memfd-dual"]);
+}

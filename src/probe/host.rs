@@ -5,15 +5,12 @@
 //! Emulators forward some questions to the host underneath; causes knows which answers to
 //! believe.
 
-use super::out::{Text, contains};
-use super::trial::{self, Lab, Orphan, Record};
+use super::out::{Text, contains, word};
+use super::trial::{Lab, Orphan, Record};
 use crate::sys::linux::trial as linux;
 use crate::sys::{self, Errno, Error, linux as base};
 use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
-use core::cell::UnsafeCell;
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Directories in which files could hold code, a blank between each two.
 pub(super) const DIRECTORIES: &str = "/tmp /dev/shm /var/tmp .";
@@ -59,7 +56,7 @@ pub(super) const FACTS: &str = "pku shstk mdwe seccomp seccomp_filters no_new_pr
     personality max_map_count memfd_noexec ptrace_scope valgrind gvisor";
 
 /// A fact that is a text; an empty one is what nobody told. In the order of
-/// `NAMES`.
+/// `NAMES`: first what uname(2) tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Name {
     /// Of the host in the network.
@@ -88,7 +85,7 @@ pub enum Name {
 pub(super) const NAMES: &str = "node release version machine processor hypervisor nspid cap_eff pax context";
 
 /// What is known about a host.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Host {
     pub(super) names: [Text<96>; 10],
     pub(super) facts: [Option<u64>; 14],
@@ -104,6 +101,15 @@ pub struct Host {
 }
 
 impl Host {
+    /// Nothing is known.
+    pub(super) const UNKNOWN: Self = Self {
+        names: [Text::EMPTY; 10],
+        facts: [None; 14],
+        limits: [None; 4],
+        directories: [None; 4],
+        canaries: [Answer::Unknown; CANARIES],
+        confined: None,
+    };
     /// The mount flag ST_RDONLY (statfs(2)).
     pub(super) const READ_ONLY: u64 = 1;
     /// The mount flag ST_NOEXEC.
@@ -126,17 +132,21 @@ impl Host {
     }
 
     /// Takes a number.
-    #[inline(never)]
     pub(super) fn tell(&mut self, fact: Fact, number: Option<u64>) {
         self.facts[fact as usize] = number;
     }
 
-    /// Takes the bytes up to a NUL or the end, without blanks around.
-    #[inline(never)]
+    /// Takes a text.
     pub(super) fn call(&mut self, name: Name, bytes: &[u8]) {
-        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-        self.names[name as usize] = Text::new(bytes.trim_ascii());
+        clean(&mut self.names[name as usize], bytes);
     }
+}
+
+/// Takes the bytes up to a NUL or the end, without blanks around.
+#[inline(never)]
+fn clean(name: &mut Text<96>, bytes: &[u8]) {
+    let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    name.append(bytes.trim_ascii());
 }
 
 /// How many invalid calls are made.
@@ -190,26 +200,8 @@ fn ask(question: usize, host: &mut Host) {
     }
 }
 
-/// Where facts are if no memory can be shared.
-struct Spare(UnsafeCell<MaybeUninit<Host>>);
-
-// SAFETY: the one thread of the process takes it once, in `gather`.
-unsafe impl Sync for Spare {}
-
 /// Asks everything.
-///
-/// # Panics
-/// If no memory can be shared, for the second time.
-pub(super) fn gather(lab: &mut Lab) -> &'static mut Host {
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    static SPARE: Spare = Spare(UnsafeCell::new(MaybeUninit::uninit()));
-    let host = trial::shared(Host::default()).unwrap_or_else(|error| {
-        lab.confine(error);
-        assert!(!TAKEN.swap(true, Ordering::Relaxed), "probed twice without shared memory");
-        // SAFETY: it is taken for the first time.
-        let spare = unsafe { &mut *SPARE.0.get() };
-        spare.write(Host::default())
-    });
+pub(super) fn gather(lab: &mut Lab, host: &mut Host) {
     for question in 0..QUESTIONS {
         lab.run(Orphan::Dies, &mut |_| ask(question, host));
     }
@@ -217,15 +209,12 @@ pub(super) fn gather(lab: &mut Lab) -> &'static mut Host {
         let (record, end) = lab.run(Orphan::Dies, &mut |record| canary(record, which));
         *answer = record.answer(end);
     }
-    host
 }
 
 fn names(host: &mut Host) {
-    let Ok([_, node, release, version, machine, _]) = linux::uname() else { return };
-    for (name, bytes) in
-        [(Name::Node, node), (Name::Release, release), (Name::Version, version), (Name::Machine, machine)]
-    {
-        host.call(name, &bytes);
+    let Ok([_, names @ .., _]) = linux::uname() else { return };
+    for (name, bytes) in host.names.iter_mut().zip(&names) {
+        clean(name, bytes);
     }
     // The release that gVisor has claimed so far; only then is its log worth
     // reading.
@@ -310,16 +299,13 @@ fn status(host: &mut Host) {
         let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key.as_bytes()));
         line.unwrap_or_default()
     };
-    for (fact, key) in [
-        (Fact::Seccomp, "Seccomp:"),
-        (Fact::SeccompFilters, "Seccomp_filters:"),
-        (Fact::NoNewPrivs, "NoNewPrivs:"),
-        (Fact::Tracer, "TracerPid:"),
-    ] {
-        host.tell(fact, decimal(value(key)));
+    let facts = &mut host.facts[Fact::Seccomp as usize..=Fact::Tracer as usize];
+    for (i, fact) in facts.iter_mut().enumerate() {
+        *fact = decimal(value(word("Seccomp: Seccomp_filters: NoNewPrivs: TracerPid:", i)));
     }
-    for (name, key) in [(Name::Nspid, "NSpid:"), (Name::CapEff, "CapEff:"), (Name::Pax, "PaX:")] {
-        host.call(name, value(key));
+    let names = &mut host.names[Name::Nspid as usize..=Name::Pax as usize];
+    for (i, name) in names.iter_mut().enumerate() {
+        clean(name, value(word("NSpid: CapEff: PaX:", i)));
     }
 }
 
@@ -328,14 +314,11 @@ fn files(host: &mut Host) {
     if let Some(context) = read(c"/proc/self/attr/current", &mut buffer) {
         host.call(Name::Context, context);
     }
-    for (fact, path) in [
-        (Fact::SelinuxEnforce, c"/sys/fs/selinux/enforce"),
-        (Fact::MaxMapCount, c"/proc/sys/vm/max_map_count"),
-        (Fact::MemfdNoexec, c"/proc/sys/vm/memfd_noexec"),
-        (Fact::PtraceScope, c"/proc/sys/kernel/yama/ptrace_scope"),
-    ] {
-        host.tell(fact, read(path, &mut buffer).and_then(decimal));
-    }
+    let mut level = |path| read(path, &mut buffer).and_then(decimal);
+    host.tell(Fact::SelinuxEnforce, level(c"/sys/fs/selinux/enforce"));
+    host.tell(Fact::MaxMapCount, level(c"/proc/sys/vm/max_map_count"));
+    host.tell(Fact::MemfdNoexec, level(c"/proc/sys/vm/memfd_noexec"));
+    host.tell(Fact::PtraceScope, level(c"/proc/sys/kernel/yama/ptrace_scope"));
 }
 
 fn limits(host: &mut Host) {

@@ -1,175 +1,152 @@
 //! The report as one line of JSON, in the schema of `tests/probe.schema.json`.
 
 use super::host::{DIRECTORIES, FACTS, Host, LIMITS, NAMES};
-use super::out::{Out, all, number};
+use super::out::{Out, Text, all, fill, number, word};
 use super::report::{errno_name, signal_name};
-use super::{ENGINES, Prospect, ROWS, Report, advice};
+use super::{ENGINES, Fresh, Prospect, Report, Step, advice};
 
-/// A JSON value without parts.
-enum Value<'a> {
-    /// A string; without anything in it, null.
-    Text(&'a str),
-    /// A number, or null.
-    Number(Option<u64>),
-    /// `true` or `false`, or null.
-    Flag(Option<bool>),
-}
-use Value::{Flag, Number, Text};
-
-/// Writes objects and arrays: knows whether a comma is due.
+/// Writes objects and arrays.
 struct Json<'a> {
     out: &'a mut dyn Out,
-    first: bool,
+    /// Whether one is due before what comes next.
+    comma: bool,
 }
 
 /// What is put into it goes into a string: escapes what that cannot hold (RFC
 /// 8259, 7). Texts have no control characters.
 impl Out for Json<'_> {
     fn put(&mut self, text: &str) {
-        let mut rest = text;
-        while let Some(at) = rest.find(['"', '\\']) {
-            let (plain, special) = rest.split_at_checked(at).unwrap_or_default();
-            let (special, after) = special.split_at_checked(1).unwrap_or_default();
-            all(self.out, &[plain, "\\", special]);
-            rest = after;
+        let mut start = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            if matches!(byte, b'"' | b'\\') {
+                all(self.out, &[text.get(start..at).unwrap_or_default(), "\\"]);
+                start = at;
+            }
         }
-        self.out.put(rest);
+        self.out.put(text.get(start..).unwrap_or_default());
     }
 }
 
 impl Json<'_> {
+    /// Begins a value that belongs to `key`, or to none in an array.
     #[inline(never)]
-    fn open(&mut self, bracket: &str) {
-        if !self.first {
+    fn open(&mut self, key: &str, start: &str) {
+        if self.comma {
             self.out.put(",");
         }
-        self.first = true;
-        self.out.put(bracket);
-    }
-
-    #[inline(never)]
-    fn close(&mut self, bracket: &str) {
-        self.first = false;
-        self.out.put(bracket);
-    }
-
-    #[inline(never)]
-    fn key(&mut self, key: &str) {
-        self.open("\"");
-        self.out.put(key);
-        self.out.put("\":");
-    }
-
-    #[inline(never)]
-    fn value(&mut self, value: &Value<'_>) {
-        match value {
-            Text("") | Number(None) | Flag(None) => self.out.put("null"),
-            Text(text) => {
-                self.out.put("\"");
-                self.put(text);
-                self.out.put("\"");
-            }
-            Number(Some(value)) => self.out.put(number(*value).text()),
-            Flag(Some(flag)) => self.out.put(if *flag { "true" } else { "false" }),
+        if !key.is_empty() {
+            fill(self.out, "\"~\":", &[key]);
         }
-        self.first = false;
+        self.out.put(start);
+        self.comma = false;
     }
 
-    /// Members of an object, their keys with a blank between each two.
-    fn members(&mut self, keys: &str, values: &[Value<'_>]) {
-        for (key, value) in keys.split(' ').zip(values) {
-            self.key(key);
-            self.value(value);
+    #[inline(never)]
+    fn close(&mut self, end: &str) {
+        self.out.put(end);
+        self.comma = true;
+    }
+
+    /// A member between quotes, which are empty for a number or a truth value.
+    /// Nothing is null.
+    #[inline(never)]
+    fn member(&mut self, key: &str, value: &str, quote: &str) {
+        let (value, quote) = if value.is_empty() { ("null", "") } else { (value, quote) };
+        self.open(key, quote);
+        self.put(value);
+        self.close(quote);
+    }
+
+    /// Begins an object with strings.
+    #[inline(never)]
+    fn strings(&mut self, keys: &str, values: &[&str]) {
+        self.open("", "{");
+        for (i, value) in values.iter().enumerate() {
+            self.member(word(keys, i), value, "\"");
         }
     }
 
-    fn object(&mut self, keys: &str, values: &[Value<'_>]) {
-        self.open("{");
-        self.members(keys, values);
-        self.close("}");
+    #[inline(never)]
+    fn number(&mut self, key: &str, value: Option<u64>) {
+        self.member(key, value.map_or(Text::EMPTY, number).text(), "");
     }
 
-    fn array(&mut self, key: &str, body: impl FnOnce(&mut Self)) {
-        self.key(key);
-        self.open("[");
-        body(self);
-        self.close("]");
+    #[inline(never)]
+    fn flag(&mut self, key: &str, flags: Option<u64>, mask: u64) {
+        let value = flags.map_or("", |flags| if flags & mask != 0 { "true" } else { "false" });
+        self.member(key, value, "");
     }
 }
 
 /// Prints the report, without a newline.
 pub fn print(report: &Report, out: &mut dyn Out) {
-    let mut json = Json { out, first: true };
-    json.open("{");
-    json.members("schema version", &[Number(Some(1)), Text(env!("CARGO_PKG_VERSION"))]);
+    let mut json = Json { out, comma: false };
+    json.open("", "{");
+    json.number("schema", Some(1));
+    json.member("version", env!("CARGO_PKG_VERSION"), "\"");
     host(report.host, &mut json);
-    json.array("strategies", |json| {
-        for (row, outcome) in ROWS.iter().zip(&report.outcomes) {
-            let Some(outcome) = outcome else { continue };
-            let signal = outcome.signal.map_or(super::out::Text::EMPTY, signal_name);
-            json.object(
-                "name verdict step errno signal fresh_after repatch_ns",
-                &[
-                    Text(row.name()),
-                    Text(outcome.verdict.name()),
-                    Text(outcome.step.map_or("", |step| step.name())),
-                    Text(outcome.errno.map_or("", errno_name)),
-                    Text(signal.text()),
-                    Text(outcome.fresh_after.map_or("", |fresh| fresh.name())),
-                    Number(outcome.repatch_ns),
-                ],
-            );
-        }
-    });
-    json.array("causes", |json| {
-        for cause in report.causes.iter() {
-            json.object("cause evidence", &[Text(cause.name), Text(cause.evidence.text())]);
-        }
-    });
-    json.key("advice");
-    json.out.put("\"");
+    json.open("strategies", "[");
+    for outcome in report.tried() {
+        json.strings(
+            "name verdict step errno signal fresh_after",
+            &[
+                outcome.row.name(),
+                outcome.verdict.name(),
+                outcome.step.map_or("", Step::name),
+                outcome.error.map_or("", |error| errno_name(error.errno())),
+                outcome.signal.map_or(Text::EMPTY, signal_name).text(),
+                outcome.fresh_after.map_or("", Fresh::name),
+            ],
+        );
+        json.number("repatch_ns", outcome.repatch_ns);
+        json.close("}");
+    }
+    json.close("]");
+    json.open("causes", "[");
+    for cause in report.causes.iter() {
+        json.strings("cause evidence", &[cause.name, cause.evidence.text()]);
+        json.close("}");
+    }
+    json.close("]");
+    json.open("advice", "\"");
     advice(report, &mut json);
     json.close("\"");
-    json.array("engines", |json| {
-        for engine in &ENGINES {
-            let Some(prospect) = engine.prospect(report) else { continue };
-            let (verdict, step, setting) = match prospect {
-                Prospect::Works => ("works", "", ""),
-                Prospect::Needs(setting) => ("needs", "", setting),
-                Prospect::Fails(step) => ("fails", step.name(), ""),
-            };
-            let values = [Text(engine.name()), Text(verdict), Text(step), Text(setting)];
-            json.object("engine verdict step setting", &values);
-        }
-    });
+    json.open("engines", "[");
+    for engine in &ENGINES {
+        let (verdict, step, setting) = match engine.prospect(report) {
+            None => continue,
+            Some(Prospect::Works) => ("works", "", ""),
+            Some(Prospect::Needs(setting)) => ("needs", "", setting),
+            Some(Prospect::Fails(step)) => ("fails", step.name(), ""),
+        };
+        json.strings("engine verdict step setting", &[engine.name(), verdict, step, setting]);
+        json.close("}");
+    }
+    json.close("]");
     json.close("}");
 }
 
 fn host(host: &Host, json: &mut Json<'_>) {
-    json.key("host");
-    json.first = true;
-    json.open("{");
-    for (key, name) in NAMES.split(' ').zip(&host.names) {
-        json.members(key, &[Text(name.text())]);
+    json.open("host", "{");
+    for (i, name) in host.names.iter().enumerate() {
+        json.member(word(NAMES, i), name.text(), "\"");
     }
-    for (key, fact) in FACTS.split(' ').zip(host.facts) {
-        json.members(key, &[Number(fact)]);
+    for (i, fact) in host.facts.iter().enumerate() {
+        json.number(word(FACTS, i), *fact);
     }
-    json.members("confined", &[Text(host.confined.map_or("", |error| errno_name(error.errno())))]);
-    json.key("limits");
-    json.first = true;
-    json.object(LIMITS, &host.limits.map(Number));
-    json.array("directories", |json| {
-        for (directory, flags) in DIRECTORIES.split(' ').zip(host.directories) {
-            json.object(
-                "path read_only noexec",
-                &[
-                    Text(directory),
-                    Flag(flags.map(|flags| flags & Host::READ_ONLY != 0)),
-                    Flag(flags.map(|flags| flags & Host::NOEXEC != 0)),
-                ],
-            );
-        }
-    });
+    json.member("confined", host.confined.map_or("", |error| errno_name(error.errno())), "\"");
+    json.open("limits", "{");
+    for (i, limit) in host.limits.iter().enumerate() {
+        json.number(word(LIMITS, i), *limit);
+    }
+    json.close("}");
+    json.open("directories", "[");
+    for (i, flags) in host.directories.iter().enumerate() {
+        json.strings("path", &[word(DIRECTORIES, i)]);
+        json.flag("read_only", *flags, Host::READ_ONLY);
+        json.flag("noexec", *flags, Host::NOEXEC);
+        json.close("}");
+    }
+    json.close("]");
     json.close("}");
 }

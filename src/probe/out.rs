@@ -15,11 +15,57 @@ pub fn all(out: &mut dyn Out, texts: &[&str]) {
     }
 }
 
+/// Puts a text with a value for each `~` in it.
+#[inline(never)]
+pub(super) fn fill(out: &mut dyn Out, text: &str, values: &[&str]) {
+    for (i, piece) in text.split('~').enumerate() {
+        all(out, &[piece, values.get(i).unwrap_or(&"")]);
+    }
+}
+
+/// One of the `words`, which have a blank between each two; nothing behind the
+/// last.
+#[inline(never)]
+pub(super) fn word(words: &str, place: usize) -> &str {
+    words.split(' ').nth(place).unwrap_or_default()
+}
+
 /// Puts as many blanks.
 #[inline(never)]
 pub(super) fn blanks(out: &mut dyn Out, count: usize) {
     for _ in 0..count {
         out.put(" ");
+    }
+}
+
+/// Where two texts stand, one behind the other, in a longer one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    start: u16,
+    middle: u16,
+    end: u16,
+}
+
+impl Pair {
+    /// Where `texts` stand if nothing is between them.
+    pub(super) const fn all<const COUNT: usize>(texts: &[[&str; 2]; COUNT]) -> [Self; COUNT] {
+        let mut pairs = [Self { start: 0, middle: 0, end: 0 }; COUNT];
+        let (mut i, mut start) = (0, 0);
+        while i < COUNT {
+            let middle = start + texts[i][0].len() as u16;
+            pairs[i] = Self { start, middle, end: middle + texts[i][1].len() as u16 };
+            start = pairs[i].end;
+            i += 1;
+        }
+        pairs
+    }
+
+    pub(super) fn first(self, text: &str) -> &str {
+        text.get(self.start.into()..self.middle.into()).unwrap_or_default()
+    }
+
+    pub(super) fn second(self, text: &str) -> &str {
+        text.get(self.middle.into()..self.end.into()).unwrap_or_default()
     }
 }
 
@@ -53,9 +99,15 @@ impl<const SIZE: usize> Text<SIZE> {
         Self::new(text.as_bytes())
     }
 
+    /// Adds as much as there is room for.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        append(&mut self.bytes, &mut self.used, bytes);
+    }
+
     /// Its bytes.
     pub const fn bytes(&self) -> &[u8] {
-        self.bytes.split_at(self.used as usize).0
+        // SAFETY: `append` counts no more than it has stored.
+        unsafe { core::slice::from_raw_parts(self.bytes.as_ptr(), self.used as usize) }
     }
 
     /// The same as a string.
@@ -78,7 +130,7 @@ impl<const SIZE: usize> Default for Text<SIZE> {
 
 impl<const SIZE: usize> Out for Text<SIZE> {
     fn put(&mut self, text: &str) {
-        append(&mut self.bytes, &mut self.used, text.as_bytes());
+        self.append(text.as_bytes());
     }
 }
 

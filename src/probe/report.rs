@@ -2,8 +2,8 @@
 //! and engines.
 
 use super::host::Name;
-use super::out::{Out, Text, all, blanks, number};
-use super::{ENGINES, Outcome, Prospect, ROWS, Report, Row, Use, Verdict, advice};
+use super::out::{Out, Text, all, blanks, fill, number, word};
+use super::{ENGINES, Outcome, Prospect, ROWS, Report, Use, Verdict, advice};
 use crate::sys::{Errno, described, signal::Signal};
 
 /// How to print.
@@ -18,7 +18,7 @@ pub struct Style {
 /// The name of an errno; 0, a success without effect, has none.
 #[inline(never)]
 pub(super) fn errno_name(errno: Errno) -> &'static str {
-    described(errno).split(' ').next().unwrap_or_default()
+    word(described(errno), 0)
 }
 
 /// The name of a signal, with SIG.
@@ -30,31 +30,31 @@ pub(super) fn signal_name(signal: u8) -> Text<12> {
 
 /// Errno or signal, the step and the call.
 pub(super) fn ending(outcome: &Outcome, out: &mut dyn Out) {
-    match (outcome.errno, outcome.signal) {
-        (Some(errno), _) if errno.into_raw() == 0 => out.put("no effect"),
-        (Some(errno), _) => out.put(errno_name(errno)),
+    match (outcome.error, outcome.signal) {
+        (Some(error), _) if error.errno().into_raw() == 0 => out.put("no effect"),
+        (Some(error), _) => out.put(errno_name(error.errno())),
         (_, Some(signal)) => out.put(signal_name(signal).text()),
         _ => out.put(outcome.verdict.name()),
     }
     if let Some(step) = outcome.step {
-        all(out, &[" at ", step.name()]);
+        fill(out, " at ~", &[step.name()]);
     }
-    if !outcome.call.is_empty() {
-        all(out, &[" (", outcome.call, ")"]);
+    if let Some(error) = outcome.error {
+        fill(out, " (~)", &[error.name()]);
     }
 }
 
 /// The middle column.
 #[inline(never)]
-fn verdict(row: &Row, outcome: &Outcome, out: &mut dyn Out) {
-    match (row.purpose, outcome.verdict) {
+fn verdict(outcome: &Outcome, out: &mut dyn Out) {
+    match (outcome.row.purpose, outcome.verdict) {
         (Use::Control, Verdict::Denied) => out.put("does not run, as it must"),
         (Use::Control, Verdict::Works) => out.put("runs, and should not"),
         (_, Verdict::Works) => out.put("works"),
         (_, Verdict::Stale) => {
             out.put("stale");
             if let Some(fresh) = outcome.fresh_after {
-                all(out, &[" until ", fresh.name()]);
+                fill(out, " until ~", &[fresh.name()]);
             }
         }
         (_, verdict) => {
@@ -63,14 +63,14 @@ fn verdict(row: &Row, outcome: &Outcome, out: &mut dyn Out) {
         }
     }
     if let Some(nanoseconds) = outcome.repatch_ns {
-        all(out, &[", ", number(nanoseconds).text(), " ns"]);
+        fill(out, ", ~ ns", &[number(nanoseconds).text()]);
     }
 }
 
 /// SGR parameters (ECMA-48): red, green, yellow, faint.
 #[inline(never)]
-const fn colour(row: &Row, verdict: Verdict) -> &'static str {
-    match (row.purpose, verdict) {
+const fn colour(outcome: &Outcome) -> &'static str {
+    match (outcome.row.purpose, outcome.verdict) {
         (Use::Control, Verdict::Denied) | (_, Verdict::Unavailable) => "2",
         (Use::Control, _) => "31",
         (_, Verdict::Works) => "32",
@@ -121,7 +121,7 @@ impl Screen<'_> {
     #[inline(never)]
     fn colour(&mut self, code: &str) {
         if self.style.colour {
-            all(self.out, &["\x1b[", code, "m"]);
+            fill(self.out, "\x1b[~m", &[code]);
         }
     }
 
@@ -155,7 +155,7 @@ const NAME: usize = 24;
 pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
     let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
     let mut screen = Screen { out, style, width, indent: Some(2), column: 0 };
-    let host = report.host;
+    let host = &*report.host;
     let names = [Name::Node, Name::Release, Name::Machine, Name::Processor, Name::Hypervisor];
     for (name, before) in names.into_iter().zip(["", ": Linux ", " ", ", ", ", "]) {
         if !host.name(name).is_empty() {
@@ -165,27 +165,27 @@ pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
     screen.end();
     // What a row does goes last, and is cut first if it does not fit.
     let mut widest = 0;
-    for (row, outcome) in report.tried() {
+    for outcome in report.tried() {
         let mut width = Width(0);
-        verdict(row, outcome, &mut width);
+        verdict(outcome, &mut width);
         widest = widest.max(width.0);
     }
-    for (row, outcome) in report.tried() {
-        screen.put(row.name());
+    for outcome in report.tried() {
+        screen.put(outcome.row.name());
         screen.to(NAME);
-        screen.colour(colour(row, outcome.verdict));
-        verdict(row, outcome, &mut screen);
+        screen.colour(colour(outcome));
+        verdict(outcome, &mut screen);
         screen.colour("");
         let how = NAME + widest + 2;
         if how + 12 < width {
             screen.to(how);
-            screen.put(row.how());
+            screen.put(outcome.row.how());
         }
         screen.end();
     }
     for cause in report.causes.iter() {
         screen.paragraph("because: ");
-        all(&mut screen, &[cause.name, ": ", cause.evidence.text()]);
+        fill(&mut screen, "~: ~", &[cause.name, cause.evidence.text()]);
         screen.end();
     }
     if report.is_complete() {

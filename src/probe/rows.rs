@@ -3,8 +3,8 @@
 
 use super::elsewhere::Elsewhere;
 use super::ours::Ours;
-use super::out::Text;
-use super::ways::Way;
+use super::out::Pair;
+use super::ways::{self, Way};
 use crate::exec::Strategy;
 
 /// What a strategy that works is good for.
@@ -21,7 +21,7 @@ pub enum Use {
 }
 
 /// How a row is tried.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Try {
     /// As barejit itself does it.
     Ours(Ours),
@@ -32,9 +32,9 @@ pub(super) enum Try {
 }
 
 /// A row of the table.
+#[derive(Debug)]
 pub struct Row {
-    name: Text<24>,
-    how: Text<52>,
+    texts: Pair,
     /// What it is good for.
     pub purpose: Use,
     pub(super) way: Try,
@@ -42,74 +42,77 @@ pub struct Row {
 
 impl Row {
     /// Its name on the command line and in JSON.
-    pub fn name(&self) -> &str {
-        self.name.text()
+    #[inline(never)]
+    pub fn name(&self) -> &'static str {
+        self.texts.first(TEXT)
     }
 
     /// The calls it makes, in order.
-    pub fn how(&self) -> &str {
-        self.how.text()
+    pub fn how(&self) -> &'static str {
+        self.texts.second(TEXT)
     }
 }
-
-/// All rows.
-pub static ROWS: [Row; COUNT] = TABLE;
 
 /// How many there are.
 pub(super) const COUNT: usize = 28;
 
-// Texts and no references to texts, which would need relocating, and so the data
-// segment would grow beyond the page that every start-up copies.
-const TABLE: [Row; COUNT] = [
-    ours("anon-wx", "mmap RW, mprotect RX; for a rewrite again", Ours::Once(Strategy::WriteThenExecute)),
-    ours("anon-repatch", "mmap RW, mprotect RX, RW, RX", Ours::Again(Strategy::WriteThenExecute)),
-    wx("reserve-commit", "mmap NONE 256 MiB, mprotect RW, RX", Way::ReserveCommit),
-    wx("pkey-mprotect", "mmap RW, pkey_mprotect RX with key -1", Way::PkeyMprotect),
-    ours("memfd-dual", "memfd, views RW and RX", Ours::Again(Strategy::TwoViews)),
-    wx("memfd-dual-exec", "the same with MFD_EXEC", Way::MemfdDualExec),
-    wx("memfd-dual-noexec-seal", "the same with MFD_NOEXEC_SEAL", Way::MemfdDualNoexecSeal),
-    wx("memfd-mprotect", "memfd, views RW and NONE, mprotect RX", Way::MemfdMprotect),
-    wx("memfd-private", "memfd, write, private view RX", Way::MemfdPrivate),
-    ours("memfd-sealed", "memfd, view RW gone, seals, view RX", Ours::Again(Strategy::SealedFile)),
-    ours("tmp-dual", "nameless file in /tmp, views RW and RX", Ours::In(1)),
-    ours("shm-dual", "nameless file in /dev/shm, views RW and RX", Ours::In(0)),
-    ours("vartmp-dual", "nameless file in /var/tmp, views RW and RX", Ours::In(2)),
-    wx("otmpfile-dual", "O_TMPFILE in the working directory, two views", Way::OtmpfileDual),
-    wx("self-mem", "mmap RX, write to /proc/self/mem", Way::SelfMem),
-    wx("mremap-rx-to-rw", "shared RX, mremap alias, mprotect alias RW", Way::MremapRxToRw),
-    wx("mremap-rw-to-rx", "shared RW, mremap alias, mprotect alias RX", Way::MremapRwToRx),
-    wx("sysv-shm", "shmat RW and shmat SHM_EXEC", Way::SysvShm),
-    row("anon-rwx", "mmap RWX", Use::Unprotected, Try::Ours(Ours::Unprotected)),
-    rwx("read-implies-exec", "personality, mmap RW", Way::ReadImpliesExec),
-    rwx("brk", "program break, mprotect RWX", Way::Brk),
-    rwx("bss", "own data, mprotect RWX", Way::Bss),
-    rwx("stack", "own stack, mprotect RWX", Way::Stack),
-    rwx("text", "own code, mprotect RWX", Way::Text),
-    row("userfaultfd", "mmap RX, UFFDIO_COPY", Use::Curiosity, Try::Here(Way::Userfault)),
-    row("ptrace-poke", "mmap RX, PTRACE_POKEDATA", Use::Curiosity, Try::Elsewhere(Elsewhere::PtracePoke)),
-    row("execveat-memfd", "memfd, write, execveat", Use::Curiosity, Try::Elsewhere(Elsewhere::ExecveatMemfd)),
-    row("control", "mmap RW", Use::Control, Try::Here(Way::Control)),
-];
-
-const fn row(name: &str, how: &str, purpose: Use, way: Try) -> Row {
-    Row { name: Text::whole(name), how: Text::whole(how), purpose, way }
+macro_rules! rows {
+    ($($name:literal $how:literal $purpose:ident $way:expr;)*) => {
+        /// All rows.
+        pub static ROWS: [Row; COUNT] = {
+            let texts = Pair::all(&NAMES);
+            let mut rows = [$(Row { texts: texts[0], purpose: Use::$purpose, way: $way }),*];
+            let mut i = 0;
+            while i < COUNT {
+                rows[i].texts = texts[i];
+                i += 1;
+            }
+            rows
+        };
+        const NAMES: [[&str; 2]; COUNT] = [$([$name, $how]),*];
+        /// One text, for references to texts would need relocating, and so the data
+        /// segment would grow beyond the page that every start-up copies.
+        const TEXT: &str = concat!($($name, $how),*);
+    };
 }
-
-const fn ours(name: &str, how: &str, ours: Ours) -> Row {
-    row(name, how, Use::Wx, Try::Ours(ours))
-}
-
-const fn wx(name: &str, how: &str, way: Way) -> Row {
-    row(name, how, Use::Wx, Try::Here(way))
-}
-
-const fn rwx(name: &str, how: &str, way: Way) -> Row {
-    row(name, how, Use::Unprotected, Try::Here(way))
+use Elsewhere::{ExecveatMemfd, PtracePoke};
+use Ours::{Again, In, Once};
+use Strategy::{SealedFile, TwoViews, WriteThenExecute};
+use Try::{Elsewhere as There, Here, Ours as Exec};
+rows! {
+    "anon-wx" "mmap RW, mprotect RX; for a rewrite again" Wx Exec(Once(WriteThenExecute));
+    "anon-repatch" "mmap RW, mprotect RX, RW, RX" Wx Exec(Again(WriteThenExecute));
+    "reserve-commit" "mmap NONE 256 MiB, mprotect RW, RX" Wx Here(ways::RESERVE_COMMIT);
+    "pkey-mprotect" "mmap RW, pkey_mprotect RX with key -1" Wx Here(ways::PKEY_MPROTECT);
+    "memfd-dual" "memfd, views RW and RX" Wx Exec(Again(TwoViews));
+    "memfd-dual-exec" "the same with MFD_EXEC" Wx Here(ways::MEMFD_DUAL_EXEC);
+    "memfd-dual-noexec-seal" "the same with MFD_NOEXEC_SEAL" Wx Here(ways::MEMFD_DUAL_NOEXEC_SEAL);
+    "memfd-mprotect" "memfd, views RW and NONE, mprotect RX" Wx Here(ways::MEMFD_MPROTECT);
+    "memfd-private" "memfd, write, private view RX" Wx Here(ways::MEMFD_PRIVATE);
+    "memfd-sealed" "memfd, view RW gone, seals, view RX" Wx Exec(Again(SealedFile));
+    "tmp-dual" "nameless file in /tmp, views RW and RX" Wx Exec(In(1));
+    "shm-dual" "nameless file in /dev/shm, views RW and RX" Wx Exec(In(0));
+    "vartmp-dual" "nameless file in /var/tmp, views RW and RX" Wx Exec(In(2));
+    "otmpfile-dual" "O_TMPFILE in the working directory, two views" Wx Here(ways::OTMPFILE_DUAL);
+    "self-mem" "mmap RX, write to /proc/self/mem" Wx Here(ways::SELF_MEM);
+    "mremap-rx-to-rw" "shared RX, mremap alias, mprotect alias RW" Wx Here(ways::MREMAP_RX_TO_RW);
+    "mremap-rw-to-rx" "shared RW, mremap alias, mprotect alias RX" Wx Here(ways::MREMAP_RW_TO_RX);
+    "sysv-shm" "shmat RW and shmat SHM_EXEC" Wx Here(ways::SYSV_SHM);
+    "anon-rwx" "mmap RWX" Unprotected Here(ways::ANON_RWX);
+    "read-implies-exec" "personality, mmap RW" Unprotected Here(ways::READ_IMPLIES_EXEC);
+    "brk" "program break, mprotect RWX" Unprotected Here(ways::BRK);
+    "bss" "own data, mprotect RWX" Unprotected Here(ways::BSS);
+    "stack" "own stack, mprotect RWX" Unprotected Here(ways::STACK);
+    "text" "own code, mprotect RWX" Unprotected Here(ways::TEXT);
+    "userfaultfd" "mmap RX, UFFDIO_COPY" Curiosity Here(ways::USERFAULT);
+    "ptrace-poke" "mmap RX, PTRACE_POKEDATA" Curiosity There(PtracePoke);
+    "execveat-memfd" "memfd, write, execveat" Curiosity There(ExecveatMemfd);
+    "control" "mmap RW" Control Here(ways::CONTROL);
 }
 
 /// The place in [`ROWS`] of the row called `name`.
 pub fn find(name: &[u8]) -> Option<usize> {
-    ROWS.iter().position(|row| row.name.bytes() == name)
+    ROWS.iter().position(|row| row.name().as_bytes() == name)
 }
 
 /// The same at compile time.
@@ -119,7 +122,7 @@ pub fn find(name: &[u8]) -> Option<usize> {
 pub(super) const fn place(name: &str) -> usize {
     let mut i = 0;
     while i < COUNT {
-        if same(TABLE[i].name.bytes(), name.as_bytes()) {
+        if same(NAMES[i][0].as_bytes(), name.as_bytes()) {
             return i;
         }
         i += 1;

@@ -6,7 +6,7 @@
 //! and strings, which is enough to find its way in a report, whoever wrote it out
 //! again; it knows no recursion, so nesting cannot exhaust the stack.
 
-use super::out::{Out, Text, all, number};
+use super::out::{Out, Text, all, fill, number};
 use super::rows::COUNT;
 use super::{ROWS, Use, find};
 use alloc::vec::Vec;
@@ -22,10 +22,12 @@ struct Line<'a> {
 /// What the line says, if it is a whole report.
 fn read(line: &[u8]) -> Option<Line<'_>> {
     let mut result = Line { tried: 0, works: 0, causes: [b""; 16] };
+    let mut causes = result.causes.iter_mut();
     let (mut section, mut key): (&[u8], &[u8]) = (b"", b"");
-    let (mut depth, mut row, mut schema, mut causes) = (0u32, 0, false, 0);
+    let (mut depth, mut row, mut schema) = (0u32, 0, false);
     let mut rest = line;
-    while let Some((first, after)) = rest.split_first() {
+    loop {
+        let (first, after) = rest.split_first()?;
         rest = after;
         match first {
             b'{' | b'[' => depth += 1,
@@ -36,8 +38,8 @@ fn read(line: &[u8]) -> Option<Line<'_>> {
                 }
             }
             b'"' => {
-                let text = string(after)?;
-                rest = after[text.len() + 1..].trim_ascii_start();
+                let text;
+                (text, rest) = string(after)?;
                 if let Some(value) = rest.strip_prefix(b":") {
                     key = text;
                     if depth == 1 {
@@ -45,33 +47,31 @@ fn read(line: &[u8]) -> Option<Line<'_>> {
                         schema |= text == b"schema" && value.trim_ascii_start().starts_with(b"1");
                     }
                 } else if depth == 3 {
-                    match (section, key) {
-                        (b"strategies", b"name") => row = find(text).map_or(0, |row| 1 << row),
-                        (b"strategies", b"verdict") => {
-                            result.tried |= row;
-                            result.works |= if text == b"works" { row } else { 0 };
-                        }
-                        (b"causes", b"cause") => {
-                            *result.causes.get_mut(causes)? = text;
-                            causes += 1;
-                        }
-                        _ => {}
+                    if section == b"strategies" && key == b"name" {
+                        row = find(text).map_or(0, |row| 1 << row);
+                    } else if section == b"strategies" && key == b"verdict" {
+                        result.tried |= row;
+                        result.works |= if text == b"works" { row } else { 0 };
+                    } else if section == b"causes" && key == b"cause" {
+                        *causes.next()? = text;
                     }
                 }
             }
             _ => {}
         }
     }
-    let whole = depth == 0 && rest.trim_ascii().is_empty();
+    let whole = rest.trim_ascii_start().is_empty();
     Some(result).filter(|result| whole && schema && result.tried != 0)
 }
 
-/// The string that begins `text`, with its escapes, up to its closing quote.
-fn string(text: &[u8]) -> Option<&[u8]> {
+/// The string that begins `text`, with its escapes, and what comes behind its
+/// closing quote and blanks.
+#[inline(never)]
+fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     loop {
         match text.get(at)? {
-            b'"' => return text.get(..at),
+            b'"' => return Some((text.get(..at)?, text.get(at + 1..)?.trim_ascii_start())),
             b'\\' => at += 2,
             _ => at += 1,
         }
@@ -83,12 +83,20 @@ impl Line<'_> {
     fn title(&self) -> Text<120> {
         let mut title = Text::EMPTY;
         let mut last: &[u8] = b"";
-        while let Some(next) = self.causes.iter().filter(|cause| **cause > last).min() {
+        loop {
+            let mut next = last;
+            for cause in self.causes {
+                if cause > last && (next == last || cause < next) {
+                    next = cause;
+                }
+            }
+            if next == last {
+                return title;
+            }
             let separator = if title.is_empty() { "" } else { " + " };
             all(&mut title, &[separator, Text::<32>::new(next).text()]);
             last = next;
         }
-        title
     }
 }
 
@@ -102,58 +110,43 @@ struct Group {
     rows: [[u32; 2]; COUNT],
 }
 
-/// What can be said of a row in a group.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Share {
-    Works,
-    WorksOnSome,
-    Fails,
-}
-
 impl Group {
-    const fn new(title: Text<120>) -> Self {
-        Self { title, hosts: 0, usable: 0, rows: [[0; 2]; COUNT] }
-    }
-
     fn add(&mut self, line: &Line<'_>) {
-        let mut usable = false;
+        let mut usable = 0;
         for (i, [tried, works]) in self.rows.iter_mut().enumerate() {
             let worked = line.works >> i & 1;
             *tried += line.tried >> i & 1;
             *works += worked;
-            usable |= worked != 0 && ROWS[i].purpose == Use::Wx;
+            usable |= worked & u32::from(ROWS[i].purpose == Use::Wx);
         }
         self.hosts += 1;
-        self.usable += u32::from(usable);
+        self.usable += usable;
     }
 
+    #[inline(never)]
     fn print(&self, out: &mut dyn Out) {
         let count = |count: u32| number(count.into());
         let title = if self.title.is_empty() { "no cause" } else { self.title.text() };
         let noun = if self.hosts == 1 { " host" } else { " hosts" };
         let (hosts, usable) = (count(self.hosts), count(self.usable));
-        all(out, &[title, ": ", hosts.text(), noun, ", a W^X strategy on ", usable.text(), "\n"]);
-        let shares = [
-            (Share::Works, "  works:"),
-            (Share::WorksOnSome, "  works on some:"),
-            (Share::Fails, "  fails:"),
-        ];
-        for (share, heading) in shares {
+        fill(out, "~: ~~, a W^X strategy on ~\n", &[title, hosts.text(), noun, usable.text()]);
+        for share in 0..3 {
+            let heading = if share == 0 { "works" } else { "fails" };
+            let heading = if share == 1 { "works on some" } else { heading };
             let mut any = false;
             for (row, [tried, works]) in ROWS.iter().zip(self.rows) {
-                let is = match works {
-                    0 => Share::Fails,
-                    _ if works == tried => Share::Works,
-                    _ => Share::WorksOnSome,
-                };
-                if row.purpose == Use::Control || tried == 0 || is != share {
+                let its_share = if works == 0 { 2 } else { usize::from(works < tried) };
+                if row.purpose == Use::Control || tried == 0 || its_share != share {
                     continue;
                 }
-                all(out, &[if any { "" } else { heading }, " ", row.name()]);
-                if is == Share::WorksOnSome {
-                    all(out, &[" ", count(works).text(), "/", count(tried).text()]);
+                if !any {
+                    fill(out, "  ~:", &[heading]);
                 }
                 any = true;
+                fill(out, " ~", &[row.name()]);
+                if works != 0 && works < tried {
+                    fill(out, " ~/~", &[count(works).text(), count(tried).text()]);
+                }
             }
             out.put(if any { "\n" } else { "" });
         }
@@ -161,17 +154,11 @@ impl Group {
 }
 
 /// What many reports say together.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub struct Summary {
-    all: Group,
+    /// The first is of all hosts.
     groups: Vec<Group>,
     skipped: u32,
-}
-
-impl Default for Summary {
-    fn default() -> Self {
-        Self { all: Group::new(Text::whole("all")), groups: Vec::new(), skipped: 0 }
-    }
 }
 
 impl Summary {
@@ -179,40 +166,46 @@ impl Summary {
     pub fn read(&mut self, bytes: &[u8]) {
         for line in bytes.split(|byte| *byte == b'\n') {
             let start = line.iter().position(|byte| *byte == b'{').unwrap_or(line.len());
-            match read(&line[start..]) {
-                Some(line) => self.add(&line),
-                None if line.trim_ascii().is_empty() => {}
-                None => self.skipped += 1,
+            if let Some(read) = read(line.get(start..).unwrap_or_default()) {
+                self.add(0, Text::whole("all"), &read);
+                self.add(1, read.title(), &read);
+            } else if !line.trim_ascii_start().is_empty() {
+                self.skipped += 1;
             }
         }
     }
 
-    fn add(&mut self, line: &Line<'_>) {
-        self.all.add(line);
-        let title = line.title();
-        let known = self.groups.iter().position(|group| group.title.bytes() == title.bytes());
-        let place = known.unwrap_or_else(|| {
-            self.groups.push(Group::new(title));
-            self.groups.len() - 1
-        });
-        self.groups[place].add(line);
+    /// Adds to the group with this title, which is at or behind `from`.
+    #[inline(never)]
+    fn add(&mut self, from: usize, title: Text<120>, line: &Line<'_>) {
+        let mut known = self.groups.iter_mut().skip(from);
+        if let Some(group) = known.find(|group| group.title.bytes() == title.bytes()) {
+            return group.add(line);
+        }
+        let mut group = Group { title, hosts: 0, usable: 0, rows: [[0; 2]; COUNT] };
+        group.add(line);
+        self.groups.push(group);
     }
 
     /// How many hosts reported.
     pub fn hosts(&self) -> u32 {
-        self.all.hosts
+        self.groups.first().map_or(0, |all| all.hosts)
     }
 
     /// Prints the summary, the largest group first.
     pub fn print(&self, out: &mut dyn Out) {
-        self.all.print(out);
-        let mut hosts = u32::MAX;
-        while let Some(next) = self.groups.iter().map(|group| group.hosts).filter(|next| *next < hosts).max()
-        {
-            hosts = next;
-            for group in self.groups.iter().filter(|group| group.hosts == hosts) {
-                group.print(out);
+        let mut size = u32::MAX;
+        while size > 0 {
+            let mut smaller = 0;
+            for (i, group) in self.groups.iter().enumerate() {
+                let hosts = if i == 0 { u32::MAX } else { group.hosts };
+                if hosts == size {
+                    group.print(out);
+                } else if hosts < size {
+                    smaller = smaller.max(hosts);
+                }
             }
+            size = smaller;
         }
         if self.skipped > 0 {
             let noun = if self.skipped == 1 { " line is no report\n" } else { " lines are no reports\n" };

@@ -16,47 +16,62 @@
 //! [`Lab::run`]; only a signal that cannot be caught is then the end of all. What
 //! is tried is not this file's business.
 
-use super::host::Answer;
-use super::{Fresh, Outcome, Step, Verdict};
+use super::host::{Answer, Host};
+use super::{Fresh, Outcome, Row, Step, Verdict};
 use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
 use crate::sys::{Errno, Error, Fd, Guard, MapFlags, PageSize, Prot, Region, Source, linux as base, process};
 use base::trial::{self as linux, Pid, Wait};
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::{cell::UnsafeCell, ptr::NonNull};
 
 /// How long a trial may take, in seconds, before it counts as hung.
 const PATIENCE: u32 = 2;
 
-/// What the child leaves behind for its parent, in shared memory. All zero
-/// before the trial.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    step: AtomicU32,
+/// What the child leaves behind for its parent, in shared memory: a number for
+/// each [`Cell`]. All zero before the trial.
+#[derive(Debug)]
+pub(super) struct Record([AtomicU64; CELLS]);
+
+#[derive(Clone, Copy)]
+enum Cell {
+    /// What is tried.
+    Step,
     /// One more than the stage of its preparation.
-    stage: AtomicU32,
-    finished: AtomicU32,
-    refused: AtomicU32,
-    errno: AtomicI32,
-    call: [AtomicUsize; 2],
-    signal: AtomicI32,
-    code: AtomicI32,
-    tokens: [AtomicU32; 2],
-    fresh: AtomicU32,
-    nanoseconds: AtomicU64,
+    Stage,
+    /// Whether all questions are answered.
+    Finished,
+    /// The word of the refusal.
+    Refusal,
+    /// The signal that ended the trial, and its `si_code`.
+    Signal,
+    Code,
+    /// What the code returned before and after the rewrite.
+    First,
+    Second,
+    /// What made a stale rewrite visible.
+    Fresh,
+    /// What a rewrite costs.
+    Nanoseconds,
     /// One more than the System V segment that is to go, if the child does not
     /// get to it.
-    segment: AtomicUsize,
+    Segment,
 }
 
+const CELLS: usize = Cell::Segment as usize + 1;
+
 impl Record {
+    fn set(&self, cell: Cell, value: u64) {
+        self.0[cell as usize].store(value, Relaxed);
+    }
+
+    fn get(&self, cell: Cell) -> u64 {
+        self.0[cell as usize].load(Relaxed)
+    }
+
     /// Says what is tried next.
     #[inline(never)]
     pub(super) fn enter(&self, step: Step) {
-        self.step.store(step as u32, Relaxed);
-    }
-
-    /// What is being tried.
-    pub(super) fn step(&self) -> Step {
-        Step::ALL[self.step.load(Relaxed) as usize % Step::ALL.len()]
+        self.set(Cell::Step, step as u64);
     }
 
     /// What the kernel gave. If it refused, the trial ends here.
@@ -68,123 +83,93 @@ impl Record {
     /// Keeps why the trial ends, and ends it.
     #[inline(never)]
     pub(super) fn refuse(&self, error: Error) -> ! {
-        self.call[0].store(error.name().as_ptr() as usize, Relaxed);
-        self.call[1].store(error.name().len(), Relaxed);
-        self.errno.store(error.errno().into_raw(), Relaxed);
-        self.refused.store(1, Relaxed);
+        self.set(Cell::Refusal, error.into_word());
         end()
     }
 
     /// Whether something refused.
     pub(super) fn is_refused(&self) -> bool {
-        self.refused.load(Relaxed) != 0
+        self.get(Cell::Refusal) != 0
     }
 
     /// Whether a signal ended the trial, or a process it had started.
     pub(super) fn is_signalled(&self) -> bool {
-        self.signal.load(Relaxed) != 0
+        self.get(Cell::Signal) != 0
     }
 
     /// Keeps the signal that ended the trial, or a process it had started.
     pub(super) fn signal(&self, signal: i32, code: i32) {
-        self.signal.store(signal, Relaxed);
-        self.code.store(code, Relaxed);
+        self.set(Cell::Signal, signal as u64);
+        self.set(Cell::Code, code as u64);
     }
 
     /// Keeps what the code returned: 0 before, 1 after the rewrite.
     #[inline(never)]
     pub(super) fn token(&self, run: usize, token: u32) {
-        self.tokens[run].store(token, Relaxed);
+        self.set(if run == 0 { Cell::First } else { Cell::Second }, token.into());
     }
 
     /// Keeps what made a stale rewrite visible.
     pub(super) fn freshened(&self, fresh: Fresh) {
-        self.fresh.store(fresh as u32, Relaxed);
+        self.set(Cell::Fresh, fresh as u64);
     }
 
     /// Says that all questions are answered; what happens from here on is about
     /// freshness and speed only.
     pub(super) fn finish(&self) {
-        self.finished.store(1, Relaxed);
+        self.set(Cell::Finished, 1);
     }
 
     /// Keeps what one re-patch costs.
     pub(super) fn cost(&self, nanoseconds: u64) {
-        self.nanoseconds.store(nanoseconds, Relaxed);
+        self.set(Cell::Nanoseconds, nanoseconds);
     }
 
     /// Makes the parent remove a System V segment if the child cannot.
     pub(super) fn owns_segment(&self, segment: Option<usize>) {
-        self.segment.store(segment.map_or(0, |segment| segment + 1), Relaxed);
+        self.set(Cell::Segment, segment.map_or(0, |segment| segment as u64 + 1));
     }
 
-    fn clear(&self) {
-        for cell in [
-            &self.step,
-            &self.stage,
-            &self.finished,
-            &self.refused,
-            &self.fresh,
-            &self.tokens[0],
-            &self.tokens[1],
-        ] {
-            cell.store(0, Relaxed);
-        }
-        for cell in [&self.errno, &self.signal, &self.code] {
-            cell.store(0, Relaxed);
-        }
-        for cell in [&self.segment, &self.call[0], &self.call[1]] {
-            cell.store(0, Relaxed);
-        }
-        self.nanoseconds.store(0, Relaxed);
-    }
-
-    fn call(&self) -> &'static str {
-        let (start, size) = (self.call[0].load(Relaxed), self.call[1].load(Relaxed));
-        if start == 0 {
-            return "";
-        }
-        // SAFETY: `refuse` stored a `&'static str`, and the child's addresses
-        // are its parent's.
-        let bytes = unsafe { core::slice::from_raw_parts(start as *const u8, size) };
-        core::str::from_utf8(bytes).unwrap_or_default()
+    /// That segment.
+    pub(super) fn segment(&self) -> usize {
+        (self.get(Cell::Segment) as usize).wrapping_sub(1)
     }
 
     /// How a call that can only be refused came back.
     pub(super) fn answer(&self, end: Wait) -> Answer {
         const SIGSYS: i32 = 31;
-        match (self.signal.load(Relaxed), end) {
-            _ if self.finished.load(Relaxed) != 0 => Answer::Success,
+        match (self.get(Cell::Signal) as i32, end) {
+            _ if self.get(Cell::Finished) != 0 => Answer::Success,
             (SIGSYS, _) => Answer::Trap,
             (_, Wait::Killed(SIGSYS)) => Answer::Kill,
-            _ if !self.is_refused() => Answer::Unknown,
-            _ => match Errno::new(self.errno.load(Relaxed)) {
+            _ => match Error::from_word(self.get(Cell::Refusal)).map(Error::errno) {
+                None => Answer::Unknown,
                 // A mapping at 0 is a success that sys does not let pass.
-                errno if errno.into_raw() == 0 => Answer::Success,
-                Errno::EINVAL | Errno::ENOSYS => Answer::Kernel,
-                errno => Answer::Errno(errno),
+                Some(errno) if errno.into_raw() == 0 => Answer::Success,
+                Some(Errno::EINVAL | Errno::ENOSYS) => Answer::Kernel,
+                Some(errno) => Answer::Errno(errno),
             },
         }
     }
 
     /// What the record and the end of the process say about the trial, for code
     /// that returns `tokens` before and after its rewrite.
-    pub(super) fn judge(&self, end: Wait, tokens: [u32; 2]) -> Outcome {
-        let step = self.step();
-        let seen = [self.tokens[0].load(Relaxed), self.tokens[1].load(Relaxed)];
+    pub(super) fn judge(&self, row: &'static Row, end: Wait, tokens: [u32; 2]) -> Outcome {
+        let step = Step::ALL[self.get(Cell::Step) as usize % Step::ALL.len()];
+        let seen = [Cell::First, Cell::Second].map(|cell| self.get(cell) as u32);
         let mut outcome = Outcome {
+            row,
             verdict: Verdict::Works,
             step: Some(step),
-            call: self.call(),
-            errno: None,
+            error: None,
             signal: None,
             fresh_after: None,
-            repatch_ns: match self.nanoseconds.load(Relaxed) {
+            repatch_ns: match self.get(Cell::Nanoseconds) {
                 0 => None,
                 nanoseconds => Some(nanoseconds),
             },
         };
-        if self.finished.load(Relaxed) != 0 {
+        if self.get(Cell::Finished) != 0 {
             (outcome.verdict, outcome.step) = match seen {
                 _ if seen == tokens => (Verdict::Works, None),
                 [first, _] if first != tokens[0] => (Verdict::Lied, Some(Step::Run)),
@@ -192,20 +177,19 @@ impl Record {
                 _ => (Verdict::Lied, Some(Step::Rerun)),
             };
             if outcome.verdict == Verdict::Stale {
-                let fresh = self.fresh.load(Relaxed);
-                outcome.fresh_after = Fresh::ALL.into_iter().find(|way| *way as u32 == fresh);
+                let fresh = self.get(Cell::Fresh);
+                outcome.fresh_after = Fresh::ALL.into_iter().find(|way| *way as u64 == fresh);
             }
-        } else if self.is_refused() {
-            let errno = Errno::new(self.errno.load(Relaxed));
-            outcome.errno = Some(errno);
-            outcome.verdict = match errno {
-                _ if errno.into_raw() == 0 => Verdict::Lied,
+        } else if let Some(error) = Error::from_word(self.get(Cell::Refusal)) {
+            outcome.error = Some(error);
+            outcome.verdict = match error.errno() {
+                errno if errno.into_raw() == 0 => Verdict::Lied,
                 Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENODEV => Verdict::Unavailable,
                 Errno::ENOENT | Errno::ENOTDIR | Errno::EISDIR => Verdict::Unavailable,
                 _ => Verdict::Denied,
             };
         } else {
-            let signal = match (self.signal.load(Relaxed), end) {
+            let signal = match (self.get(Cell::Signal) as i32, end) {
                 (0, Wait::Killed(signal) | Wait::Stopped(signal)) => signal,
                 (0, Wait::Exited(_)) => 0,
                 (signal, _) => signal,
@@ -215,7 +199,7 @@ impl Record {
             let promised = matches!(step, Step::Write | Step::Run | Step::Rewrite | Step::Rerun);
             // Not a general protection fault: that is about the instruction.
             let page =
-                signal == i32::from(Signal::SEGV.number()) && self.code.load(Relaxed) != signal::KERNEL;
+                signal == i32::from(Signal::SEGV.number()) && self.get(Cell::Code) as i32 != signal::KERNEL;
             outcome.verdict = if page && promised { Verdict::Lied } else { Verdict::Killed };
         }
         outcome
@@ -252,21 +236,21 @@ pub(super) struct Lab {
     confined: Option<Error>,
 }
 
-/// A record for trials inside this process.
-static INSIDE: Record = Record {
-    step: AtomicU32::new(0),
-    stage: AtomicU32::new(0),
-    finished: AtomicU32::new(0),
-    refused: AtomicU32::new(0),
-    errno: AtomicI32::new(0),
-    call: [const { AtomicUsize::new(0) }; 2],
-    signal: AtomicI32::new(0),
-    code: AtomicI32::new(0),
-    tokens: [const { AtomicU32::new(0) }; 2],
-    fresh: AtomicU32::new(0),
-    nanoseconds: AtomicU64::new(0),
-    segment: AtomicUsize::new(0),
-};
+/// What trials leave behind, and what they find out about the host.
+struct Area {
+    record: Record,
+    host: UnsafeCell<Host>,
+}
+
+// SAFETY: the one thread of the process takes the host once, in `Lab::new`.
+unsafe impl Sync for Area {}
+
+/// The area for trials inside this process, and what every other begins as.
+static INSIDE: Area =
+    Area { record: Record([const { AtomicU64::new(0) }; CELLS]), host: UnsafeCell::new(Host::UNKNOWN) };
+
+/// Whether the host in there was taken.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Where [`caught`] writes to.
 static CURRENT: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
@@ -276,29 +260,30 @@ static CURRENT: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
 static WAY_BACK: AtomicUsize = AtomicUsize::new(0);
 
 impl Lab {
-    /// Opens the lab.
-    pub(super) fn new() -> Self {
+    /// Opens the lab, with what is known about the host: nothing yet.
+    ///
+    /// # Panics
+    /// If no memory could be shared before.
+    pub(super) fn new() -> (Self, &'static mut Host) {
         // With SIGCHLD ignored, and that is inherited, there is no wait status.
         let _ = base::rt_sigaction(Signal::new(17), Disposition::Default);
-        let mut lab = match shared(Record::default()) {
-            Ok(record) => Self { record, confined: None },
-            Err(error) => Self { record: &INSIDE, confined: Some(error) },
+        let (area, confined) = match shared(&INSIDE) {
+            Ok(area) => (area, None),
+            Err(error) => (&INSIDE, Some(error)),
         };
+        assert!(!TAKEN.swap(confined.is_some(), Relaxed), "probed twice without shared memory");
+        let mut lab = Self { record: &area.record, confined };
         // A trial that does nothing: what kills it is no fault of a strategy's.
         for _ in 0..STAGES {
             let (record, _) = lab.run(Orphan::Dies, &mut |_| {});
-            match record.stage.load(Relaxed) {
+            match record.get(Cell::Stage) {
                 0 => break,
                 stage => DEADLY.fetch_or(1 << (stage - 1), Relaxed),
             };
         }
-        lab
-    }
-
-    /// Gives up on processes, and says why.
-    pub(super) fn confine(&mut self, error: Error) {
-        self.record = &INSIDE;
-        self.confined = Some(error);
+        // SAFETY: nothing else leads there: `shared` made the area, or it is
+        // taken for the first time.
+        (lab, unsafe { &mut *area.host.get() })
     }
 
     /// Why trials run in this process, if they do.
@@ -313,7 +298,9 @@ impl Lab {
         body: &mut dyn FnMut(&'static Record),
     ) -> (&'static Record, Wait) {
         let record = self.record;
-        record.clear();
+        for cell in &record.0 {
+            cell.store(0, Relaxed);
+        }
         CURRENT.store(core::ptr::from_ref(record).cast_mut(), Relaxed);
         let child = match self.confined {
             Some(_) => None,
@@ -343,7 +330,7 @@ impl Lab {
 
     /// Removes what a killed child could not.
     fn tidy(&mut self) {
-        let segment = self.record.segment.swap(0, Relaxed);
+        let segment = self.record.get(Cell::Segment) as usize;
         if segment == 0 {
             return;
         }
@@ -375,18 +362,17 @@ pub(super) fn end() -> ! {
     }
 }
 
-/// Puts `value` into memory that children share.
-pub(super) fn shared<T>(value: T) -> Result<&'static mut T, Error> {
-    const { assert!(align_of::<T>() <= 4096) }
+/// Copies an area into memory that children share.
+fn shared(area: &Area) -> Result<&'static Area, Error> {
+    const { assert!(align_of::<Area>() <= 4096) }
     let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::SHARED.union(MapFlags::ANONYMOUS));
     // SAFETY: (1) the mapping is not fixed.
-    let memory = unsafe { base::mmap(0, size_of::<T>(), prot, flags, Fd::NONE, 0) }?;
-    let memory = memory.cast::<T>();
-    // SAFETY: the mapping is new, large enough, aligned to pages, and is never
-    // unmapped.
-    unsafe { memory.write(value) };
-    // SAFETY: as above, and nothing else leads to it.
-    Ok(unsafe { &mut *memory.as_ptr() })
+    let memory = unsafe { base::mmap(0, size_of::<Area>(), prot, flags, Fd::NONE, 0) }?;
+    let memory = memory.cast::<Area>();
+    // SAFETY: the mapping is new, large enough and aligned to pages.
+    unsafe { memory.copy_from_nonoverlapping(NonNull::from(area), 1) };
+    // SAFETY: it holds an area now, and is never unmapped.
+    Ok(unsafe { memory.as_ref() })
 }
 
 /// What a filter kills for, a bit for each stage of [`prepare`]: left out.
@@ -405,7 +391,7 @@ fn prepare(orphan: Orphan, record: &Record) {
         if DEADLY.load(Relaxed) >> stage & 1 != 0 {
             continue;
         }
-        record.stage.store(stage + 1, Relaxed);
+        record.set(Cell::Stage, u64::from(stage) + 1);
         match stage {
             // SAFETY: (1) it takes a signal.
             0 if orphan == Orphan::Dies => drop(unsafe { linux::prctl(PR_SET_PDEATHSIG, SIGKILL) }),
@@ -418,7 +404,7 @@ fn prepare(orphan: Orphan, record: &Record) {
             _ => {}
         }
     }
-    record.stage.store(0, Relaxed);
+    record.set(Cell::Stage, 0);
 }
 
 fn handle(disposition: Disposition) {

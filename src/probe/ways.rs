@@ -49,38 +49,30 @@ pub(super) fn code(token: u32) -> [u8; 16] {
 #[repr(C, align(4096))]
 pub(super) struct Scratch(MaybeUninit<[u8; PAGE]>);
 
-impl Scratch {
-    pub(super) const fn new() -> Self {
-        Self(MaybeUninit::uninit())
-    }
-
-    fn address(&mut self) -> NonNull<u8> {
-        NonNull::from(&mut self.0).cast()
-    }
-}
-
-/// Where the code of a trial is, and how to get at it. What it is made from stays
-/// open and mapped until the process ends.
+/// Where the code of a trial is called, and what is mapped there, if that is a
+/// file. What it is made from stays open and mapped until the process ends.
+#[derive(Clone, Copy)]
 pub(super) struct Place {
-    /// Where it is called.
     pub(super) run: NonNull<u8>,
-    patch: Patch,
-    /// What the executable mapping shows, if that is a file.
-    file: Option<Fd>,
+    pub(super) file: Fd,
 }
 
-/// How code is rewritten.
-enum Patch {
-    /// By a store, in place or through the writable view.
-    Store(NonNull<u8>),
-    /// RX → RW, a store, RW → RX.
-    Flip,
-    /// A new file in a new private mapping at the same address.
-    Renew,
-    /// pwrite(2) to /proc/self/mem.
-    Memory(Fd),
-    /// The page is forgotten and comes back by userfaultfd(2) from another.
-    Fault(Fd, NonNull<u8>),
+impl Place {
+    /// Makes a rewrite visible that was not; `true` if the kernel let it.
+    pub(super) fn refresh(&mut self, fresh: Fresh) -> bool {
+        if fresh == Fresh::Reprotect {
+            return protect(self.run, Prot::READ).and_then(|()| protect(self.run, RX)).is_ok();
+        }
+        let fixed = if fresh == Fresh::Remap { Some(self.run) } else { None };
+        let view = map(fixed, PAGE, RX, MapFlags::SHARED, self.file);
+        self.run = view.unwrap_or(self.run);
+        self.file != Fd::NONE && view.is_ok()
+    }
+}
+
+/// An address as a pointer.
+pub(super) fn address(address: usize) -> NonNull<u8> {
+    NonNull::new(address as *mut u8).unwrap_or(NonNull::dangling())
 }
 
 /// Stores code, 16 bytes in two pieces that the compiler does not see through.
@@ -97,91 +89,42 @@ unsafe fn store(at: NonNull<u8>, token: u32) {
     unsafe { words.wrapping_add(1).write_volatile((code >> 64) as u64) };
 }
 
-impl Place {
-    const fn new(run: NonNull<u8>, patch: Patch) -> Self {
-        Self { run, patch, file: None }
+/// Maps pages of a file, or of none, in place of those at `fixed` or wherever
+/// there is room.
+#[inline(never)]
+fn map(
+    fixed: Option<NonNull<u8>>,
+    size: usize,
+    prot: Prot,
+    mut flags: MapFlags,
+    file: Fd,
+) -> Result<NonNull<u8>, Error> {
+    if file == Fd::NONE {
+        flags = flags.union(MapFlags::ANONYMOUS);
     }
-
-    /// Rewrites the code.
-    pub(super) fn rewrite(&self, record: &Record, token: u32) {
-        match self.patch {
-            // SAFETY: (1) the place was made for it.
-            Patch::Store(at) => unsafe { store(at, token) },
-            Patch::Flip => {
-                record.need(protect(self.run, RW));
-                // SAFETY: (1) the page is writable now.
-                unsafe { store(self.run, token) };
-                record.need(protect(self.run, RX));
-            }
-            Patch::Renew => {
-                let file = memfd(record, 0);
-                record.need(linux::pwrite(file, &code(token), 0));
-                let at = self.run.as_ptr() as usize;
-                record.need(view(at, RX, MapFlags::PRIVATE.union(MapFlags::FIXED), file));
-                let _ = base::close(file);
-            }
-            Patch::Memory(memory) => {
-                record.need(linux::pwrite(memory, &code(token), self.run.as_ptr() as usize));
-            }
-            Patch::Fault(watch, source) => {
-                // SAFETY: (1) the page is the trial's own and about to be
-                // replaced.
-                record.need(unsafe { linux::forget(self.run, PAGE) });
-                // SAFETY: (1) the source is a page of the trial's.
-                unsafe { store(source, token) };
-                record.need(supply(watch, self.run, source));
-            }
-        }
+    if fixed.is_some() {
+        flags = flags.union(MapFlags::FIXED);
     }
-
-    /// Makes a rewrite visible that was not; `true` if the kernel let it.
-    pub(super) fn refresh(&mut self, fresh: Fresh) -> bool {
-        let at = self.run.as_ptr() as usize;
-        match (fresh, self.file) {
-            (Fresh::Reprotect, _) => {
-                protect(self.run, Prot::READ).and_then(|()| protect(self.run, RX)).is_ok()
-            }
-            (Fresh::Remap, Some(file)) => view(at, RX, MapFlags::SHARED.union(MapFlags::FIXED), file).is_ok(),
-            (Fresh::NewView, Some(file)) => {
-                let view = view(0, RX, MapFlags::SHARED, file);
-                self.run = view.unwrap_or(self.run);
-                view.is_ok()
-            }
-            (_, None) => false,
-        }
-    }
-}
-
-/// Maps anonymous pages.
-fn anonymous(record: &Record, size: usize, prot: Prot, flags: MapFlags) -> NonNull<u8> {
-    // SAFETY: (1) the mapping is not fixed.
-    record.need(unsafe { base::mmap(0, size, prot, flags.union(MapFlags::ANONYMOUS), Fd::NONE, 0) })
-}
-
-/// A private page for `prot`.
-pub(super) fn page(record: &Record, prot: Prot) -> NonNull<u8> {
-    anonymous(record, PAGE, prot, MapFlags::PRIVATE)
-}
-
-/// Maps the first page of a file.
-fn view(at: usize, prot: Prot, flags: MapFlags, fd: Fd) -> Result<NonNull<u8>, Error> {
+    let at = fixed.map_or(0, |fixed| fixed.as_ptr() as usize);
     // SAFETY: (1) a fixed mapping replaces the trial's own.
-    let place = unsafe { base::mmap(at, PAGE, prot, flags, fd, 0) }?;
-    if at != 0 && place.as_ptr() as usize != at {
+    let place = unsafe { base::mmap(at, size, prot, flags, file, 0) }?;
+    if fixed.is_some_and(|fixed| fixed != place) {
         return Err(Error::without_effect(Sysno::mmap));
     }
     Ok(place)
 }
 
-/// Maps a view wherever there is room.
-fn shared(record: &Record, prot: Prot, fd: Fd) -> NonNull<u8> {
-    record.need(view(0, prot, MapFlags::SHARED, fd))
+/// A private page for `prot`.
+pub(super) fn page(record: &Record, prot: Prot) -> NonNull<u8> {
+    record.need(map(None, PAGE, prot, MapFlags::PRIVATE, Fd::NONE))
 }
 
+/// Protects the page that `at` is in.
 #[inline(never)]
 fn protect(at: NonNull<u8>, prot: Prot) -> Result<(), Error> {
+    let page = address(at.as_ptr() as usize & !(PAGE - 1));
     // SAFETY: (1) the page is the trial's own.
-    unsafe { base::mprotect(at, PAGE, prot) }
+    unsafe { base::mprotect(page, PAGE, prot) }
 }
 
 /// Keeps a descriptor open until the process ends.
@@ -192,219 +135,325 @@ pub(super) fn keep(record: &Record, file: Result<OwnedFd, Error>) -> Fd {
     fd
 }
 
-const MFD_EXEC: u32 = 16;
-
-/// A file in memory with one page.
-fn memfd(record: &Record, flags: u32) -> Fd {
-    sized(record, base::memfd_create(c"barejit-probe", flags))
+/// A way: how code comes into memory, up to [`Step::Run`], and how other code
+/// comes there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    take: [Do; 7],
+    patch: [Do; 4],
 }
 
-fn sized(record: &Record, file: Result<OwnedFd, Error>) -> Fd {
-    let file = keep(record, file);
-    record.need(base::ftruncate(file, PAGE));
-    file
+/// A step of a way.
+#[derive(Clone, Copy, Debug)]
+enum Do {
+    /// There is no more.
+    End,
+    /// The next part of the trial begins.
+    Enter(Step),
+    /// Memory comes into view.
+    Get(To, Kind),
+    /// mprotect(2)
+    Protect(To, Bits),
+    /// pkey_mprotect(2) of what is run.
+    Tag,
+    /// memfd_create(2) with these flags, one page.
+    Memfd(u8),
+    /// A file without a name in the working directory, one page.
+    Nameless,
+    /// The memory of the process as a file. Opened in the trial, for a descriptor
+    /// from before the fork would show the parent.
+    OwnMemory,
+    /// shmget(2)
+    Segment,
+    /// shmctl(2): the segment goes with its last view.
+    Remove,
+    /// userfaultfd(2) for what is run.
+    Watch,
+    /// The code is stored.
+    Store,
+    /// pwrite(2) of the code to the beginning of the file.
+    Fill,
+    /// The same to where it is run.
+    Poke,
+    /// The watched page is as if never touched.
+    Forget,
+    /// A watched page that was never touched is filled from what is written.
+    Supply,
+    /// close(2)
+    Close,
 }
+use Do::{
+    Close, End, Enter, Fill, Forget, Get, Memfd, Nameless, OwnMemory, Poke, Protect, Remove, Segment, Store,
+    Supply, Tag, Watch,
+};
 
-/// The code goes to `write`, which `run` shows.
-#[inline(never)]
-fn two_views(record: &Record, write: NonNull<u8>, run: NonNull<u8>) -> Place {
-    record.enter(Step::Write);
-    // SAFETY: (1) the page is mapped for it.
-    unsafe { store(write, TOKENS[0]) };
-    Place::new(run, Patch::Store(write))
+/// What memory is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum To {
+    Write,
+    Run,
+    Both,
 }
+use To::{Both, Run, Write};
 
-/// A file with a writable and an executable view.
-fn dual(record: &Record, file: Fd) -> Place {
-    let write = shared(record, RW, file);
-    let run = shared(record, RX, file);
-    Place { file: Some(file), ..two_views(record, write, run) }
+/// Protections, in a byte.
+#[derive(Clone, Copy, Debug)]
+enum Bits {
+    None = 0,
+    Rw = 3,
+    Rx = 5,
+    Rwx = 7,
 }
+use Bits::{Rw, Rwx, Rx};
 
-/// The ways, as values that need no relocating.
-#[derive(Clone, Copy)]
-pub(super) enum Way {
-    Control,
-    ReserveCommit,
-    PkeyMprotect,
-    MemfdDualExec,
-    MemfdDualNoexecSeal,
-    MemfdMprotect,
-    MemfdPrivate,
-    OtmpfileDual,
-    SelfMem,
-    MremapRxToRw,
-    MremapRwToRx,
-    SysvShm,
-    Brk,
+/// Where memory comes from.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// A private page.
+    Private(Bits),
+    /// A page that can be seen twice.
+    Shared(Bits),
+    /// 256 MiB of address space.
+    Reserve,
+    /// The file.
+    View(Bits),
+    /// A copy of the file, in place of the last one.
+    Snapshot,
+    /// mremap(2): the memory there is, once more.
+    Alias,
+    /// The segment.
+    Attach,
+    /// The segment, for SHM_RDONLY and SHM_EXEC.
+    AttachExecutable,
+    /// The end of the heap.
+    Break,
+    /// Data.
     Bss,
+    /// The stack.
     Stack,
+    /// The code of barejit.
     Text,
-    Userfault,
-    ReadImpliesExec,
+    /// A private page for RW under READ_IMPLIES_EXEC.
+    Implied,
+}
+use Kind::{
+    Alias, Attach, AttachExecutable, Break, Bss, Implied, Private, Reserve, Shared, Snapshot, Stack, Text,
+    View,
+};
+
+const W: Do = Enter(Step::Write);
+const P: Do = Enter(Step::Protect);
+const MFD_EXEC: u8 = 16;
+const NOEXEC_SEAL: u8 = base::NOEXEC_SEAL as u8;
+
+/// Code is replaced by a store, in place or through the writable view.
+const STORED: &[Do] = &[Store];
+/// RX → RW, a store, RW → RX.
+const FLIPPED: &[Do] = &[Protect(Run, Rw), Store, Protect(Run, Rx)];
+
+const fn way(take: &[Do], patch: &[Do]) -> Way {
+    let mut way = Way { take: [End; 7], patch: [End; 4] };
+    way.take.split_at_mut(take.len()).0.copy_from_slice(take);
+    way.patch.split_at_mut(patch.len()).0.copy_from_slice(patch);
+    way
 }
 
-impl Way {
-    /// Begins at [`Step::Obtain`] and ends before [`Step::Run`].
-    pub(super) fn take(self, record: &Record, scratch: &mut Scratch) -> Place {
-        match self {
-            Self::Control => control(record),
-            Self::ReserveCommit => reserve_commit(record),
-            Self::PkeyMprotect => pkey_mprotect(record),
-            Self::MemfdDualExec => memfd_dual_exec(record),
-            Self::MemfdDualNoexecSeal => memfd_dual_noexec_seal(record),
-            Self::MemfdMprotect => memfd_mprotect(record),
-            Self::MemfdPrivate => memfd_private(record),
-            Self::OtmpfileDual => otmpfile_dual(record),
-            Self::SelfMem => self_mem(record),
-            Self::MremapRxToRw => mremap_rx_to_rw(record),
-            Self::MremapRwToRx => mremap_rw_to_rx(record),
-            Self::SysvShm => sysv_shm(record),
-            Self::Brk => brk(record),
-            Self::Bss => bss(record),
-            Self::Stack => stack(record, scratch),
-            Self::Text => text(record),
-            Self::Userfault => userfault(record, scratch),
-            Self::ReadImpliesExec => read_implies_exec(record),
+pub(super) const CONTROL: Way = way(&[Get(Both, Private(Rw)), W, Store], STORED);
+pub(super) const ANON_RWX: Way = way(&[Get(Both, Private(Rwx)), W, Store], STORED);
+pub(super) const RESERVE_COMMIT: Way =
+    way(&[Get(Both, Reserve), Protect(Run, Rw), W, Store, P, Protect(Run, Rx)], FLIPPED);
+pub(super) const PKEY_MPROTECT: Way = way(&[Get(Both, Private(Rw)), W, Store, P, Tag], FLIPPED);
+pub(super) const MEMFD_DUAL_EXEC: Way =
+    way(&[Memfd(MFD_EXEC), Get(Write, View(Rw)), Get(Run, View(Rx)), W, Store], STORED);
+pub(super) const MEMFD_DUAL_NOEXEC_SEAL: Way =
+    way(&[Memfd(NOEXEC_SEAL), Get(Write, View(Rw)), Get(Run, View(Rx)), W, Store], STORED);
+pub(super) const MEMFD_MPROTECT: Way =
+    way(&[Memfd(0), Get(Write, View(Rw)), Get(Run, View(Bits::None)), W, Store, P, Protect(Run, Rx)], STORED);
+pub(super) const MEMFD_PRIVATE: Way =
+    way(&[Memfd(0), W, Fill, P, Get(Run, Snapshot), Close], &[Memfd(0), Fill, Get(Run, Snapshot), Close]);
+pub(super) const OTMPFILE_DUAL: Way =
+    way(&[Nameless, Get(Write, View(Rw)), Get(Run, View(Rx)), W, Store], STORED);
+pub(super) const SELF_MEM: Way = way(&[Get(Both, Private(Rx)), OwnMemory, W, Poke], &[Poke]);
+pub(super) const MREMAP_RX_TO_RW: Way =
+    way(&[Get(Both, Shared(Rx)), Get(Write, Alias), P, Protect(Write, Rw), W, Store], STORED);
+pub(super) const MREMAP_RW_TO_RX: Way =
+    way(&[Get(Both, Shared(Rw)), Get(Run, Alias), W, Store, P, Protect(Run, Rx)], STORED);
+pub(super) const SYSV_SHM: Way =
+    way(&[Segment, Get(Write, Attach), Get(Run, AttachExecutable), Remove, W, Store], STORED);
+pub(super) const BRK: Way = way(&[Get(Both, Break), W, Store, P, Protect(Run, Rwx)], STORED);
+pub(super) const BSS: Way = way(&[Get(Both, Bss), W, Store, P, Protect(Run, Rwx)], STORED);
+pub(super) const STACK: Way = way(&[Get(Both, Stack), W, Store, P, Protect(Run, Rwx)], STORED);
+pub(super) const TEXT: Way = way(&[Get(Both, Text), P, Protect(Run, Rwx), W, Store], STORED);
+pub(super) const USERFAULT: Way = way(&[Get(Both, Stack), Watch, W, Store, Supply], &[Forget, Store, Supply]);
+pub(super) const READ_IMPLIES_EXEC: Way = way(&[Get(Both, Implied), W, Store], STORED);
+
+/// What performs the steps of a way.
+pub(super) struct Machine<'a> {
+    record: &'a Record,
+    stack: NonNull<u8>,
+    write: NonNull<u8>,
+    place: Place,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(record: &'a Record, scratch: &'a mut MaybeUninit<Scratch>) -> Self {
+        let place = Place { run: NonNull::dangling(), file: Fd::NONE };
+        Self { record, stack: NonNull::from(scratch).cast(), write: place.run, place }
+    }
+
+    /// Puts code there for the first time, or other code in its place.
+    pub(super) fn write(&mut self, way: &Way, token: u32) -> Place {
+        let first = self.place.run == NonNull::dangling();
+        for step in if first { &way.take[..] } else { &way.patch[..] } {
+            if matches!(step, End) {
+                break;
+            }
+            self.perform(*step, token);
         }
+        self.place
+    }
+
+    #[inline(never)]
+    fn perform(&mut self, step: Do, token: u32) {
+        let record = self.record;
+        let Place { run, file } = self.place;
+        let result = match step {
+            End => Ok(()),
+            Enter(step) => {
+                record.enter(step);
+                Ok(())
+            }
+            Get(to, kind) => {
+                let at = self.get(kind);
+                if to != Run {
+                    self.write = at;
+                }
+                if to != Write {
+                    self.place.run = at;
+                }
+                Ok(())
+            }
+            Protect(to, bits) => protect(if to == Write { self.write } else { run }, prot(bits)),
+            // SAFETY: (1) the page is the trial's own.
+            Tag => unsafe { linux::pkey_mprotect(run, PAGE, RX) },
+            Memfd(flags) => self.sized(base::memfd_create(c"barejit-probe", flags.into())),
+            Nameless => self.sized(base::open_nameless(c".")),
+            OwnMemory => {
+                self.place.file = keep(record, linux::open_for_writing(c"/proc/self/mem"));
+                Ok(())
+            }
+            Segment => linux::shm_create(PAGE).map(|segment| record.owns_segment(Some(segment))),
+            Remove => {
+                let removed = linux::shm_remove(record.segment());
+                removed.map(|()| record.owns_segment(None))
+            }
+            Watch => self.watch(),
+            Store => {
+                // SAFETY: (1) the steps before have made it writable.
+                unsafe { store(self.write, token) };
+                Ok(())
+            }
+            Fill | Poke => {
+                let place = if matches!(step, Fill) { 0 } else { run.as_ptr() as usize };
+                linux::pwrite(file, &code(token), place)
+            }
+            // SAFETY: (1) the page is the trial's own and about to be replaced.
+            Forget => unsafe { linux::forget(run, PAGE) },
+            Supply => {
+                let copy = &mut [run.as_ptr() as u64, self.write.as_ptr() as u64, PAGE as u64, 0, 0];
+                // SAFETY: (1) uffdio_copy: to, from, length, mode, copied; both are
+                // pages of the trial's.
+                unsafe { linux::ioctl(file, UFFDIO_COPY, copy) }
+            }
+            Close => {
+                let _ = base::close(file);
+                self.place.file = Fd::NONE;
+                Ok(())
+            }
+        };
+        record.need(result);
+    }
+
+    fn get(&mut self, kind: Kind) -> NonNull<u8> {
+        let Place { run, file } = self.place;
+        let anonymous = |size, prot, flags| map(None, size, prot, flags, Fd::NONE);
+        let memory = match kind {
+            Private(bits) => anonymous(PAGE, prot(bits), MapFlags::PRIVATE),
+            Shared(bits) => anonymous(PAGE, prot(bits), MapFlags::SHARED),
+            Reserve => anonymous(256 << 20, Prot::empty(), MapFlags::PRIVATE.union(MapFlags::NORESERVE)),
+            View(bits) => map(None, PAGE, prot(bits), MapFlags::SHARED, file),
+            Snapshot => {
+                let last = Some(run).filter(|run| *run != NonNull::dangling());
+                map(last, PAGE, RX, MapFlags::PRIVATE, file)
+            }
+            Alias => linux::mremap_alias(run, PAGE),
+            Attach => linux::shmat(self.record.segment(), 0),
+            AttachExecutable => {
+                const SHM_RDONLY_EXEC: u32 = 0o10_000 | 0o100_000;
+                linux::shmat(self.record.segment(), SHM_RDONLY_EXEC)
+            }
+            Break => {
+                let page = base::brk(0).next_multiple_of(PAGE);
+                let grown = page != 0 && base::brk(page + PAGE) >= page + PAGE;
+                if grown { Ok(address(page)) } else { Err(Error::new(Sysno::brk, Errno::ENOMEM)) }
+            }
+            Bss => {
+                // At most a page ahead, and there are two.
+                Ok(address((DATA.0.get() as usize).next_multiple_of(PAGE)))
+            }
+            Stack => Ok(self.stack),
+            Text => Ok(address(room as *const () as usize)),
+            Implied => {
+                const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
+                let persona = self.record.need(linux::personality(u32::MAX));
+                self.record.need(linux::personality(persona | READ_IMPLIES_EXEC));
+                let page = anonymous(PAGE, RW, MapFlags::PRIVATE);
+                // Of no consequence in a process of the trial's own.
+                let _ = linux::personality(persona);
+                page
+            }
+        };
+        self.record.need(memory)
+    }
+
+    /// Takes a file and gives it one page.
+    fn sized(&mut self, file: Result<OwnedFd, Error>) -> Result<(), Error> {
+        self.place.file = keep(self.record, file);
+        base::ftruncate(self.place.file, PAGE)
+    }
+
+    /// Maps a page whose first touch is answered through the file.
+    fn watch(&mut self) -> Result<(), Error> {
+        const O_CLOEXEC: u32 = 0o2_000_000;
+        const USER_MODE_ONLY: u32 = 1;
+        const MISSING: u64 = 1;
+        let watch = match linux::userfaultfd(O_CLOEXEC | USER_MODE_ONLY) {
+            Err(error) if error.is(Errno::EINVAL) => linux::userfaultfd(O_CLOEXEC),
+            result => result,
+        };
+        let watch = keep(self.record, watch);
+        // SAFETY: (1) uffdio_api: api, features, ioctls.
+        unsafe { linux::ioctl(watch, UFFDIO_API, &mut [0xAA, 0, 0]) }?;
+        self.place = Place { run: page(self.record, RX), file: watch };
+        let range = &mut [self.place.run.as_ptr() as u64, PAGE as u64, MISSING, 0];
+        // SAFETY: (1) uffdio_register: start, length, mode, ioctls; the range is
+        // the page just mapped.
+        unsafe { linux::ioctl(watch, UFFDIO_REGISTER, range) }
     }
 }
 
-/// Memory that must not run: a page readable and writable.
-fn control(record: &Record) -> Place {
-    let page = page(record, RW);
-    two_views(record, page, page)
+const fn prot(bits: Bits) -> Prot {
+    Prot::from_bits_truncate(bits as u32)
 }
 
-/// Writes to a page that will be flipped to be rewritten, and makes it
-/// executable.
-fn seal(record: &Record, page: NonNull<u8>, protect: fn(NonNull<u8>, Prot) -> Result<(), Error>) -> Place {
-    record.enter(Step::Write);
-    // SAFETY: (1) the page is mapped for it.
-    unsafe { store(page, TOKENS[0]) };
-    record.enter(Step::Protect);
-    record.need(protect(page, RX));
-    Place::new(page, Patch::Flip)
-}
-
-fn reserve_commit(record: &Record) -> Place {
-    const RESERVE: usize = 256 << 20;
-    let page = anonymous(record, RESERVE, Prot::empty(), MapFlags::PRIVATE.union(MapFlags::NORESERVE));
-    record.need(protect(page, RW));
-    seal(record, page, protect)
-}
-
-fn pkey_mprotect(record: &Record) -> Place {
-    let page = page(record, RW);
-    seal(record, page, |page, prot| {
-        // SAFETY: (1) the page is the trial's own.
-        unsafe { linux::pkey_mprotect(page, PAGE, prot) }
-    })
-}
-
-fn memfd_dual_exec(record: &Record) -> Place {
-    dual(record, memfd(record, MFD_EXEC))
-}
-
-fn memfd_dual_noexec_seal(record: &Record) -> Place {
-    dual(record, memfd(record, base::NOEXEC_SEAL))
-}
-
-fn memfd_mprotect(record: &Record) -> Place {
-    let file = memfd(record, 0);
-    let write = shared(record, RW, file);
-    let run = shared(record, Prot::empty(), file);
-    let place = two_views(record, write, run);
-    record.enter(Step::Protect);
-    record.need(protect(run, RX));
-    Place { file: Some(file), ..place }
-}
-
-fn memfd_private(record: &Record) -> Place {
-    let file = memfd(record, 0);
-    record.enter(Step::Write);
-    record.need(linux::pwrite(file, &code(TOKENS[0]), 0));
-    record.enter(Step::Protect);
-    Place::new(record.need(view(0, RX, MapFlags::PRIVATE, file)), Patch::Renew)
-}
-
-/// A file without a name in the working directory, with two views.
-fn otmpfile_dual(record: &Record) -> Place {
-    dual(record, sized(record, base::open_nameless(c".")))
-}
-
-fn self_mem(record: &Record) -> Place {
-    let run = page(record, RX);
-    // Opened here: a descriptor from before the fork would show the parent.
-    let memory = keep(record, linux::open_for_writing(c"/proc/self/mem"));
-    let place = Place::new(run, Patch::Memory(memory));
-    record.enter(Step::Write);
-    place.rewrite(record, TOKENS[0]);
-    place
-}
-
-fn mremap_rx_to_rw(record: &Record) -> Place {
-    let run = anonymous(record, PAGE, RX, MapFlags::SHARED);
-    let write = record.need(linux::mremap_alias(run, PAGE));
-    record.enter(Step::Protect);
-    record.need(protect(write, RW));
-    two_views(record, write, run)
-}
-
-fn mremap_rw_to_rx(record: &Record) -> Place {
-    let write = anonymous(record, PAGE, RW, MapFlags::SHARED);
-    let run = record.need(linux::mremap_alias(write, PAGE));
-    let place = two_views(record, write, run);
-    record.enter(Step::Protect);
-    record.need(protect(run, RX));
-    place
-}
-
-fn sysv_shm(record: &Record) -> Place {
-    const SHM_RDONLY_EXEC: u32 = 0o10_000 | 0o100_000;
-    let segment = record.need(linux::shm_create(PAGE));
-    record.owns_segment(Some(segment));
-    let write = record.need(linux::shmat(segment, 0));
-    let run = record.need(linux::shmat(segment, SHM_RDONLY_EXEC));
-    record.need(linux::shm_remove(segment));
-    record.owns_segment(None);
-    two_views(record, write, run)
-}
-
-/// Data of the process, made executable where it is.
-fn unprotect(record: &Record, page: NonNull<u8>) -> Place {
-    let place = two_views(record, page, page);
-    record.enter(Step::Protect);
-    record.need(protect(page, Prot::all()));
-    place
-}
-
-fn brk(record: &Record) -> Place {
-    let page = base::brk(0).next_multiple_of(PAGE);
-    let refused = Error::new(Sysno::brk, Errno::ENOMEM);
-    let grown = NonNull::new(page as *mut u8).filter(|_| base::brk(page + PAGE) >= page + PAGE);
-    unprotect(record, record.need(grown.ok_or(refused)))
-}
-
-struct Bss(UnsafeCell<[u8; 2 * PAGE]>);
+/// Data of the process. A whole page is in there wherever it lies. Aligned to one,
+/// it would move all other data apart, and every start would touch a page more.
+struct Data(UnsafeCell<[u8; 2 * PAGE]>);
 
 // SAFETY: only a trial's one thread touches it, through a raw pointer.
-unsafe impl Sync for Bss {}
+unsafe impl Sync for Data {}
 
-/// A whole page is in there wherever it lies. Aligned to one, it would move all
-/// other data apart, and every start would touch a page more.
-static BSS: Bss = Bss(UnsafeCell::new([0; 2 * PAGE]));
-
-fn bss(record: &Record) -> Place {
-    let first: NonNull<u8> = NonNull::from(&BSS.0).cast();
-    let gap = first.align_offset(PAGE);
-    // SAFETY: at most a page ahead, and there are two.
-    unprotect(record, unsafe { first.add(gap) })
-}
-
-fn stack(record: &Record, scratch: &mut Scratch) -> Place {
-    unprotect(record, scratch.address())
-}
+static DATA: Data = Data(UnsafeCell::new([0; 2 * PAGE]));
 
 /// Room for code among the code of barejit.
 #[unsafe(naked)]
@@ -412,61 +461,6 @@ unsafe extern "sysv64" fn room() {
     core::arch::naked_asm!(".p2align 4", "2: .fill 16, 1, 0xCC")
 }
 
-fn text(record: &Record) -> Place {
-    let room = room as *const () as usize;
-    let pointer = |address: usize| NonNull::new(address as *mut u8).unwrap_or(NonNull::dangling());
-    let (page, room) = (pointer(room & !(PAGE - 1)), pointer(room));
-    record.enter(Step::Protect);
-    record.need(protect(page, Prot::all()));
-    two_views(record, room, room)
-}
-
 const UFFDIO_API: u32 = 0xC018_AA3F;
 const UFFDIO_REGISTER: u32 = 0xC020_AA00;
 const UFFDIO_COPY: u32 = 0xC028_AA03;
-
-fn userfault(record: &Record, scratch: &mut Scratch) -> Place {
-    const O_CLOEXEC: u32 = 0o2_000_000;
-    const USER_MODE_ONLY: u32 = 1;
-    const MISSING: u64 = 1;
-    let watch = match linux::userfaultfd(O_CLOEXEC | USER_MODE_ONLY) {
-        Err(error) if error.is(Errno::EINVAL) => linux::userfaultfd(O_CLOEXEC),
-        result => result,
-    };
-    let watch = keep(record, watch);
-    // SAFETY: (1) uffdio_api: api, features, ioctls.
-    record.need(unsafe { linux::ioctl(watch, UFFDIO_API, &mut [0xAA, 0, 0]) });
-    let run = page(record, RX);
-    let range = &mut [run.as_ptr() as u64, PAGE as u64, MISSING, 0];
-    // SAFETY: (1) uffdio_register: start, length, mode, ioctls; the range is
-    // the page just mapped.
-    record.need(unsafe { linux::ioctl(watch, UFFDIO_REGISTER, range) });
-    record.enter(Step::Write);
-    let source = scratch.address();
-    // SAFETY: (1) the scratch page is the trial's.
-    unsafe { store(source, TOKENS[0]) };
-    record.need(supply(watch, run, source));
-    Place::new(run, Patch::Fault(watch, source))
-}
-
-/// Fills a watched page that was never touched.
-fn supply(watch: Fd, page: NonNull<u8>, source: NonNull<u8>) -> Result<(), Error> {
-    let copy = &mut [page.as_ptr() as u64, source.as_ptr() as u64, PAGE as u64, 0, 0];
-    // SAFETY: (1) uffdio_copy: to, from, length, mode, copied; both are pages
-    // of the trial's.
-    unsafe { linux::ioctl(watch, UFFDIO_COPY, copy) }
-}
-
-fn read_implies_exec(record: &Record) -> Place {
-    const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
-    let persona = record.need(linux::personality(u32::MAX));
-    record.need(linux::personality(persona | READ_IMPLIES_EXEC));
-    // SAFETY: (1) the mapping is not fixed.
-    let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS);
-    // SAFETY: (1) the mapping is not fixed.
-    let page = unsafe { base::mmap(0, PAGE, RW, flags, Fd::NONE, 0) };
-    // Of no consequence in a process of the trial's own.
-    let _ = linux::personality(persona);
-    let page = record.need(page);
-    two_views(record, page, page)
-}

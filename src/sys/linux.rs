@@ -80,6 +80,7 @@ pub fn exit(status: i32) -> ! {
 }
 
 /// Whether `fd` is a terminal: ioctl(2) with TCGETS answers.
+#[inline(never)]
 pub fn is_terminal(fd: Fd) -> bool {
     const TCGETS: usize = 0x5401;
     // struct termios of the kernel has 36 bytes.

@@ -34,6 +34,7 @@ impl PageSize {
     ///
     /// # Errors
     /// ENOMEM if they do not fit.
+    #[inline(never)]
     pub fn needed(bytes: usize) -> Result<Self, Error> {
         match Self::covering(bytes) {
             Some(size) => Ok(size),
@@ -158,19 +159,12 @@ impl Region {
     }
 
     /// Makes the pages between the guards what they are until the process ends,
-    /// by mseal(2).
+    /// by mseal(2); its owner must not give them back.
     ///
     /// # Errors
-    /// The region as it was, and why.
-    pub fn settle(self) -> Result<Settled, (Self, Error)> {
-        match linux::mseal(self.base, self.size.bytes()) {
-            Ok(()) => {
-                let settled = Settled { base: self.base, size: self.size };
-                mem::forget(self);
-                Ok(settled)
-            }
-            Err(error) => Err((self, error)),
-        }
+    /// What mseal(2) answers.
+    pub fn settle(&self) -> Result<(), Error> {
+        linux::mseal(self.base, self.size.bytes())
     }
 
     /// Where the pages between the guards begin.
@@ -212,25 +206,5 @@ impl Drop for Region {
     /// would hide the first reason.
     fn drop(&mut self) {
         let _ = self.unmap();
-    }
-}
-
-/// Pages that are what they are until the process ends. Nothing unmaps them, not
-/// even this object's end.
-#[derive(Debug)]
-pub struct Settled {
-    base: NonNull<u8>,
-    size: PageSize,
-}
-
-impl Settled {
-    /// Where the pages begin.
-    pub fn address(&self) -> usize {
-        self.base.as_ptr() as usize
-    }
-
-    /// How large they are.
-    pub fn size(&self) -> PageSize {
-        self.size
     }
 }

@@ -63,8 +63,7 @@ enum Test {
     Without(u32),
 }
 
-const BOUND: usize = 3;
-const SIZE: usize = 3 + FREE.len() + 3 * BOUND + 2;
+const SIZE: usize = 3 + FREE.len() + 3 * 3 + 2;
 
 const fn load(offset: u32) -> Instruction {
     const LD_W_ABS: u16 = 0x20;
@@ -84,17 +83,20 @@ const fn answer(operand: u32) -> Instruction {
     Instruction { code: RET_K, yes: 0, no: 0, operand }
 }
 
-/// The filter for the process with this number.
-fn program(process: u32) -> [Instruction; SIZE] {
+/// Where the filter compares the number of the process.
+const PROCESS: usize = 3 + FREE.len() + 3 + 2;
+
+/// The filter, but for the number of the process.
+const PROGRAM: [Instruction; SIZE] = {
     const X86_64: u32 = 0xC000_003E;
     const RETURN_TRAP: u32 = 0x0003_0000;
     const RETURN_ALLOW: u32 = 0x7FFF_0000;
     const TCGETS: u32 = 0x5401;
     const TRAP: usize = SIZE - 2;
     const ALLOW: usize = SIZE - 1;
-    let bound: [Bound; BOUND] = [
+    const BOUND: [Bound; 3] = [
         Bound { call: Sysno::mmap, argument: 2, test: Test::Without(Prot::EXEC.bits()) },
-        Bound { call: Sysno::kill, argument: 0, test: Test::Equal(process) },
+        Bound { call: Sysno::kill, argument: 0, test: Test::Equal(0) },
         Bound { call: Sysno::ioctl, argument: 1, test: Test::Equal(TCGETS) },
     ];
     let mut program = [answer(RETURN_TRAP); SIZE];
@@ -102,14 +104,15 @@ fn program(process: u32) -> [Instruction; SIZE] {
     program[1] = jump(JUMP_EQUAL, X86_64, 1, 2, TRAP);
     program[2] = load(data::NUMBER);
     let mut at = 3;
-    for call in FREE {
-        program[at] = jump(JUMP_EQUAL, call as u32, at, ALLOW, at + 1);
+    while at < 3 + FREE.len() {
+        program[at] = jump(JUMP_EQUAL, FREE[at - 3] as u32, at, ALLOW, at + 1);
         at += 1;
     }
-    for Bound { call, argument, test } in bound {
-        program[at] = jump(JUMP_EQUAL, call as u32, at, at + 1, at + 3);
-        program[at + 1] = load(data::argument(argument));
-        program[at + 2] = match test {
+    while at < TRAP {
+        let Bound { call, argument, test } = &BOUND[(at - 3 - FREE.len()) / 3];
+        program[at] = jump(JUMP_EQUAL, *call as u32, at, at + 1, at + 3);
+        program[at + 1] = load(data::argument(*argument));
+        program[at + 2] = match *test {
             Test::Equal(value) => jump(JUMP_EQUAL, value, at + 2, ALLOW, TRAP),
             Test::Without(bits) => jump(JUMP_ANY, bits, at + 2, TRAP, ALLOW),
         };
@@ -117,7 +120,9 @@ fn program(process: u32) -> [Instruction; SIZE] {
     }
     program[ALLOW] = answer(RETURN_ALLOW);
     program
-}
+};
+
+const _: () = assert!(PROGRAM[PROCESS - 2].operand == Sysno::kill as u32);
 
 /// Gives up every right that the rest of a run does not need. There is no way
 /// back.
@@ -125,7 +130,8 @@ fn program(process: u32) -> [Instruction; SIZE] {
 /// # Errors
 /// The syscall that refused.
 pub fn enter() -> Result<(), Error> {
-    let program = program(linux::getpid()? as u32);
+    let mut program = PROGRAM;
+    program[PROCESS].operand = linux::getpid()? as u32;
     linux::no_new_privileges()?;
     linux::seccomp(&program)
 }

@@ -2,7 +2,7 @@
 
 use super::Random;
 use crate::native;
-use barejit::front::call;
+use barejit::front::call::Greeting;
 use barejit::probe::{Out, ROWS, summary::Summary};
 use std::cell::RefCell;
 
@@ -22,7 +22,8 @@ extern "sysv64" fn print(text: *const u8, size: u64) -> u8 {
 pub(super) fn greetings(random: &mut Random) {
     let size = random.of(&[8, 8, 100, 5000]);
     let text = random.text(&[b"\0", b"\n", b"\xC3", b"Hello", "ä".as_bytes()], size);
-    let greeting = call::with_text(&text, print as *const () as u64);
+    let mut room = vec![0; Greeting::room(Some(&text))];
+    let greeting = Greeting::new(Some(&text), true, print as *const () as u64, &mut room);
     PRINTED.with_borrow_mut(Vec::clear);
     let answer = native::call(&greeting.code(), [0; 6]);
     let printed = PRINTED.take();
