@@ -57,37 +57,33 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             }
             Arg::Positional(file) if form == Form::Summary => {
                 files = true;
-                summary.read(&contents(file).map_err(|error| {
-                    sys::report(format_args!("probe: {}: {error}", Lossy(file)));
-                    Status::Refused as u8
-                })?);
+                let reports = contents(file).map_err(|error| cli.refused_for(file, error))?;
+                summary.read(&reports);
             }
             _ => return Err(cli.unexpected(argument, &[HELP])),
         }
     }
-    match form {
-        Form::List => print(&cli, report::list),
-        Form::Summary if !files => Err(cli.usage(format_args!("--summary needs a FILE"))),
-        Form::Summary if summary.hosts() == 0 => {
-            Err(cli.usage(format_args!("--summary: no report in there")))
-        }
-        Form::Summary => print(&cli, |out| summary.print(out)),
-        _ => tell(&cli, form, request),
+    if form == Form::Summary && summary.hosts() == 0 {
+        let what = if files { "--summary: no report in there" } else { "--summary needs a FILE" };
+        return Err(cli.usage(format_args!("{what}")));
     }
-}
-
-/// Probes and prints.
-fn tell(cli: &Cli, form: Form, request: Request) -> Outcome {
-    let report = probe::run(request);
-    match form {
-        Form::Json => print(cli, |out| {
-            json::print(&report, out);
-            out.put("\n");
-        })?,
-        Form::Table => print(cli, |out| report::print(&report, style(), out))?,
-        _ => {}
+    let probes = !matches!(form, Form::List | Form::Summary);
+    let report = if probes { Some(probe::run(request)) } else { None };
+    if form != Form::Quiet {
+        print(&cli, &|out| match &report {
+            Some(report) if form == Form::Json => {
+                json::print(report, out);
+                out.put("\n");
+            }
+            Some(report) => report::print(report, style(), out),
+            None if form == Form::List => report::list(out),
+            None => summary.print(out),
+        })?;
     }
-    if report.is_usable(request) { Ok(()) } else { Err(Status::Unusable as u8) }
+    match report {
+        Some(report) if !report.is_usable(request) => Err(Status::Unusable as u8),
+        _ => Ok(()),
+    }
 }
 
 /// As the terminal and the person behind it want it; <https://no-color.org>.
@@ -102,7 +98,8 @@ fn style() -> report::Style {
 }
 
 /// Prints through a buffer.
-fn print(cli: &Cli, body: impl FnOnce(&mut dyn Out)) -> Outcome {
+#[inline(never)]
+fn print(cli: &Cli, body: &dyn Fn(&mut dyn Out)) -> Outcome {
     let mut buffer = [0; 4096];
     let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };
     body(&mut sink);

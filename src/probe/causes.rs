@@ -3,7 +3,7 @@
 //! is said to be unexplained.
 
 use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name, canary_name};
-use super::out::{Out, Text, all, contains, fill, number, word};
+use super::out::{Out, Text, all, contains, fill, number, part, word};
 use super::report::{ending, errno_name};
 use super::rows::{COUNT, place, set};
 use super::{Fresh, Outcome, ROWS, Report, Use, Verdict};
@@ -305,10 +305,10 @@ impl Report {
     }
 }
 
-/// Causes that something lifts, a blank between each two.
+/// The eight causes that something lifts, a blank between each two.
 const LIFTED: &str = "mdwe seccomp selinux pax noexec read-only memfd_noexec limits";
 
-/// What lifts them, in that order.
+/// What lifts them, in that order, a bar between each two.
 const REMEDIES: &str = "MemoryDenyWriteExecute=no in the systemd unit|a seccomp profile that lets PROT_EXEC pass|\
     execmem for this domain|paxctl -m on the executable|a mount with exec|a writable mount|\
     sysctl vm.memfd_noexec=0|higher limits";
@@ -338,9 +338,9 @@ pub fn advice(report: &Report, out: &mut dyn Out) {
         return;
     }
     let mut before = "; to have more: ";
-    for (i, remedy) in REMEDIES.split('|').enumerate() {
+    for i in 0..8 {
         if report.causes.holds(word(LIFTED, i)) {
-            all(out, &[before, remedy]);
+            all(out, &[before, part(REMEDIES, '|', i)]);
             before = ", ";
         }
     }

@@ -132,6 +132,7 @@ impl Host {
     }
 
     /// Takes a number.
+    #[inline(never)]
     pub(super) fn tell(&mut self, fact: Fact, number: Option<u64>) {
         self.facts[fact as usize] = number;
     }
@@ -146,7 +147,13 @@ impl Host {
 #[inline(never)]
 fn clean(name: &mut Text<96>, bytes: &[u8]) {
     let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    name.append(bytes.trim_ascii());
+    name.append(trimmed(bytes));
+}
+
+/// The same without blanks around.
+#[inline(never)]
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii()
 }
 
 /// How many invalid calls are made.
@@ -281,9 +288,15 @@ fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     buffer.get(..size)
 }
 
+/// Reads a file with a number.
+#[inline(never)]
+fn level(path: &CStr) -> Option<u64> {
+    read(path, &mut [0; 32]).and_then(decimal)
+}
+
 #[inline(never)]
 fn decimal(bytes: &[u8]) -> Option<u64> {
-    let digits = bytes.trim_ascii();
+    let digits = trimmed(bytes);
     let mut value = Some(0u64).filter(|_| !digits.is_empty());
     for digit in digits {
         let digit = digit.wrapping_sub(b'0');
@@ -292,20 +305,23 @@ fn decimal(bytes: &[u8]) -> Option<u64> {
     value
 }
 
+/// What follows `key` in its line.
+#[inline(never)]
+fn value<'a>(lines: &'a [u8], key: &str) -> &'a [u8] {
+    let mut lines = lines.split(|byte| *byte == b'\n');
+    lines.find_map(|line| line.strip_prefix(key.as_bytes())).unwrap_or_default()
+}
+
 fn status(host: &mut Host) {
     let mut buffer = [0; 4096];
     let Some(bytes) = read(c"/proc/self/status", &mut buffer) else { return };
-    let value = |key: &str| {
-        let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key.as_bytes()));
-        line.unwrap_or_default()
-    };
     let facts = &mut host.facts[Fact::Seccomp as usize..=Fact::Tracer as usize];
     for (i, fact) in facts.iter_mut().enumerate() {
-        *fact = decimal(value(word("Seccomp: Seccomp_filters: NoNewPrivs: TracerPid:", i)));
+        *fact = decimal(value(bytes, word("Seccomp: Seccomp_filters: NoNewPrivs: TracerPid:", i)));
     }
     let names = &mut host.names[Name::Nspid as usize..=Name::Pax as usize];
     for (i, name) in names.iter_mut().enumerate() {
-        clean(name, value(word("NSpid: CapEff: PaX:", i)));
+        clean(name, value(bytes, word("NSpid: CapEff: PaX:", i)));
     }
 }
 
@@ -314,7 +330,6 @@ fn files(host: &mut Host) {
     if let Some(context) = read(c"/proc/self/attr/current", &mut buffer) {
         host.call(Name::Context, context);
     }
-    let mut level = |path| read(path, &mut buffer).and_then(decimal);
     host.tell(Fact::SelinuxEnforce, level(c"/sys/fs/selinux/enforce"));
     host.tell(Fact::MaxMapCount, level(c"/proc/sys/vm/max_map_count"));
     host.tell(Fact::MemfdNoexec, level(c"/proc/sys/vm/memfd_noexec"));

@@ -28,16 +28,10 @@ impl Out for Json<'_> {
 }
 
 impl Json<'_> {
-    /// Begins a value that belongs to `key`, or to none in an array.
+    /// Begins a member, an element, or what is in there.
     #[inline(never)]
-    fn open(&mut self, key: &str, start: &str) {
-        if self.comma {
-            self.out.put(",");
-        }
-        if !key.is_empty() {
-            fill(self.out, "\"~\":", &[key]);
-        }
-        self.out.put(start);
+    fn open(&mut self, start: &str) {
+        all(self.out, &[if self.comma { "," } else { "" }, start]);
         self.comma = false;
     }
 
@@ -52,7 +46,8 @@ impl Json<'_> {
     #[inline(never)]
     fn member(&mut self, key: &str, value: &str, quote: &str) {
         let (value, quote) = if value.is_empty() { ("null", "") } else { (value, quote) };
-        self.open(key, quote);
+        self.open("");
+        fill(self.out, "\"~\":~", &[key, quote]);
         self.put(value);
         self.close(quote);
     }
@@ -60,7 +55,7 @@ impl Json<'_> {
     /// Begins an object with strings.
     #[inline(never)]
     fn strings(&mut self, keys: &str, values: &[&str]) {
-        self.open("", "{");
+        self.open("{");
         for (i, value) in values.iter().enumerate() {
             self.member(word(keys, i), value, "\"");
         }
@@ -81,11 +76,11 @@ impl Json<'_> {
 /// Prints the report, without a newline.
 pub fn print(report: &Report, out: &mut dyn Out) {
     let mut json = Json { out, comma: false };
-    json.open("", "{");
+    json.open("{");
     json.number("schema", Some(1));
     json.member("version", env!("CARGO_PKG_VERSION"), "\"");
     host(report.host, &mut json);
-    json.open("strategies", "[");
+    json.open("\"strategies\":[");
     for outcome in report.tried() {
         json.strings(
             "name verdict step errno signal fresh_after",
@@ -102,16 +97,16 @@ pub fn print(report: &Report, out: &mut dyn Out) {
         json.close("}");
     }
     json.close("]");
-    json.open("causes", "[");
+    json.open("\"causes\":[");
     for cause in report.causes.iter() {
         json.strings("cause evidence", &[cause.name, cause.evidence.text()]);
         json.close("}");
     }
     json.close("]");
-    json.open("advice", "\"");
+    json.open("\"advice\":\"");
     advice(report, &mut json);
     json.close("\"");
-    json.open("engines", "[");
+    json.open("\"engines\":[");
     for engine in &ENGINES {
         let (verdict, step, setting) = match engine.prospect(report) {
             None => continue,
@@ -122,12 +117,11 @@ pub fn print(report: &Report, out: &mut dyn Out) {
         json.strings("engine verdict step setting", &[engine.name(), verdict, step, setting]);
         json.close("}");
     }
-    json.close("]");
-    json.close("}");
+    json.close("]}");
 }
 
 fn host(host: &Host, json: &mut Json<'_>) {
-    json.open("host", "{");
+    json.open("\"host\":{");
     for (i, name) in host.names.iter().enumerate() {
         json.member(word(NAMES, i), name.text(), "\"");
     }
@@ -135,18 +129,17 @@ fn host(host: &Host, json: &mut Json<'_>) {
         json.number(word(FACTS, i), *fact);
     }
     json.member("confined", host.confined.map_or("", |error| errno_name(error.errno())), "\"");
-    json.open("limits", "{");
+    json.open("\"limits\":{");
     for (i, limit) in host.limits.iter().enumerate() {
         json.number(word(LIMITS, i), *limit);
     }
     json.close("}");
-    json.open("directories", "[");
+    json.open("\"directories\":[");
     for (i, flags) in host.directories.iter().enumerate() {
         json.strings("path", &[word(DIRECTORIES, i)]);
         json.flag("read_only", *flags, Host::READ_ONLY);
         json.flag("noexec", *flags, Host::NOEXEC);
         json.close("}");
     }
-    json.close("]");
-    json.close("}");
+    json.close("]}");
 }

@@ -18,16 +18,22 @@ pub fn all(out: &mut dyn Out, texts: &[&str]) {
 /// Puts a text with a value for each `~` in it.
 #[inline(never)]
 pub(super) fn fill(out: &mut dyn Out, text: &str, values: &[&str]) {
-    for (i, piece) in text.split('~').enumerate() {
-        all(out, &[piece, values.get(i).unwrap_or(&"")]);
+    for i in 0..=values.len() {
+        all(out, &[part(text, '~', i), values.get(i).unwrap_or(&"")]);
     }
 }
 
-/// One of the `words`, which have a blank between each two; nothing behind the
-/// last.
+/// One of the parts of `text`, which have `between` between each two; nothing
+/// behind the last.
+#[inline(never)]
+pub(super) fn part(text: &str, between: char, place: usize) -> &str {
+    text.split(between).nth(place).unwrap_or_default()
+}
+
+/// One of the `words`, which have a blank between each two.
 #[inline(never)]
 pub(super) fn word(words: &str, place: usize) -> &str {
-    words.split(' ').nth(place).unwrap_or_default()
+    part(words, ' ', place)
 }
 
 /// Puts as many blanks.

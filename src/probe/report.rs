@@ -2,7 +2,7 @@
 //! and engines.
 
 use super::host::Name;
-use super::out::{Out, Text, all, blanks, fill, number, word};
+use super::out::{Out, Text, all, blanks, fill, number, part, word};
 use super::{ENGINES, Outcome, Prospect, ROWS, Report, Use, Verdict, advice};
 use crate::sys::{Errno, described, signal::Signal};
 
@@ -156,10 +156,9 @@ pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
     let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
     let mut screen = Screen { out, style, width, indent: Some(2), column: 0 };
     let host = &*report.host;
-    let names = [Name::Node, Name::Release, Name::Machine, Name::Processor, Name::Hypervisor];
-    for (name, before) in names.into_iter().zip(["", ": Linux ", " ", ", ", ", "]) {
-        if !host.name(name).is_empty() {
-            all(&mut screen, &[before, host.name(name)]);
+    for (i, name) in host.names.iter().enumerate().take(Name::Nspid as usize) {
+        if i != Name::Version as usize && !name.is_empty() {
+            all(&mut screen, &[part("|: Linux || |, |, ", '|', i), name.text()]);
         }
     }
     screen.end();

@@ -177,8 +177,8 @@ impl Record {
                 _ => (Verdict::Lied, Some(Step::Rerun)),
             };
             if outcome.verdict == Verdict::Stale {
-                let fresh = self.get(Cell::Fresh);
-                outcome.fresh_after = Fresh::ALL.into_iter().find(|way| *way as u64 == fresh);
+                let fresh = (self.get(Cell::Fresh) as usize).wrapping_sub(1);
+                outcome.fresh_after = Fresh::ALL.get(fresh).copied();
             }
         } else if let Some(error) = Error::from_word(self.get(Cell::Refusal)) {
             outcome.error = Some(error);

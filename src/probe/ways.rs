@@ -115,6 +115,7 @@ fn map(
 }
 
 /// A private page for `prot`.
+#[inline(never)]
 pub(super) fn page(record: &Record, prot: Prot) -> NonNull<u8> {
     record.need(map(None, PAGE, prot, MapFlags::PRIVATE, Fd::NONE))
 }
@@ -128,6 +129,7 @@ fn protect(at: NonNull<u8>, prot: Prot) -> Result<(), Error> {
 }
 
 /// Keeps a descriptor open until the process ends.
+#[inline(never)]
 pub(super) fn keep(record: &Record, file: Result<OwnedFd, Error>) -> Fd {
     let file = record.need(file);
     let fd = file.fd();
@@ -378,7 +380,7 @@ impl<'a> Machine<'a> {
         let Place { run, file } = self.place;
         let anonymous = |size, prot, flags| map(None, size, prot, flags, Fd::NONE);
         let memory = match kind {
-            Private(bits) => anonymous(PAGE, prot(bits), MapFlags::PRIVATE),
+            Private(bits) => return page(self.record, prot(bits)),
             Shared(bits) => anonymous(PAGE, prot(bits), MapFlags::SHARED),
             Reserve => anonymous(256 << 20, Prot::empty(), MapFlags::PRIVATE.union(MapFlags::NORESERVE)),
             View(bits) => map(None, PAGE, prot(bits), MapFlags::SHARED, file),

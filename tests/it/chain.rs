@@ -152,6 +152,22 @@ fn quotients_and_remainders_are_right_at_every_edge() {
     }
 }
 
+/// The shift takes every term beyond 2⁶³, but all by the same, to where the
+/// dividend is smaller than the divisor.
+#[test]
+fn a_remainder_of_what_is_smaller_is_left_out() {
+    let last = ["--start", "1", "--terms", "6", "--last"];
+    let relation = "&451 ^1117789441007863193 <14 %4054317916688005596";
+    let args = [&["-e", relation][..], &last].concat();
+    chain(&args).expect("Term 6: -3754663720754200576\n", "", 0);
+    let listing = chain(&[&args[..], &["--listing"]].concat()).text();
+    assert!(listing.contains("shl rax, 14") && !listing.contains("mul"), "{listing}");
+    // It is divided where only some of the terms are smaller.
+    let larger = relation.replace("%4054317916688005596", "%3754663720754210000");
+    let listing = chain(&[&["-e", &larger][..], &last, &["--listing"]].concat()).text();
+    assert!(listing.contains("mul"), "{listing}");
+}
+
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     for (input, message) in [

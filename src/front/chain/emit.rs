@@ -19,8 +19,6 @@ const SCRATCH: [Gpr64; 5] = [RCX, R8, R9, R10, RAX];
 pub(super) struct Emitter<'e, 'a> {
     pub(super) a: &'e mut Asm<'a>,
     pool: &'e mut Pool,
-    /// The register whose sign the flags tell, if they tell one.
-    signed: Option<Gpr64>,
 }
 
 #[derive(Clone, Copy)]
@@ -40,13 +38,14 @@ const fn short(value: i64) -> Option<i32> {
 }
 
 /// A scratch register that is none of these.
+#[inline(never)]
 fn other_than(taken: &[Gpr64]) -> Gpr64 {
     *SCRATCH.iter().find(|register| !taken.contains(register)).unwrap_or(&R10)
 }
 
 impl<'e, 'a> Emitter<'e, 'a> {
     pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool) -> Self {
-        Self { a, pool, signed: None }
+        Self { a, pool }
     }
 
     /// `value` in memory.
@@ -54,6 +53,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
         self.pool.quad(self.a, value as u64)
     }
 
+    #[inline(never)]
     pub(super) fn mov(&mut self, to: Gpr64, from: Gpr64) {
         if to != from {
             self.a.mov_rr(to, from);
@@ -62,7 +62,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
 
     /// All of `parts`, with the term in `x` and this state; gives where it is then.
     pub(super) fn parts(&mut self, mut parts: &[Part], mut x: Gpr64, mut state: State) -> Gpr64 {
-        self.signed = None;
         while let [first, rest @ ..] = parts {
             self.mark(first);
             parts = rest;
@@ -70,7 +69,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
             if let [second, rest @ ..] = rest
                 && let Some(place) = self.pair(first.op, second, x, state)
             {
-                self.signed = None;
                 x = place;
                 state = second.op.state(between);
                 parts = rest;
@@ -87,6 +85,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
     }
 
     /// Marks what comes next as the code of `part`.
+    #[inline(never)]
     pub(super) fn mark(&mut self, part: &Part) {
         self.a.mark(part.end);
         if part.turned != 0 {
@@ -118,7 +117,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             (Op::Affine { a, b }, Op::Div(d)) if d.is_power_of_two() && d > 2 => {
                 let x = self.affine(x, a, 0, None);
                 self.mark(second);
-                self.halve(x, b, d.trailing_zeros(), None)
+                self.halve(x, b, d.trailing_zeros())
             }
             // The sign is taken from the quotient, or the quotient from the sign.
             (Op::Div(d), Op::Affine { a: -1, b }) if !d.is_power_of_two() && !state.is_natural() => {
@@ -133,21 +132,17 @@ impl<'e, 'a> Emitter<'e, 'a> {
     }
 
     fn op(&mut self, op: Op, x: Gpr64, state: State, wanted: Option<Gpr64>) -> Gpr64 {
-        let signed = self.signed.take();
         match op {
             Op::Affine { a, b } => self.affine(x, a, b, wanted),
             Op::Bits { and, xor } => {
                 self.bits(x, and, xor);
-                // All but `not` and a plain move set the flags.
-                let tells = xor != -1 && (xor != 0 || short(and).is_some());
-                self.signed = tells.then_some(x);
                 x
             }
             Op::Sar(k) => {
                 self.a.sar_ri(x, k as u8);
                 x
             }
-            Op::Div(d) if d.is_power_of_two() => self.halve(x, 0, d.trailing_zeros(), signed),
+            Op::Div(d) if d.is_power_of_two() => self.halve(x, 0, d.trailing_zeros()),
             Op::Div(d) => self.quotient(x, d, state),
             Op::Rem(d) if d.is_power_of_two() => {
                 self.low_bits(x, d);
@@ -296,9 +291,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
         }
     }
 
-    /// `(x + b) / 2^k`: negative dividends first go up by 2^k − 1. The flags may
-    /// tell the sign of the register `signed`.
-    fn halve(&mut self, x: Gpr64, b: i64, k: u32, signed: Option<Gpr64>) -> Gpr64 {
+    /// `(x + b) / 2^k`: negative dividends first go up by 2^k − 1.
+    fn halve(&mut self, x: Gpr64, b: i64, k: u32) -> Gpr64 {
         let t = other_than(&[x]);
         if k == 1 {
             self.add(x, b);
@@ -311,7 +305,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
             None => self.a.mov_ri(t, up.wrapping_add(b)).add_rr(t, x),
         };
         match b {
-            0 if signed == Some(x) && short(up).is_some() => {}
             0 => _ = self.a.test_rr(x, x),
             _ => self.add(x, b),
         }

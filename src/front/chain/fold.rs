@@ -52,6 +52,7 @@ impl Op {
     const NOTHING: Self = Self::Affine { a: 1, b: 0 };
 
     /// The same as one operation, where one is simpler.
+    #[inline(never)]
     fn simple(self) -> Self {
         match self {
             Self::Affine { a: 0, b } => Self::Set(b),
@@ -279,12 +280,12 @@ pub(super) fn orbit(parts: &[Part], start: State) -> State {
 /// The same operations without what terms like `state` do not need.
 pub(super) fn narrow(parts: &[Part], first: State) -> Vec<Part> {
     let mut state = first;
-    let mut narrowed = Vec::with_capacity(parts.len());
+    let mut narrowed = Vec::new();
     for part in parts {
         push(&mut narrowed, Part { op: part.op.within(state), ..*part });
         state = part.op.state(state);
     }
-    let mut states = Vec::with_capacity(narrowed.len());
+    let mut states = Vec::new();
     let mut state = first;
     for part in &narrowed {
         states.push(state);
@@ -294,7 +295,7 @@ pub(super) fn narrow(parts: &[Part], first: State) -> Vec<Part> {
     for (part, state) in narrowed.iter_mut().zip(states).rev() {
         (part.op, wanted) = part.op.wanted(state, wanted);
     }
-    let mut joined = Vec::with_capacity(narrowed.len());
+    let mut joined = Vec::new();
     for part in narrowed {
         push(&mut joined, part);
     }

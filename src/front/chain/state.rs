@@ -46,6 +46,7 @@ impl State {
     }
 
     /// Lets range and bits tell each other what they know.
+    #[inline(never)]
     fn refined(self) -> Self {
         let low = self.low.max(self.value | self.unknown & i64::MIN);
         let high = self.high.min(self.value | self.unknown & i64::MAX);

@@ -70,7 +70,7 @@ pub(super) struct Emitter<'e, 'a> {
 
 impl<'e, 'a> Emitter<'e, 'a> {
     pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool, plan: &'e Plan, base: Gpr64) -> Self {
-        let stack = Vec::with_capacity(16);
+        let stack = Vec::new();
         Self { a, pool, plan, base, copy: 0, stack, spilled: 0, free: 0, oldest: 0 }
     }
 
@@ -94,12 +94,12 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 self.a.mark(end);
             }
             match part.op {
-                Op::Constant(value) => self.stack.push(Place::Constant(value.to_bits())),
+                Op::Constant(value) => self.push(Place::Constant(value.to_bits())),
                 Op::Back(back) if back <= plan.window => {
-                    self.stack.push(Place::Term(plan.slot(copy, back).number()));
+                    self.push(Place::Term(plan.slot(copy, back).number()));
                 }
-                Op::Back(back) => self.stack.push(Place::Back(back)),
-                Op::Index => self.stack.push(Place::Term(INDEX.number())),
+                Op::Back(back) => self.push(Place::Back(back)),
+                Op::Index => self.push(Place::Term(INDEX.number())),
                 Op::Sqrt | Op::Negate => self.unary(part.op),
                 Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(part.op),
             }
@@ -120,6 +120,11 @@ impl<'e, 'a> Emitter<'e, 'a> {
     /// The oldest term of the window, whose register gets the result.
     fn oldest_slot(&self) -> Option<u8> {
         (self.plan.window > 0).then(|| self.plan.slot(self.copy, self.plan.window).number())
+    }
+
+    #[inline(never)]
+    fn push(&mut self, place: Place) {
+        self.stack.push(place);
     }
 
     #[inline(never)]
@@ -222,7 +227,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 self.a.xorpd_xm(to, sign)
             }
         };
-        self.stack.push(Place::Own(to.number()));
+        self.push(Place::Own(to.number()));
     }
 
     fn binary(&mut self, op: Op) {
@@ -251,7 +256,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             self.free |= 1 << register;
         }
         self.read(&[left, right], to);
-        self.stack.push(Place::Own(to.number()));
+        self.push(Place::Own(to.number()));
     }
 
     fn with_register(&mut self, op: Op, to: Xmm, from: Xmm) {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 /// The same relation in fewer or cheaper operations.
 pub(super) fn fold(parts: &[Part]) -> Vec<Part> {
-    let mut folded: Vec<Part> = Vec::with_capacity(parts.len());
+    let mut folded: Vec<Part> = Vec::new();
     for part in parts {
         let op = |back| folded.len().checked_sub(back).map(|place| folded[place].op);
         // How many operations go, and what comes instead.
