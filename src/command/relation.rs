@@ -128,15 +128,19 @@ impl Request {
         for (word, term) in series.history().iter_mut().rev().zip(given.iter().rev()) {
             *word = *term;
         }
+        // Before anything is printed: a relation can be too long for code.
+        let direct = self.only_last && relation.is_direct();
+        let compiled = match count > 0 || shows {
+            true => Some(relation.code(direct, tools.explain()).map_err(|error| self.complain(error))?),
+            false => None,
+        };
         if !self.only_last && !shows {
             given.iter().try_for_each(|term| series.line(*term)).map_err(refused)?;
         }
         let mut term = given.last().copied().unwrap_or(0);
-        if count > 0 || shows {
-            let direct = self.only_last && relation.is_direct();
+        if let Some(compiled) = &compiled {
             series.silence(self.only_last);
-            let code = relation.code(direct, tools.explain()).map_err(|error| self.complain(error))?;
-            let code = code.code();
+            let code = compiled.code();
             let name = core::str::from_utf8(self.file.unwrap_or(b"-")).unwrap_or("-");
             let explained = Explained::new(self.text, name, code.marks());
             let code = code.with_source(&explained);
