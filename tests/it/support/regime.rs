@@ -1,7 +1,16 @@
 //! Hosts that deny: limits and filters that the child puts upon itself before it
 //! becomes the executable.
 
-use std::{ffi::CStr, io, os::unix::process::CommandExt, process::Command};
+use std::{
+    ffi::{CStr, CString},
+    fs, io,
+    os::{
+        fd::AsRawFd,
+        unix::{ffi::OsStrExt, process::CommandExt},
+    },
+    path::Path,
+    process::Command,
+};
 
 fn checked(result: i64) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -49,22 +58,41 @@ pub(crate) fn limit(command: &mut Command, resource: u32, value: u64) {
     });
 }
 
-/// Empty tmpfs, mounted noexec, on every directory for nameless files.
+/// Empty tmpfs, mounted noexec, on every directory for nameless files. If the
+/// executable is in one of them, it alone stays visible there, and can run.
 pub(crate) fn noexec_mounts(command: &mut Command) {
-    fn mount(kind: &CStr, at: &CStr, flags: u64) -> io::Result<()> {
+    fn mount(what: &CStr, at: &CStr, kind: &CStr, flags: u64) -> io::Result<()> {
         // SAFETY: strings that end.
         checked(unsafe {
-            libc::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), flags, std::ptr::null()).into()
+            libc::mount(what.as_ptr(), at.as_ptr(), kind.as_ptr(), flags, std::ptr::null()).into()
         })
     }
-    before_exec(command, || {
+    const DIRECTORIES: [&CStr; 3] = [c"/dev/shm", c"/tmp", c"/var/tmp"];
+    let string = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("no NUL in a path");
+    let file = fs::File::open(super::BAREJIT).expect("the executable");
+    let itself = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("no NUL");
+    let path = Path::new(super::BAREJIT);
+    let hidden = DIRECTORIES.iter().any(|directory| path.starts_with(directory.to_str().expect("ASCII")));
+    let (path, mut folders) = (string(path), path.ancestors().skip(1).map(string).collect::<Vec<_>>());
+    folders.reverse();
+    before_exec(command, move || {
+        let _open = &file;
         // SAFETY: numbers only.
         checked(unsafe { libc::unshare(libc::CLONE_NEWNS) }.into())?;
-        mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE)?;
-        for directory in [c"/dev/shm", c"/tmp", c"/var/tmp"] {
-            mount(c"tmpfs", directory, libc::MS_NOEXEC)?;
+        mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE)?;
+        for directory in DIRECTORIES {
+            mount(c"tmpfs", directory, c"tmpfs", libc::MS_NOEXEC)?;
         }
-        Ok(())
+        if !hidden {
+            return Ok(());
+        }
+        for folder in &folders {
+            // SAFETY: a string that ends. Those that are there stay.
+            unsafe { libc::mkdir(folder.as_ptr(), 0o755) };
+        }
+        // SAFETY: a string that ends.
+        checked(unsafe { libc::creat(path.as_ptr(), 0o755) }.into())?;
+        mount(&itself, &path, c"none", libc::MS_BIND)
     });
 }
 
