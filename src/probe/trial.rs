@@ -510,9 +510,17 @@ unsafe extern "sysv64" fn jump(stack: usize) -> ! {
 
 /// Starts a process of the trial's own; it dies with the trial.
 pub(super) fn companion(record: &Record) -> Result<Option<Pid>, Error> {
+    let trial = base::getpid().ok();
     let child = linux::fork()?;
     if child.is_none() {
         prepare(Orphan::Dies, record);
+        // It may have died before that: whoever is the parent now, or even the
+        // tracer, never wakes this process.
+        if let (Some(trial), Some(parent)) = (trial, base::getppid().ok())
+            && trial != parent
+        {
+            base::exit(0);
+        }
     }
     Ok(child)
 }

@@ -98,6 +98,15 @@ pub fn getpid() -> Result<usize, Error> {
     unsafe { syscall!(getpid) }
 }
 
+/// getppid(2).
+///
+/// # Errors
+/// The errno of the call, which only a filter can cause.
+pub fn getppid() -> Result<usize, Error> {
+    // SAFETY: asking for a number touches nothing.
+    unsafe { syscall!(getppid) }
+}
+
 /// kill(2) of this process itself.
 ///
 /// # Errors
