@@ -76,10 +76,15 @@ pub(crate) fn noexec_mounts(command: &mut Command) {
     let (path, mut folders) = (string(path), path.ancestors().skip(1).map(string).collect::<Vec<_>>());
     folders.reverse();
     before_exec(command, move || {
-        let _open = &file;
         // SAFETY: numbers only.
         checked(unsafe { libc::unshare(libc::CLONE_NEWNS) }.into())?;
         mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE)?;
+        // What was opened outside is no file of this namespace and cannot be mounted.
+        // SAFETY: a string that ends.
+        let inside = unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
+        checked(inside.into())?;
+        // SAFETY: both are open.
+        checked(unsafe { libc::dup3(inside, file.as_raw_fd(), libc::O_CLOEXEC) }.into())?;
         for directory in DIRECTORIES {
             mount(c"tmpfs", directory, c"tmpfs", libc::MS_NOEXEC)?;
         }
