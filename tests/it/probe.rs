@@ -11,7 +11,6 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -96,11 +95,13 @@ fn probe_under(mut outer: Command, barejit: &Path) -> Report {
     Report::of(finish(outer))
 }
 
-/// A copy of the executable that everybody may run and nothing else does.
+/// A copy of the executable that everybody may run and nothing else does. Another
+/// process writes it: what a test beside this one starts inherits the descriptors of
+/// this one, and a file that somebody may write is not run (ETXTBSY).
 fn copy(name: &str) -> PathBuf {
     let path = support::scratch(name);
-    fs::copy(BAREJIT, &path).expect("a copy");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
+    let status = Command::new("install").args(["-m", "755", BAREJIT]).arg(&path).status();
+    assert!(status.expect("coreutils").success(), "a copy");
     path
 }
 
