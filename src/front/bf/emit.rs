@@ -11,7 +11,7 @@ use super::registers::{self, Home, REGISTERS, Region};
 use super::scan::Scanners;
 use super::stubs::{self, Stubs};
 use super::width::{self, Out, low};
-use super::{Options, Program};
+use super::{Cells, Options, Program};
 use crate::asm::*;
 use crate::code::{Mark, Record};
 use alloc::vec;
@@ -70,6 +70,24 @@ struct Frame {
     region: bool,
 }
 
+/// Whether code for `ops` is bound to touch `[at]`, and has changed nothing then.
+fn touches_first(at: i32, ops: &[Op], cells: Cells) -> bool {
+    for op in ops {
+        return match op.kind {
+            Kind::Nop => continue,
+            Kind::Probe if !op.is(MAYBE) => continue,
+            Kind::Add => op.at == at && cells.signed(op.b as u32) != 0,
+            Kind::Set | Kind::Put | Kind::Get => op.at == at,
+            Kind::Mul | Kind::Copy => op.at == at || op.b == at,
+            Kind::Product => op.at == at || op.b == at || op.b + op.d as i32 == at,
+            Kind::Open | Kind::Scan => op.at == at && !op.is(ENTERED),
+            Kind::Close => op.at == at && op.is(BALANCED) && !op.is(ONCE),
+            Kind::Probe | Kind::PutByte | Kind::Move => false,
+        };
+    }
+    false
+}
+
 /// Where cells live.
 const HOMES: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
 
@@ -93,7 +111,6 @@ struct Emitter<'a> {
     /// Where the loop that ended last goes if it does not run, together with the
     /// one that follows.
     threaded: Option<Label>,
-    sites: Vec<Site>,
     fars: Vec<Far>,
     /// Whether every operation gets a mark.
     explain: bool,
@@ -186,7 +203,6 @@ fn emit_into<'a>(
         stubs,
         frames: Vec::new(),
         threaded: None,
-        sites: Vec::new(),
         fars: Vec::new(),
         explain: options.explain,
         edges: Vec::new(),
@@ -196,9 +212,9 @@ fn emit_into<'a>(
         None => emitter.operations(&ir.ops),
     }
     emitter.end();
-    let Emitter { out, sites, .. } = emitter;
-    let needs = out.a.needs();
-    (out.a.finish().map(|_| needs), sites)
+    let Out { a, sites, .. } = emitter.out;
+    let needs = a.needs();
+    (a.finish().map(|_| needs), sites)
 }
 
 impl Emitter<'_> {
@@ -226,7 +242,7 @@ impl Emitter<'_> {
         }
         for Far { from, site, pointer } in core::mem::take(&mut self.fars) {
             self.out.a.bind(from);
-            let pointer = self.out.cell(pointer);
+            let pointer = self.out.address(pointer);
             let a = &mut self.out.a;
             a.mov_rm(RCX, qword(RSP)).lea(RAX, pointer).mov_mr(qword(RCX).disp(POINTER), RAX);
             a.mov_r64_imm64(RAX, (site as i64) << 8 | LEFT as i64).jmp(self.stubs.leave);
@@ -245,8 +261,7 @@ impl Emitter<'_> {
             }
             // What passes have made up has no place in the source.
             if self.explain && op.kind != Kind::Nop && (self.ir.plain || op.c != 0 && !op.kind.is_product()) {
-                self.out.a.mark(self.sites.len() as u32);
-                self.sites.push(Site { position: op.c, delta: 0 });
+                self.out.mark(0, op.c, 0);
             }
             if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
                 self.first_touch(op, op.at);
@@ -258,30 +273,39 @@ impl Emitter<'_> {
                 let (probes, behind) = rest.split_at(probes);
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
                 let inside = Inside::of(behind);
-                self.open(op, probes, index as u32, inside);
+                self.open(op, probes, behind, index as u32, inside);
                 rest = behind;
             } else if op.kind == Kind::Probe && op.is(MAYBE) {
                 let guarded = rest.iter().take_while(|op| op.kind == Kind::Mul && op.is(MAYBE)).count();
                 let (guarded, behind) = rest.split_at(guarded);
                 self.guard(op, guarded);
                 rest = behind;
+            } else if op.kind == Kind::Probe {
+                self.probe(op, touches_first(op.at, rest, self.out.cells));
             } else {
                 self.operation(op);
             }
         }
     }
 
+    /// `later`: an instruction that comes soon touches the cell before anything has
+    /// been changed, and is the probe.
+    fn probe(&mut self, op: &Op, later: bool) {
+        if !later || op.is(FAR) || !self.out.mark_until(op.at, op.c, op.b) {
+            self.operation(op);
+        }
+    }
+
     /// Makes the next instruction the first touch of the operation's cell, or of
     /// none that exists; plain code has its pointer at `pointer` there.
     fn first_touch(&mut self, op: &Op, pointer: i32) {
-        let site = self.sites.len() as u32;
-        self.sites.push(Site { position: op.c, delta: self.out.bytes(pointer - op.at) });
+        let site = self.out.sites.len() as u32;
+        self.out.mark(op.at, op.c, pointer);
         if !op.is(FAR) {
-            self.out.a.mark(site);
             return;
         }
         let from = self.out.a.label();
-        let cell = self.out.cell(op.at);
+        let cell = self.out.address(op.at);
         let a = &mut self.out.a;
         a.mov_rm(RCX, qword(RSP)).lea(RAX, cell).sub_rm(RAX, qword(RCX).disp(TAPE));
         a.mov_ri(RCX, self.tape as i64).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
@@ -328,7 +352,7 @@ impl Emitter<'_> {
                 self.out.a.call(self.stubs.get);
                 self.write(at, RAX);
             }
-            Kind::Open => self.open(op, &[], u32::MAX, Inside::default()),
+            Kind::Open => self.open(op, &[], &[], u32::MAX, Inside::default()),
             Kind::Close => self.close(op),
             Kind::Scan => self.scan(op),
             Kind::Move => self.out.shift(op.b),
@@ -339,7 +363,7 @@ impl Emitter<'_> {
     /// their counter is zero. That is tested only where the tape ends.
     fn guard(&mut self, probe: &Op, additions: &[Op]) {
         let (from, back) = (self.out.a.label(), self.out.a.label());
-        let cell = self.out.cell(probe.at);
+        let cell = self.out.address(probe.at);
         self.out.a.lea(RAX, cell).cmp_rm(RAX, qword(RSP).disp(stubs::TAPE_START)).jcc(Cond::B, from);
         for addition in additions {
             self.mul(addition);
@@ -434,7 +458,7 @@ impl Emitter<'_> {
         self.threaded.take().unwrap_or_else(|| self.out.a.label())
     }
 
-    fn open(&mut self, op: &Op, probes: &[Op], index: u32, inside: Inside) {
+    fn open(&mut self, op: &Op, probes: &[Op], behind: &[Op], index: u32, inside: Inside) {
         let end = self.end_of_loop();
         let region = matches!(self.regions.first(), Some(region) if region.open == index);
         if !op.is(ENTERED) {
@@ -445,8 +469,10 @@ impl Emitter<'_> {
                 self.out.a.jcc(Cond::E, end);
             }
         }
+        let homes = if region { self.regions.first().map(Region::homes) } else { None };
         for probe in probes {
-            self.operation(probe);
+            let loaded = |homes: &[Home]| homes.iter().any(|home| home.at == probe.at);
+            self.probe(probe, homes.map_or_else(|| touches_first(probe.at, behind, self.out.cells), loaded));
         }
         if region && let Some((first, rest)) = self.regions.split_first() {
             for (home, &register) in first.homes().iter().zip(&HOMES) {

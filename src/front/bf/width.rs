@@ -5,7 +5,9 @@
 
 use super::Cells;
 use super::ir::Kind;
+use super::place::Site;
 use crate::asm::*;
+use alloc::vec::Vec;
 
 /// Does something with the cell width as the constant `$W`.
 macro_rules! by_width {
@@ -34,6 +36,20 @@ pub(super) struct Out<'a> {
     pub(super) cells: Cells,
     /// The cell whose being zero the zero flag tells at this code offset.
     flag: (u32, i32),
+    pub(super) sites: Vec<Site>,
+    /// While it is something, instructions on cells are probes.
+    probes: Option<Pending>,
+}
+
+/// Cells that are still to be touched before anything is changed.
+#[derive(Debug)]
+struct Pending {
+    /// Where plain code would be.
+    position: u32,
+    /// Where its pointer would be.
+    pointer: i32,
+    low: Option<i32>,
+    high: Option<i32>,
 }
 
 /// A 32-bit view of a register.
@@ -43,7 +59,26 @@ pub(super) const fn low(register: Gpr64) -> Gpr32 {
 
 impl<'a> Out<'a> {
     pub(super) const fn new(a: Asm<'a>, cells: Cells) -> Self {
-        Self { a, cells, flag: (u32::MAX, 0) }
+        Self { a, cells, flag: (u32::MAX, 0), sites: Vec::new(), probes: None }
+    }
+
+    /// Marks the next instruction as one that may be the first to touch `[at]`, where
+    /// plain code is at `position` with its pointer at `pointer`.
+    pub(super) fn mark(&mut self, at: i32, position: u32, pointer: i32) {
+        self.a.mark(self.sites.len() as u32);
+        self.sites.push(Site { position, delta: self.bytes(pointer - at) });
+    }
+
+    /// Does so for each instruction on a cell until one was on `[at]`, or says that it
+    /// cannot.
+    pub(super) fn mark_until(&mut self, at: i32, position: u32, pointer: i32) -> bool {
+        let pending = self.probes.get_or_insert(Pending { position, pointer, low: None, high: None });
+        let room = if pending.low.is_none() { &mut pending.low } else { &mut pending.high };
+        let possible = pending.position == position && pending.pointer == pointer && room.is_none();
+        if possible {
+            *room = Some(at);
+        }
+        possible
     }
 
     /// Cells to bytes. Distances are small enough by the parser's limit.
@@ -52,8 +87,21 @@ impl<'a> Out<'a> {
     }
 
     /// The address of a cell.
-    pub(super) const fn cell(&self, at: i32) -> Mem<0> {
+    pub(super) const fn address(&self, at: i32) -> Mem<0> {
         address(RBX).disp(self.bytes(at))
+    }
+
+    /// The operand of an instruction on a cell, which comes next.
+    fn cell(&mut self, at: i32) -> Mem<0> {
+        if let Some(Pending { position, pointer, low, high }) = self.probes.take() {
+            self.mark(at, position, pointer);
+            let rest = |cell: &i32| *cell != at;
+            let (low, high) = (low.filter(rest), high.filter(rest));
+            if low.is_some() || high.is_some() {
+                self.probes = Some(Pending { position, pointer, low, high });
+            }
+        }
+        self.address(at)
     }
 
     /// Notes that the zero flag tells of the cell at `at`.
@@ -68,7 +116,7 @@ impl<'a> Out<'a> {
 
     /// Whether the zero flag tells of the cell at `at` now.
     pub(super) fn knows_flags(&self, at: i32) -> bool {
-        self.flag == (self.a.offset(), at)
+        self.flag == (self.a.offset(), at) && self.probes.is_none()
     }
 
     /// `[at] += value`
