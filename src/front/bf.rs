@@ -15,6 +15,7 @@
 //! around it is written down in [`abi`].
 
 pub mod abi;
+mod cache;
 mod emit;
 mod explain;
 mod idiom;

@@ -5,6 +5,7 @@
 //! command that plain code would be at. The flags of operations say where.
 
 use super::abi::{LEFT, POINTER, TAPE};
+use super::cache::{self, Cache};
 use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, THREADED, TOUCHES};
 use super::place::Site;
 use super::registers::{self, Home, REGISTERS, Region};
@@ -68,6 +69,8 @@ struct Frame {
     end: Label,
     /// Whether its cells live in registers.
     region: bool,
+    /// What registers hold where it is passed over, if it ever is.
+    passed: Option<Cache>,
 }
 
 /// Whether code for `ops` is bound to touch `[at]`, and has changed nothing then.
@@ -109,8 +112,11 @@ struct Emitter<'a> {
     stubs: Stubs,
     frames: Vec<Frame>,
     /// Where the loop that ended last goes if it does not run, together with the
-    /// one that follows.
-    threaded: Option<Label>,
+    /// one that follows, and what registers hold there.
+    threaded: Option<(Label, Option<Cache>)>,
+    cache: Cache,
+    /// The operations behind the one that is being emitted.
+    behind: &'a [Op],
     fars: Vec<Far>,
     /// Whether every operation gets a mark.
     explain: bool,
@@ -203,6 +209,8 @@ fn emit_into<'a>(
         stubs,
         frames: Vec::new(),
         threaded: None,
+        cache: Cache::EMPTY,
+        behind: &[],
         fars: Vec::new(),
         explain: options.explain,
         edges: Vec::new(),
@@ -217,7 +225,7 @@ fn emit_into<'a>(
     (a.finish().map(|_| needs), sites)
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
     fn program_from(&mut self, position: u32) {
         let ir = self.ir;
         let first = ir.ops.partition_point(|op| op.c < position);
@@ -249,15 +257,15 @@ impl Emitter<'_> {
         }
     }
 
-    fn operations(&mut self, ops: &[Op]) {
+    fn operations(&mut self, ops: &'a [Op]) {
         let mut rest = ops;
         while let Some((op, behind)) = rest.split_first() {
             rest = behind;
+            self.behind = behind;
             if !matches!(op.kind, Kind::Open | Kind::Scan)
-                && let Some(end) = self.threaded.take()
+                && let Some((end, passed)) = self.threaded.take()
             {
-                self.out.a.bind(end);
-                self.out.forget_flags();
+                self.end_loop(end, passed);
             }
             // What passes have made up has no place in the source.
             if self.explain && op.kind != Kind::Nop && (self.ir.plain || op.c != 0 && !op.kind.is_product()) {
@@ -273,6 +281,7 @@ impl Emitter<'_> {
                 let (probes, behind) = rest.split_at(probes);
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
                 let inside = Inside::of(behind);
+                self.behind = behind;
                 self.open(op, probes, behind, index as u32, inside);
                 rest = behind;
             } else if op.kind == Kind::Probe && op.is(MAYBE) {
@@ -291,6 +300,9 @@ impl Emitter<'_> {
     /// `later`: an instruction that comes soon touches the cell before anything has
     /// been changed, and is the probe.
     fn probe(&mut self, op: &Op, later: bool) {
+        if self.cache.find(op.at).is_some() {
+            return;
+        }
         if !later || op.is(FAR) || !self.out.mark_until(op.at, op.c, op.b) {
             self.operation(op);
         }
@@ -318,15 +330,20 @@ impl Emitter<'_> {
             Kind::Nop => {}
             Kind::Probe => {
                 self.first_touch(op, op.b);
-                if !op.is(FAR) {
+                if !op.is(FAR) && self.operand(at, None).is_none() {
                     self.out.probe(at);
                 }
             }
             Kind::Add => {
                 let value = self.out.cells.signed(op.b as u32);
-                match self.home(at) {
-                    Some(home) => self.out.add_ri(at, home, value),
-                    None if value == 0 && !self.ir.plain => {}
+                if value == 0 && !self.ir.plain {
+                    return;
+                }
+                match self.operand(at, None) {
+                    Some(to) => {
+                        self.out.add_ri(at, to, value);
+                        self.changed(at, to);
+                    }
                     None => self.out.add_mi(at, value),
                 }
             }
@@ -334,13 +351,17 @@ impl Emitter<'_> {
                 let value = self.out.cells.signed(op.b as u32);
                 match self.home(at) {
                     Some(home) => self.out.mov_ri(home, value),
-                    None => self.out.mov_mi(at, value),
+                    None => {
+                        self.out.mov_mi(at, value);
+                        self.cache.forget(at);
+                    }
                 }
             }
             Kind::Mul => self.mul(op),
             Kind::Copy => self.copy(op),
             Kind::Product => self.product(op),
             Kind::Put => {
+                self.operand(at, None);
                 self.read(RAX, at);
                 self.out.a.call(self.stubs.put);
             }
@@ -362,6 +383,8 @@ impl Emitter<'_> {
     /// Additions to cells of which `probe` may not exist; then they are nothing if
     /// their counter is zero. That is tested only where the tape ends.
     fn guard(&mut self, probe: &Op, additions: &[Op]) {
+        // Both ways on must find it where it is.
+        self.operand(probe.b, None);
         let (from, back) = (self.out.a.label(), self.out.a.label());
         let cell = self.out.address(probe.at);
         self.out.a.lea(RAX, cell).cmp_rm(RAX, qword(RSP).disp(stubs::TAPE_START)).jcc(Cond::B, from);
@@ -373,16 +396,47 @@ impl Emitter<'_> {
         self.edges.push(Edge { from, back, probe: *probe });
     }
 
-    /// The register that a cell lives in here.
+    /// The register that a cell lives in here, and memory does not have it.
     fn home(&self, at: i32) -> Option<Gpr64> {
         let index = self.homes.iter().position(|home| home.at == at)?;
         HOMES.get(index).copied()
     }
 
+    /// The register that has a cell, whether memory has it too or not.
+    fn held(&self, at: i32) -> Option<Gpr64> {
+        self.home(at).or_else(|| HOMES.get(self.cache.find(at)?).copied())
+    }
+
+    /// A register, not `keep`, that is to hold a cell from now on because the code
+    /// behind wants it.
+    fn hold(&mut self, at: i32, keep: Option<Gpr64>) -> Option<Gpr64> {
+        if !self.options.passes.registers || !self.homes.is_empty() || !cache::is_read_soon(at, self.behind) {
+            return None;
+        }
+        let keep = HOMES.iter().position(|&register| Some(register) == keep);
+        HOMES.get(self.cache.take(at, self.behind, keep)?).copied()
+    }
+
+    /// The register that has a cell: if none has, one that the code behind wants to.
+    fn operand(&mut self, at: i32, keep: Option<Gpr64>) -> Option<Gpr64> {
+        self.held(at).or_else(|| {
+            let register = self.hold(at, keep)?;
+            self.out.load(register, at);
+            Some(register)
+        })
+    }
+
+    /// A register that has `[at]` was changed.
+    fn changed(&mut self, at: i32, register: Gpr64) {
+        if self.home(at).is_none() {
+            self.out.store(at, register);
+        }
+    }
+
     /// `register = [at]`; the high bits are anything.
     fn read(&mut self, register: Gpr64, at: i32) {
-        match self.home(at) {
-            Some(home) => self.out.mov_rr(register, home),
+        match self.held(at) {
+            Some(held) => self.out.mov_rr(register, held),
             None => self.out.load(register, at),
         }
     }
@@ -391,43 +445,60 @@ impl Emitter<'_> {
     fn write(&mut self, at: i32, register: Gpr64) {
         match self.home(at) {
             Some(home) => self.out.mov_rr(home, register),
-            None => self.out.store(at, register),
+            None => {
+                self.out.store(at, register);
+                self.cache.forget(at);
+            }
         }
     }
 
     fn mul(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
         let subtract = factor == -1;
-        let mut from = self.home(op.b);
-        let to = self.home(op.at);
+        // What is not done on both ways changes no register's cell.
+        let maybe = op.is(MAYBE);
+        let mut from = if maybe { self.held(op.b) } else { self.operand(op.b, None) };
+        let keep = from;
         if factor != 1 && !subtract {
-            self.read(RAX, op.b);
-            self.out.scale(RAX, RAX, factor);
+            match from {
+                Some(from) => self.out.scale(RAX, from, factor),
+                None => {
+                    self.out.load(RAX, op.b);
+                    self.out.scale(RAX, RAX, factor);
+                }
+            }
             from = Some(RAX);
         }
+        let to = if maybe { self.held(op.at) } else { self.operand(op.at, keep) };
         match (to, from) {
             (Some(to), Some(from)) => self.out.add_rr(op.at, to, from, subtract),
             (Some(to), None) => self.out.add_rm(op.at, to, op.b, subtract),
-            (None, Some(from)) => self.out.add_mr(op.at, from, subtract),
+            (None, Some(from)) => return self.out.add_mr(op.at, from, subtract),
             (None, None) => {
                 self.out.load(RAX, op.b);
-                self.out.add_mr(op.at, RAX, subtract);
+                return self.out.add_mr(op.at, RAX, subtract);
             }
+        }
+        if let Some(to) = to {
+            self.changed(op.at, to);
         }
     }
 
     fn copy(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
-        let to = self.home(op.at).unwrap_or(RAX);
-        match self.home(op.b) {
-            Some(from) if factor == 1 => return self.write(op.at, from),
-            Some(from) => self.out.scale(to, from, factor),
-            None => {
+        let from = self.operand(op.b, None);
+        self.cache.forget(op.at);
+        let to = self.home(op.at).or_else(|| self.hold(op.at, from));
+        match (from, to) {
+            (Some(from), None) if factor == 1 => return self.out.store(op.at, from),
+            (Some(from), to) => self.out.scale(to.unwrap_or(RAX), from, factor),
+            (None, to) => {
+                let to = to.unwrap_or(RAX);
                 self.out.load(to, op.b);
                 self.out.scale(to, to, factor);
             }
         }
-        self.write(op.at, to);
+        self.changed(op.at, to.unwrap_or(RAX));
     }
 
     fn product(&mut self, op: &Op) {
@@ -436,8 +507,11 @@ impl Emitter<'_> {
         self.read(RCX, op.b + op.d as i32);
         self.out.a.imul_rr(low(RAX), low(RCX));
         self.out.scale(RAX, RAX, factor);
-        match self.home(op.at) {
-            Some(to) => self.out.add_rr(op.at, to, RAX, false),
+        match self.held(op.at) {
+            Some(to) => {
+                self.out.add_rr(op.at, to, RAX, false);
+                self.changed(op.at, to);
+            }
             None => self.out.add_mr(op.at, RAX, false),
         }
     }
@@ -447,28 +521,45 @@ impl Emitter<'_> {
         if self.out.knows_flags(at) {
             return;
         }
-        match self.home(at) {
-            Some(home) => self.out.test_r(at, home),
+        match self.held(at) {
+            Some(register) => self.out.test_r(at, register),
             None => self.out.cmp_m(at),
         }
     }
 
-    /// A label for the end of the loop that begins here.
-    fn end_of_loop(&mut self) -> Label {
-        self.threaded.take().unwrap_or_else(|| self.out.a.label())
-    }
-
-    fn open(&mut self, op: &Op, probes: &[Op], behind: &[Op], index: u32, inside: Inside) {
-        let end = self.end_of_loop();
-        let region = matches!(self.regions.first(), Some(region) if region.open == index);
+    /// The start of a loop, where it may be passed over; gives a label for its end
+    /// and what registers hold on the way there.
+    fn pass_over(&mut self, op: &Op, short: bool) -> (Label, Option<Cache>) {
+        let threaded = self.threaded.take();
+        let (end, mut passed) = threaded.unwrap_or_else(|| (self.out.a.label(), None));
         if !op.is(ENTERED) {
+            if op.kind == Kind::Open && !self.out.knows_flags(op.at) {
+                self.operand(op.at, None);
+            }
             self.test(op.at);
-            if inside.short && probes.is_empty() && !region {
+            if short {
                 self.out.a.jcc_short(Cond::E, end);
             } else {
                 self.out.a.jcc(Cond::E, end);
             }
+            passed.get_or_insert(self.cache).meet(self.cache);
         }
+        (end, passed)
+    }
+
+    /// The end of a loop, which is also reached by passing it over.
+    fn end_loop(&mut self, end: Label, passed: Option<Cache>) {
+        self.out.a.bind(end);
+        self.out.forget_flags();
+        if let Some(passed) = passed {
+            self.cache.meet(passed);
+        }
+    }
+
+    fn open(&mut self, op: &Op, probes: &[Op], behind: &[Op], index: u32, inside: Inside) {
+        let region = matches!(self.regions.first(), Some(region) if region.open == index);
+        let short = inside.short && probes.is_empty() && !region;
+        let (end, passed) = self.pass_over(op, short);
         let homes = if region { self.regions.first().map(Region::homes) } else { None };
         for probe in probes {
             let loaded = |homes: &[Home]| homes.iter().any(|home| home.at == probe.at);
@@ -481,18 +572,22 @@ impl Emitter<'_> {
             self.homes = first.homes();
             self.regions = rest;
         }
+        if region || !op.is(ONCE) {
+            self.cache = Cache::EMPTY;
+        }
         self.out.forget_flags();
         if inside.innermost && !op.is(ONCE) && self.options.passes.alignment {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
-        self.frames.push(Frame { top, end, region });
+        self.frames.push(Frame { top, end, region, passed });
     }
 
     fn close(&mut self, op: &Op) {
-        let Some(Frame { top, end, region }) = self.frames.pop() else { return };
+        let Some(Frame { top, end, region, passed }) = self.frames.pop() else { return };
         if !self.ir.plain {
             self.out.shift(op.b);
+            self.cache.shift(op.b);
             if op.is(TOUCHES) {
                 self.first_touch(op, op.at);
             }
@@ -509,19 +604,15 @@ impl Emitter<'_> {
             }
         }
         if op.is(THREADED) {
-            self.threaded = Some(end);
+            self.threaded = Some((end, passed));
+            self.out.forget_flags();
         } else {
-            self.out.a.bind(end);
+            self.end_loop(end, passed);
         }
-        self.out.forget_flags();
     }
 
     fn scan(&mut self, op: &Op) {
-        let end = self.end_of_loop();
-        if !op.is(ENTERED) {
-            self.test(op.at);
-            self.out.a.jcc_short(Cond::E, end);
-        }
+        let (end, _) = self.pass_over(op, true);
         let stride = self.out.bytes(op.d as i32);
         let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
         if let Some(scanner) = scanner {
@@ -539,8 +630,7 @@ impl Emitter<'_> {
             let step = self.scan_step(op);
             self.out.a.jcc(Cond::Ne, step);
         }
-        self.out.a.bind(end);
-        self.out.forget_flags();
+        self.end_loop(end, Some(Cache::EMPTY));
     }
 
     /// One step of a scan: sets the zero flag by the next cell.

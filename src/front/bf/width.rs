@@ -164,11 +164,15 @@ impl<'a> Out<'a> {
         };
     }
 
-    /// `[at] = register`
+    /// `[at] = register`; flags stay.
     #[inline(never)]
     pub(super) fn store(&mut self, at: i32, register: Gpr64) {
+        let flags = self.flag.0 == self.a.offset();
         let cell = self.cell(at);
         by_width!(self, W => self.a.mov_mr::<W>(cell.resize(), register.resize()));
+        if flags {
+            self.flag.0 = self.a.offset();
+        }
     }
 
     /// `[at] += register`, or `-=`
@@ -291,13 +295,15 @@ pub(super) const fn size(kind: Kind) -> usize {
     match kind {
         Kind::Nop => 0,
         Kind::Probe => 40,
-        Kind::Add | Kind::Set => 11,
-        Kind::Mul | Kind::Copy => 28,
-        Kind::Product => 36,
-        Kind::Put => 14,
+        Kind::Add => 24,
+        Kind::Set => 11,
+        Kind::Mul => 40,
+        Kind::Copy => 28,
+        Kind::Product => 44,
+        Kind::Put => 22,
         Kind::PutByte => 10,
         Kind::Get => 24,
-        Kind::Open | Kind::Close => 16,
+        Kind::Open | Kind::Close => 24,
         Kind::Scan => 90,
         Kind::Move => 13,
     }

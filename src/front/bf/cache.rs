@@ -1,0 +1,89 @@
+//! Cells that registers hold besides memory.
+//!
+//! What has just been read or computed is often read again soon, and memory takes
+//! longer to give back what was stored a moment ago than to give anything else. Law:
+//! a register that holds a cell equals it, in its low bits, and memory does too. So
+//! holding one is never a duty, and whoever does not know forgets.
+
+use super::ir::{ENTERED, Kind, ONCE, Op};
+use super::registers::REGISTERS;
+
+/// Registers that hold cells here.
+const HELD: usize = 6;
+
+/// No cell: no distance is that large.
+const NONE: i32 = i32::MIN;
+
+/// Operations that are looked at for a cell's next use.
+const FAR: usize = 16;
+
+/// Which cell each register holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Cache([i32; HELD]);
+
+const _: () = assert!(HELD <= REGISTERS);
+
+impl Cache {
+    pub(super) const EMPTY: Self = Self([NONE; HELD]);
+
+    /// Which register holds `[at]`.
+    pub(super) fn find(&self, at: i32) -> Option<usize> {
+        self.0.iter().position(|&cell| cell == at)
+    }
+
+    /// Forgets that a register holds `[at]`.
+    pub(super) fn forget(&mut self, at: i32) {
+        for cell in self.0.iter_mut().filter(|cell| **cell == at) {
+            *cell = NONE;
+        }
+    }
+
+    /// The register that is to hold `[at]` from now on: one that holds nothing or is
+    /// not wanted any more by `behind`, but not `keep`.
+    pub(super) fn take(&mut self, at: i32, behind: &[Op], keep: Option<usize>) -> Option<usize> {
+        let free = self.0.iter().position(|&cell| cell == NONE);
+        let found = free.or_else(|| {
+            (0..HELD).find(|&held| Some(held) != keep && !is_read_soon(self.0[held], behind))
+        })?;
+        self.0[found] = at;
+        Some(found)
+    }
+
+    /// The base moves by so many cells.
+    pub(super) fn shift(&mut self, by: i32) {
+        for cell in self.0.iter_mut().filter(|cell| **cell != NONE) {
+            *cell = cell.checked_sub(by).unwrap_or(NONE);
+        }
+    }
+
+    /// What is true on two ways that meet.
+    pub(super) fn meet(&mut self, other: Self) {
+        for (cell, other) in self.0.iter_mut().zip(other.0) {
+            if *cell != other {
+                *cell = NONE;
+            }
+        }
+    }
+}
+
+/// Whether `ops`, in a straight line or in what runs at most once, read `[at]` soon
+/// and before they overwrite it.
+pub(super) fn is_read_soon(mut at: i32, ops: &[Op]) -> bool {
+    for op in ops.iter().take(FAR) {
+        match op.kind {
+            Kind::Nop | Kind::Probe | Kind::PutByte => {}
+            Kind::Add | Kind::Put if op.at == at => return true,
+            Kind::Mul | Kind::Product if op.at == at || op.b == at => return true,
+            Kind::Product if op.b + op.d as i32 == at => return true,
+            Kind::Copy if op.b == at => return true,
+            Kind::Set | Kind::Get | Kind::Copy if op.at == at => return false,
+            Kind::Add | Kind::Put | Kind::Mul | Kind::Product | Kind::Set | Kind::Get | Kind::Copy => {}
+            Kind::Open | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
+            Kind::Open if op.is(ONCE) => {}
+            Kind::Close if op.is(ONCE) => at = at.wrapping_sub(op.b),
+            Kind::Close => return op.at == at.wrapping_sub(op.b),
+            Kind::Open | Kind::Scan | Kind::Move => return false,
+        }
+    }
+    false
+}
