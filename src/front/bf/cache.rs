@@ -49,6 +49,28 @@ impl Cache {
         Some(found)
     }
 
+    /// Forgets the cells that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(i32) -> bool) {
+        for cell in self.0.iter_mut().filter(|cell| **cell != NONE && !keep(**cell)) {
+            *cell = NONE;
+        }
+    }
+
+    /// What `other` holds and this does not: registers and their cells.
+    pub(super) fn lacking(self, other: Self) -> impl Iterator<Item = (usize, i32)> {
+        let both = self.0.into_iter().zip(other.0).enumerate();
+        both.filter(|(_, (mine, theirs))| *theirs != NONE && mine != theirs).map(|(held, (_, at))| (held, at))
+    }
+
+    /// Holds what `other` holds, too, once the registers it was lacking are loaded.
+    pub(super) fn also(&mut self, other: Self) {
+        for (held, at) in self.lacking(other) {
+            // It may have been in another register.
+            self.forget(at);
+            self.0[held] = at;
+        }
+    }
+
     /// The base moves by so many cells.
     pub(super) fn shift(&mut self, by: i32) {
         for cell in self.0.iter_mut().filter(|cell| **cell != NONE) {

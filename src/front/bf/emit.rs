@@ -71,6 +71,8 @@ struct Frame {
     region: bool,
     /// What registers hold where it is passed over, if it ever is.
     passed: Option<Cache>,
+    /// What registers hold at its top.
+    turned: Cache,
 }
 
 /// Whether code for `ops` is bound to touch `[at]`, and has changed nothing then.
@@ -426,9 +428,13 @@ impl<'a> Emitter<'a> {
         })
     }
 
-    /// A register that has `[at]` was changed.
+    /// A register that has `[at]` was changed. If what comes next changes it too, then
+    /// memory can wait for that.
     fn changed(&mut self, at: i32, register: Gpr64) {
-        if self.home(at).is_none() {
+        let next = self.behind.iter().find(|op| op.kind != Kind::Nop);
+        let again = |op: &Op| matches!(op.kind, Kind::Add | Kind::Mul) && op.at == at && !op.is(MAYBE);
+        let waits = self.held(at) == Some(register) && next.is_some_and(again);
+        if self.home(at).is_none() && !waits {
             self.out.store(at, register);
         }
     }
@@ -572,19 +578,23 @@ impl<'a> Emitter<'a> {
             self.homes = first.homes();
             self.regions = rest;
         }
-        if region || !op.is(ONCE) {
+        if region {
             self.cache = Cache::EMPTY;
+        } else if !op.is(ONCE) {
+            // On the way back other cells of an unbalanced loop may not exist.
+            let possible = |at| op.is(BALANCED) || at == op.at;
+            self.cache.retain(|at| possible(at) && cache::is_read_soon(at, behind));
         }
         self.out.forget_flags();
         if inside.innermost && !op.is(ONCE) && self.options.passes.alignment {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
-        self.frames.push(Frame { top, end, region, passed });
+        self.frames.push(Frame { top, end, region, passed, turned: self.cache });
     }
 
     fn close(&mut self, op: &Op) {
-        let Some(Frame { top, end, region, passed }) = self.frames.pop() else { return };
+        let Some(Frame { top, end, region, passed, turned }) = self.frames.pop() else { return };
         if !self.ir.plain {
             self.out.shift(op.b);
             self.cache.shift(op.b);
@@ -593,6 +603,10 @@ impl<'a> Emitter<'a> {
             }
         }
         if !op.is(ONCE) {
+            for (held, at) in self.cache.lacking(turned) {
+                self.out.load(HOMES[held], at);
+            }
+            self.cache.also(turned);
             self.test(op.at);
             self.out.a.jcc(Cond::Ne, top);
         }

@@ -153,15 +153,17 @@ impl<'a> Out<'a> {
         by_width!(self, W => self.a.test_mr::<W>(cell.resize(), RAX.resize()));
     }
 
-    /// `register = [at]`, zero-extended.
+    /// `register = [at]`, zero-extended; flags stay.
     #[inline(never)]
     pub(super) fn load(&mut self, register: Gpr64, at: i32) {
+        let flags = self.flag.0 == self.a.offset();
         let (to, cell) = (low(register), self.cell(at));
         match self.cells {
             Cells::Eight => self.a.movzx_m8(to, cell.resize()),
             Cells::Sixteen => self.a.movzx_m16(to, cell.resize()),
             Cells::ThirtyTwo => self.a.mov_rm(to, cell.resize()),
         };
+        self.flags_stay(flags);
     }
 
     /// `[at] = register`; flags stay.
@@ -170,7 +172,12 @@ impl<'a> Out<'a> {
         let flags = self.flag.0 == self.a.offset();
         let cell = self.cell(at);
         by_width!(self, W => self.a.mov_mr::<W>(cell.resize(), register.resize()));
-        if flags {
+        self.flags_stay(flags);
+    }
+
+    /// If it did before the last instruction, the zero flag still tells of its cell.
+    const fn flags_stay(&mut self, told: bool) {
+        if told {
             self.flag.0 = self.a.offset();
         }
     }
