@@ -5,7 +5,7 @@
 //! a register that holds a cell equals it, in its low bits, and memory does too. So
 //! holding one is never a duty, and whoever does not know forgets.
 
-use super::ir::{ENTERED, Kind, ONCE, Op};
+use super::ir::{BALANCED, ENTERED, Kind, ONCE, Op};
 use super::registers::REGISTERS;
 
 /// Registers that hold cells here.
@@ -62,13 +62,10 @@ impl Cache {
         both.filter(|(_, (mine, theirs))| *theirs != NONE && mine != theirs).map(|(held, (_, at))| (held, at))
     }
 
-    /// Holds what `other` holds, too, once the registers it was lacking are loaded.
-    pub(super) fn also(&mut self, other: Self) {
-        for (held, at) in self.lacking(other) {
-            // It may have been in another register.
-            self.forget(at);
-            self.0[held] = at;
-        }
+    /// A register holds `[at]`, and no other does.
+    pub(super) fn set(&mut self, held: usize, at: i32) {
+        self.forget(at);
+        self.0[held] = at;
     }
 
     /// The base moves by so many cells.
@@ -88,10 +85,11 @@ impl Cache {
     }
 }
 
-/// Whether `ops`, in a straight line or in what runs at most once, read `[at]` soon
-/// and before they overwrite it.
+/// Whether `ops` read `[at]` soon and before they overwrite it, in a straight line
+/// but for loops that run at most once.
 pub(super) fn is_read_soon(mut at: i32, ops: &[Op]) -> bool {
-    for op in ops.iter().take(FAR) {
+    let mut rest = ops[..ops.len().min(FAR)].iter();
+    while let Some(op) = rest.next() {
         match op.kind {
             Kind::Nop | Kind::Probe | Kind::PutByte => {}
             Kind::Add | Kind::Put if op.at == at => return true,
@@ -101,6 +99,8 @@ pub(super) fn is_read_soon(mut at: i32, ops: &[Op]) -> bool {
             Kind::Set | Kind::Get | Kind::Copy if op.at == at => return false,
             Kind::Add | Kind::Put | Kind::Mul | Kind::Product | Kind::Set | Kind::Get | Kind::Copy => {}
             Kind::Open | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
+            // Those that go elsewhere are likely to be passed over.
+            Kind::Open if op.is(ONCE) && !op.is(BALANCED | ENTERED) => pass_over(&mut rest),
             Kind::Open if op.is(ONCE) => {}
             Kind::Close if op.is(ONCE) => at = at.wrapping_sub(op.b),
             Kind::Close => return op.at == at.wrapping_sub(op.b),
@@ -108,4 +108,16 @@ pub(super) fn is_read_soon(mut at: i32, ops: &[Op]) -> bool {
         }
     }
     false
+}
+
+/// Goes behind the loop whose body comes next.
+fn pass_over<'a>(ops: &mut impl Iterator<Item = &'a Op>) {
+    let mut depth = 1;
+    for op in ops {
+        depth += (op.kind == Kind::Open) as u32;
+        depth -= (op.kind == Kind::Close) as u32;
+        if depth == 0 {
+            return;
+        }
+    }
 }

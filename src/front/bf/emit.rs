@@ -605,8 +605,8 @@ impl<'a> Emitter<'a> {
         if !op.is(ONCE) {
             for (held, at) in self.cache.lacking(turned) {
                 self.out.load(HOMES[held], at);
+                self.cache.set(held, at);
             }
-            self.cache.also(turned);
             self.test(op.at);
             self.out.a.jcc(Cond::Ne, top);
         }
@@ -617,11 +617,35 @@ impl<'a> Emitter<'a> {
                 }
             }
         }
+        if op.is(ONCE)
+            && let Some(passed) = passed
+        {
+            self.rejoin(op, passed);
+        }
         if op.is(THREADED) {
             self.threaded = Some((end, passed));
             self.out.forget_flags();
         } else {
             self.end_loop(end, passed);
+        }
+    }
+
+    /// At the end of what ran once: lets registers hold what they would if it had not
+    /// run, where that is wanted.
+    fn rejoin(&mut self, op: &Op, passed: Cache) {
+        let probes = self.behind.iter().take_while(|op| matches!(op.kind, Kind::Nop | Kind::Probe));
+        for (held, at) in self.cache.lacking(passed) {
+            if !cache::is_read_soon(at, self.behind) {
+                continue;
+            }
+            let probe = probes.clone().find(|probe| probe.at == at && probe.kind == Kind::Probe);
+            match probe {
+                Some(probe) if !probe.is(FAR | MAYBE) => self.first_touch(probe, probe.b),
+                None if op.is(BALANCED) => {}
+                _ => continue,
+            }
+            self.out.load(HOMES[held], at);
+            self.cache.set(held, at);
         }
     }
 
@@ -645,6 +669,9 @@ impl<'a> Emitter<'a> {
             self.out.a.jcc(Cond::Ne, step);
         }
         self.end_loop(end, Some(Cache::EMPTY));
+        if let Some(register) = self.hold(op.at, None) {
+            self.out.mov_ri(register, 0);
+        }
     }
 
     /// One step of a scan: sets the zero flag by the next cell.
