@@ -31,6 +31,11 @@ impl Cache {
         self.0.iter().position(|&cell| cell == at)
     }
 
+    /// How many cells registers hold.
+    pub(super) fn held(&self) -> usize {
+        self.0.iter().filter(|&&cell| cell != NONE).count()
+    }
+
     /// Forgets that a register holds `[at]`.
     pub(super) fn forget(&mut self, at: i32) {
         for cell in self.0.iter_mut().filter(|cell| **cell == at) {
@@ -42,9 +47,8 @@ impl Cache {
     /// not wanted any more by `behind`, but not `keep`.
     pub(super) fn take(&mut self, at: i32, behind: &[Op], keep: Option<usize>) -> Option<usize> {
         let free = self.0.iter().position(|&cell| cell == NONE);
-        let found = free.or_else(|| {
-            (0..HELD).find(|&held| Some(held) != keep && !is_read_soon(self.0[held], behind))
-        })?;
+        let found = free
+            .or_else(|| (0..HELD).find(|&held| Some(held) != keep && !is_read_soon(self.0[held], behind)))?;
         self.0[found] = at;
         Some(found)
     }

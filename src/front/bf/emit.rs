@@ -33,33 +33,19 @@ struct Edge {
     probe: Op,
 }
 
-/// What is known of a loop's body when it is opened.
-#[derive(Clone, Copy, Default)]
-struct Inside {
-    /// It has no loop.
-    innermost: bool,
-    /// Besides, a short jump goes over it for certain.
-    short: bool,
-}
-
-impl Inside {
-    /// Of the body that `behind` begins with.
-    fn of(behind: &[Op]) -> Self {
-        /// Bytes that a short jump goes over, less what aligns and ends a loop.
-        const SHORT: usize = 127 - 15 - 30;
-        let mut bytes = 0;
-        for op in behind {
-            match op.kind {
-                Kind::Close => {
-                    let short = bytes <= SHORT && op.flags & (FAR | THREADED) == 0;
-                    return Self { innermost: true, short };
-                }
-                Kind::Open => break,
-                _ => bytes += width::size(op.kind),
-            }
+/// Bytes of code of a loop's body at most, if there is no loop in it; more than any
+/// if its end is elsewhere.
+fn innermost(behind: &[Op], cells: Cells) -> Option<usize> {
+    let mut bytes = 0;
+    for op in behind {
+        match op.kind {
+            Kind::Close if op.flags & (FAR | THREADED) != 0 => return Some(usize::MAX),
+            Kind::Close => return Some(bytes),
+            Kind::Open => break,
+            _ => bytes += width::size(op, cells),
         }
-        Self::default()
     }
+    None
 }
 
 /// A loop that is being emitted.
@@ -131,7 +117,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     let mut slots = 80;
     let mut marks = 16;
     for op in &ir.ops {
-        bytes += width::size(op.kind);
+        bytes += width::size(op, options.cells);
         match op.kind {
             Kind::Open => slots += 3,
             Kind::Scan => {
@@ -282,9 +268,9 @@ impl<'a> Emitter<'a> {
                 let probes = if op.is(BALANCED) { rest.iter().take_while(is_probe).count() } else { 0 };
                 let (probes, behind) = rest.split_at(probes);
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
-                let inside = Inside::of(behind);
+                let innermost = innermost(behind, self.out.cells);
                 self.behind = behind;
-                self.open(op, probes, behind, index as u32, inside);
+                self.open(op, probes, behind, index as u32, innermost);
                 rest = behind;
             } else if op.kind == Kind::Probe && op.is(MAYBE) {
                 let guarded = rest.iter().take_while(|op| op.kind == Kind::Mul && op.is(MAYBE)).count();
@@ -375,7 +361,7 @@ impl<'a> Emitter<'a> {
                 self.out.a.call(self.stubs.get);
                 self.write(at, RAX);
             }
-            Kind::Open => self.open(op, &[], &[], u32::MAX, Inside::default()),
+            Kind::Open => self.open(op, &[], &[], u32::MAX, None),
             Kind::Close => self.close(op),
             Kind::Scan => self.scan(op),
             Kind::Move => self.out.shift(op.b),
@@ -533,9 +519,10 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The start of a loop, where it may be passed over; gives a label for its end
-    /// and what registers hold on the way there.
-    fn pass_over(&mut self, op: &Op, short: bool) -> (Label, Option<Cache>) {
+    /// The start of a loop, where it may be passed over: by a short jump, if so few
+    /// bytes are in between. Gives a label for its end and what registers hold on the
+    /// way there.
+    fn pass_over(&mut self, op: &Op, body: Option<usize>) -> (Label, Option<Cache>) {
         let threaded = self.threaded.take();
         let (end, mut passed) = threaded.unwrap_or_else(|| (self.out.a.label(), None));
         if !op.is(ENTERED) {
@@ -543,7 +530,9 @@ impl<'a> Emitter<'a> {
                 self.operand(op.at, None);
             }
             self.test(op.at);
-            if short {
+            // What aligns it, ends it and lets registers hold what they did before.
+            let around = if op.kind == Kind::Open { 15 + 30 + 16 * self.cache.held() } else { 0 };
+            if body.is_some_and(|body| body.saturating_add(around) <= 127) {
                 self.out.a.jcc_short(Cond::E, end);
             } else {
                 self.out.a.jcc(Cond::E, end);
@@ -562,10 +551,10 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn open(&mut self, op: &Op, probes: &[Op], behind: &[Op], index: u32, inside: Inside) {
+    fn open(&mut self, op: &Op, probes: &[Op], behind: &[Op], index: u32, innermost: Option<usize>) {
         let region = matches!(self.regions.first(), Some(region) if region.open == index);
-        let short = inside.short && probes.is_empty() && !region;
-        let (end, passed) = self.pass_over(op, short);
+        let body = innermost.filter(|_| probes.is_empty() && !region);
+        let (end, passed) = self.pass_over(op, body);
         let homes = if region { self.regions.first().map(Region::homes) } else { None };
         for probe in probes {
             let loaded = |homes: &[Home]| homes.iter().any(|home| home.at == probe.at);
@@ -586,7 +575,7 @@ impl<'a> Emitter<'a> {
             self.cache.retain(|at| possible(at) && cache::is_read_soon(at, behind));
         }
         self.out.forget_flags();
-        if inside.innermost && !op.is(ONCE) && self.options.passes.alignment {
+        if innermost.is_some() && !op.is(ONCE) && self.options.passes.alignment {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
@@ -650,7 +639,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn scan(&mut self, op: &Op) {
-        let (end, _) = self.pass_over(op, true);
+        let (end, _) = self.pass_over(op, Some(0));
         let stride = self.out.bytes(op.d as i32);
         let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
         if let Some(scanner) = scanner {

@@ -4,7 +4,7 @@
 //! the others are anything.
 
 use super::Cells;
-use super::ir::Kind;
+use super::ir::{Kind, Op};
 use super::place::Site;
 use crate::asm::*;
 use alloc::vec::Vec;
@@ -298,16 +298,22 @@ impl<'a> Out<'a> {
 }
 
 /// Bytes of code that an operation takes at most, what is out of line left out.
-pub(super) const fn size(kind: Kind) -> usize {
-    match kind {
+pub(super) fn size(op: &Op, cells: Cells) -> usize {
+    // Of an operand-size prefix, an immediate, a displacement.
+    let (prefix, value) = if let Cells::Eight = cells { (0, 1) } else { (1, 4) };
+    let is_near = |at: i32| at << cells as u32 == ((at << cells as u32) as i8) as i32;
+    let near = is_near(op.at) && (!op.kind.is_product() || is_near(op.b));
+    let cell = if near { 1 } else { 4 };
+    let (load, store) = (4 + cell, 3 + prefix + cell);
+    match op.kind {
         Kind::Nop => 0,
         Kind::Probe => 40,
-        Kind::Add => 24,
-        Kind::Set => 11,
-        Kind::Mul => 40,
-        Kind::Copy => 28,
-        Kind::Product => 44,
-        Kind::Put => 22,
+        Kind::Add => load + 3 + prefix + value + store,
+        Kind::Set => store + value,
+        Kind::Mul => load + 7 + load + 3 + prefix + store,
+        Kind::Copy => load + 7 + store,
+        Kind::Product => 48,
+        Kind::Put => load + 8,
         Kind::PutByte => 10,
         Kind::Get => 24,
         Kind::Open | Kind::Close => 24,
