@@ -45,7 +45,11 @@ impl Emitter<'_> {
     /// memory can wait for that.
     pub(super) fn changed(&mut self, at: i32, register: Gpr64) {
         let next = self.behind.iter().find(|op| op.kind != Kind::Nop);
-        let again = |op: &Op| matches!(op.kind, Kind::Add | Kind::Mul) && op.at == at && !op.is(MAYBE);
+        let again = |op: &Op| match op.kind {
+            Kind::Add => op.at == at && self.out.cells.signed(op.b as u32) != 0,
+            Kind::Mul => op.at == at && !op.is(MAYBE),
+            _ => false,
+        };
         let waits = self.held(at) == Some(register) && next.is_some_and(again);
         if self.home(at).is_none() && !waits {
             self.out.store(at, register);
@@ -76,7 +80,9 @@ impl Emitter<'_> {
         let subtract = factor == -1;
         // What is not done on both ways changes no register's cell.
         let maybe = op.is(MAYBE);
-        let mut from = if maybe { self.held(op.b) } else { self.operand(op.b, None) };
+        // A change of the other cell may wait in its register.
+        let to = self.held(op.at);
+        let mut from = if maybe { self.held(op.b) } else { self.operand(op.b, to) };
         let keep = from;
         if factor != 1 && !subtract {
             match from {
@@ -88,7 +94,7 @@ impl Emitter<'_> {
             }
             from = Some(RAX);
         }
-        let to = if maybe { self.held(op.at) } else { self.operand(op.at, keep) };
+        let to = if maybe { to } else { self.operand(op.at, keep) };
         match (to, from) {
             (Some(to), Some(from)) => self.out.add_rr(op.at, to, from, subtract),
             (Some(to), None) => self.out.add_rm(op.at, to, op.b, subtract),
