@@ -229,6 +229,12 @@ pub(super) fn push(parts: &mut Vec<Part>, part: Part) {
             push(parts, part);
             push(parts, with(Op::Affine { a: -1, b: 0 }));
         }
+        // A shift that keeps the sign does to all bits alike, so it can come first.
+        (Op::Sar(k), Some(Op::Bits { and, xor })) => {
+            parts.pop();
+            push(parts, part);
+            push(parts, with(Op::Bits { and: and >> k, xor: xor >> k }));
+        }
         // Down and up again by the same bits clears them; the rest of the way is
         // up or down.
         (Op::Affine { a, b }, Some(Op::Sar(k))) if a.trailing_zeros() >= k => {
