@@ -22,6 +22,9 @@ pub(super) const WINDOW: usize = 8;
 /// Where the index of the term is, as an f64.
 pub(super) const INDEX: Xmm = Xmm::new(15);
 
+/// The factor that a sum does the work of.
+const TWO: Place = Place::Constant(2f64.to_bits());
+
 /// Where an operand is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -235,9 +238,12 @@ impl<'e, 'a> Emitter<'e, 'a> {
         let left = self.pop();
         let reads = 1 + usize::from(left == right);
         let own = |e: &Self, place| matches!(place, Place::Own(_)) || e.dies(place, reads);
-        // In a sum or product the register of either operand serves.
+        // In a sum or product the register of either operand serves, best that of the
+        // term whose place the result takes.
         let commutes = matches!(op, Op::Add | Op::Mul);
-        let swapped = commutes && !own(self, left) && own(self, right);
+        let doubles = op == Op::Mul && left == TWO;
+        let swapped =
+            doubles || commutes && own(self, right) && (!own(self, left) || self.dies(right, reads));
         let (first, second, at) = match swapped {
             true => (right, left, self.stack.len()),
             false => (left, right, self.stack.len() + 1),
@@ -246,6 +252,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
         // stack, and its register is not free.
         let to = self.owned(first, reads);
         match second {
+            // Exact as well, and a sum takes less time than a product.
+            TWO if op == Op::Mul => self.with_register(Op::Add, to, to),
             Place::Own(from) | Place::Term(from) => self.with_register(op, to, Xmm::new(from)),
             _ => {
                 let memory = self.memory(second, at);
