@@ -91,18 +91,18 @@ pub struct Passes {
     pub values: bool,
     /// Cells of loops live in registers.
     pub registers: bool,
-    /// Innermost loops are aligned.
-    pub alignment: bool,
+    /// Innermost loops are aligned, and what is seldom run stands aside.
+    pub placement: bool,
 }
 
 impl Passes {
     /// Command by command.
     pub const PLAIN: Self =
-        Self { motion: false, idioms: false, values: false, registers: false, alignment: false };
+        Self { motion: false, idioms: false, values: false, registers: false, placement: false };
     /// What finds most for its time.
     pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::PLAIN };
     /// Everything.
-    pub const FULL: Self = Self { values: true, registers: true, alignment: true, ..Self::CHEAP };
+    pub const FULL: Self = Self { values: true, registers: true, placement: true, ..Self::CHEAP };
 }
 
 /// How to compile.

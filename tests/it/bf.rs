@@ -47,7 +47,7 @@ const PASSES: [(Passes, bool); 9] = {
         (Passes { idioms: true, ..motion }, false),
         (Passes { values: true, ..motion }, false),
         (Passes { registers: true, ..motion }, false),
-        (Passes { alignment: true, ..motion }, true),
+        (Passes { placement: true, ..motion }, true),
         (Passes::CHEAP, false),
         (Passes::FULL, false),
         (Passes::FULL, true),
@@ -174,6 +174,32 @@ fn no_guard_can_be_jumped_over() {
     for program in programs {
         for cells in [Cells::Eight, Cells::ThirtyTwo] {
             check(&mut machine, program.as_bytes(), b"", &options(cells, Eof::Unchanged));
+        }
+    }
+}
+
+#[test]
+fn what_stands_aside_may_end_beyond_the_tape() {
+    let mut machine = Machine::new();
+    let go = |cells: i32| (if cells < 0 { "<" } else { ">" }).repeat(cells.unsigned_abs() as usize);
+    for start in [0, 1, 2, 3, 5, 8].into_iter().flat_map(|cells| [cells, TAPE as i32 - 1 - cells]) {
+        for (held, moved, used) in (0..7 * 9 * 7).map(|n| (n % 7 - 3, n / 7 % 9 - 4, n / 63 - 3)) {
+            // A loop changes a cell, may move elsewhere, and changes one again.
+            let program = format!(
+                "{},[{}+{}>,[[-]{}[-]]{}+{},]",
+                go(start),
+                go(held),
+                go(-held),
+                go(moved),
+                go(used),
+                go(-used)
+            );
+            check(
+                &mut machine,
+                program.as_bytes(),
+                b"\x01\0\x01\x01\x01\0\x01\x01\0",
+                &options(Cells::Eight, Eof::Zero),
+            );
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! What has just been read or computed is often read again soon, and memory takes
 //! longer to give back what was stored a moment ago than to give anything else. Law:
-//! a register that holds a cell equals it, in its low bits, and memory does too. So
-//! holding one is never a duty, and whoever does not know forgets.
+//! a register that holds a cell equals it, in its low bits, and memory does too, unless
+//! the next operation changes both again. So holding one is never a duty, and whoever
+//! does not know forgets.
 
-use super::ir::{BALANCED, ENTERED, Kind, ONCE, Op};
+use super::ir::{ENTERED, Kind, ONCE, Op};
 use super::registers::REGISTERS;
 
 /// Registers that hold cells here.
@@ -15,7 +16,7 @@ const HELD: usize = 6;
 const NONE: i32 = i32::MIN;
 
 /// Operations that are looked at for a cell's next use.
-const FAR: usize = 16;
+const LOOKED_AT: usize = 16;
 
 /// Which cell each register holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,11 +45,11 @@ impl Cache {
     }
 
     /// The register that is to hold `[at]` from now on: one that holds nothing or is
-    /// not wanted any more by `behind`, but not `keep`.
-    pub(super) fn take(&mut self, at: i32, behind: &[Op], keep: Option<usize>) -> Option<usize> {
+    /// not wanted any more by what comes, but not `keep`.
+    pub(super) fn take(&mut self, at: i32, ahead: Ahead, keep: Option<usize>) -> Option<usize> {
         let free = self.0.iter().position(|&cell| cell == NONE);
-        let found = free
-            .or_else(|| (0..HELD).find(|&held| Some(held) != keep && !is_read_soon(self.0[held], behind)))?;
+        let found =
+            free.or_else(|| (0..HELD).find(|&held| Some(held) != keep && !ahead.reads(self.0[held])))?;
         self.0[found] = at;
         Some(found)
     }
@@ -89,29 +90,62 @@ impl Cache {
     }
 }
 
-/// Whether `ops` read `[at]` soon and before they overwrite it, in a straight line
-/// but for loops that run at most once.
-pub(super) fn is_read_soon(mut at: i32, ops: &[Op]) -> bool {
-    let mut rest = ops[..ops.len().min(FAR)].iter();
-    while let Some(op) = rest.next() {
-        match op.kind {
-            Kind::Nop | Kind::Probe | Kind::PutByte => {}
-            Kind::Add | Kind::Put if op.at == at => return true,
-            Kind::Mul | Kind::Product if op.at == at || op.b == at => return true,
-            Kind::Product if op.b + op.d as i32 == at => return true,
-            Kind::Copy if op.b == at => return true,
-            Kind::Set | Kind::Get | Kind::Copy if op.at == at => return false,
-            Kind::Add | Kind::Put | Kind::Mul | Kind::Product | Kind::Set | Kind::Get | Kind::Copy => {}
-            Kind::Open | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
-            // Those that go elsewhere are likely to be passed over.
-            Kind::Open if op.is(ONCE) && !op.is(BALANCED | ENTERED) => pass_over(&mut rest),
-            Kind::Open if op.is(ONCE) => {}
-            Kind::Close if op.is(ONCE) => at = at.wrapping_sub(op.b),
-            Kind::Close => return op.at == at.wrapping_sub(op.b),
-            Kind::Open | Kind::Scan | Kind::Move => return false,
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead<'a> {
+    pub(super) ops: &'a [Op],
+    /// What registers hold at the top of the loop that these operations end.
+    pub(super) turned: Cache,
+}
+
+impl Ahead<'_> {
+    /// Whether `[at]` is read soon and before it is overwritten, in a straight line
+    /// but for loops that run at most once.
+    pub(super) fn reads(&self, mut at: i32) -> bool {
+        let mut rest = self.ops[..self.ops.len().min(LOOKED_AT)].iter();
+        while let Some(op) = rest.next() {
+            match op.kind {
+                Kind::Nop | Kind::Probe | Kind::PutByte => {}
+                Kind::Add | Kind::Put if op.at == at => return true,
+                Kind::Mul | Kind::Product if op.at == at || op.b == at => return true,
+                Kind::Product if op.b + op.d as i32 == at => return true,
+                Kind::Copy if op.b == at => return true,
+                Kind::Set | Kind::Get | Kind::Copy if op.at == at => return false,
+                Kind::Add | Kind::Put | Kind::Mul | Kind::Product | Kind::Set | Kind::Get | Kind::Copy => {}
+                Kind::Open | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
+                Kind::Open if op.is_seldom() => pass_over(&mut rest),
+                Kind::Open if op.is(ONCE) => {}
+                Kind::Close if op.is(ONCE) => at = at.wrapping_sub(op.b),
+                Kind::Close => {
+                    at = at.wrapping_sub(op.b);
+                    return op.at == at || self.turned.find(at).is_some();
+                }
+                Kind::Open | Kind::Scan | Kind::Move => return false,
+            }
         }
+        false
     }
-    false
+
+    /// The cell that is read before anything else is done, if that is by a loop. No
+    /// probe stands in front of it, so it exists.
+    pub(super) fn first_test(&self) -> Option<i32> {
+        let first = self.ops.iter().find(|op| op.kind != Kind::Nop)?;
+        let tests = matches!(first.kind, Kind::Open | Kind::Scan) && !first.is(ENTERED);
+        tests.then_some(first.at)
+    }
+
+    /// Whether `[at]` is read soon behind the loop whose body comes next and that has
+    /// no loop inside, and a register that holds a cell at the top of that loop has
+    /// become `[at]` at its end.
+    pub(super) fn carries(&self, at: i32, top: Cache) -> bool {
+        let is_end = |op: &Op| matches!(op.kind, Kind::Open | Kind::Scan | Kind::Close | Kind::Move);
+        let Some(index) = self.ops.iter().take(LOOKED_AT).position(is_end) else { return false };
+        let (body, behind) = self.ops.split_at(index);
+        let Some((Op { kind: Kind::Close, b, .. }, behind)) = behind.split_first() else { return false };
+        let before = at.wrapping_add(*b);
+        let forgets = |op: &Op| matches!(op.kind, Kind::Set | Kind::Get | Kind::Copy) && op.at == before;
+        top.find(before).is_some() && !body.iter().any(forgets) && Ahead { ops: behind, ..*self }.reads(at)
+    }
 }
 
 /// Goes behind the loop whose body comes next.

@@ -4,11 +4,12 @@
 //! the tape in memory is what plain code would have left, and a mark leads to the
 //! command that plain code would be at. The flags of operations say where.
 
+mod aside;
 mod cells;
 mod loops;
 
 use super::abi::{LEFT, POINTER, TAPE};
-use super::cache::Cache;
+use super::cache::{Ahead, Cache};
 use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
 use super::place::Site;
 use super::registers::{self, Home, REGISTERS, Region};
@@ -20,6 +21,7 @@ use crate::asm::*;
 use crate::code::{Mark, Record};
 use alloc::vec;
 use alloc::vec::Vec;
+use aside::{Aside, LongScan};
 use loops::Frame;
 
 /// Where code leaves because a touch would jump over a guard.
@@ -74,13 +76,15 @@ struct Emitter<'a> {
     /// Where the loop that ended last goes if it does not run, together with the
     /// one that follows, and what registers hold there.
     threaded: Option<(Label, Option<Cache>)>,
+    /// Bodies that are still to be emitted, out of the way.
+    asides: Vec<Aside<'a>>,
     cache: Cache,
-    /// The operations behind the one that is being emitted.
-    behind: &'a [Op],
+    /// What comes behind the operation that is being emitted.
+    ahead: Ahead<'a>,
     fars: Vec<Far>,
-    /// Whether every operation gets a mark.
-    explain: bool,
     edges: Vec<Edge>,
+    /// Rests of scans, likewise.
+    long_scans: Vec<LongScan>,
 }
 
 /// Emits all of `ir`, to begin at `resume` if it is given.
@@ -91,9 +95,9 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     for op in &ir.ops {
         bytes += width::size(op, options.cells);
         match op.kind {
-            Kind::Open => slots += 3,
+            Kind::Open => slots += 5,
             Kind::Scan => {
-                slots += 6;
+                slots += 8;
                 marks += 2;
             }
             Kind::Probe => {
@@ -169,15 +173,16 @@ fn emit_into<'a>(
         stubs,
         frames: Vec::new(),
         threaded: None,
+        asides: Vec::new(),
         cache: Cache::EMPTY,
-        behind: &[],
+        ahead: Ahead { ops: &[], turned: Cache::EMPTY },
         fars: Vec::new(),
-        explain: options.explain,
         edges: Vec::new(),
+        long_scans: Vec::new(),
     };
     match resume {
         Some(position) => emitter.program_from(position),
-        None => emitter.operations(&ir.ops),
+        None => emitter.operations(&ir.ops, ir.ops.len()),
     }
     emitter.end();
     let Out { a, sites, .. } = emitter.out;
@@ -191,17 +196,19 @@ impl<'a> Emitter<'a> {
         let first = ir.ops.partition_point(|op| op.c < position);
         let entry = self.out.a.label();
         self.out.a.jmp(entry);
-        self.operations(&ir.ops[..first]);
+        self.operations(&ir.ops, first);
         self.out.a.bind(entry);
-        self.operations(&ir.ops[first..]);
+        self.operations(&ir.ops[first..], ir.ops.len() - first);
     }
 
     fn end(&mut self) {
+        self.emit_asides();
         self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
+        self.emit_long_scans();
         self.scanners.emit(&mut self.out.a, self.options);
         for Edge { from, back, probe } in core::mem::take(&mut self.edges) {
             self.out.a.bind(from);
-            self.out.cmp_m(probe.b);
+            self.out.cmp_m(probe.b, 0);
             self.out.a.jcc(Cond::E, back);
             // This faults.
             self.first_touch(&probe, probe.b);
@@ -217,30 +224,41 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn operations(&mut self, ops: &'a [Op]) {
+    /// Emits the first `count` of `ops`.
+    fn operations(&mut self, ops: &'a [Op], count: usize) {
         let mut rest = ops;
-        while let Some((op, behind)) = rest.split_first() {
+        while rest.len() > ops.len() - count
+            && let Some((op, behind)) = rest.split_first()
+        {
+            if self.frames.is_empty() && self.threaded.is_none() && !self.asides.is_empty() {
+                self.emit_asides();
+            }
             rest = behind;
-            self.behind = behind;
+            self.ahead.ops = behind;
             if !matches!(op.kind, Kind::Open | Kind::Scan)
                 && let Some((end, passed)) = self.threaded.take()
             {
                 self.end_loop(end, passed);
             }
             // What passes have made up has no place in the source.
-            if self.explain && op.kind != Kind::Nop && (self.ir.plain || op.c != 0 && !op.kind.is_product()) {
+            if self.options.explain
+                && op.kind != Kind::Nop
+                && (self.ir.plain || op.c != 0 && !op.kind.is_product())
+            {
                 self.out.mark(0, op.c, 0);
             }
             if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
                 self.first_touch(op, op.at);
             }
-            if op.kind == Kind::Open {
+            if let Some(body) = self.aside(op, behind) {
+                rest = &behind[body..];
+            } else if op.kind == Kind::Open {
                 // A balanced loop needs its probes only once.
                 let is_probe = |op: &&Op| op.kind == Kind::Probe && !op.is(MAYBE);
                 let probes = if op.is(BALANCED) { rest.iter().take_while(is_probe).count() } else { 0 };
                 let (probes, behind) = rest.split_at(probes);
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
-                self.behind = behind;
+                self.ahead.ops = behind;
                 self.open(op, probes, index as u32);
                 rest = behind;
             } else if op.kind == Kind::Probe && op.is(MAYBE) {

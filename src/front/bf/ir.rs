@@ -89,6 +89,12 @@ impl Op {
     pub(super) const fn is(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
+
+    /// Whether it begins what is likely to be passed over: what runs at most once and
+    /// goes elsewhere is for the end of something, a carry or a border.
+    pub(super) fn is_seldom(&self) -> bool {
+        self.kind == Kind::Open && self.is(ONCE) && !self.is(BALANCED | ENTERED)
+    }
 }
 
 /// Cells that some stretch of the plain program may touch, by distance from the
@@ -103,6 +109,9 @@ impl Reach {
     /// No cell at all.
     pub(super) const NONE: Self = Self { low: i32::MAX, high: i32::MIN };
 
+    /// Every cell.
+    pub(super) const ALL: Self = Self { low: i32::MIN, high: i32::MAX };
+
     pub(super) const fn cell(at: i32) -> Self {
         Self { low: at, high: at }
     }
@@ -110,6 +119,11 @@ impl Reach {
     pub(super) fn join(&mut self, at: i32) {
         self.low = self.low.min(at);
         self.high = self.high.max(at);
+    }
+
+    /// The cells that either has, and those in between.
+    pub(super) fn joined(&self, other: Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
     /// The cells that both have, if both know the base alike.
@@ -149,11 +163,27 @@ pub(super) struct Loop {
     pub(super) after: Reach,
     /// Of an unbalanced loop: what exists when a round is over.
     pub(super) back: Reach,
+    /// Of an unbalanced loop: every round moves the base by the same.
+    pub(super) strides: bool,
 }
 
 impl Loop {
     pub(super) const NEW: Self =
-        Self { writes: 0, size: 0, body: Reach::NONE, after: Reach::NONE, back: Reach::NONE };
+        Self { writes: 0, size: 0, body: Reach::NONE, after: Reach::NONE, back: Reach::NONE, strides: false };
+
+    /// What exists behind the unbalanced loop that `close` ends, if `before` did where
+    /// it began and `back` does when a round is over.
+    pub(super) fn leave(&self, close: &Op, before: Reach, back: Reach) -> Reach {
+        let mut left = before.common(back);
+        left.join(close.at);
+        // Where the base came from there are cells up to the farthest known.
+        match (self.strides, close.b < 0) {
+            (true, true) if !before.is_empty() => left.high = left.high.max(before.high),
+            (true, false) if !before.is_empty() => left.low = left.low.min(before.low),
+            _ => {}
+        }
+        left
+    }
 }
 
 /// The bit for a cell in [`Loop::writes`].

@@ -37,6 +37,10 @@ struct Frame {
     writes: u64,
     /// The stretch that a balanced loop interrupts.
     outer: (Stretch, Reach),
+    /// What exists where the loop begins.
+    known: Reach,
+    /// Whether the base moves in loops inside.
+    wanders: bool,
 }
 
 /// Fills in [`Ir::loops`] and [`Ir::start`].
@@ -50,31 +54,47 @@ fn measure(ir: &mut Ir) {
     let mut frames: Vec<Frame> = Vec::new();
     let (mut stretch, mut reach) = (Stretch::Start, Reach::NONE);
     let mut writes = 0u64;
+    // What exists besides where the stretch begins.
+    let mut known = Reach::NONE;
     for (index, op) in ops.iter().enumerate() {
         match op.kind {
             Kind::Nop => {}
             Kind::Open => {
                 reach.join(op.at);
                 let number = op.b as usize;
-                frames.push(Frame { number, writes, outer: (stretch, reach) });
-                if !op.is(BALANCED) {
+                let exists = known.joined(reach);
+                frames.push(Frame { number, writes, outer: (stretch, reach), known, wanders: false });
+                if op.is(BALANCED) {
+                    known = exists;
+                } else {
                     keep(stretch, reach, loops);
+                    known = Reach::NONE;
                 }
                 writes = bit(op.at);
                 loops[number].size = index as u32;
                 (stretch, reach) = (Stretch::Body(number), Reach::cell(op.at));
             }
             Kind::Close => {
-                let Some(Frame { number, writes: before, outer }) = frames.pop() else { continue };
+                let Some(Frame { number, writes: before, outer, known: outside, wanders }) = frames.pop()
+                else {
+                    continue;
+                };
                 keep(stretch, reach, loops);
+                let back = known.joined(reach);
+                known = outside;
+                if let Some(around) = frames.last_mut() {
+                    around.wanders |= wanders || !op.is(BALANCED);
+                }
                 if op.is(BALANCED) {
                     let high = reach.high;
                     (stretch, reach) = outer;
                     reach.high = reach.high.max(high);
                 } else {
                     writes = u64::MAX;
-                    loops[number].back = reach.shifted(op.b);
+                    loops[number].back = back.shifted(op.b);
                     loops[number].back.join(op.at);
+                    loops[number].strides = !wanders;
+                    known = loops[number].leave(op, known.joined(outer.1), loops[number].back);
                     (stretch, reach) = (Stretch::After(number), Reach::cell(op.at));
                 }
                 loops[number].size = index as u32 - loops[number].size;
@@ -157,8 +177,7 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
                     placer.valid = placer.valid.shifted(op.b);
                     op.flags |= placer.flags(op.at);
                     placer.valid.join(op.at);
-                    placer.valid = placer.valid.common(valid);
-                    placer.valid.join(op.at);
+                    placer.valid = ir.loops[number as usize].leave(op, valid, placer.valid);
                     placer.stretch(index, ir.loops[number as usize].after, op.c + 1, op.at);
                 }
             }

@@ -138,12 +138,15 @@ impl<'a> Out<'a> {
         by_width!(self, W => self.a.mov_mi::<W>(cell.resize(), value));
     }
 
-    /// Sets the zero flag by `[at]`.
+    /// Compares `[at]` with 0, which sets the zero flag if it is equal, or with 1, which
+    /// sets carry if it is 0.
     #[inline(never)]
-    pub(super) fn cmp_m(&mut self, at: i32) {
+    pub(super) fn cmp_m(&mut self, at: i32, value: i32) {
         let cell = self.cell(at);
-        by_width!(self, W => self.a.cmp_mi::<W>(cell.resize(), 0));
-        self.flags_tell(at);
+        by_width!(self, W => self.a.cmp_mi::<W>(cell.resize(), value));
+        if value == 0 {
+            self.flags_tell(at);
+        }
     }
 
     /// Touches `[at]` and changes only flags.

@@ -1,14 +1,13 @@
 //! Arithmetic on cells, and where they are: in memory, in a register besides, or in a
 //! register alone.
 //!
-//! Law: what a register holds [besides](super::super::cache), memory has when the next
+//! Law: what a register holds [besides](crate::front::bf::cache), memory has when the next
 //! operation begins, unless that changes it again.
 
-use super::super::cache;
-use super::super::ir::{Kind, MAYBE, Op};
-use super::super::width::low;
 use super::{Emitter, HOMES};
 use crate::asm::*;
+use crate::front::bf::ir::{Kind, MAYBE, Op};
+use crate::front::bf::width::low;
 
 impl Emitter<'_> {
     /// The register that a cell lives in here, and memory does not have it.
@@ -25,11 +24,11 @@ impl Emitter<'_> {
     /// A register, not `keep`, that is to hold a cell from now on because the code
     /// behind wants it.
     pub(super) fn hold(&mut self, at: i32, keep: Option<Gpr64>) -> Option<Gpr64> {
-        if !self.options.passes.registers || !self.homes.is_empty() || !cache::is_read_soon(at, self.behind) {
+        if !self.options.passes.registers || !self.homes.is_empty() || !self.ahead.reads(at) {
             return None;
         }
         let keep = HOMES.iter().position(|&register| Some(register) == keep);
-        HOMES.get(self.cache.take(at, self.behind, keep)?).copied()
+        HOMES.get(self.cache.take(at, self.ahead, keep)?).copied()
     }
 
     /// The register that has a cell: if none has, one that the code behind wants to.
@@ -44,7 +43,7 @@ impl Emitter<'_> {
     /// A register that has `[at]` was changed. If what comes next changes it too, then
     /// memory can wait for that.
     pub(super) fn changed(&mut self, at: i32, register: Gpr64) {
-        let next = self.behind.iter().find(|op| op.kind != Kind::Nop);
+        let next = self.ahead.ops.iter().find(|op| op.kind != Kind::Nop);
         let again = |op: &Op| match op.kind {
             Kind::Add => op.at == at && self.out.cells.signed(op.b as u32) != 0,
             Kind::Mul => op.at == at && !op.is(MAYBE),

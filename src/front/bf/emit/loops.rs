@@ -1,12 +1,12 @@
 //! Loops: their tests, their ends, and what registers hold where ways meet.
 
-use super::super::Cells;
-use super::super::cache::{self, Cache};
-use super::super::ir::{BALANCED, ENTERED, FAR, Kind, MAYBE, ONCE, Op, THREADED, TOUCHES};
-use super::super::registers::{Home, Region};
-use super::super::width;
+use super::aside::LongScan;
 use super::{Emitter, HOMES, touches_first};
 use crate::asm::*;
+use crate::front::bf::cache::Cache;
+use crate::front::bf::ir::{BALANCED, ENTERED, FAR, Kind, MAYBE, ONCE, Op, Reach, THREADED, TOUCHES};
+use crate::front::bf::registers::{Home, Region};
+use crate::front::bf::{Cells, width};
 
 /// Cells that a scan looks at before it calls for vectors: most scans are over by
 /// then.
@@ -27,28 +27,47 @@ fn innermost(behind: &[Op], cells: Cells) -> Option<usize> {
     None
 }
 
+/// The probe of `[at]`, if it is among those that `ops` begin with.
+pub(super) fn next_probe(at: i32, ops: &[Op]) -> Option<&Op> {
+    let mut probes = ops.iter().take_while(|op| matches!(op.kind, Kind::Nop | Kind::Probe));
+    probes.find(|op| op.kind == Kind::Probe && op.at == at && !op.is(FAR | MAYBE))
+}
+
 /// A loop that is being emitted.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
-    top: Label,
-    end: Label,
+    pub(super) top: Label,
+    pub(super) end: Label,
     /// Whether its cells live in registers.
-    region: bool,
+    pub(super) region: bool,
     /// What registers hold where it is passed over, if it ever is.
-    passed: Option<Cache>,
-    /// What registers hold at its top.
-    turned: Cache,
+    pub(super) passed: Option<Cache>,
+    /// What registers hold at the top of the loop around it.
+    pub(super) outer: Cache,
+    /// What exists when a round is over.
+    pub(super) exists: Reach,
+    /// Whether it is the body of an [`Aside`].
+    pub(super) aside: bool,
 }
 
 impl Emitter<'_> {
+    /// What exists when a round of a loop is over, as far as registers care.
+    pub(super) fn exists_after(&self, open: &Op) -> Reach {
+        if open.is(BALANCED) {
+            // Registers hold cells that existed before.
+            return Reach::ALL;
+        }
+        self.ir.loops.get(open.b as usize).map_or(Reach::NONE, |about| about.back)
+    }
+
     /// Sets the zero flag by a cell.
-    fn test(&mut self, at: i32) {
+    pub(super) fn test(&mut self, at: i32) {
         if self.out.knows_flags(at) {
             return;
         }
         match self.held(at) {
             Some(register) => self.out.test_r(at, register),
-            None => self.out.cmp_m(at),
+            None => self.out.cmp_m(at, 0),
         }
     }
 
@@ -85,7 +104,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn open(&mut self, op: &Op, probes: &[Op], index: u32) {
-        let behind = self.behind;
+        let behind = self.ahead.ops;
         let innermost = innermost(behind, self.out.cells);
         let region = matches!(self.regions.first(), Some(region) if region.open == index);
         let body = innermost.filter(|_| probes.is_empty() && !region);
@@ -95,6 +114,7 @@ impl Emitter<'_> {
             let loaded = |homes: &[Home]| homes.iter().any(|home| home.at == probe.at);
             self.probe(probe, homes.map_or_else(|| touches_first(probe.at, behind, self.out.cells), loaded));
         }
+        let (outer, exists) = (self.ahead, self.exists_after(op));
         if region && let Some((first, rest)) = self.regions.split_first() {
             for (home, &register) in first.homes().iter().zip(&HOMES) {
                 self.out.load(register, home.at);
@@ -102,33 +122,48 @@ impl Emitter<'_> {
             self.homes = first.homes();
             self.regions = rest;
             self.cache = Cache::EMPTY;
+            self.ahead.turned = Cache::EMPTY;
         } else if !op.is(ONCE) {
-            // On the way back other cells of an unbalanced loop may not exist.
-            let possible = |at| op.is(BALANCED) || at == op.at;
-            self.cache.retain(|at| possible(at) && cache::is_read_soon(at, behind));
+            if let Some(at) = self.ahead.first_test() {
+                self.operand(at, None);
+            }
+            let entry = self.cache;
+            self.ahead.turned = Cache::EMPTY;
+            // On the way back other cells may not exist.
+            self.cache.retain(|at| exists.has(at) && (self.ahead.reads(at) || outer.carries(at, entry)));
+            self.ahead.turned = self.cache;
         }
         self.out.forget_flags();
-        if innermost.is_some() && !op.is(ONCE) && self.options.passes.alignment {
+        if innermost.is_some() && !op.is(ONCE) && self.options.passes.placement {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
-        self.frames.push(Frame { top, end, region, passed, turned: self.cache });
+        self.frames.push(Frame { top, end, region, passed, outer: outer.turned, exists, aside: false });
     }
 
     pub(super) fn close(&mut self, op: &Op) {
-        let Some(Frame { top, end, region, passed, turned }) = self.frames.pop() else { return };
+        let Some(Frame { top, end, region, passed, outer, exists, aside }) = self.frames.pop() else {
+            return;
+        };
+        let turned = core::mem::replace(&mut self.ahead.turned, outer);
         if !self.ir.plain {
             self.out.shift(op.b);
             self.cache.shift(op.b);
-            if op.is(TOUCHES) {
-                self.first_touch(op, op.at);
-            }
         }
         if !op.is(ONCE) {
-            for (held, at) in self.cache.lacking(turned) {
-                self.out.load(HOMES[held], at);
-                self.cache.set(held, at);
+            self.rejoin_by_moves(turned);
+            let other = self.cache.lacking(turned).find(|&(_, at)| at != op.at);
+            let touches = op.is(TOUCHES) && !self.ir.plain;
+            if touches {
+                self.first_touch(op, op.at);
             }
+            match turned.find(op.at) {
+                Some(held) if self.cache.find(op.at) != Some(held) => self.reload(held, op.at),
+                // What other cells exist is known only then.
+                None if touches && other.is_some() => self.out.probe(op.at),
+                _ => {}
+            }
+            self.rejoin(turned, exists, true);
             self.test(op.at);
             self.out.a.jcc(Cond::Ne, top);
         }
@@ -142,7 +177,11 @@ impl Emitter<'_> {
         if op.is(ONCE)
             && let Some(passed) = passed
         {
-            self.rejoin(op, passed);
+            self.rejoin(passed, exists, aside);
+        }
+        if aside {
+            self.out.a.jmp(end);
+            return;
         }
         if op.is(THREADED) {
             self.threaded = Some((end, passed));
@@ -152,59 +191,65 @@ impl Emitter<'_> {
         }
     }
 
-    /// At the end of what ran once: lets registers hold what they would if it had not
-    /// run, where that is wanted.
-    fn rejoin(&mut self, op: &Op, passed: Cache) {
-        let probes = self.behind.iter().take_while(|op| matches!(op.kind, Kind::Nop | Kind::Probe));
-        for (held, at) in self.cache.lacking(passed) {
-            if !cache::is_read_soon(at, self.behind) {
+    /// Lets registers hold what they do on another way to where this one leads; at
+    /// least what is read soon there, or all of it. `[at]` is known to be there if
+    /// `exists` has it.
+    fn rejoin(&mut self, other: Cache, exists: Reach, all: bool) {
+        self.rejoin_by_moves(other);
+        for (held, at) in self.cache.lacking(other) {
+            if !all && !self.ahead.reads(at) {
                 continue;
             }
-            let probe = probes.clone().find(|probe| probe.at == at && probe.kind == Kind::Probe);
-            match probe {
-                Some(probe) if !probe.is(FAR | MAYBE) => self.first_touch(probe, probe.b),
-                None if op.is(BALANCED) => {}
-                _ => continue,
+            if !exists.has(at) {
+                let Some(probe) = next_probe(at, self.ahead.ops) else { continue };
+                self.first_touch(probe, probe.b);
             }
-            self.out.load(HOMES[held], at);
-            self.cache.set(held, at);
+            self.reload(held, at);
         }
+    }
+
+    /// Does so with what registers hold already.
+    fn rejoin_by_moves(&mut self, other: Cache) {
+        for (held, at) in self.cache.lacking(other) {
+            if let Some(from) = self.cache.find(at) {
+                self.out.mov_rr(HOMES[held], HOMES[from]);
+                self.cache.set(held, at);
+            }
+        }
+    }
+
+    /// Lets one of the registers that hold cells besides memory hold `[at]`.
+    fn reload(&mut self, held: usize, at: i32) {
+        self.out.load(HOMES[held], at);
+        self.cache.set(held, at);
     }
 
     pub(super) fn scan(&mut self, op: &Op) {
         let (end, _) = self.pass_over(op, Some(0));
         let stride = self.out.bytes(op.d as i32);
         let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
+        if scanner.is_some() {
+            self.out.mov_ri(RCX, SCALAR_STEPS);
+        }
+        if self.options.passes.placement {
+            self.out.a.align_code(16);
+        }
+        let step = self.out.a.here();
+        self.out.shift(op.d as i32);
+        self.first_touch(op, op.at);
         if let Some(scanner) = scanner {
-            let last = address(RBX).disp(stride.saturating_mul(SCALAR_STEPS));
-            self.out.a.lea(RDX, last);
-            let step = self.scan_step(op);
-            self.out.a.jcc_short(Cond::E, end).cmp_rr(RBX, RDX).jcc(Cond::Ne, step);
-            let next = address(RBX).disp(self.out.bytes(op.at) + stride);
-            let back = address(RAX).disp(-self.out.bytes(op.at));
-            self.out.a.lea(RAX, next).call(scanner).lea(RBX, back);
-            // Beyond the tape, this faults.
-            self.first_touch(op, op.at);
-            self.out.probe(op.at);
+            // One jump a step tests both: carry tells of the cell, zero of the count.
+            self.out.cmp_m(op.at, 1);
+            let from = self.out.a.label();
+            self.out.a.dec_r(ECX).jcc(Cond::A, step).jcc(Cond::Ae, from);
+            self.long_scans.push(LongScan { from, back: end, scanner, op: *op });
         } else {
-            let step = self.scan_step(op);
+            self.out.cmp_m(op.at, 0);
             self.out.a.jcc(Cond::Ne, step);
         }
         self.end_loop(end, Some(Cache::EMPTY));
         if let Some(register) = self.hold(op.at, None) {
             self.out.mov_ri(register, 0);
         }
-    }
-
-    /// One step of a scan: sets the zero flag by the next cell.
-    fn scan_step(&mut self, op: &Op) -> Label {
-        if self.options.passes.alignment {
-            self.out.a.align_code(16);
-        }
-        let step = self.out.a.here();
-        self.out.shift(op.d as i32);
-        self.first_touch(op, op.at);
-        self.out.cmp_m(op.at);
-        step
     }
 }

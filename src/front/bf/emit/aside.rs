@@ -1,0 +1,112 @@
+//! Code that stands aside: what is seldom run, out of the way of what runs often.
+//!
+//! Bodies of `if`s stand behind the outermost loop around them, with a jump over them
+//! where that ends; the rest of scans stands behind the program. Law: where such code
+//! comes back, registers hold what they do on the way that does not go there.
+
+use super::Emitter;
+use super::loops::{Frame, next_probe};
+use crate::asm::*;
+use crate::front::bf::cache::{Ahead, Cache};
+use crate::front::bf::ir::{Kind, Op, THREADED};
+
+/// Operations of a body that stands aside, at most.
+const MOST: usize = 64;
+
+/// The body of an `if`, still to be emitted.
+pub(super) struct Aside<'a> {
+    entry: Label,
+    /// What registers hold there.
+    cache: Cache,
+    /// Its end is the way back.
+    frame: Frame,
+    /// The body, its end and all behind it.
+    ops: &'a [Op],
+    /// Of these, the body and its end.
+    count: usize,
+}
+
+/// The rest of a scan, by vectors.
+pub(super) struct LongScan {
+    pub(super) from: Label,
+    pub(super) back: Label,
+    pub(super) scanner: Label,
+    pub(super) op: Op,
+}
+
+impl<'a> Emitter<'a> {
+    /// Emits the test of an `if` whose body is seldom run, and puts that aside; gives
+    /// the operations that are done with so.
+    pub(super) fn aside(&mut self, op: &Op, behind: &'a [Op]) -> Option<usize> {
+        let in_loop = !self.frames.is_empty() && self.homes.is_empty() && self.threaded.is_none();
+        if !op.is_seldom() || !in_loop || !self.options.passes.placement {
+            return None;
+        }
+        let mut depth = 1;
+        let end = behind.iter().take(MOST).position(|op| {
+            depth += (op.kind == Kind::Open) as u32;
+            depth -= (op.kind == Kind::Close) as u32;
+            depth == 0
+        })?;
+        if behind[end].is(THREADED) {
+            return None;
+        }
+        if !self.out.knows_flags(op.at) {
+            self.operand(op.at, None);
+        }
+        self.test(op.at);
+        let (entry, back) = (self.out.a.label(), self.out.a.label());
+        self.out.a.jcc(Cond::Ne, entry).bind(back);
+        self.out.forget_flags();
+        let cache = self.cache;
+        // Behind the body other cells may not exist.
+        let exists = self.exists_after(op);
+        let after = Ahead { ops: &behind[end + 1..], ..self.ahead };
+        self.cache.retain(|at| after.reads(at) && (exists.has(at) || next_probe(at, after.ops).is_some()));
+        let frame = Frame {
+            top: back,
+            end: back,
+            region: false,
+            passed: Some(self.cache),
+            outer: self.ahead.turned,
+            exists,
+            aside: true,
+        };
+        self.asides.push(Aside { entry, cache, frame, ops: behind, count: end + 1 });
+        Some(end + 1)
+    }
+
+    /// Emits what was put aside, with a jump around it.
+    pub(super) fn emit_asides(&mut self) {
+        if self.asides.is_empty() {
+            return;
+        }
+        let over = self.out.a.label();
+        self.out.a.jmp(over);
+        let (cache, ahead) = (self.cache, self.ahead);
+        while let Some(aside) = self.asides.pop() {
+            self.out.a.bind(aside.entry);
+            self.out.forget_flags();
+            self.cache = aside.cache;
+            self.ahead.turned = aside.frame.outer;
+            self.frames.push(aside.frame);
+            self.operations(aside.ops, aside.count);
+        }
+        (self.cache, self.ahead) = (cache, ahead);
+        self.out.a.bind(over);
+        self.out.forget_flags();
+    }
+
+    /// Emits the rest of scans that are not over soon.
+    pub(super) fn emit_long_scans(&mut self) {
+        for LongScan { from, back, scanner, op } in core::mem::take(&mut self.long_scans) {
+            let next = self.out.address(op.at + op.d as i32);
+            let base = address(RAX).disp(-self.out.bytes(op.at));
+            self.out.a.bind(from).lea(RAX, next).call(scanner).lea(RBX, base);
+            // Beyond the tape, this faults.
+            self.first_touch(&op, op.at);
+            self.out.probe(op.at);
+            self.out.a.jmp(back);
+        }
+    }
+}
