@@ -95,7 +95,8 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     for op in &ir.ops {
         bytes += width::size(op, options.cells);
         match op.kind {
-            Kind::Open => slots += 5,
+            Kind::Open if op.is_seldom() => slots += 5,
+            Kind::Open => slots += 3,
             Kind::Scan => {
                 slots += 8;
                 marks += 2;

@@ -18,6 +18,9 @@ impl Emitter<'_> {
 
     /// The register that has a cell, whether memory has it too or not.
     pub(super) fn held(&self, at: i32) -> Option<Gpr64> {
+        if !self.options.passes.registers {
+            return None;
+        }
         self.home(at).or_else(|| HOMES.get(self.cache.find(at)?).copied())
     }
 
