@@ -165,11 +165,20 @@ pub(super) struct Loop {
     pub(super) back: Reach,
     /// Of an unbalanced loop: every round moves the base by the same.
     pub(super) strides: bool,
+    /// Its last operation is a loop on the same cell, so there is one round at most.
+    pub(super) once: bool,
 }
 
 impl Loop {
-    pub(super) const NEW: Self =
-        Self { writes: 0, size: 0, body: Reach::NONE, after: Reach::NONE, back: Reach::NONE, strides: false };
+    pub(super) const NEW: Self = Self {
+        writes: 0,
+        size: 0,
+        body: Reach::NONE,
+        after: Reach::NONE,
+        back: Reach::NONE,
+        strides: false,
+        once: false,
+    };
 
     /// What exists behind the unbalanced loop that `close` ends, if `before` did where
     /// it began and `back` does when a round is over.

@@ -56,7 +56,10 @@ fn measure(ir: &mut Ir) {
     let mut writes = 0u64;
     // What exists besides where the stretch begins.
     let mut known = Reach::NONE;
+    // The cell of a loop that ended just before.
+    let mut zero = None;
     for (index, op) in ops.iter().enumerate() {
+        let ended = zero.take();
         match op.kind {
             Kind::Nop => {}
             Kind::Open => {
@@ -80,6 +83,8 @@ fn measure(ir: &mut Ir) {
                     continue;
                 };
                 keep(stretch, reach, loops);
+                zero = Some(op.at);
+                loops[number].once = ended == Some(op.at.wrapping_add(op.b));
                 let back = known.joined(reach);
                 known = outside;
                 if let Some(around) = frames.last_mut() {
@@ -163,10 +168,10 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
             Kind::Open => {
                 let about = &ir.loops[op.b as usize];
                 outside.push((op.b as u32, placer.valid));
-                if !op.is(BALANCED) {
+                if !op.is(BALANCED) && !about.once {
                     placer.valid = placer.valid.common(about.back);
-                    placer.valid.join(op.at);
                 }
+                placer.valid.join(op.at);
                 placer.stretch(index, about.body, op.c + 1, op.at);
             }
             Kind::Close => {
