@@ -332,7 +332,7 @@ impl<'a> Emitter<'a> {
                     Some(home) => self.out.mov_ri(home, value),
                     None => {
                         self.out.mov_mi(at, value);
-                        self.cache.forget(at);
+                        self.become_known(at, value);
                     }
                 }
             }

@@ -58,6 +58,17 @@ impl Emitter<'_> {
         }
     }
 
+    /// Memory has `value` at `[at]` now: so has a register, if the code behind wants it.
+    pub(super) fn become_known(&mut self, at: i32, value: i32) {
+        let kept = self.held(at).filter(|_| self.ahead.reads(at));
+        if kept.is_none() {
+            self.cache.forget(at);
+        }
+        if let Some(register) = kept.or_else(|| self.hold(at, None)) {
+            self.out.mov_ri(register, value);
+        }
+    }
+
     /// `register = [at]`; the high bits are anything.
     pub(super) fn read(&mut self, register: Gpr64, at: i32) {
         match self.held(at) {

@@ -248,8 +248,6 @@ impl Emitter<'_> {
             self.out.a.jcc(Cond::Ne, step);
         }
         self.end_loop(end, Some(Cache::EMPTY));
-        if let Some(register) = self.hold(op.at, None) {
-            self.out.mov_ri(register, 0);
-        }
+        self.become_known(op.at, 0);
     }
 }
