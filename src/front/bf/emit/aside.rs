@@ -48,7 +48,8 @@ impl<'a> Emitter<'a> {
             depth -= (op.kind == Kind::Close) as u32;
             depth == 0
         })?;
-        if behind[end].is(THREADED) {
+        // Where one holds another, they tell cases apart, and the outer ones are run.
+        if behind[end].is(THREADED) || behind[..end].iter().any(Op::is_seldom) {
             return None;
         }
         if !self.out.knows_flags(op.at) {
