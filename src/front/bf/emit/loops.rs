@@ -46,7 +46,7 @@ pub(super) struct Frame {
     pub(super) outer: Cache,
     /// What exists when a round is over.
     pub(super) exists: Reach,
-    /// Whether it is the body of an [`Aside`].
+    /// Whether it is the body of an [`Aside`](super::aside::Aside).
     pub(super) aside: bool,
 }
 
