@@ -312,7 +312,7 @@ pub(super) fn size(op: &Op, cells: Cells) -> usize {
         Kind::Nop => 0,
         Kind::Probe => 40,
         Kind::Add => load + 3 + prefix + value + store,
-        Kind::Set => store + value,
+        Kind::Set => store + value + 6,
         Kind::Mul => load + 7 + load + 3 + prefix + store,
         Kind::Copy => load + 7 + store,
         Kind::Product => 48,
