@@ -83,7 +83,7 @@ struct Emitter<'a> {
     ahead: Ahead<'a>,
     fars: Vec<Far>,
     edges: Vec<Edge>,
-    /// Rests of scans, likewise.
+    /// Rests of scans that are still to be emitted.
     long_scans: Vec<LongScan>,
 }
 

@@ -186,10 +186,10 @@ impl Loop {
         let mut left = before.common(back);
         left.join(close.at);
         // Where the base came from there are cells up to the farthest known.
-        match (self.strides, close.b < 0) {
-            (true, true) if !before.is_empty() => left.high = left.high.max(before.high),
-            (true, false) if !before.is_empty() => left.low = left.low.min(before.low),
-            _ => {}
+        if self.strides && close.b < 0 {
+            left.high = left.high.max(before.high);
+        } else if self.strides {
+            left.low = left.low.min(before.low);
         }
         left
     }

@@ -37,7 +37,7 @@ struct Frame {
     writes: u64,
     /// The stretch that a balanced loop interrupts.
     outer: (Stretch, Reach),
-    /// What exists where the loop begins.
+    /// What exists where the stretch around the loop begins, besides what it touches.
     known: Reach,
     /// Whether the base moves in loops inside.
     wanders: bool,
@@ -54,7 +54,7 @@ fn measure(ir: &mut Ir) {
     let mut frames: Vec<Frame> = Vec::new();
     let (mut stretch, mut reach) = (Stretch::Start, Reach::NONE);
     let mut writes = 0u64;
-    // What exists besides where the stretch begins.
+    // What exists where the stretch begins, besides what it touches.
     let mut known = Reach::NONE;
     // The cell of a loop that ended just before.
     let mut zero = None;
@@ -65,10 +65,9 @@ fn measure(ir: &mut Ir) {
             Kind::Open => {
                 reach.join(op.at);
                 let number = op.b as usize;
-                let exists = known.joined(reach);
                 frames.push(Frame { number, writes, outer: (stretch, reach), known, wanders: false });
                 if op.is(BALANCED) {
-                    known = exists;
+                    known = known.joined(reach);
                 } else {
                     keep(stretch, reach, loops);
                     known = Reach::NONE;

@@ -5,7 +5,7 @@
 //! comes back, registers hold what they do on the way that does not go there.
 
 use super::Emitter;
-use super::loops::{Frame, next_probe};
+use super::loops::{Body, Frame, next_probe};
 use crate::asm::*;
 use crate::front::bf::cache::{Ahead, Cache};
 use crate::front::bf::ir::{Kind, Op, THREADED};
@@ -52,10 +52,7 @@ impl<'a> Emitter<'a> {
         if behind[end].is(THREADED) || behind[..end].iter().any(Op::is_seldom) {
             return None;
         }
-        if !self.out.knows_flags(op.at) {
-            self.operand(op.at, None);
-        }
-        self.test(op.at);
+        self.test_start(op);
         let (entry, back) = (self.out.a.label(), self.out.a.label());
         self.out.a.jcc(Cond::Ne, entry).bind(back);
         self.out.forget_flags();
@@ -67,11 +64,10 @@ impl<'a> Emitter<'a> {
         let frame = Frame {
             top: back,
             end: back,
-            region: false,
             passed: Some(self.cache),
             outer: self.ahead.turned,
             exists,
-            aside: true,
+            body: Body::Aside,
         };
         self.asides.push(Aside { entry, cache, frame, ops: behind, count: end + 1 });
         Some(end + 1)

@@ -33,21 +33,28 @@ pub(super) fn next_probe(at: i32, ops: &[Op]) -> Option<&Op> {
     probes.find(|op| op.kind == Kind::Probe && op.at == at && !op.is(FAR | MAYBE))
 }
 
+/// Where the body of a loop is, and its cells are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    InLine,
+    /// In line, and its cells live in registers alone.
+    Region,
+    /// Of an [`Aside`](super::aside::Aside).
+    Aside,
+}
+
 /// A loop that is being emitted.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
     pub(super) top: Label,
     pub(super) end: Label,
-    /// Whether its cells live in registers.
-    pub(super) region: bool,
+    pub(super) body: Body,
     /// What registers hold where it is passed over, if it ever is.
     pub(super) passed: Option<Cache>,
     /// What registers hold at the top of the loop around it.
     pub(super) outer: Cache,
     /// What exists when a round is over.
     pub(super) exists: Reach,
-    /// Whether it is the body of an [`Aside`](super::aside::Aside).
-    pub(super) aside: bool,
 }
 
 impl Emitter<'_> {
@@ -61,7 +68,7 @@ impl Emitter<'_> {
     }
 
     /// Sets the zero flag by a cell.
-    pub(super) fn test(&mut self, at: i32) {
+    fn test(&mut self, at: i32) {
         if self.out.knows_flags(at) {
             return;
         }
@@ -71,6 +78,14 @@ impl Emitter<'_> {
         }
     }
 
+    /// Sets the zero flag by the cell of a loop or a scan where it starts.
+    pub(super) fn test_start(&mut self, op: &Op) {
+        if op.kind == Kind::Open && !self.out.knows_flags(op.at) {
+            self.operand(op.at, None);
+        }
+        self.test(op.at);
+    }
+
     /// The start of a loop, where it may be passed over: by a short jump, if so few
     /// bytes are in between. Gives a label for its end and what registers hold on the
     /// way there.
@@ -78,10 +93,7 @@ impl Emitter<'_> {
         let threaded = self.threaded.take();
         let (end, mut passed) = threaded.unwrap_or_else(|| (self.out.a.label(), None));
         if !op.is(ENTERED) {
-            if op.kind == Kind::Open && !self.out.knows_flags(op.at) {
-                self.operand(op.at, None);
-            }
-            self.test(op.at);
+            self.test_start(op);
             // What aligns it, ends it and lets registers hold what they did before.
             let around = if op.kind == Kind::Open { 15 + 30 + 16 * self.cache.held() } else { 0 };
             if body.is_some_and(|body| body.saturating_add(around) <= 127) {
@@ -138,13 +150,12 @@ impl Emitter<'_> {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
-        self.frames.push(Frame { top, end, region, passed, outer: outer.turned, exists, aside: false });
+        let body = if region { Body::Region } else { Body::InLine };
+        self.frames.push(Frame { top, end, body, passed, outer: outer.turned, exists });
     }
 
     pub(super) fn close(&mut self, op: &Op) {
-        let Some(Frame { top, end, region, passed, outer, exists, aside }) = self.frames.pop() else {
-            return;
-        };
+        let Some(Frame { top, end, body, passed, outer, exists }) = self.frames.pop() else { return };
         let turned = core::mem::replace(&mut self.ahead.turned, outer);
         if !self.ir.plain {
             self.out.shift(op.b);
@@ -167,7 +178,7 @@ impl Emitter<'_> {
             self.test(op.at);
             self.out.a.jcc(Cond::Ne, top);
         }
-        if region {
+        if body == Body::Region {
             for (home, &register) in core::mem::take(&mut self.homes).iter().zip(&HOMES) {
                 if home.written {
                     self.out.store(home.at, register);
@@ -177,9 +188,9 @@ impl Emitter<'_> {
         if op.is(ONCE)
             && let Some(passed) = passed
         {
-            self.rejoin(passed, exists, aside);
+            self.rejoin(passed, exists, body == Body::Aside);
         }
-        if aside {
+        if body == Body::Aside {
             self.out.a.jmp(end);
             return;
         }
