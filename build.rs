@@ -51,6 +51,8 @@ fn main() {
         "-Wl,--export-dynamic-symbol=__jit_debug_register_code",
         // Exactly the segments that the picture draws.
         "-Wl,-z,norelro",
+        // No dynamic linker comes to write to it.
+        "-Wl,-z,rodynamic",
         "-Wl,-z,noexecstack",
         // The image is small; page-sized alignment is all the kernel asks for.
         "-Wl,-z,max-page-size=4096",

@@ -11,6 +11,8 @@ mod notation;
 pub use form::{Address, Form};
 pub use notation::{Cond, Label, Line, Record, RecordKind, Scale};
 
+use core::sync::atomic::AtomicU8;
+
 /// Ties a code offset to an opaque value of the front end that wrote it. It
 /// holds for every byte from `code` up to the next mark.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -291,9 +293,12 @@ const fn check(holds: bool, why: &str) {
 
 /// A page that holds code and nothing else, so that its protection is nobody
 /// else's business. A page on x86-64 has 4096 bytes.
+///
+/// Nothing writes to it, and yet a static one is writable data: constants may lie
+/// among the code of a program, and there they could be run as they are.
 #[derive(Debug)]
 #[repr(C, align(4096))]
-pub struct Page([u8; 4096]);
+pub struct Page([AtomicU8; 4096]);
 
 impl Page {
     /// A page with `parts`, each on a multiple of 64 bytes, in order; the rest
@@ -302,26 +307,28 @@ impl Page {
     /// # Panics
     /// If they do not fit; for a static, a compile error.
     pub const fn holding(parts: &[&[u8]]) -> Self {
-        let mut page = [0xCC; 4096];
+        let mut page = [const { AtomicU8::new(0xCC) }; 4096];
         let mut at = 0;
         let mut i = 0;
         while i < parts.len() {
-            let (_, room) = page.split_at_mut(at);
-            let (place, _) = room.split_at_mut(parts[i].len());
-            place.copy_from_slice(parts[i]);
+            let mut j = 0;
+            while j < parts[i].len() {
+                page[at + j] = AtomicU8::new(parts[i][j]);
+                j += 1;
+            }
             at += parts[i].len().next_multiple_of(64);
             i += 1;
         }
         Self(page)
     }
 
-    /// `size` bytes from `offset` on.
+    /// The address of `size` bytes from `offset` on.
     ///
     /// # Panics
     /// If they are not all in the page.
-    pub const fn slice(&self, offset: usize, size: usize) -> &[u8] {
+    pub fn address(&self, offset: usize, size: usize) -> usize {
         check(offset <= self.0.len() && size <= self.0.len() - offset, "outside the page");
-        self.0.split_at(offset).1.split_at(size).0
+        self.0.as_ptr() as usize + offset
     }
 }
 

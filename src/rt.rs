@@ -36,26 +36,23 @@ unsafe extern "C" fn _start() -> ! {
         "lea rdx, [rip + __relr_start]", // rdx = next entry
         "lea rcx, [rip + __relr_end]",
         "2: cmp rdx, rcx",
-        "jae 6f",
+        "jae 5f",
         "mov rax, [rdx]",
         "add rdx, 8",
-        "test al, 1",
-        "jnz 3f",
-        "lea r8, [rsi + rax]", // an address: r8 = the word
+        "shr rax, 1",
+        "jc 3f",
+        "lea r8, [rsi + rax * 2]", // an address: r8 = the word
         "add [r8], rsi",
         "add r8, 8", // r8 = the first word that a map would be of
         "jmp 2b",
-        "3: mov r9, r8", // a map: r9 = the word of its lowest bit
-        "shr rax, 1",
-        "4: test al, 1",
-        "jz 5f",
-        "add [r9], rsi",
-        "5: add r9, 8",
-        "shr rax, 1",
-        "jnz 4b",
-        "add r8, 63 * 8",
+        "3: bsf r9, rax", // a map: r9 = the number of the next word in it
+        "jz 4f",
+        "add [r8 + r9 * 8], rsi",
+        "btr rax, r9",
+        "jmp 3b",
+        "4: add r8, 63 * 8",
         "jmp 2b",
-        "6: and rsp, -16",
+        "5: and rsp, -16",
         "call {start}",
         "ud2",
         start = sym start,

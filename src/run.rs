@@ -282,14 +282,14 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             (start, None)
         }
         Map::InPlace(page, offset) => {
-            let start = page.slice(offset as usize, bytes).as_ptr() as usize;
+            let start = page.address(offset as usize, bytes);
             trace.step(format_args!("reserve nothing, the code is there"), start);
             exec::seal_in_place(page)?;
             trace.step(format_args!("seal (inplace)"), start);
             (start, None)
         }
         Map::NotExecutable(page, offset) => {
-            let start = page.slice(offset as usize, bytes).as_ptr() as usize;
+            let start = page.address(offset as usize, bytes);
             trace.step(format_args!("reserve and seal nothing, the code is there"), start);
             (start, None)
         }

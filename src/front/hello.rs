@@ -124,7 +124,11 @@ pub enum Layout {
 
 /// The stub in this layout.
 pub const fn code(layout: Layout) -> Code<'static> {
-    Code::new(PAGE.slice(offset(layout) as usize, size(layout))).named("barejit_hello")
+    Code::new(match layout {
+        Layout::Listing => LISTING.as_slice(),
+        Layout::Words => WORDS.as_slice(),
+    })
+    .named("barejit_hello")
 }
 
 /// The stub assembled anew with a record, before and after linking.
@@ -162,13 +166,6 @@ pub const fn offset(layout: Layout) -> u32 {
     match layout {
         Layout::Listing => 0,
         Layout::Words => 64,
-    }
-}
-
-const fn size(layout: Layout) -> usize {
-    match layout {
-        Layout::Listing => LISTING.len(),
-        Layout::Words => WORDS.len(),
     }
 }
 

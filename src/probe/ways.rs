@@ -405,10 +405,7 @@ impl<'a> Machine<'a> {
                 let grown = page != 0 && base::brk(page + PAGE) >= page + PAGE;
                 if grown { Ok(address(page)) } else { Err(Error::new(Sysno::brk, Errno::ENOMEM)) }
             }
-            Bss => {
-                // At most a page ahead, and there are two.
-                Ok(address((DATA.0.get() as usize).next_multiple_of(PAGE)))
-            }
+            Bss => Ok(address(DATA.0.get() as usize)),
             Stack => Ok(self.stack),
             Text => Ok(address(room as *const () as usize)),
             Implied => {
@@ -454,14 +451,14 @@ const fn prot(bits: Bits) -> Prot {
     Prot::from_bits_truncate(bits as u32)
 }
 
-/// Data of the process. A whole page is in there wherever it lies. Aligned to one,
-/// it would move all other data apart, and every start would touch a page more.
-struct Data(UnsafeCell<[u8; 2 * PAGE]>);
+/// Room for code among the data of barejit, in one page wherever it lies.
+#[repr(align(16))]
+struct Data(UnsafeCell<[u8; 16]>);
 
 // SAFETY: only a trial's one thread touches it, through a raw pointer.
 unsafe impl Sync for Data {}
 
-static DATA: Data = Data(UnsafeCell::new([0; 2 * PAGE]));
+static DATA: Data = Data(UnsafeCell::new([0; 16]));
 
 /// Room for code among the code of barejit.
 #[unsafe(naked)]

@@ -47,7 +47,7 @@ fn every_step_is_told_with_the_rights_of_the_memory() {
             "sealed",
             "reserve ---p, reserve rw-s, write rw-s, patch rw-s, seal r-xp, jump r-xp, return r-xp, release",
         ),
-        ("inplace", "reserve r--p, seal r-xp, jump r-xp, return r-xp"),
+        ("inplace", "reserve rw-p, seal r-xp, jump r-xp, return r-xp"),
     ];
     for (map, expected) in cases {
         let told = run(&["hello", "--trace", "--map", map]);
@@ -57,7 +57,7 @@ fn every_step_is_told_with_the_rights_of_the_memory() {
     let told = run(&["hello", "--trace", "--map", "none"]);
     assert_eq!(
         summary(&told.stderr).split(", hello").next(),
-        Some("reserve r--p, jump r--p, no r--p"),
+        Some("reserve rw-p, jump rw-p, no rw-p"),
         "{told:?}"
     );
 }
