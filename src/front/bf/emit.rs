@@ -209,7 +209,7 @@ impl<'a> Emitter<'a> {
         self.scanners.emit(&mut self.out.a, self.options);
         for Edge { from, back, probe } in core::mem::take(&mut self.edges) {
             self.out.a.bind(from);
-            self.out.cmp_m(probe.b, 0);
+            self.out.cmp_m(probe.b);
             self.out.a.jcc(Cond::E, back);
             // This faults.
             self.first_touch(&probe, probe.b);

@@ -138,15 +138,12 @@ impl<'a> Out<'a> {
         by_width!(self, W => self.a.mov_mi::<W>(cell.resize(), value));
     }
 
-    /// Compares `[at]` with 0, which sets the zero flag if it is equal, or with 1, which
-    /// sets carry if it is 0.
+    /// Sets the zero flag by `[at]`.
     #[inline(never)]
-    pub(super) fn cmp_m(&mut self, at: i32, value: i32) {
+    pub(super) fn cmp_m(&mut self, at: i32) {
         let cell = self.cell(at);
-        by_width!(self, W => self.a.cmp_mi::<W>(cell.resize(), value));
-        if value == 0 {
-            self.flags_tell(at);
-        }
+        by_width!(self, W => self.a.cmp_mi::<W>(cell.resize(), 0));
+        self.flags_tell(at);
     }
 
     /// Touches `[at]` and changes only flags.
@@ -320,7 +317,7 @@ pub(super) fn size(op: &Op, cells: Cells) -> usize {
         Kind::PutByte => 10,
         Kind::Get => 24,
         Kind::Open | Kind::Close => 24,
-        Kind::Scan => 90,
+        Kind::Scan => 110,
         Kind::Move => 13,
     }
 }

@@ -97,9 +97,9 @@ impl<'a> Emitter<'a> {
     /// Emits the rest of scans that are not over soon.
     pub(super) fn emit_long_scans(&mut self) {
         for LongScan { from, back, scanner, op } in core::mem::take(&mut self.long_scans) {
-            let next = self.out.address(op.at + op.d as i32);
+            let last = self.out.address(op.at);
             let base = address(RAX).disp(-self.out.bytes(op.at));
-            self.out.a.bind(from).lea(RAX, next).call(scanner).lea(RBX, base);
+            self.out.a.bind(from).lea(RAX, last).call(scanner).lea(RBX, base);
             // Beyond the tape, this faults.
             self.first_touch(&op, op.at);
             self.out.probe(op.at);

@@ -8,9 +8,10 @@ use crate::front::bf::ir::{BALANCED, ENTERED, FAR, Kind, MAYBE, ONCE, Op, Reach,
 use crate::front::bf::registers::{Home, Region};
 use crate::front::bf::{Cells, width};
 
-/// Cells that a scan looks at before it calls for vectors: most scans are over by
-/// then.
-const SCALAR_STEPS: i32 = 8;
+/// Steps of a scan before it jumps back or calls for vectors, each with a jump that is
+/// not taken before the end: those cost less. Most scans are over by then, and what was
+/// just stored is in the cache.
+const STEPS: i32 = 4;
 
 /// Bytes of code of a loop's body at most, if there is no loop in it; more than any
 /// if its end is elsewhere.
@@ -74,7 +75,7 @@ impl Emitter<'_> {
         }
         match self.held(at) {
             Some(register) => self.out.test_r(at, register),
-            None => self.out.cmp_m(at, 0),
+            None => self.out.cmp_m(at),
         }
     }
 
@@ -236,27 +237,44 @@ impl Emitter<'_> {
     }
 
     pub(super) fn scan(&mut self, op: &Op) {
-        let (end, _) = self.pass_over(op, Some(0));
-        let stride = self.out.bytes(op.d as i32);
-        let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, stride) } else { None };
-        if scanner.is_some() {
-            self.out.mov_ri(RCX, SCALAR_STEPS);
-        }
-        if self.options.passes.placement {
+        let (end, _) = self.pass_over(op, None);
+        let stride = op.d as i32;
+        let bytes = self.out.bytes(stride);
+        let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, bytes) } else { None };
+        if self.options.passes.placement && scanner.is_none() {
             self.out.a.align_code(16);
         }
-        let step = self.out.a.here();
-        self.out.shift(op.d as i32);
-        self.first_touch(op, op.at);
-        if let Some(scanner) = scanner {
-            // One jump a step tests both: carry tells of the cell, zero of the count.
-            self.out.cmp_m(op.at, 1);
-            let from = self.out.a.label();
-            self.out.a.dec_r(ECX).jcc(Cond::A, step).jcc(Cond::Ae, from);
-            self.long_scans.push(LongScan { from, back: end, scanner, op: *op });
+        let round = self.out.a.here();
+        let mut behind = [None; STEPS as usize - 1];
+        if op.is(FAR) {
+            self.out.shift(stride);
+            self.first_touch(op, op.at);
         } else {
-            self.out.cmp_m(op.at, 0);
-            self.out.a.jcc(Cond::Ne, step);
+            // The mark holds for all steps.
+            self.first_touch(op, op.at);
+            for (step, behind) in (1..).zip(&mut behind) {
+                let from = *behind.insert(self.out.a.label());
+                self.out.cmp_m(op.at + step * stride);
+                self.out.a.jcc_short(Cond::E, from);
+            }
+            self.out.shift(STEPS * stride);
+        }
+        self.out.cmp_m(op.at);
+        match scanner {
+            Some(scanner) => {
+                let from = self.out.a.label();
+                self.out.a.jcc(Cond::Ne, from);
+                self.long_scans.push(LongScan { from, back: end, scanner, op: *op });
+            }
+            None => drop(self.out.a.jcc(Cond::Ne, round)),
+        }
+        if !op.is(FAR) {
+            self.out.a.jmp_short(end);
+        }
+        // Each test leads to as many steps as the base is behind.
+        for from in behind.into_iter().flatten().rev() {
+            self.out.a.bind(from);
+            self.out.shift(stride);
         }
         self.end_loop(end, Some(Cache::EMPTY));
         self.become_known(op.at, 0);
