@@ -28,6 +28,7 @@ mod registers;
 mod scan;
 mod solve;
 mod stubs;
+mod unroll;
 mod values;
 mod width;
 
@@ -89,6 +90,8 @@ pub struct Passes {
     pub idioms: bool,
     /// Values are followed through the program.
     pub values: bool,
+    /// Small loops that move the base have several rounds for one jump back.
+    pub unrolling: bool,
     /// Cells of loops live in registers.
     pub registers: bool,
     /// Innermost loops are aligned, and what is seldom run stands aside.
@@ -97,12 +100,19 @@ pub struct Passes {
 
 impl Passes {
     /// Command by command.
-    pub const PLAIN: Self =
-        Self { motion: false, idioms: false, values: false, registers: false, placement: false };
+    pub const PLAIN: Self = Self {
+        motion: false,
+        idioms: false,
+        values: false,
+        unrolling: false,
+        registers: false,
+        placement: false,
+    };
     /// What finds most for its time.
     pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::PLAIN };
     /// Everything.
-    pub const FULL: Self = Self { values: true, registers: true, placement: true, ..Self::CHEAP };
+    pub const FULL: Self =
+        Self { values: true, unrolling: true, registers: true, placement: true, ..Self::CHEAP };
 }
 
 /// How to compile.
@@ -173,6 +183,10 @@ impl Draft {
         if passes.values {
             values::propagate(&mut self.ir, cells, eof);
             watch("values", self);
+        }
+        if passes.unrolling {
+            unroll::unroll(&mut self.ir);
+            watch("unrolling", self);
         }
     }
 

@@ -39,16 +39,18 @@ fn check(machine: &mut Machine, program: &[u8], input: &[u8], options: &Options)
 
 /// No pass, the first one, which the others build on, each of them alone, then all
 /// of them together but for one that they can do without, without AVX2 and with it.
-const PASSES: [(Passes, bool); 11] = {
+const PASSES: [(Passes, bool); 13] = {
     let motion = Passes { motion: true, ..Passes::PLAIN };
     [
         (Passes::PLAIN, false),
         (motion, false),
         (Passes { idioms: true, ..motion }, false),
         (Passes { values: true, ..motion }, false),
+        (Passes { unrolling: true, ..motion }, false),
         (Passes { registers: true, ..motion }, false),
         (Passes { placement: true, ..motion }, true),
         (Passes::CHEAP, false),
+        (Passes { unrolling: false, ..Passes::FULL }, true),
         (Passes { registers: false, ..Passes::FULL }, true),
         (Passes { placement: false, ..Passes::FULL }, true),
         (Passes::FULL, false),

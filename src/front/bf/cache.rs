@@ -113,6 +113,8 @@ impl Ahead<'_> {
                 Kind::Set | Kind::Get | Kind::Copy if op.at == at => return false,
                 Kind::Add | Kind::Put | Kind::Mul | Kind::Product | Kind::Set | Kind::Get | Kind::Copy => {}
                 Kind::Open | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
+                Kind::Exit if op.at == at => return true,
+                Kind::Exit => {}
                 Kind::Open if op.is_seldom() => pass_over(&mut rest),
                 Kind::Open if op.is(ONCE) => {}
                 Kind::Close if op.is(ONCE) => at = at.wrapping_sub(op.b),
@@ -138,7 +140,8 @@ impl Ahead<'_> {
     /// no loop inside, and a register that holds a cell at the top of that loop has
     /// become `[at]` at its end.
     pub(super) fn carries(&self, at: i32, top: Cache) -> bool {
-        let is_end = |op: &Op| matches!(op.kind, Kind::Open | Kind::Scan | Kind::Close | Kind::Move);
+        let is_end =
+            |op: &Op| matches!(op.kind, Kind::Open | Kind::Exit | Kind::Scan | Kind::Close | Kind::Move);
         let Some(index) = self.ops.iter().take(LOOKED_AT).position(is_end) else { return false };
         let (body, behind) = self.ops.split_at(index);
         let Some((Op { kind: Kind::Close, b, .. }, behind)) = behind.split_first() else { return false };

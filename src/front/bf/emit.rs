@@ -22,7 +22,7 @@ use crate::code::{Mark, Record};
 use alloc::vec;
 use alloc::vec::Vec;
 use aside::{Aside, LongScan};
-use loops::Frame;
+use loops::{Exit, Frame};
 
 /// Where code leaves because a touch would jump over a guard.
 struct Far {
@@ -51,7 +51,7 @@ fn touches_first(at: i32, ops: &[Op], cells: Cells) -> bool {
             Kind::Product => op.at == at || op.b == at || op.b + op.d as i32 == at,
             Kind::Open | Kind::Scan => op.at == at && !op.is(ENTERED),
             Kind::Close => op.at == at && op.is(BALANCED) && !op.is(ONCE),
-            Kind::Probe | Kind::PutByte | Kind::Move => false,
+            Kind::Probe | Kind::PutByte | Kind::Exit | Kind::Move => false,
         };
     }
     false
@@ -76,6 +76,8 @@ struct Emitter<'a> {
     /// Where the loop that ended last goes if it does not run, together with the
     /// one that follows, and what registers hold there.
     threaded: Option<(Label, Option<Cache>)>,
+    /// Ways out of the loop that is being emitted.
+    exits: Vec<Exit>,
     /// Bodies that are still to be emitted, out of the way.
     asides: Vec<Aside<'a>>,
     cache: Cache,
@@ -106,6 +108,10 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
                 slots += 5;
             }
             Kind::Close => marks += 1,
+            Kind::Exit => {
+                marks += 1;
+                slots += 3;
+            }
             Kind::Put | Kind::PutByte | Kind::Get => slots += 1,
             _ => {}
         }
@@ -174,6 +180,7 @@ fn emit_into<'a>(
         stubs,
         frames: Vec::new(),
         threaded: None,
+        exits: Vec::new(),
         asides: Vec::new(),
         cache: Cache::EMPTY,
         ahead: Ahead { ops: &[], turned: Cache::EMPTY },
@@ -352,6 +359,7 @@ impl<'a> Emitter<'a> {
                 self.out.a.call(self.stubs.get);
                 self.write(at, RAX);
             }
+            Kind::Exit => self.exit(op),
             Kind::Close => self.close(op),
             Kind::Scan => self.scan(op),
             Kind::Move => self.out.shift(op.b),

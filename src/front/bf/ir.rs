@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Open,
     /// `base += b }`; `at` counts from the new base.
     Close,
+    /// `if [at] == 0 { base += b, and out of the loop }`
+    Exit,
     /// `while [at] != 0 { base += d }`; the loop's number is `b`.
     Scan,
     /// `base += b`, in plain translation only.

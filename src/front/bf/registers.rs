@@ -119,6 +119,6 @@ fn uses(region: &mut Region, op: &Op, leading: bool) {
             region.uses(op.b + op.d as i32, false);
             region.uses(op.at, true);
         }
-        Kind::Scan | Kind::Move => region.spoiled = true,
+        Kind::Exit | Kind::Scan | Kind::Move => region.spoiled = true,
     }
 }

@@ -134,7 +134,8 @@ impl Walk<'_> {
             _ => {}
         }
         match op.kind {
-            Kind::Nop | Kind::Move => {
+            // Loops are unrolled later.
+            Kind::Nop | Kind::Move | Kind::Exit => {
                 if self.kept == 0 {
                     self.keep(ops, op);
                 }

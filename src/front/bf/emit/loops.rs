@@ -58,6 +58,15 @@ pub(super) struct Frame {
     pub(super) exists: Reach,
 }
 
+/// A way out of a loop before its end.
+pub(super) struct Exit {
+    from: Label,
+    /// How far the base is behind, in cells.
+    behind: i32,
+    /// What registers hold once it has caught up.
+    cache: Cache,
+}
+
 impl Emitter<'_> {
     /// What exists when a round of a loop is over, as far as registers care.
     pub(super) fn exists_after(&self, open: &Op) -> Reach {
@@ -155,6 +164,35 @@ impl Emitter<'_> {
         self.frames.push(Frame { top, end, body, passed, outer: outer.turned, exists });
     }
 
+    /// A way out of the innermost loop.
+    pub(super) fn exit(&mut self, op: &Op) {
+        if op.is(TOUCHES) {
+            self.first_touch(op, op.at);
+        }
+        if !self.out.knows_flags(op.at) {
+            self.operand(op.at, None);
+        }
+        self.test(op.at);
+        let from = self.out.a.label();
+        self.out.a.jcc(Cond::E, from);
+        let mut cache = self.cache;
+        cache.shift(op.b);
+        self.exits.push(Exit { from, behind: op.b, cache });
+    }
+
+    /// Lets the base catch up on each way out of a loop: up to the one before, and on.
+    fn catch_up(&mut self) {
+        let end = self.out.a.label();
+        self.out.a.jmp_short(end);
+        while let Some(exit) = self.exits.pop() {
+            self.out.a.bind(exit.from);
+            self.out.shift(exit.behind - self.exits.last().map_or(0, |exit| exit.behind));
+            self.cache.meet(exit.cache);
+        }
+        self.out.a.bind(end);
+        self.out.forget_flags();
+    }
+
     pub(super) fn close(&mut self, op: &Op) {
         let Some(Frame { top, end, body, passed, outer, exists }) = self.frames.pop() else { return };
         let turned = core::mem::replace(&mut self.ahead.turned, outer);
@@ -178,6 +216,9 @@ impl Emitter<'_> {
             self.rejoin(turned, exists, true);
             self.test(op.at);
             self.out.a.jcc(Cond::Ne, top);
+        }
+        if !self.exits.is_empty() {
+            self.catch_up();
         }
         if body == Body::Region {
             for (home, &register) in core::mem::take(&mut self.homes).iter().zip(&HOMES) {

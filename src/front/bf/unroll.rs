@@ -1,0 +1,93 @@
+//! Several rounds of a small loop for one jump back.
+//!
+//! Law: between two rounds stands an `Exit`, which ends the loop as its `Close` would
+//! have and lets the base catch up; until then the base stays, and the cells of each
+//! round are as much further on.
+
+use super::ir::{FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// Rounds for one jump back.
+const ROUNDS: i32 = 4;
+
+/// Operations of a body at most.
+const MOST: usize = 8;
+
+/// The farthest that a round moves the base.
+const FARTHEST: u32 = 1 << 12;
+
+/// Unrolls the loops that have no loop inside and move the base.
+pub(super) fn unroll(ir: &mut Ir) {
+    let loops = small_loops(&ir.ops);
+    let growth: usize =
+        loops.iter().map(|(open, close)| ROUNDS as usize * (close - open) - (close - open)).sum();
+    // From the end of the program on, each operation goes to its place at once.
+    let (mut from, mut to) = (ir.ops.len(), ir.ops.len() + growth);
+    ir.ops.resize(to, Op::NOP);
+    for (open, close) in loops.into_iter().rev() {
+        ir.ops.copy_within(close + 1..from, to - (from - close - 1));
+        to -= from - close - 1;
+        from = open + 1;
+        to -= ROUNDS as usize * (close - open);
+        rounds(&mut ir.ops, from..close, to);
+    }
+}
+
+/// The brackets of loops that several rounds of are better than one.
+fn small_loops(ops: &[Op]) -> Vec<(usize, usize)> {
+    let mut loops = Vec::new();
+    let mut open = None;
+    for (index, op) in ops.iter().enumerate() {
+        match op.kind {
+            Kind::Open => open = Some(index),
+            Kind::Scan => open = None,
+            Kind::Close => loops.extend(
+                open.take().filter(|open| is_small(&ops[open + 1..index], op)).map(|open| (open, index)),
+            ),
+            _ => {}
+        }
+    }
+    loops
+}
+
+fn is_small(body: &[Op], close: &Op) -> bool {
+    let is_plain = |op: &Op| !op.is(FAR | MAYBE) && !matches!(op.kind, Kind::Put | Kind::PutByte | Kind::Get);
+    let moves = close.b != 0 && close.b.unsigned_abs() <= FARTHEST;
+    moves && !close.is(ONCE | FAR) && body.len() <= MOST && body.iter().all(is_plain)
+}
+
+/// Puts the rounds of `body`, behind which its `Close` is, to where they are to begin.
+fn rounds(ops: &mut [Op], body: Range<usize>, to: usize) {
+    let (close, size) = (ops[body.end], body.len());
+    ops.copy_within(body, to);
+    for round in 1..ROUNDS {
+        let (end, moved) = (to + round as usize * (size + 1) - 1, close.b * round);
+        ops[end] =
+            Op { kind: Kind::Exit, flags: close.flags & TOUCHES, at: close.at + moved, b: moved, ..close };
+        for index in 0..size {
+            let op = further(ops[to + index], moved);
+            ops[end + 1 + index] = after(&ops[to..=end + index], op);
+        }
+    }
+    ops[to + ROUNDS as usize * (size + 1) - 1] = Op { b: close.b * ROUNDS, ..close };
+}
+
+/// The same operation on cells so much further on.
+fn further(op: Op, by: i32) -> Op {
+    let has_two = op.kind.is_product() || op.kind == Kind::Probe;
+    Op { at: op.at + by, b: if has_two { op.b + by } else { op.b }, ..op }
+}
+
+/// What an operation comes to if the rounds before have set its cell.
+fn after(before: &[Op], op: Op) -> Op {
+    let writes = |op: &&Op| matches!(op.kind, Kind::Add | Kind::Set | Kind::Mul | Kind::Copy | Kind::Product);
+    let last = before.iter().rev().filter(writes).find(|write| write.at == op.at);
+    match (op.kind, last) {
+        (Kind::Add, Some(Op { kind: Kind::Set, b, .. })) => {
+            Op { kind: Kind::Set, b: b.wrapping_add(op.b), ..op }
+        }
+        (Kind::Mul, Some(Op { kind: Kind::Set, b: 0, .. })) => Op { kind: Kind::Copy, ..op },
+        _ => op,
+    }
+}
