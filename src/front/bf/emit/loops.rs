@@ -210,7 +210,7 @@ impl Emitter<'_> {
             match turned.find(op.at) {
                 Some(held) if self.cache.find(op.at) != Some(held) => self.reload(held, op.at),
                 // What other cells exist is known only then.
-                None if touches && other.is_some() => self.out.probe(op.at),
+                None if touches && other.is_some() => self.out.cmp_m(op.at),
                 _ => {}
             }
             self.rejoin(turned, exists, true);
