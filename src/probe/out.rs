@@ -96,15 +96,6 @@ impl<const SIZE: usize> Text<SIZE> {
         text
     }
 
-    /// A text of the program's own.
-    ///
-    /// # Panics
-    /// If it does not fit; in a constant, a compile error.
-    pub(super) const fn whole(text: &str) -> Self {
-        assert!(text.len() <= SIZE, "a text is cut");
-        Self::new(text.as_bytes())
-    }
-
     /// Adds as much as there is room for.
     pub(super) fn append(&mut self, bytes: &[u8]) {
         append(&mut self.bytes, &mut self.used, bytes);

@@ -101,7 +101,7 @@ impl Line<'_> {
 }
 
 /// Hosts with the same causes.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 struct Group {
     title: Text<120>,
     hosts: u32,
@@ -124,9 +124,8 @@ impl Group {
     }
 
     #[inline(never)]
-    fn print(&self, out: &mut dyn Out) {
+    fn print(&self, title: &str, out: &mut dyn Out) {
         let count = |count: u32| number(count.into());
-        let title = if self.title.is_empty() { "no cause" } else { self.title.text() };
         let noun = if self.hosts == 1 { " host" } else { " hosts" };
         let (hosts, usable) = (count(self.hosts), count(self.usable));
         fill(out, "~: ~~, a W^X strategy on ~\n", &[title, hosts.text(), noun, usable.text()]);
@@ -156,8 +155,10 @@ impl Group {
 /// What many reports say together.
 #[derive(Default, Debug)]
 pub struct Summary {
-    /// The first is of all hosts.
+    all: Group,
     groups: Vec<Group>,
+    /// Places in `groups`, in the order of their titles.
+    order: Vec<usize>,
     skipped: u32,
 }
 
@@ -167,42 +168,49 @@ impl Summary {
         for line in bytes.split(|byte| *byte == b'\n') {
             let start = line.iter().position(|byte| *byte == b'{').unwrap_or(line.len());
             if let Some(read) = read(line.get(start..).unwrap_or_default()) {
-                self.add(0, Text::whole("all"), &read);
-                self.add(1, read.title(), &read);
+                self.all.add(&read);
+                if let Some(group) = self.group(read.title()) {
+                    group.add(&read);
+                }
             } else if !line.trim_ascii_start().is_empty() {
                 self.skipped += 1;
             }
         }
     }
 
-    /// Adds to the group with this title, which is at or behind `from`.
+    /// The group with this title.
     #[inline(never)]
-    fn add(&mut self, from: usize, title: Text<120>, line: &Line<'_>) {
-        let mut known = self.groups.iter_mut().skip(from);
-        if let Some(group) = known.find(|group| group.title.bytes() == title.bytes()) {
-            return group.add(line);
-        }
-        let mut group = Group { title, hosts: 0, usable: 0, rows: [[0; 2]; COUNT] };
-        group.add(line);
-        self.groups.push(group);
+    fn group(&mut self, title: Text<120>) -> Option<&mut Group> {
+        let Self { groups, order, .. } = self;
+        let place = order.partition_point(|&group| groups[group].title.bytes() < title.bytes());
+        let known = order.get(place).copied().filter(|&group| groups[group].title.bytes() == title.bytes());
+        let group = known.unwrap_or_else(|| {
+            order.insert(place, groups.len());
+            groups.push(Group { title, ..Group::default() });
+            groups.len() - 1
+        });
+        groups.get_mut(group)
     }
 
     /// How many hosts reported.
     pub fn hosts(&self) -> u32 {
-        self.groups.first().map_or(0, |all| all.hosts)
+        self.all.hosts
     }
 
     /// Prints the summary, the largest group first.
     pub fn print(&self, out: &mut dyn Out) {
-        let mut size = u32::MAX;
+        let mut size = self.all.hosts;
+        if size > 0 {
+            self.all.print("all", out);
+        }
         while size > 0 {
             let mut smaller = 0;
-            for (i, group) in self.groups.iter().enumerate() {
-                let hosts = if i == 0 { u32::MAX } else { group.hosts };
-                if hosts == size {
-                    group.print(out);
-                } else if hosts < size {
-                    smaller = smaller.max(hosts);
+            for group in &self.groups {
+                if group.hosts == size {
+                    let title = group.title.text();
+                    group.print(if title.is_empty() { "no cause" } else { title }, out);
+                } else if group.hosts < size {
+                    smaller = smaller.max(group.hosts);
                 }
             }
             size = smaller;

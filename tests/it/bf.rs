@@ -126,6 +126,8 @@ fn known_programs_do_what_an_interpreter_does() {
         ",[->+++[->+++++[->+>+<<]<]<]>>>.>.".into(),
         "++++[>++++[>++++<-]<-]>>.".into(),
         "+[>,.]".into(),
+        // What one round sets to 3 the next adds to.
+        ">>>>>>++>>+>>+++>>+>>++>>+>>+[<[-]+++>>+>[-<+>]<<<<]".into(),
         right(""),
         right("+"),
         right("<+[>+]"),

@@ -14,6 +14,9 @@ const ROUNDS: i32 = 4;
 /// Operations of a body at most.
 const MOST: usize = 8;
 
+/// Loops that are unrolled at most: of more, most do not run often.
+const LOOPS: usize = 1 << 16;
+
 /// The farthest that a round moves the base.
 const FARTHEST: u32 = 1 << 12;
 
@@ -46,6 +49,9 @@ fn small_loops(ops: &[Op]) -> Vec<(usize, usize)> {
                 open.take().filter(|open| is_small(&ops[open + 1..index], op)).map(|open| (open, index)),
             ),
             _ => {}
+        }
+        if loops.len() == LOOPS {
+            break;
         }
     }
     loops

@@ -63,7 +63,7 @@ impl Source {
     }
 
     fn piece(&mut self, program: &mut Vec<u8>, budget: usize, depth: usize) -> usize {
-        match self.below(20) {
+        match self.below(21) {
             0..4 => {
                 self.change(program);
                 2
@@ -106,8 +106,12 @@ impl Source {
                 self.multiply(program);
                 4
             }
+            15 => {
+                self.walk(program);
+                4
+            }
             _ if depth > 4 || budget < 4 => 1,
-            15 | 16 => {
+            16 | 17 => {
                 // A balanced loop that counts down.
                 program.push(b'[');
                 let start = program.len();
@@ -117,7 +121,7 @@ impl Source {
                 program.extend(self.of(&[&b"-]"[..], b"[-]]", b"-]", b"-]", b"+]", b"--]", b"]"]));
                 budget / 2 + 2
             }
-            17 => {
+            18 => {
                 // If and else, in the usual idiom.
                 program.extend(b">[-]+<[");
                 let start = program.len();
@@ -132,7 +136,7 @@ impl Source {
                 program.extend(b">]<");
                 budget
             }
-            18 => {
+            19 => {
                 // A loop that walks.
                 program.push(b'[');
                 self.pieces(program, budget / 2, depth + 1);
@@ -148,6 +152,34 @@ impl Source {
                 budget / 2 + 2
             }
         }
+    }
+
+    /// A row of cells, and a loop that walks back along it and changes what is near.
+    fn walk(&mut self, program: &mut Vec<u8>) {
+        let stride = self.of(&[1, 1, 2, 3, 9, -1, -2]);
+        for _ in 0..2 + self.below(9) {
+            program.extend(self.of(&[&b"+"[..], b"++", b"+", b"-"]));
+            motion(program, stride);
+        }
+        motion(program, -stride);
+        program.push(b'[');
+        for _ in 0..self.below(4) {
+            let at = self.of(&[0, 1, -1, 2, -2, stride, -stride, 2 * stride]);
+            motion(program, at);
+            program.extend(self.of(&[
+                &b"+"[..],
+                b"-",
+                b"[-]",
+                b"[-]+++",
+                b"[->+<]",
+                b"[-<+>]",
+                b"[->++<]",
+                b"[->>+<<]",
+            ]));
+            motion(program, -at);
+        }
+        motion(program, -stride);
+        program.push(b']');
     }
 
     /// A loop of additions, mostly with an odd step.
