@@ -127,7 +127,7 @@ fn known_programs_do_what_an_interpreter_does() {
         "++++[>++++[>++++<-]<-]>>.".into(),
         "+[>,.]".into(),
         // What one round sets to 3 the next adds to.
-        ">>>>>>++>>+>>+++>>+>>++>>+>>+[<[-]+++>>+>[-<+>]<<<<]".into(),
+        ">>>>>>++>>+>>+++>>+>>++>>+>>+[<[-]+++>>+>[-<+>]<<<<]>.>.>.>.>.>.>.>.".into(),
         right(""),
         right("+"),
         right("<+[>+]"),

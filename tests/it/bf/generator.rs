@@ -180,6 +180,13 @@ impl Source {
         }
         motion(program, -stride);
         program.push(b']');
+        // What has become of it.
+        if self.below(2) == 0 {
+            for _ in 0..8 {
+                motion(program, stride.signum());
+                program.push(b'.');
+            }
+        }
     }
 
     /// A loop of additions, mostly with an odd step.
