@@ -51,7 +51,8 @@ fn main() {
         "-Wl,--export-dynamic-symbol=__jit_debug_register_code",
         // Exactly the segments that the picture draws.
         "-Wl,-z,norelro",
-        // No dynamic linker comes to write to it.
+        // No dynamic linker comes to write to it. GNU ld warns that it does not know this,
+        // and puts it where the picture says all the same.
         "-Wl,-z,rodynamic",
         "-Wl,-z,noexecstack",
         // The image is small; page-sized alignment is all the kernel asks for.

@@ -13,7 +13,7 @@
 //! sealed, or calls what is no longer mapped. How that is done is a [`Strategy`];
 //! a host that denies one may grant another. The recipes of the classic articles
 //! that break these rules stand apart: [`Unprotected`] needs an `unsafe fn`, and
-//! [`seal_in_place`] makes a static page executable but never writable. This file
+//! [`seal_in_place`] makes a static page executable and ends its being writable. This file
 //! does not know what the bytes mean.
 
 mod file;
@@ -357,8 +357,8 @@ impl Unprotected {
 }
 
 /// Makes a static page readable and executable where it stands: the articles'
-/// other cure. It never becomes writable, and because it is a whole page nothing else
-/// becomes executable.
+/// other cure. It is not writable any more then, and because it is a whole page nothing
+/// else becomes executable.
 ///
 /// # Errors
 /// What mprotect(2) answers.

@@ -54,7 +54,6 @@ const MEMORY: u32 = set(&[
     "mremap-rw-to-rx",
     "anon-rwx",
     "brk",
-    "bss",
     "stack",
 ]);
 /// Rows that a level of vm.memfd_noexec denies.

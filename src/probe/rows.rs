@@ -71,7 +71,7 @@ macro_rules! rows {
         };
         const NAMES: [[&str; 2]; COUNT] = [$([$name, $how]),*];
         /// One text, for references to texts would need relocating, and so the data
-        /// segment would grow beyond the page that every start-up copies.
+        /// segment would grow beyond the pages that every start-up copies.
         const TEXT: &str = concat!($($name, $how),*);
     };
 }

@@ -169,9 +169,7 @@ impl Summary {
             let start = line.iter().position(|byte| *byte == b'{').unwrap_or(line.len());
             if let Some(read) = read(line.get(start..).unwrap_or_default()) {
                 self.all.add(&read);
-                if let Some(group) = self.group(read.title()) {
-                    group.add(&read);
-                }
+                self.group(read.title()).add(&read);
             } else if !line.trim_ascii_start().is_empty() {
                 self.skipped += 1;
             }
@@ -180,7 +178,7 @@ impl Summary {
 
     /// The group with this title.
     #[inline(never)]
-    fn group(&mut self, title: Text<120>) -> Option<&mut Group> {
+    fn group(&mut self, title: Text<120>) -> &mut Group {
         let Self { groups, order, .. } = self;
         let place = order.partition_point(|&group| groups[group].title.bytes() < title.bytes());
         let known = order.get(place).copied().filter(|&group| groups[group].title.bytes() == title.bytes());
@@ -189,7 +187,7 @@ impl Summary {
             groups.push(Group { title, ..Group::default() });
             groups.len() - 1
         });
-        groups.get_mut(group)
+        &mut groups[group]
     }
 
     /// How many hosts reported.

@@ -61,8 +61,8 @@ impl Place {
     /// Makes a rewrite visible that was not; `true` if the kernel let it.
     pub(super) fn refresh(&mut self, fresh: Fresh) -> bool {
         if fresh == Fresh::Reprotect {
-            // Among the code of barejit this is EINVAL, and must be: the page could be
-            // the one that runs.
+            // Among the code and the data of barejit this is EINVAL, and must be: the
+            // page could be the one that runs or is written to.
             return protect(self.run, Prot::READ).and_then(|()| protect(self.run, RX)).is_ok();
         }
         if self.file == Fd::NONE {
@@ -405,7 +405,7 @@ impl<'a> Machine<'a> {
                 let grown = page != 0 && base::brk(page + PAGE) >= page + PAGE;
                 if grown { Ok(address(page)) } else { Err(Error::new(Sysno::brk, Errno::ENOMEM)) }
             }
-            Bss => Ok(address(DATA.0.get() as usize)),
+            Bss => Ok(address(DATA.1.get() as usize)),
             Stack => Ok(self.stack),
             Text => Ok(address(room as *const () as usize)),
             Implied => {
@@ -451,14 +451,15 @@ const fn prot(bits: Bits) -> Prot {
     Prot::from_bits_truncate(bits as u32)
 }
 
-/// Room for code among the data of barejit, in one page wherever it lies.
-#[repr(align(16))]
-struct Data(UnsafeCell<[u8; 16]>);
+/// Room for code among the data of barejit, in one page wherever it lies but never at
+/// its beginning: see [`Place::refresh`].
+#[repr(C, align(32))]
+struct Data([u8; 16], UnsafeCell<[u8; 16]>);
 
 // SAFETY: only a trial's one thread touches it, through a raw pointer.
 unsafe impl Sync for Data {}
 
-static DATA: Data = Data(UnsafeCell::new([0; 16]));
+static DATA: Data = Data([0; 16], UnsafeCell::new([0; 16]));
 
 /// Room for code among the code of barejit.
 #[unsafe(naked)]

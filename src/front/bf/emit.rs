@@ -100,7 +100,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
             Kind::Open if op.is_seldom() => slots += 5,
             Kind::Open => slots += 3,
             Kind::Scan => {
-                slots += 8;
+                slots += 13;
                 marks += 2;
             }
             Kind::Probe => {

@@ -24,13 +24,14 @@ impl<'a> Explained<'a> {
         Self { program, source, name, last: Cell::new((0, 1)) }
     }
 
-    /// Where the commands of a mark begin and end in the source.
+    /// Where the commands of a mark begin and end in the source: one, if code for earlier
+    /// ones comes next.
     fn range(&self, mark: Mark) -> (usize, usize) {
         let sites = self.program.sites.get(mark.source as usize..).unwrap_or_default();
         let Some(first) = sites.first() else { return (0, 0) };
         let next = sites.iter().find(|site| site.position != first.position);
-        let end = next.filter(|next| next.position > first.position);
-        (first.position as usize, end.map_or(self.source.len(), |site| site.position as usize))
+        let start = first.position as usize;
+        (start, next.map_or(self.source.len(), |next| (next.position as usize).max(start + 1)))
     }
 }
 

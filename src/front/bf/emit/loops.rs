@@ -13,6 +13,9 @@ use crate::front::bf::{Cells, width};
 /// just stored is in the cache.
 const STEPS: i32 = 4;
 
+/// The steps before the last.
+const EARLIER: [i32; STEPS as usize - 1] = [1, 2, 3];
+
 /// Bytes of code of a loop's body at most, if there is no loop in it; more than any
 /// if its end is elsewhere.
 fn innermost(behind: &[Op], cells: Cells) -> Option<usize> {
@@ -286,20 +289,16 @@ impl Emitter<'_> {
             self.out.a.align_code(16);
         }
         let round = self.out.a.here();
-        let mut behind = [None; STEPS as usize - 1];
-        if op.is(FAR) {
-            self.out.shift(stride);
-            self.first_touch(op, op.at);
-        } else {
-            // The mark holds for all steps.
-            self.first_touch(op, op.at);
-            for (step, behind) in (1..).zip(&mut behind) {
-                let from = *behind.insert(self.out.a.label());
-                self.out.cmp_m(op.at + step * stride);
-                self.out.a.jcc_short(Cond::E, from);
-            }
-            self.out.shift(STEPS * stride);
-        }
+        // The mark holds for all steps; none is so long that it could jump over a guard.
+        debug_assert!(!op.is(FAR));
+        self.first_touch(op, op.at);
+        let behind = EARLIER.map(|step| {
+            let from = self.out.a.label();
+            self.out.cmp_m(op.at + step * stride);
+            self.out.a.jcc_short(Cond::E, from);
+            from
+        });
+        self.out.shift(STEPS * stride);
         self.out.cmp_m(op.at);
         match scanner {
             Some(scanner) => {
@@ -309,11 +308,9 @@ impl Emitter<'_> {
             }
             None => drop(self.out.a.jcc(Cond::Ne, round)),
         }
-        if !op.is(FAR) {
-            self.out.a.jmp_short(end);
-        }
+        self.out.a.jmp_short(end);
         // Each test leads to as many steps as the base is behind.
-        for from in behind.into_iter().flatten().rev() {
+        for from in behind.into_iter().rev() {
             self.out.a.bind(from);
             self.out.shift(stride);
         }
