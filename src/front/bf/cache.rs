@@ -135,20 +135,6 @@ impl Ahead<'_> {
         let tests = matches!(first.kind, Kind::Open | Kind::Scan) && !first.is(ENTERED);
         tests.then_some(first.at)
     }
-
-    /// Whether `[at]` is read soon behind the loop whose body comes next and that has
-    /// no loop inside, and a register that holds a cell at the top of that loop has
-    /// become `[at]` at its end.
-    pub(super) fn carries(&self, at: i32, top: Cache) -> bool {
-        let is_end =
-            |op: &Op| matches!(op.kind, Kind::Open | Kind::Exit | Kind::Scan | Kind::Close | Kind::Move);
-        let Some(index) = self.ops.iter().take(LOOKED_AT).position(is_end) else { return false };
-        let (body, behind) = self.ops.split_at(index);
-        let Some((Op { kind: Kind::Close, b, .. }, behind)) = behind.split_first() else { return false };
-        let before = at.wrapping_add(*b);
-        let forgets = |op: &Op| matches!(op.kind, Kind::Set | Kind::Get | Kind::Copy) && op.at == before;
-        top.find(before).is_some() && !body.iter().any(forgets) && Ahead { ops: behind, ..*self }.reads(at)
-    }
 }
 
 /// Goes behind the loop whose body comes next.

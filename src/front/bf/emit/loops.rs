@@ -139,7 +139,7 @@ impl Emitter<'_> {
             let loaded = |homes: &[Home]| homes.iter().any(|home| home.at == probe.at);
             self.probe(probe, homes.map_or_else(|| touches_first(probe.at, behind, self.out.cells), loaded));
         }
-        let (outer, exists) = (self.ahead, self.exists_after(op));
+        let (outer, exists) = (self.ahead.turned, self.exists_after(op));
         if region && let Some((first, rest)) = self.regions.split_first() {
             for (home, &register) in first.homes().iter().zip(&HOMES) {
                 self.out.load(register, home.at);
@@ -152,10 +152,9 @@ impl Emitter<'_> {
             if let Some(at) = self.ahead.first_test() {
                 self.operand(at, None);
             }
-            let entry = self.cache;
             self.ahead.turned = Cache::EMPTY;
             // On the way back other cells may not exist.
-            self.cache.retain(|at| exists.has(at) && (self.ahead.reads(at) || outer.carries(at, entry)));
+            self.cache.retain(|at| exists.has(at) && self.ahead.reads(at));
             self.ahead.turned = self.cache;
         }
         self.out.forget_flags();
@@ -164,7 +163,7 @@ impl Emitter<'_> {
         }
         let top = self.out.a.here();
         let body = if region { Body::Region } else { Body::InLine };
-        self.frames.push(Frame { top, end, body, passed, outer: outer.turned, exists });
+        self.frames.push(Frame { top, end, body, passed, outer, exists });
     }
 
     /// A way out of the innermost loop.
