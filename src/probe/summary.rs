@@ -257,14 +257,19 @@ mod tests {
         let lines = [
             host(&[("anon-wx", "works"), ("memfd-dual", "works")], &[]),
             host(&[("anon-wx", "denied"), ("memfd-dual", "works")], &["mdwe"]),
+            host(&[("anon-wx", "denied")], &["noexec"]),
+            host(&[("anon-wx", "denied")], &["limits"]),
+            host(&[("anon-wx", "denied")], &["noexec"]),
             "pod/x ".to_string() + &host(&[("anon-wx", "denied"), ("memfd-dual", "stale")], &["mdwe"]),
             "nonsense".to_string(),
         ];
         assert_eq!(
             printed(&lines.join("\r\n")),
-            "all: 3 hosts, a W^X strategy on 2\n  works on some: anon-wx 1/3 memfd-dual 2/3\n\
+            "all: 6 hosts, a W^X strategy on 2\n  works on some: anon-wx 1/6 memfd-dual 2/3\n\
              mdwe: 2 hosts, a W^X strategy on 1\n  works on some: memfd-dual 1/2\n  fails: anon-wx\n\
+             noexec: 2 hosts, a W^X strategy on 0\n  fails: anon-wx\n\
              no cause: 1 host, a W^X strategy on 1\n  works: anon-wx memfd-dual\n\
+             limits: 1 host, a W^X strategy on 0\n  fails: anon-wx\n\
              1 line is no report\n"
         );
     }

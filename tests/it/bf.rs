@@ -6,7 +6,7 @@ mod generator;
 mod interpreter;
 mod machine;
 
-use crate::support::{command, feed, finish, run, tool};
+use crate::support::{command, feed, finish, run, scratch, tool};
 use barejit::front::bf::{Cells, Eof, Options, Passes};
 use generator::Source;
 use interpreter::{End, Outcome, interpret};
@@ -228,6 +228,26 @@ fn programs_print_what_they_should() {
             assert_eq!((run.stdout.as_slice(), run.status), (output, 0), "{source}\n{}", run.stderr);
         }
     }
+}
+
+#[test]
+fn more_loops_than_are_unrolled_do_the_same() {
+    // Each goes on to the next cell if there is a byte in its own, which there is not.
+    let source = scratch("loops");
+    std::fs::write(&source, ">+[->]<".repeat(70_000) + "+++.").expect("written");
+    let run = finish({
+        let mut command = command(&["bf", "--stats"]);
+        command.arg(&source);
+        command
+    });
+    std::fs::remove_file(&source).expect("was there");
+    let counted = |pass: &str| -> usize {
+        let (_, rest) = run.stderr.split_once(&format!("{pass}: ")).expect("a pass");
+        rest.split(' ').next().expect("a number").parse().expect("a number")
+    };
+    assert_eq!((run.stdout.as_slice(), run.status), (&b"\x03"[..], 0), "{}", run.stderr);
+    // Three rounds more, each of a subtraction and its way out.
+    assert_eq!(counted("unrolling") - counted("values"), 65_536 * 3 * 2, "{}", run.stderr);
 }
 
 #[test]

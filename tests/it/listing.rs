@@ -289,3 +289,12 @@ fn what_cannot_be_written_is_an_error() {
         2,
     );
 }
+
+#[test]
+fn rounds_of_an_unrolled_loop_stand_under_their_commands_alone() {
+    let listing = run(&["bf", "--listing", "-e", "+>+>+>,[-<+>[-]+<<]>>+."]).text();
+    let sources: Vec<&str> = listing.lines().filter(|line| line.starts_with("; 1:")).collect();
+    let ends = sources.iter().filter(|line| line.ends_with(" ]")).count();
+    let last = sources.iter().filter(|line| line.ends_with("]>>+")).count();
+    assert_eq!((ends, last), (3, 1), "{listing}");
+}

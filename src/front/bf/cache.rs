@@ -112,8 +112,7 @@ impl Ahead<'_> {
                 Kind::Copy if op.b == at => return true,
                 Kind::Set | Kind::Get | Kind::Copy if op.at == at => return false,
                 Kind::Add | Kind::Put | Kind::Mul | Kind::Product | Kind::Set | Kind::Get | Kind::Copy => {}
-                Kind::Open | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
-                Kind::Exit if op.at == at => return true,
+                Kind::Open | Kind::Exit | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
                 Kind::Exit => {}
                 Kind::Open if op.is_seldom() => pass_over(&mut rest),
                 Kind::Open if op.is(ONCE) => {}

@@ -23,8 +23,7 @@ const FARTHEST: u32 = 1 << 12;
 /// Unrolls the loops that have no loop inside and move the base.
 pub(super) fn unroll(ir: &mut Ir) {
     let loops = small_loops(&ir.ops);
-    let growth: usize =
-        loops.iter().map(|(open, close)| ROUNDS as usize * (close - open) - (close - open)).sum();
+    let growth: usize = loops.iter().map(|(open, close)| (ROUNDS as usize - 1) * (close - open)).sum();
     // From the end of the program on, each operation goes to its place at once.
     let (mut from, mut to) = (ir.ops.len(), ir.ops.len() + growth);
     ir.ops.resize(to, Op::NOP);
@@ -45,13 +44,15 @@ fn small_loops(ops: &[Op]) -> Vec<(usize, usize)> {
         match op.kind {
             Kind::Open => open = Some(index),
             Kind::Scan => open = None,
-            Kind::Close => loops.extend(
-                open.take().filter(|open| is_small(&ops[open + 1..index], op)).map(|open| (open, index)),
-            ),
+            Kind::Close => {
+                if let Some(open) = open.take()
+                    && loops.len() < LOOPS
+                    && is_small(&ops[open + 1..index], op)
+                {
+                    loops.push((open, index));
+                }
+            }
             _ => {}
-        }
-        if loops.len() == LOOPS {
-            break;
         }
     }
     loops

@@ -91,9 +91,9 @@ impl Emitter<'_> {
         }
     }
 
-    /// Sets the zero flag by the cell of a loop or a scan where it starts.
+    /// Sets the zero flag by the cell of a loop or a scan where it starts, or of a way out.
     pub(super) fn test_start(&mut self, op: &Op) {
-        if op.kind == Kind::Open && !self.out.knows_flags(op.at) {
+        if op.kind != Kind::Scan && !self.out.knows_flags(op.at) {
             self.operand(op.at, None);
         }
         self.test(op.at);
@@ -108,7 +108,7 @@ impl Emitter<'_> {
         if !op.is(ENTERED) {
             self.test_start(op);
             // What aligns it, ends it and lets registers hold what they did before.
-            let around = if op.kind == Kind::Open { 15 + 30 + 16 * self.cache.held() } else { 0 };
+            let around = 15 + 30 + 16 * self.cache.held();
             if body.is_some_and(|body| body.saturating_add(around) <= 127) {
                 self.out.a.jcc_short(Cond::E, end);
             } else {
@@ -171,10 +171,7 @@ impl Emitter<'_> {
         if op.is(TOUCHES) {
             self.first_touch(op, op.at);
         }
-        if !self.out.knows_flags(op.at) {
-            self.operand(op.at, None);
-        }
-        self.test(op.at);
+        self.test_start(op);
         let from = self.out.a.label();
         self.out.a.jcc(Cond::E, from);
         let mut cache = self.cache;
