@@ -114,7 +114,9 @@ struct Record {
     /// rbx, rbp, r12, r13, r14, r15, rsp, return address: 8 bytes each; then
     /// MXCSR (4) and the x87 control word (2). Only `enter` and `leave` touch it.
     saved: UnsafeCell<[u64; 9]>,
-    /// One of [`state`]; at offset 72, where `enter` and `leave` know it.
+    /// RSP just before the code was called, for debuggers; at offset 72.
+    frame: AtomicUsize,
+    /// One of [`state`]; at offset 80, where `enter` and `leave` know it.
     state: AtomicU32,
     /// One of [`ending`].
     ending: AtomicU8,
@@ -136,6 +138,7 @@ unsafe impl Sync for Record {}
 
 static RECORD: Record = Record {
     saved: UnsafeCell::new([0; 9]),
+    frame: AtomicUsize::new(0),
     state: AtomicU32::new(state::IDLE),
     ending: AtomicU8::new(ending::RETURNED),
     start: AtomicUsize::new(0),
@@ -148,12 +151,20 @@ static RECORD: Record = Record {
     syscall: AtomicI32::new(0),
 };
 
-const _: () = assert!(mem::offset_of!(Record, saved) == 0 && mem::offset_of!(Record, state) == 72);
+const _: () = assert!(
+    mem::offset_of!(Record, saved) == 0
+        && mem::offset_of!(Record, frame) == 72
+        && mem::offset_of!(Record, state) == 80
+);
 
 /// Saves the caller's state and calls `entry` on the stack that ends at `stack`, or
 /// on the caller's if that is 0. No register leads into our memory but, on the
 /// caller's stack, RSP. What comes back is in RAX, and means nothing unless the
 /// ending is `RETURNED`.
+///
+/// The second half is [`leave`], the way back from generated code, however it ended
+/// and whatever it did to the registers: restores the caller's and returns, keeping
+/// RAX.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 {
     naked_asm!(
@@ -169,12 +180,13 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         "mov [rax + 56], rcx",
         "stmxcsr [rax + 64]",
         "fnstcw [rax + 68]",
-        "mov dword ptr [rax + 72], {generated}",
-        "mov rax, rdi", // rax = entry
+        "mov dword ptr [rax + 80], {generated}",
         "mov r10, rsi", // r10 = args
         "sub rsp, 8",   // rsp = 16n, as the ABI wants it at a call
         "test rdx, rdx",
         "cmovnz rsp, rdx", // rdx = stack, 16n too
+        "mov [rax + 72], rsp",
+        "mov rax, rdi", // rax = entry
         "mov rdi, [r10]",
         "mov rsi, [r10 + 8]",
         "mov rdx, [r10 + 16]",
@@ -190,20 +202,11 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         "xor r14d, r14d",
         "xor r15d, r15d",
         "call rax",
-        "jmp {leave}",
-        record = sym RECORD,
-        generated = const state::GENERATED,
-        leave = sym leave,
-    )
-}
-
-/// The way back from generated code, however it ended and whatever it did to the
-/// registers: restores the caller's and returns for `enter`, keeping RAX.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn leave() -> ! {
-    naked_asm!(
+        ".globl barejit_leave, barejit_leave_end",
+        ".hidden barejit_leave, barejit_leave_end",
+        "barejit_leave:",
         "lea rdx, [rip + {record}]",
-        "mov dword ptr [rdx + 72], {idle}",
+        "mov dword ptr [rdx + 80], {idle}",
         "mov rbx, [rdx]",
         "mov rbp, [rdx + 8]",
         "mov r12, [rdx + 16]",
@@ -219,9 +222,18 @@ unsafe extern "sysv64" fn leave() -> ! {
         "fldcw [rdx + 68]",
         "ldmxcsr [rdx + 64]",
         "ret",
+        "barejit_leave_end:",
         record = sym RECORD,
+        generated = const state::GENERATED,
         idle = const state::IDLE,
     )
+}
+
+unsafe extern "sysv64" {
+    #[link_name = "barejit_leave"]
+    fn leave() -> !;
+    #[link_name = "barejit_leave_end"]
+    static LEAVE_END: u8;
 }
 
 /// Calls `entry` and says how that ended. The addresses in `code` are the code's,
@@ -263,6 +275,13 @@ fn fault(code: Range<usize>) -> Fault {
     let place = if code.contains(&rip) { Place::Code((rip - code.start) as u32) } else { Place::Wild(rip) };
     let (address, store) = (RECORD.address.load(Relaxed), RECORD.store.load(Relaxed));
     Fault { signal, reason, place, start: code.start, address, store, syscall: RECORD.syscall.load(Relaxed) }
+}
+
+/// What debuggers unwind generated code by: the address of a word that holds its
+/// canonical frame address (DWARF 5, 6.4) while it runs, whatever it does to its stack,
+/// and where the instructions lie that call it.
+pub fn caller() -> (usize, Range<usize>) {
+    (&raw const RECORD.frame as usize, enter as *const () as usize..&raw const LEAVE_END as usize)
 }
 
 /// Marks `body` as Rust code called by generated code: a panic in it ends the

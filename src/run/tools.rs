@@ -4,10 +4,11 @@
 use super::{Error, listing};
 use crate::code::Code;
 use crate::debug::{
-    gdb::Registered,
+    gdb::{Caller, Registered},
     jitdump::{self, Marker},
     perf_map,
 };
+use crate::fault;
 use crate::sys::{self, Errno, Fd, Sysno, linux};
 use alloc::ffi::CString;
 
@@ -63,7 +64,11 @@ impl Tools {
             Some(Perf::Map) => perf_map::write(code, start).map(|()| None).map_err(Error::Perf)?,
             Some(Perf::Jitdump) => jitdump::write(code, start).map(Some).map_err(Error::Perf)?,
         };
-        Ok(Announced(marker, self.gdb.then(|| Registered::new(code, start))))
+        let registered = self.gdb.then(|| {
+            let (frame, caller) = fault::caller();
+            Registered::new(code, start, &Caller { frame, code: caller })
+        });
+        Ok(Announced(marker, registered))
     }
 }
 

@@ -52,7 +52,8 @@ fn gdb_stops_in_generated_code_and_names_it() {
     for program in [Path::new(BAREJIT), &stripped] {
         for (name, args, output, status) in COMMANDS {
             let breakpoint = format!("break {name}");
-            let commands = [&breakpoint, "run", "bt", "info symbol $pc", "x/2i $pc", "continue"];
+            let commands =
+                [&breakpoint, "run", "bt", "info symbol $pc", "x/2i $pc", "stepi 1", "bt", "continue"];
             let said = gdb(program, &[args, &["--gdb"][..]].concat(), &commands);
             for expected in [
                 "Breakpoint 1, 0x",
@@ -69,9 +70,31 @@ fn gdb_stops_in_generated_code_and_names_it() {
             ] {
                 assert!(said.contains(expected), "{expected:?} is not in what gdb said of {args:?}:\n{said}");
             }
+            // Two frames each time: the code, and what it returns to.
+            assert_eq!([0, 1, 2].map(|n| said.matches(&format!("\n#{n}  0x")).count()), [2, 2, 0], "{said}");
         }
     }
     std::fs::remove_file(&stripped).expect("was there");
+}
+
+#[test]
+fn gdb_finds_the_caller_whatever_code_does_to_its_stack() {
+    // push 1; sub rsp, 40; mov rbp, rsp; xor esp, esp; mov rsp, rbp; ud2
+    let code = "6A01 4883EC28 4889E5 31E4 4889EC 0F0B";
+    let steps = ["stepi", "bt"].repeat(5);
+    let commands =
+        [&["break barejit_run", "run", "bt"][..], &steps, &["continue", "bt", "continue"]].concat();
+    let said = gdb(Path::new(BAREJIT), &["run", code, "--gdb"], &commands);
+    let callers: Vec<&str> = said.lines().filter(|line| line.starts_with("#1 ")).collect();
+    assert_eq!(callers, [callers[0]; 7], "{said}");
+    assert!(!said.contains("#2 ") && said.contains("SIGILL"), "{said}");
+}
+
+#[test]
+fn gdb_finishes_generated_code() {
+    let said =
+        gdb(Path::new(BAREJIT), &["ret", "--gdb", "5"], &["break barejit_ret", "run", "finish", "p $eax"]);
+    assert!(said.contains("$1 = 5"), "{said}");
 }
 
 #[test]
