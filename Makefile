@@ -33,6 +33,7 @@ test:  ## run every test, in debug and in release
 	$(CARGO) test --locked --release --test it
 
 check:  ## formatting, lints and documentation, warnings being errors
+	@$(NEED) cc:gcc,libc6-dev
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings

@@ -63,6 +63,7 @@ fn main() {
         "-Wl,--orphan-handling=error",
         // Nothing reads it in a static executable.
         "-Wl,--build-id=none",
+        // One hash table of the two exported symbols, not two.
         "-Wl,--hash-style=sysv",
     ];
     for argument in arguments {

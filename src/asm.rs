@@ -39,14 +39,14 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use crate::code::{Cond, Label, Scale};
+pub use crate::code::{Label, Scale};
 pub use bake::Baked;
 pub use operand::*;
 pub use tables::{Needs, Slot, Tables};
 
 use crate::code::form::{Address, Base, Form, Third};
 use crate::code::{Code, Hole, Mark, Record, RecordKind, Relocation, Symbol};
-use encode::{Fault, encode, fits_i8};
+use encode::{Fault, encode, fits_i8, fits_i32};
 use tables::{FixupKind, Table, UNBOUND};
 
 /// Why code could not be finished.
@@ -54,7 +54,7 @@ use tables::{FixupKind, Table, UNBOUND};
 pub enum Error {
     /// A slice was too short; these lengths suffice.
     Full(Needs),
-    /// This many labels were made, and one that is referred to was not bound.
+    /// This label is referred to and was never bound.
     Unbound(Label),
     /// The hole at this offset cannot reach its label.
     OutOfReach(u32),
@@ -323,6 +323,8 @@ impl<'a> Asm<'a> {
         label
     }
 
+    /// One place for all, because each takes room.
+    #[cfg_attr(compact, inline(never))]
     const fn slot_at(&mut self, place: usize) -> &mut Slot {
         &mut self.slots[place]
     }
@@ -359,20 +361,25 @@ impl<'a> Asm<'a> {
     #[cfg_attr(compact, inline(never))]
     #[cfg_attr(not(compact), inline(always))]
     const fn branch(&mut self, form: Form, short: u8, label: Label) -> &mut Self {
-        let opcode = form.opcode() as u128;
-        let (word, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
-        if let Some(target) = self.bound(label) {
-            let back = target as i64 - (self.pos as i64 + 2);
-            if short != 0 && fits_i8(back) {
-                let word = short as u128 | (back as u8 as u128) << 8;
-                return self.put(word, 2, form, [0, 0, label.0 as u64]);
+        let opcode = form.opcode();
+        let (near, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
+        let target = self.bound(label);
+        let (word, size) = match target {
+            None => (near, size),
+            Some(target) => {
+                let back = target as i64 - (self.pos as i64 + 2);
+                if short != 0 && fits_i8(back) {
+                    (short as u64 | (back as u8 as u64) << 8, 2)
+                } else {
+                    let back = target.wrapping_sub(self.pos.wrapping_add(size));
+                    (near | (back as u64) << (8 * (size - 4)), size)
+                }
             }
-            let back = target.wrapping_sub(self.pos.wrapping_add(size));
-            let word = word | (back as u128) << (8 * (size - 4));
-            return self.put(word, size, form, [0, 0, label.0 as u64]);
+        };
+        self.put(word as u128, size, form, [0, 0, label.0 as u64]);
+        if target.is_none() {
+            self.fix(label, FixupKind::Rel32, 0, 4);
         }
-        self.put(word, size, form, [0, 0, label.0 as u64]);
-        self.fix(label, FixupKind::Rel32, 0, 4);
         self
     }
 
@@ -472,11 +479,14 @@ impl<'a> Asm<'a> {
                     Hole::new(fixup.at).fill(buf, [distance as u8]);
                 }
                 FixupKind::Rel32 => {
-                    // Code is at most 2 GiB, so every distance fits.
-                    let end = fixup.at + 4 + fixup.after as u32;
+                    let end = fixup.at as i64 + 4 + fixup.after as i64;
                     let hole = Hole::new(fixup.at);
-                    let bias = i32::from_le_bytes(hole.read(buf)) as u32;
-                    hole.fill(buf, target.wrapping_sub(end).wrapping_add(bias).to_le_bytes());
+                    let distance = target as i64 - end + i32::from_le_bytes(hole.read(buf)) as i64;
+                    // Code is at most 2 GiB; only a displacement leads further.
+                    if !fits_i32(distance) {
+                        return Err(Error::OutOfReach(fixup.at));
+                    }
+                    hole.fill(buf, (distance as i32).to_le_bytes());
                 }
                 FixupKind::Abs64 => {
                     Hole::new(fixup.at).fill(buf, (target as u64).to_le_bytes());

@@ -2,12 +2,13 @@
 //!
 //! Every message is one line on standard error, `barejit: COMMAND: what: why`.
 
-use crate::rt::Args;
+use alloc::vec::Vec;
 use barejit::{
     code::Code,
     front::text,
-    run::{self, Diagnosis},
-    sys::{self, Error, Fd, linux},
+    host,
+    run::{self, Diagnosis, Ending},
+    sys::{self, Error, Fd, linux, process::Arguments},
 };
 use core::fmt;
 use getargs::{Argument, Options};
@@ -48,7 +49,7 @@ pub(crate) struct Cli {
     long: &'static [u8],
 }
 
-type WordIter = core::iter::Map<Args, fn(&'static [u8]) -> Word>;
+type WordIter = core::iter::Map<Arguments, fn(&'static [u8]) -> Word>;
 
 /// An argument as the parser sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +85,7 @@ impl Argument for Word {
 
 impl Cli {
     /// The arguments after the name of `command`.
-    pub(crate) fn new(command: &'static [u8], args: Args) -> Self {
+    pub(crate) fn new(command: &'static [u8], args: Arguments) -> Self {
         Self { command, options: Options::new(args.map(Word as fn(_) -> _)), long: b"" }
     }
 
@@ -203,7 +204,7 @@ impl Cli {
     pub(crate) fn returned(
         &self,
         code: &Code<'_>,
-        result: Result<run::Outcome, run::Error>,
+        result: Result<Option<Ending>, run::Error>,
     ) -> Result<u64, u8> {
         self.returned_from(code, result, &|_, _| Ok(()))
     }
@@ -213,18 +214,27 @@ impl Cli {
     pub(crate) fn returned_from(
         &self,
         code: &Code<'_>,
-        result: Result<run::Outcome, run::Error>,
+        result: Result<Option<Ending>, run::Error>,
         describe: &dyn Fn(&Diagnosis<'_>, &mut fmt::Formatter<'_>) -> fmt::Result,
     ) -> Result<u64, u8> {
         let fault = match result.map_err(|error| self.fail(Status::Refused, format_args!("{error}")))? {
-            run::Outcome::Returned(value) => return Ok(value),
-            run::Outcome::Panicked => return Err(Status::Faulted as u8),
-            run::Outcome::Shown => return Err(Status::Success as u8),
-            run::Outcome::Faulted(fault) => fault,
+            Some(Ending::Returned(value)) => return Ok(value),
+            Some(Ending::Faulted(fault)) => fault,
+            Some(Ending::Panicked) => return Err(Status::Faulted as u8),
+            None => return Err(Status::Success as u8),
         };
         let diagnosis = Diagnosis { fault, code };
         let place = fmt::from_fn(|f| describe(&diagnosis, f));
         Err(self.fail(Status::Faulted, format_args!("{place}{diagnosis}")))
+    }
+
+    /// Everything in the file `name`, at most `limit` bytes; `-` is standard input.
+    #[inline(never)]
+    pub(crate) fn read(&self, name: &[u8], limit: usize) -> Result<Vec<u8>, u8> {
+        if name == b"-" {
+            return host::read_to_end(Fd::STDIN, limit).map_err(|error| self.refused(error));
+        }
+        host::read_file(name, limit).map_err(|error| self.refused_for(name, error))
     }
 
     /// A refusal that concerns a file ends the process, too.

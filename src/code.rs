@@ -9,7 +9,7 @@ pub(crate) mod form;
 mod notation;
 
 pub use form::{Address, Form};
-pub use notation::{Cond, Label, Line, Record, RecordKind, Scale};
+pub use notation::{Data, Hexadecimal, Label, Line, Record, RecordKind, Scale};
 
 use core::sync::atomic::AtomicU8;
 
@@ -340,7 +340,6 @@ pub struct Hole<const SIZE: usize> {
 
 impl<const SIZE: usize> Hole<SIZE> {
     /// The hole at `at`.
-    #[inline(never)]
     pub const fn new(at: u32) -> Self {
         Self { at }
     }

@@ -5,7 +5,7 @@ use crate::cli::{self, Arg, Cli, Outcome};
 use barejit::{
     code::Code,
     front::Recorded,
-    run::{Map, Options, Perf, watch},
+    run::{Map, Options, Perf, handle_faults},
 };
 
 pub(crate) mod bf;
@@ -53,7 +53,7 @@ pub(crate) fn unexpected(cli: &Cli, argument: Arg, help: &'static str) -> u8 {
 /// Runs a command whose faults are told from the start, before there is any code:
 /// its own too.
 pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
-    watch().map_err(|error| cli.refused(error))?;
+    handle_faults().map_err(|error| cli.refused(error))?;
     command(cli)
 }
 

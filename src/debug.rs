@@ -10,7 +10,7 @@ pub mod perf_map;
 use crate::code::{Code, Symbol};
 use crate::sys::{self, Error, OwnedFd, linux};
 use alloc::{format, vec::Vec};
-use core::{ffi::CStr, sync::atomic::AtomicU32};
+use core::sync::atomic::AtomicU32;
 
 /// The names of `code`.
 fn names<'a>(code: &Code<'a>) -> Vec<Symbol<'a>> {
@@ -24,9 +24,9 @@ static WRITTEN: AtomicU32 = AtomicU32::new(0);
 /// The file that is called `before`, the number of this process, `after`; with
 /// `more`, to be written on at its end.
 fn own_file(before: &str, process: u32, after: &str, more: bool) -> Result<OwnedFd, Error> {
-    sys::answer_file_size()?;
-    let path = format!("{before}{process}{after}\0");
-    linux::create_own(CStr::from_bytes_until_nul(path.as_bytes()).unwrap_or_default(), more)
+    sys::ignore_sigxfsz()?;
+    let path = format!("{before}{process}{after}");
+    linux::create_own(&sys::path(path.as_bytes())?, more)
 }
 
 /// A file in the making, little-endian.

@@ -1,16 +1,16 @@
 //! Memory for machine code, in phases that the type shows.
 //!
 //! ```text
-//!                     ┌──────────── reopen(self) ───────────┐
-//!                     ▼                                     │
-//! obtain ──▶ Memory<Writable> ──pause(self)──▶ Memory<Patchable> ──┐
-//!             filled  │                          called            │ seal(self)
-//!                     └─seal(self)─▶ Memory<Executable> ◀──────────┘
+//!                     ┌──────────── make_writable(self) ─────────────┐
+//!                     ▼                                              │
+//! obtain ──▶ Memory<Writable> ──make_executable(self)──▶ Memory<Patchable>
+//!             filled  │                                   called     │
+//!                     └─seal(self)─▶ Memory<Executable> ◀─seal(self)─┘
 //!                                      called ──release(self)──▶ gone
 //! ```
 //!
 //! No safe path makes a page writable and executable at once, calls what is not
-//! sealed, or calls what is no longer mapped. How that is done is a [`Strategy`];
+//! sealed, or, by the [`Symbol`] it was given, calls what is no longer mapped. How that is done is a [`Strategy`];
 //! a host that denies one may grant another. The recipes of the classic articles
 //! that break these rules stand apart: [`Unprotected`] needs an `unsafe fn`, and
 //! [`seal_in_place`] makes a static page executable and ends its being writable. This file
@@ -22,11 +22,8 @@ pub use crate::sys::{Guard, PageSize};
 pub use file::{DIRECTORIES, Directory};
 
 use crate::code::{Code, Page};
-use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Source, linux};
+use crate::sys::{Contents, Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, linux};
 use core::{marker::PhantomData, mem, ops::Deref, ptr::NonNull};
-
-const READ_WRITE: Prot = Prot::READ.union(Prot::WRITE);
-const READ_EXECUTE: Prot = Prot::READ.union(Prot::EXEC);
 
 /// How memory is first writable and then executable without ever being both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,14 +32,15 @@ pub enum Strategy {
     /// hosts deny: mmap, mprotect.
     WriteThenExecute,
     /// A memory file seen twice, writable here and executable there: passes
-    /// PR_SET_MDWE and the usual seccomp filters. memfd_create, ftruncate, mmap,
-    /// mmap.
+    /// PR_SET_MDWE and the usual seccomp filters. getrlimit, memfd_create,
+    /// ftruncate, mmap, mmap.
     TwoViews,
-    /// A memory file that is written, sealed against change for good, then
-    /// mapped executable. The same calls and fcntl.
+    /// A memory file that is written through a view, sealed against change for good,
+    /// then mapped executable over a reservation: mmap, getrlimit, memfd_create,
+    /// ftruncate, mmap, munmap, fcntl, mmap.
     SealedFile,
     /// Two views of a nameless file in a directory for such: for hosts without
-    /// memory files. open, fallocate, mmap, mmap.
+    /// memory files. getrlimit, open, fallocate, mmap, mmap.
     UnlinkedFile,
 }
 
@@ -140,7 +138,7 @@ impl Memory<Writable> {
     pub fn obtain(strategy: Strategy, size: PageSize, guard: Guard) -> Result<Self, Error> {
         match strategy {
             Strategy::WriteThenExecute => {
-                let region = Region::map(size, guard, Source::Anonymous, READ_WRITE)?;
+                let region = Region::zeroed(size, guard)?;
                 Ok(Self { region, backing: Backing::Pages, phase: PhantomData })
             }
             Strategy::TwoViews => Self::two_views(file::memory(size)?, size, guard),
@@ -164,15 +162,20 @@ impl Memory<Writable> {
     }
 
     fn two_views(file: OwnedFd, size: PageSize, guard: Guard) -> Result<Self, Error> {
-        let view = Region::map(size, Guard::None, Source::Shared(file.fd()), READ_WRITE)?;
-        let region = Region::map(size, guard, Source::Shared(file.fd()), READ_EXECUTE)?;
+        let view = Self::view(&file, size)?;
+        let region = Region::map(size, guard, Contents::Shared(file.fd()), Prot::READ_EXECUTE)?;
         Ok(Self { region, backing: Backing::File(file, view), phase: PhantomData })
     }
 
     fn to_be_sealed(size: PageSize) -> Result<(OwnedFd, Region), Error> {
         let file = file::memory(size)?;
-        let view = Region::map(size, Guard::None, Source::Shared(file.fd()), READ_WRITE)?;
+        let view = Self::view(&file, size)?;
         Ok((file, view))
+    }
+
+    /// The file as it is written.
+    fn view(file: &OwnedFd, size: PageSize) -> Result<Region, Error> {
+        Region::map(size, Guard::None, Contents::Shared(file.fd()), Prot::READ_WRITE)
     }
 
     /// The bytes, to be filled.
@@ -195,24 +198,12 @@ impl Memory<Writable> {
         load(self.bytes(), code, base);
     }
 
-    /// Ends writing for now: the code can run, and be opened again.
+    /// Ends writing for now: the code can run, and be opened for writing again.
     ///
     /// # Errors
     /// The syscall that refused; the memory is then gone.
-    pub fn pause(mut self) -> Result<Memory<Patchable>, Error> {
-        match &mut self.backing {
-            // SAFETY: (1) nobody but `self` writes to the pages, and it is consumed.
-            Backing::Pages => unsafe { self.region.protect(READ_EXECUTE) }?,
-            Backing::File(..) => {}
-            Backing::Sealed(backing) => {
-                if let Some((file, view)) = backing.take() {
-                    // The kernel seals no file that somebody can write to.
-                    view.release()?;
-                    file::seal(&file)?;
-                    self.region.fill(Source::Private(file.fd()), READ_EXECUTE)?;
-                }
-            }
-        }
+    pub fn make_executable(mut self) -> Result<Memory<Patchable>, Error> {
+        self.close()?;
         Ok(self.becomes())
     }
 
@@ -220,8 +211,29 @@ impl Memory<Writable> {
     ///
     /// # Errors
     /// The syscall that refused; the memory is then gone.
-    pub fn seal(self) -> Result<Memory<Executable>, Error> {
-        self.pause()?.seal()
+    pub fn seal(mut self) -> Result<Memory<Executable>, Error> {
+        self.close()?;
+        self.becomes::<Patchable>().seal()
+    }
+
+    /// Does what [`make_executable`](Self::make_executable) is for, after which nobody
+    /// may write any more.
+    #[inline(never)]
+    fn close(&mut self) -> Result<(), Error> {
+        match &mut self.backing {
+            // SAFETY: (1) nobody but `self` writes to the pages, and its caller consumes it.
+            Backing::Pages => unsafe { self.region.protect(Prot::READ_EXECUTE) },
+            Backing::File(..) => Ok(()),
+            Backing::Sealed(backing) => {
+                if let Some((file, view)) = backing.take() {
+                    // The kernel seals no file that somebody can write to.
+                    view.release()?;
+                    file::seal(&file)?;
+                    self.region.fill(Contents::Private(file.fd()), Prot::READ_EXECUTE)?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 
@@ -232,11 +244,11 @@ impl Memory<Patchable> {
     ///
     /// # Errors
     /// The syscall that refused; the memory is then gone.
-    pub fn reopen(self) -> Result<Memory<Writable>, Error> {
+    pub fn make_writable(self) -> Result<Memory<Writable>, Error> {
         let mut memory: Memory<Writable> = self.becomes();
         match &memory.backing {
             // SAFETY: (1) nothing can be called in the phase that this begins.
-            Backing::Pages => unsafe { memory.region.protect(READ_WRITE) }?,
+            Backing::Pages => unsafe { memory.region.protect(Prot::READ_WRITE) }?,
             Backing::File(..) => {}
             Backing::Sealed(_) => {
                 let new = Memory::to_be_sealed(memory.size())?;
@@ -271,13 +283,14 @@ impl<Phase: Runs> Memory<Phase> {
     /// 1. The bytes from `offset` on are machine code that keeps to the System V
     ///    ABI as a function of type `F`.
     /// 2. Calling it with any arguments of that type does nothing undefined.
+    /// 3. Nobody calls a copy of the `F` once the symbol is gone.
     ///
     /// # Panics
     /// If `offset` is outside the memory.
     pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
         assert!((offset as usize) < self.size().bytes(), "entry outside the code memory");
         // SAFETY: the address is mapped and executable as long as `self` is
-        // borrowed; the rest are duties 1 and 2 of the caller.
+        // borrowed; the rest are the caller's duties.
         unsafe { Symbol::at(self.address() + offset as usize) }
     }
 }
@@ -289,8 +302,8 @@ impl Memory<Executable> {
     ///
     /// # Errors
     /// What mseal(2) answers, unless it does not exist.
-    pub fn settle(self) -> Result<Option<Self>, Error> {
-        match self.region.settle() {
+    pub fn mseal(self) -> Result<Option<Self>, Error> {
+        match self.region.mseal() {
             Err(error) if error.is(Errno::ENOSYS) => Ok(Some(self)),
             result => {
                 if result.is_ok() {
@@ -322,7 +335,8 @@ impl Unprotected {
     /// # Errors
     /// What mmap(2) answers.
     pub unsafe fn map(size: usize) -> Result<Self, Error> {
-        let base = map_anonymous(size, Prot::all())?;
+        // SAFETY: (1) the mapping is not fixed.
+        let base = unsafe { linux::mmap(0, size, Prot::all(), MapFlags::PRIVATE_ANONYMOUS, Fd::NONE, 0) }?;
         Ok(Self { base, size })
     }
 
@@ -340,20 +354,6 @@ impl Unprotected {
         let bytes = unsafe { core::slice::from_raw_parts_mut(self.base.as_ptr(), self.size) };
         load(bytes, code, self.base.as_ptr() as usize);
     }
-
-    /// The function at `offset`.
-    ///
-    /// # Safety
-    /// As [`Memory::function`].
-    ///
-    /// # Panics
-    /// If `offset` is outside the memory.
-    pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
-        assert!((offset as usize) < self.size, "entry outside the code memory");
-        // SAFETY: the address stays mapped and executable; the rest are the
-        // caller's duties.
-        unsafe { Symbol::at(self.base.as_ptr() as usize + offset as usize) }
-    }
 }
 
 /// Makes a static page readable and executable where it stands: the articles'
@@ -364,13 +364,7 @@ impl Unprotected {
 /// What mprotect(2) answers.
 pub fn seal_in_place(page: &'static Page) -> Result<(), Error> {
     // SAFETY: (1) a `Page` fills its page, and nobody writes to a static.
-    unsafe { linux::mprotect(NonNull::from(page).cast(), size_of::<Page>(), READ_EXECUTE) }
-}
-
-fn map_anonymous(size: usize, prot: Prot) -> Result<NonNull<u8>, Error> {
-    let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS);
-    // SAFETY: (1) the mapping is not fixed.
-    unsafe { linux::mmap(0, size, prot, flags, Fd::NONE, 0) }
+    unsafe { linux::mprotect(NonNull::from(page).cast(), size_of::<Page>(), Prot::READ_EXECUTE) }
 }
 
 /// Puts `code` into `memory`, which will be executed at address `base`.
@@ -392,7 +386,7 @@ pub struct Symbol<'memory, F> {
 
 impl<F: Function> Symbol<'_, F> {
     // ANCHOR: cast
-    /// The only place where an address becomes a function.
+    /// The only place where an address becomes a function of generated code.
     ///
     /// # Safety
     /// 1. At `address` is machine code of type `F`, mapped and executable for the
@@ -466,14 +460,14 @@ mod tests {
                 let size = PageSize::covering(2 * PageSize::PAGE).expect("it is small");
                 let mut memory = Memory::obtain(strategy, size, guard).expect("memory");
                 write(&mut memory, 1);
-                let memory = memory.pause().expect("paused");
+                let memory = memory.make_executable().expect("paused");
                 assert_eq!(answer(&memory), 1, "{strategy:?}");
-                let mut memory = memory.reopen().expect("open again");
+                let mut memory = memory.make_writable().expect("open again");
                 assert_eq!(memory.bytes()[4], 0xB8, "{strategy:?}: it holds what it held");
                 write(&mut memory, 2);
-                let memory = memory.pause().expect("paused again");
+                let memory = memory.make_executable().expect("paused again");
                 assert_eq!(answer(&memory), 2, "{strategy:?}");
-                let mut memory = memory.reopen().expect("open once more");
+                let mut memory = memory.make_writable().expect("open once more");
                 write(&mut memory, 3);
                 let memory = memory.seal().expect("sealed");
                 assert_eq!(answer(&memory), 3, "{strategy:?}");

@@ -21,7 +21,7 @@
 //! One call at a time, by the one thread there is.
 
 use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
-use crate::sys::{self, Errno, Error, Guard, PageSize, Prot, Region, Source, linux, process};
+use crate::sys::{self, Errno, Error, Guard, PageSize, Region, linux};
 use core::{
     arch::naked_asm,
     cell::UnsafeCell,
@@ -93,7 +93,7 @@ pub enum Place {
     Wild(usize),
 }
 
-/// What the thread is doing. Anything but the first two is a fault of ours.
+/// What the thread is doing. A fault while it does anything but the second is ours.
 mod state {
     pub(super) const IDLE: u32 = 0;
     pub(super) const GENERATED: u32 = 1;
@@ -285,9 +285,13 @@ pub fn caller() -> (usize, Range<usize>) {
 }
 
 /// Marks `body` as Rust code called by generated code: a panic in it ends the
-/// guarded call, a signal in it is a bug of ours.
+/// guarded call, a signal in it is a bug of ours. Outside a guarded call it is code like
+/// any other.
 pub fn call_back<T>(body: impl FnOnce() -> T) -> T {
-    let before = RECORD.state.swap(state::CALL_BACK, Relaxed);
+    let before = RECORD.state.load(Relaxed);
+    if before == state::GENERATED {
+        RECORD.state.store(state::CALL_BACK, Relaxed);
+    }
     let result = body();
     RECORD.state.store(before, Relaxed);
     result
@@ -305,8 +309,8 @@ pub fn in_call_back() -> bool {
 /// 1. [`in_call_back`] says so.
 pub unsafe fn escape() -> ! {
     RECORD.ending.store(ending::PANICKED, Relaxed);
-    // SAFETY: (1) `enter` has filled the record, and the frame it was called
-    // from is alive: it waits for the code to return.
+    // SAFETY: by duty 1 generated code has been called, so `enter` has filled the
+    // record, and the frame it was called from waits for the code to return.
     unsafe { leave() }
 }
 
@@ -340,17 +344,13 @@ pub fn install() -> Result<(), Error> {
     if STACK.load(Relaxed) != 0 {
         return Ok(());
     }
-    // Without the kernel's word: AVX-512 and its kin need under 4 KiB.
-    let frame = process::auxiliary(process::Auxiliary::MinimumSignalStack).unwrap_or(4096);
-    let size = PageSize::needed(frame.saturating_add(HANDLER))?;
-    let stack = Region::map(size, Guard::PAGE, Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
-    linux::sigaltstack(stack)?;
+    signal::stack(HANDLER, Guard::PAGE)?;
     for signal in FAULTS {
         linux::rt_sigaction(signal, Disposition::Handled(on_fault, Mask::of(&FAULTS)))?;
     }
-    sys::answer_file_size()?;
+    sys::ignore_sigxfsz()?;
     let (size, guard) = (PageSize::needed(CODE_STACK)?, PageSize::needed(STACK_GUARD)?);
-    let stack = Region::map(size, Guard::Pages(guard), Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
+    let stack = Region::zeroed(size, Guard::Pages(guard))?;
     STACK.store(stack.address() + size.bytes(), Relaxed);
     // It is in use until the process ends.
     mem::forget(stack);
@@ -418,7 +418,7 @@ impl Rescue {
         let prepared = Self(());
         for signal in ENDS {
             let once = Disposition::HandledOnce(on_end, Mask::of(&ENDS));
-            if linux::rt_sigaction(signal, once)? == linux::Before::Ignored {
+            if linux::rt_sigaction(signal, once)? {
                 linux::rt_sigaction(signal, Disposition::Ignored)?;
             }
         }

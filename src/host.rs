@@ -11,9 +11,9 @@ pub mod number;
 pub mod series;
 
 use crate::fault;
-use crate::sys::{self, Errno, Error, Fd, OwnedFd, Sysno, linux};
+use crate::sys::{self, Errno, Error, Fd, Sysno, linux};
 use alloc::vec::Vec;
-use core::{ffi::CStr, marker::PhantomData};
+use core::marker::PhantomData;
 
 /// Bytes on their way to a descriptor. They leave when the buffer is full, on
 /// [`flush`](Self::flush) and, if the descriptor is a terminal, at newlines.
@@ -57,7 +57,7 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// What write(2) answers, if the buffer had to be emptied.
-    pub fn room(&mut self, size: usize) -> Result<&mut [u8], Error> {
+    fn room(&mut self, size: usize) -> Result<&mut [u8], Error> {
         if (self.end as usize) - (self.next as usize) < size {
             self.flush()?;
             assert!(self.end as usize - self.next as usize >= size, "a piece larger than the buffer");
@@ -68,9 +68,9 @@ impl<'a> Output<'a> {
     }
 
     /// Keeps the first `size` bytes of the room just given.
-    pub fn advance(&mut self, size: usize) {
-        debug_assert!(size <= self.end as usize - self.next as usize);
-        self.next = self.next.wrapping_add(size);
+    fn advance(&mut self, size: usize) {
+        let left = self.end as usize - self.next as usize;
+        self.next = self.next.wrapping_add(size.min(left));
     }
 
     /// Appends `bytes`.
@@ -211,7 +211,7 @@ pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// What open(2) and read(2) answer; EFBIG if there are more than `limit` bytes.
-pub fn read_file(path: &CStr, limit: usize) -> Result<Vec<u8>, Error> {
-    let file: OwnedFd = linux::open(path)?;
+pub fn read_file(path: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+    let file = linux::open(&sys::path(path)?)?;
     read_to_end(file.fd(), limit)
 }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! [`asm`] and [`code`] need nothing but `core`: without the feature `linux` they
-//! are the whole library. Bottom up:
+//! are the whole library.
 #![no_std]
 
 #[cfg(feature = "linux")]

@@ -8,10 +8,12 @@ mod cli;
 mod command;
 mod rt;
 
+use barejit::sys::process::arguments;
 use cli::{Cli, Outcome};
 
 /// Runs the command that the arguments name and gives the exit status.
-fn main(mut args: rt::Args) -> u8 {
+fn main() -> u8 {
+    let mut args = arguments();
     let _program = args.next();
     let word = args.next().unwrap_or(b"hello");
     let run: fn(Cli) -> Outcome = match word {

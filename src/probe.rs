@@ -10,8 +10,8 @@
 //!
 //! A [`Report`] is a value of fixed size: nothing here needs the heap, which a
 //! limit may have taken away, but the summary of many hosts. The ways that barejit
-//! itself uses are exec's, tried in `ours`; the others are in `ways` and `elsewhere`. Whether a host *should* allow
-//! any of it is not asked here.
+//! itself uses are exec's, tried in `ours`; the others are in `ways` and `elsewhere`.
+//! Whether a host *should* allow any of it is not asked here.
 
 mod causes;
 mod elsewhere;
@@ -26,15 +26,17 @@ pub mod summary;
 mod trial;
 mod ways;
 
-pub use causes::{Cause, Causes, advice};
+use causes::advice;
+pub use causes::{Cause, Causes};
 pub use engines::{ENGINES, Engine, Prospect};
 pub use host::{Answer, Fact, Host, Name};
-pub use out::{Out, Text, all};
+pub use out::{Out, Text};
 pub use rows::{ROWS, Row, Use, find};
+pub use trial::Area;
 
 use crate::exec::Symbol;
 use crate::sys::Error;
-use crate::sys::linux::trial::monotonic;
+use crate::sys::linux::nanoseconds;
 use core::mem::MaybeUninit;
 use ours::Ours;
 use rows::Try;
@@ -88,10 +90,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// All verdicts, the best first.
-    pub const ALL: [Self; 6] =
-        [Self::Works, Self::Stale, Self::Denied, Self::Killed, Self::Lied, Self::Unavailable];
-
     /// Its name in reports.
     #[inline(never)]
     pub fn name(self) -> &'static str {
@@ -158,16 +156,16 @@ pub struct Request {
 
 /// Everything that was found out.
 #[derive(Debug)]
-pub struct Report {
+pub struct Report<'a> {
     /// About the machine, the kernel and what limits this process.
-    pub host: &'static mut Host,
+    pub host: &'a Host,
     /// One outcome a row; `None` if it was not tried.
     pub outcomes: [Option<Outcome>; ROWS.len()],
     /// Why rows fail.
     pub causes: Causes,
 }
 
-impl Report {
+impl Report<'_> {
     /// The rows that were tried, and those of them that work, a bit each.
     pub fn sets(&self) -> (u32, u32) {
         let (mut tried, mut works) = (0, 0);
@@ -196,22 +194,25 @@ impl Report {
     }
 }
 
-/// Tries everything that `request` asks for.
-pub fn run(request: Request) -> Report {
-    let (mut lab, host) = Lab::new();
+/// Tries everything that `request` asks for. What was found out about the host is in
+/// `area` afterwards, or in memory like it.
+#[inline(never)]
+pub fn run(request: Request, area: &mut Area) -> Report<'_> {
+    let (mut lab, host) = Lab::new(area);
     host::gather(&mut lab, host);
-    let mut report = Report { host, outcomes: [None; ROWS.len()], causes: Causes::default() };
-    for (i, row) in ROWS.iter().enumerate() {
+    let mut outcomes = [None; ROWS.len()];
+    for (i, (outcome, row)) in outcomes.iter_mut().zip(&ROWS).enumerate() {
         if request.only.is_none_or(|only| only == i) {
-            report.outcomes[i] = Some(attempt(&mut lab, row, request.bench));
+            *outcome = Some(attempt(&mut lab, row, request.bench));
         }
     }
-    report.host.confined = lab.confined();
+    host.confined = lab.confined();
+    let mut report = Report { host, outcomes, causes: Causes::default() };
     causes::infer(&mut report);
     report
 }
 
-fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
+fn attempt(lab: &mut Lab<'_>, row: &'static Row, bench: bool) -> Outcome {
     // What has a name for a moment must live to take it back.
     let orphan = match row.way {
         Try::Ours(Ours::In(_)) => Orphan::Finishes,
@@ -237,6 +238,7 @@ fn attempt(lab: &mut Lab, row: &'static Row, bench: bool) -> Outcome {
 
 /// The whole of a trial whose code runs in its process; `write` puts code there, and
 /// then other code in its place.
+#[inline(never)]
 fn trial(record: &Record, bench: bool, write: &mut dyn FnMut(u32) -> Place) {
     record.enter(Step::Obtain);
     let place = write(TOKENS[0]);
@@ -261,16 +263,19 @@ fn trial(record: &Record, bench: bool, write: &mut dyn FnMut(u32) -> Place) {
     }
     // Rewrites are timed until there are enough of them or a millisecond is over.
     const BATCH: u64 = 64;
-    let start = monotonic();
+    let start = nanoseconds();
     let (mut done, mut elapsed) = (0, 0);
     while elapsed < 1_000_000 && done < 64 * BATCH {
         for i in 0..BATCH {
             write(TOKENS[i as usize % 2]);
         }
         done += BATCH;
-        elapsed = monotonic().wrapping_sub(start);
+        elapsed = nanoseconds().wrapping_sub(start);
     }
-    record.cost((elapsed / done).max(1));
+    // A clock that stands still tells nothing.
+    if elapsed > 0 {
+        record.cost((elapsed / done).max(1));
+    }
 }
 
 /// Calls the stub.

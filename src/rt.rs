@@ -13,7 +13,6 @@ mod mem;
 
 use barejit::{fault, sys};
 use core::{
-    ffi::{CStr, c_char},
     panic::PanicInfo,
     sync::atomic::{AtomicU8, Ordering},
 };
@@ -64,41 +63,7 @@ unsafe extern "C" fn _start() -> ! {
 unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: (1) duty 1 of the caller.
     unsafe { sys::process::started_with(stack) };
-    // SAFETY: (1) duty 1 of the caller.
-    let args = unsafe { Args::new(stack) };
-    sys::linux::exit(crate::main(args).into())
-}
-
-/// The arguments of the process, argv[0] first. Bytes, because nothing promises
-/// UTF-8.
-#[derive(Clone)]
-pub(crate) struct Args {
-    next: *const *const c_char,
-    left: usize,
-}
-
-impl Args {
-    /// # Safety
-    /// 1. `stack` points at argc, and argv follows.
-    unsafe fn new(stack: *const usize) -> Self {
-        // SAFETY: duty 1 of the caller.
-        let left = unsafe { stack.read() };
-        Self { next: stack.wrapping_add(1).cast(), left }
-    }
-}
-
-impl Iterator for Args {
-    type Item = &'static [u8];
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        // SAFETY: `left` more pointers follow, by construction.
-        let argument = unsafe { self.next.read() };
-        self.next = self.next.wrapping_add(1);
-        // SAFETY: each is a C string that lives as long as the process.
-        let argument = unsafe { CStr::from_ptr(argument) };
-        Some(argument.to_bytes())
-    }
+    sys::linux::exit(crate::main().into())
 }
 
 /// One line on standard error and exit 5: a panic is a bug of barejit. In a

@@ -8,13 +8,13 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use crate::fault::{Args, install as watch};
+pub use crate::fault::{Args, Ending, install as handle_faults};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
 use crate::code::{Code, Page};
 use crate::exec::{self, Executable, Guard, Memory, PageSize, Strategy, Symbol, Unprotected};
-use crate::fault::{self, Ending, Entry, Fault, Rescue};
+use crate::fault::{self, Entry, Rescue};
 use crate::host::Output;
 use crate::sys::{self, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
@@ -25,7 +25,7 @@ use trace::Trace;
 pub enum Map {
     /// Never writable and executable at once.
     Strategy(Strategy),
-    /// One mapping of 128 bytes for everything, as the articles have it.
+    /// One mapping for everything, of 128 bytes or a multiple, as the articles have it.
     Unprotected,
     /// The code is at this offset in a static page, which becomes executable.
     InPlace(&'static Page, u32),
@@ -69,7 +69,7 @@ pub struct Options {
     /// The way into executable memory; without one, the first strategy that
     /// works.
     pub map: Option<Map>,
-    /// Whether signals that the code raises come back as [`Outcome::Faulted`],
+    /// Whether signals that the code raises come back as [`Ending::Faulted`],
     /// and guards stand around it.
     pub guarded: bool,
     /// In whose name to say which strategy the default has fallen back to.
@@ -147,21 +147,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use]
-pub enum Outcome {
-    /// The code returned and left this in RAX.
-    Returned(u64),
-    /// A signal stopped it.
-    Faulted(Fault),
-    /// A call-back panicked; the panic handler has said so.
-    Panicked,
-    /// It did not run: it was shown, as the options want it.
-    Shown,
-}
-
-/// Runs `code` with `args`.
+/// Runs `code` with `args` and says how that ended; nothing if it was only shown, as the
+/// options want it.
 ///
 /// # Safety
 /// 1. The code keeps to the System V ABI as a function of integer arguments; with
@@ -172,9 +159,9 @@ pub enum Outcome {
 ///
 /// # Errors
 /// The syscall that refused to give, seal or take back the memory.
-pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outcome, Error> {
+pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Option<Ending>, Error> {
     if options.tools.show(code)? {
-        return Ok(Outcome::Shown);
+        return Ok(None);
     }
     if options.handled() || matches!(options.map, Some(Map::NotExecutable(..))) {
         fault::install()?;
@@ -182,24 +169,24 @@ pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Outc
     let mut begun = false;
     let Some(map) = options.map else {
         // SAFETY: (1 to 4) the caller's.
-        return unsafe { first_that_works(code, &args, options) };
+        return unsafe { first_that_works(code, &args, options) }.map(Some);
     };
     // SAFETY: (1 to 4) the caller's.
-    unsafe { attempt(map, code, &args, options, &mut begun) }
+    unsafe { attempt(map, code, &args, options, &mut begun) }.map(Some)
 }
 
 /// Runs the code by the first strategy that this host grants.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
-unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> Result<Outcome, Error> {
+unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> Result<Ending, Error> {
     let mut errors = [sys::Error::without_effect(Sysno::mprotect); Strategy::ALL.len()];
     for (i, strategy) in Strategy::ALL.into_iter().enumerate() {
         let mut begun = false;
         // SAFETY: (1 to 4) the caller's; nothing of the code has run before.
         match unsafe { attempt(Map::Strategy(strategy), code, args, options, &mut begun) } {
             // The kernel has granted it, and lied.
-            Ok(Outcome::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {}
+            Ok(Ending::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {}
             Err(Error::Refused(error)) if !begun => errors[i] = error,
             result => return result,
         }
@@ -221,7 +208,7 @@ unsafe fn attempt(
     args: &Args,
     options: &Options,
     begun: &mut bool,
-) -> Result<Outcome, Error> {
+) -> Result<Ending, Error> {
     // SAFETY: (1, 2) the caller's.
     let loaded = unsafe { load(map, code, options) }?;
     *begun = true;
@@ -230,18 +217,18 @@ unsafe fn attempt(
     let announced = options.tools.announce(code, loaded.start)?;
     let place = loaded.start..loaded.start + code.bytes().len();
     // SAFETY: (1 to 4) the caller's.
-    let outcome = unsafe { call(loaded.entry, place, args, options) }?;
+    let ending = unsafe { call(loaded.entry, place, args, options) }?;
     drop(announced);
-    trace.ended(&outcome, loaded.start);
+    trace.ended(&ending, loaded.start);
     if let Some(memory) = loaded.memory {
         let released = memory.release();
         trace.late(format_args!("release"), loaded.start);
         // Of two failures the first is told.
-        if let Outcome::Returned(_) = outcome {
+        if let Ending::Returned(_) = ending {
             released?;
         }
     }
-    Ok(outcome)
+    Ok(ending)
 }
 
 /// Code that can be called as long as this lives.
@@ -269,7 +256,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             trace.load(code, start, view, &mut |code| memory.load(code));
             let memory = memory.seal()?;
             trace.step(format_args!("seal ({})", strategy.name()), start);
-            (start, if options.sandbox { memory.settle()? } else { Some(memory) })
+            (start, if options.sandbox { memory.mseal()? } else { Some(memory) })
         }
         Map::Unprotected => {
             let size = bytes.next_multiple_of(128);
@@ -310,7 +297,7 @@ unsafe fn call(
     place: Range<usize>,
     args: &Args,
     options: &Options,
-) -> Result<Outcome, sys::Error> {
+) -> Result<Ending, sys::Error> {
     let _rescue = match options.output {
         None => None,
         // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
@@ -320,12 +307,7 @@ unsafe fn call(
         sandbox::enter()?;
     }
     // SAFETY: (1 to 3) the caller's.
-    let ending = unsafe { fault::call(entry, args, place) };
-    Ok(match ending {
-        Ending::Returned(value) => Outcome::Returned(value),
-        Ending::Faulted(fault) => Outcome::Faulted(fault),
-        Ending::Panicked => Outcome::Panicked,
-    })
+    Ok(unsafe { fault::call(entry, args, place) })
 }
 
 /// # Safety

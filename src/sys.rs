@@ -6,14 +6,17 @@
 
 pub mod linux;
 pub mod process;
+pub mod processor;
 mod region;
 pub mod sandbox;
 pub mod signal;
 
+use alloc::ffi::CString;
 use bitflags::bitflags;
 use core::{fmt, mem::MaybeUninit, num::NonZero};
 
-pub use region::{Guard, PageSize, Region, Source};
+pub(crate) use region::{Contents, Region};
+pub use region::{Guard, PageSize};
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {
@@ -27,6 +30,10 @@ bitflags! {
         const WRITE = 2;
         /// PROT_EXEC
         const EXEC = 4;
+        /// The first two.
+        const READ_WRITE = 3;
+        /// The first and the last.
+        const READ_EXECUTE = 5;
     }
 }
 
@@ -42,6 +49,8 @@ bitflags! {
         const FIXED = 0x10;
         /// MAP_ANONYMOUS
         const ANONYMOUS = 0x20;
+        /// The usual two: fresh pages of one's own.
+        const PRIVATE_ANONYMOUS = 0x22;
         /// MAP_NORESERVE
         const NORESERVE = 0x4000;
     }
@@ -245,13 +254,21 @@ pub fn read_new(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> 
     }
 }
 
+/// `path` as the kernel takes it.
+///
+/// # Errors
+/// EINVAL of open(2) if there is a NUL in it.
+pub fn path(path: &[u8]) -> Result<CString, Error> {
+    CString::new(path).map_err(|_| Error::new(Sysno::open, Errno::EINVAL))
+}
+
 /// From now on write(2) answers EFBIG where a file would exceed RLIMIT_FSIZE; the
 /// kernel would end the process by SIGXFSZ.
 ///
 /// # Errors
 /// What sigaction(2) answers.
-pub fn answer_file_size() -> Result<(), Error> {
-    linux::rt_sigaction(signal::Signal::XFSZ, signal::Disposition::Ignored).map(drop)
+pub fn ignore_sigxfsz() -> Result<(), Error> {
+    linux::rt_sigaction(signal::Signal::XFSZ, signal::Disposition::Ignored).map(|_| ())
 }
 
 /// Tells the person one line on standard error, in one write, starting with the

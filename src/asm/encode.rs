@@ -247,6 +247,6 @@ pub(super) const fn fits_i8(value: i64) -> bool {
 }
 
 /// Whether `value` survives as a sign-extended doubleword.
-const fn fits_i32(value: i64) -> bool {
+pub(super) const fn fits_i32(value: i64) -> bool {
     value as i32 as i64 == value
 }

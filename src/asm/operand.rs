@@ -132,6 +132,59 @@ vectors! {
     XMM12 YMM12 12 XMM13 YMM13 13 XMM14 YMM14 14 XMM15 YMM15 15
 }
 
+/// A condition of `jcc`, `setcc` and `cmovcc`, by its code (SDM vol. 1,
+/// appendix B).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Cond {
+    /// Overflow.
+    O = 0,
+    /// No overflow.
+    No = 1,
+    /// Below, carry.
+    B = 2,
+    /// Above or equal, no carry.
+    Ae = 3,
+    /// Equal, zero.
+    E = 4,
+    /// Not equal, not zero.
+    Ne = 5,
+    /// Below or equal.
+    Be = 6,
+    /// Above.
+    A = 7,
+    /// Negative.
+    S = 8,
+    /// Not negative.
+    Ns = 9,
+    /// Parity even; unordered after `ucomisd`.
+    P = 10,
+    /// Parity odd.
+    Np = 11,
+    /// Less, signed.
+    L = 12,
+    /// Greater or equal, signed.
+    Ge = 13,
+    /// Less or equal, signed.
+    Le = 14,
+    /// Greater, signed.
+    G = 15,
+}
+
+impl Cond {
+    /// The sixteen conditions in the order of their codes.
+    pub const ALL: [Self; 16] = {
+        use Cond::*;
+        [O, No, B, Ae, E, Ne, Be, A, S, Ns, P, Np, L, Ge, Le, G]
+    };
+
+    /// The opposite condition: codes come in pairs that differ in bit 0.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        Self::ALL[(self as u8 ^ 1) as usize]
+    }
+}
+
 /// An operand in memory, `BITS` wide: base + index × scale + displacement, or
 /// relative to the end of the instruction (SDM vol. 1, 3.7.5). `BITS` is 0
 /// where only the address counts (`lea`).

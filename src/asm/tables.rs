@@ -4,7 +4,8 @@
 use crate::code::{Mark, Record, Relocation, Symbol};
 
 /// How much room a piece of code takes. As counted by a run with too little
-/// room it is an upper bound, because a jump to a forgotten label is long.
+/// room it is an upper bound, because a jump to a forgotten label is long; but of
+/// records, which padding has as many as it happens to take, a run may need more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Needs {
     /// Bytes of code.

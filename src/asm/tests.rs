@@ -346,6 +346,12 @@ fn impossible_operands_are_refused() {
         a.jmp_short(label).bytes(&[0; 128]).bind(label);
     });
     assert_eq!(far, Some(Error::OutOfReach(2)));
+    // Behind the end of what a displacement reaches, by its own and the label's distance.
+    let further = finish(|a| {
+        let label = a.label();
+        a.mov_rm(RAX, Mem::label(label).disp(i32::MAX)).bytes(&[0; 20]).bind(label);
+    });
+    assert_eq!(further, Some(Error::OutOfReach(4)));
 }
 
 #[test]

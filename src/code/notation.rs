@@ -25,59 +25,6 @@ pub enum Scale {
     X8 = 3,
 }
 
-/// A condition of `jcc`, `setcc` and `cmovcc`, by its code (SDM vol. 1,
-/// appendix B).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum Cond {
-    /// Overflow.
-    O = 0,
-    /// No overflow.
-    No = 1,
-    /// Below, carry.
-    B = 2,
-    /// Above or equal, no carry.
-    Ae = 3,
-    /// Equal, zero.
-    E = 4,
-    /// Not equal, not zero.
-    Ne = 5,
-    /// Below or equal.
-    Be = 6,
-    /// Above.
-    A = 7,
-    /// Negative.
-    S = 8,
-    /// Not negative.
-    Ns = 9,
-    /// Parity even; unordered after `ucomisd`.
-    P = 10,
-    /// Parity odd.
-    Np = 11,
-    /// Less, signed.
-    L = 12,
-    /// Greater or equal, signed.
-    Ge = 13,
-    /// Less or equal, signed.
-    Le = 14,
-    /// Greater, signed.
-    G = 15,
-}
-
-impl Cond {
-    /// The sixteen conditions in the order of their codes.
-    pub const ALL: [Self; 16] = {
-        use Cond::*;
-        [O, No, B, Ae, E, Ne, Be, A, S, Ns, P, Np, L, Ge, Le, G]
-    };
-
-    /// The opposite condition: codes come in pairs that differ in bit 0.
-    #[must_use]
-    pub const fn negated(self) -> Self {
-        Self::ALL[(self as u8 ^ 1) as usize]
-    }
-}
-
 /// What stands at one place of the code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecordKind {
@@ -141,19 +88,45 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.record.kind {
             RecordKind::Inst(form, operands) => inst(f, form, operands),
-            RecordKind::Data => {
-                f.write_str("db ")?;
-                for (i, byte) in self.bytes.iter().enumerate() {
-                    if i > 0 {
-                        f.write_str(", ")?;
-                    }
-                    write!(f, "0x{byte:02x}")?;
-                }
-                Ok(())
-            }
+            RecordKind::Data => Data(self.bytes).fmt(f),
             RecordKind::Bind(label) => write!(f, "L{}:", label.0),
             RecordKind::Comment(text) => write!(f, "; {text}"),
         }
+    }
+}
+
+/// Data as an assembler takes it: text where it is text.
+#[derive(Clone, Copy, Debug)]
+pub struct Data<'a>(pub &'a [u8]);
+
+impl fmt::Display for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"';
+        let mut before = "db ";
+        for run in self.0.chunk_by(|a, b| text(a) && text(b)) {
+            f.write_str(before)?;
+            before = ", ";
+            match (run, core::str::from_utf8(run)) {
+                ([first, ..], Ok(run)) if text(first) => write!(f, "\"{run}\"")?,
+                _ => run.iter().try_for_each(|byte| write!(f, "0x{byte:02x}"))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes in hexadecimal, a space between two.
+#[derive(Clone, Copy, Debug)]
+pub struct Hexadecimal<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = "";
+        for byte in self.0 {
+            write!(f, "{before}{byte:02X}")?;
+            before = " ";
+        }
+        Ok(())
     }
 }
 
@@ -162,7 +135,7 @@ fn inst(f: &mut fmt::Formatter<'_>, form: Form, [reg, rm, third]: [u64; 3]) -> f
         f.write_char(letter)?;
     }
     if form.has_condition() {
-        f.write_str(columns("o no b ae e ne be a s ns p np l ge le g", form.opcode() as usize & 15))?;
+        f.write_str(column(CONDITIONS, form.opcode() as usize & 15))?;
     }
     let rm = if form.is_memory() {
         Operand::Memory(form.rm_width(), Address::unpack(rm))
@@ -231,7 +204,7 @@ impl fmt::Display for Address {
         if self.is_indexed() {
             f.write_str(if empty { "" } else { "+" })?;
             register(f, QUAD, self.index_number())?;
-            f.write_str(columns("*1 *2 *4 *8", self.scale() as usize))?;
+            f.write_str(column("*1  *2  *4  *8  ", self.scale() as usize))?;
             empty = false;
         }
         match self.displacement() {
@@ -270,25 +243,28 @@ fn pointer(width: u64) -> &'static str {
 /// Number of the width of an address.
 const QUAD: u64 = 4;
 
+/// By their codes (SDM vol. 1, appendix B).
+const CONDITIONS: &str = "o   no  b   ae  e   ne  be  a   s   ns  p   np  l   ge  le  g   ";
+
 /// General-purpose registers 0 to 7 have names of their own, all others are
 /// numbered.
 fn register(f: &mut fmt::Formatter<'_>, width: u64, number: u64) -> fmt::Result {
     let names = match width {
-        1 => "al cl dl bl spl bpl sil dil",
-        2 => "ax cx dx bx sp bp si di",
-        3 => "eax ecx edx ebx esp ebp esi edi",
-        _ => "rax rcx rdx rbx rsp rbp rsi rdi",
+        1 => "al  cl  dl  bl  spl bpl sil dil ",
+        2 => "ax  cx  dx  bx  sp  bp  si  di  ",
+        3 => "eax ecx edx ebx esp ebp esi edi ",
+        _ => "rax rcx rdx rbx rsp rbp rsi rdi ",
     };
     match (width, number) {
         (5, _) => write!(f, "xmm{number}"),
         (6, _) => write!(f, "ymm{number}"),
-        (_, 0..8) => f.write_str(columns(names, number as usize)),
-        (_, _) => write!(f, "r{number}{}", columns(" b w d ", width as usize)),
+        (_, 0..8) => f.write_str(column(names, number as usize)),
+        (_, _) => write!(f, "r{number}{}", column("    b   w   d       ", width as usize)),
     }
 }
 
-/// Word `n` of `words`. One string, because a table of strings would be a
-/// relocation an entry in a position-independent executable.
-fn columns(words: &'static str, n: usize) -> &'static str {
-    words.split(' ').nth(n).unwrap_or("?")
+/// Word `n` of `words`, which stand in columns of four. One string, because a table of
+/// strings would be a relocation an entry in a position-independent executable.
+fn column(words: &'static str, n: usize) -> &'static str {
+    words.get(4 * n..4 * n + 4).unwrap_or("?").trim_ascii_end()
 }

@@ -2,15 +2,15 @@
 
 use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
-use alloc::{ffi::CString, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 use barejit::{
     front::bf::{Cells, Draft, Eof, Explained, Options, Passes, Position, Program, Unmatched, Verdict, abi},
     host::{
-        self, Input, Output,
-        console::{Console, Tape, answer, has_avx2},
+        Input, Output,
+        console::{Console, Tape, answer},
     },
-    run::{self, Diagnosis},
-    sys::{self, Fd, Lossy, PageSize, linux},
+    run::{self, Diagnosis, Ending},
+    sys::{self, Fd, Lossy, PageSize, linux, processor},
 };
 use core::fmt;
 
@@ -71,7 +71,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         eof: Eof::Unchanged,
         passes: Passes::FULL,
         tape: 4 << 20,
-        avx2: has_avx2(),
+        avx2: processor::has_avx2(),
         lines: false,
         explain: false,
     };
@@ -131,8 +131,7 @@ fn read(cli: &Cli, name: &'static [u8]) -> Result<Source, u8> {
     if name == b"-" {
         return read_with_input().map_err(|error| cli.refused(error));
     }
-    let path = CString::new(name).map_err(|_| cli.usage(format_args!("a path with a NUL byte")))?;
-    let bytes = host::read_file(&path, LIMIT).map_err(|error| cli.refused_for(name, error))?;
+    let bytes = cli.read(name, LIMIT)?;
     Ok(Source { name, end: bytes.len(), bytes })
 }
 
@@ -199,15 +198,15 @@ fn compile_and_run(
         // nothing; (4) the output lives on.
         let result = unsafe { run::run(&code, arguments, &running) };
         let verdict = match result {
-            Ok(run::Outcome::Returned(abi::DONE)) => None,
-            Ok(run::Outcome::Returned(status)) if status & 0xFF == abi::LEFT => {
+            Ok(Some(Ending::Returned(abi::DONE))) => None,
+            Ok(Some(Ending::Returned(status))) if status & 0xFF == abi::LEFT => {
                 program.left(status, console.pointer, tape.address())
             }
-            Ok(run::Outcome::Returned(_)) => {
+            Ok(Some(Ending::Returned(_))) => {
                 let error = console.refusal();
                 return Err(error.map_or(Status::Refused as u8, |error| cli.refused(error)));
             }
-            Ok(run::Outcome::Faulted(fault)) => {
+            Ok(Some(Ending::Faulted(fault))) => {
                 let mark = Diagnosis { fault, code: &code }.mark();
                 mark.and_then(|mark| program.fault(mark.source, fault.address as u64, tape.address()))
             }

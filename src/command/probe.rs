@@ -1,11 +1,11 @@
 //! `barejit probe`: can a JIT work here, how, and if not, why?
 
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, Status};
-use alloc::ffi::CString;
+use alloc::vec::Vec;
 use barejit::{
-    host::{self, Output},
-    probe::{self, Out, Request, json, report, summary::Summary},
-    sys::{self, Error, Fd, linux::trial::terminal_width},
+    host::Output,
+    probe::{self, Area, Out, Request, json, report, summary::Summary},
+    sys::{self, Error, Fd, linux},
 };
 
 const HELP: &str = "\
@@ -27,6 +27,9 @@ Options:
                      together; - is standard input
 ";
 
+/// The longest file of reports that is read.
+const LIMIT: usize = 256 << 20;
+
 /// What to print.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -38,15 +41,14 @@ enum Form {
 }
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut form, mut request, mut summary) = (Form::Table, Request::default(), Summary::default());
-    let mut files = false;
+    let (mut form, mut request, mut files) = (None, Request::default(), Vec::new());
     while let Some(argument) = cli.next()? {
         match argument {
             Arg::Long("help") => return cli::print(HELP),
-            Arg::Long("json") => form = Form::Json,
-            Arg::Long("list") => form = Form::List,
-            Arg::Long("quiet") => form = Form::Quiet,
-            Arg::Long("summary") => form = Form::Summary,
+            Arg::Long("json") => choose(&cli, &mut form, Form::Json)?,
+            Arg::Long("list") => choose(&cli, &mut form, Form::List)?,
+            Arg::Long("quiet") => choose(&cli, &mut form, Form::Quiet)?,
+            Arg::Long("summary") => choose(&cli, &mut form, Form::Summary)?,
             Arg::Long("bench") => request.bench = true,
             Arg::Long("strategy") => {
                 let name = cli.value()?;
@@ -55,20 +57,28 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                     cli.usage(format_args!("--strategy: '{}' is in no row of --list", Lossy(name)))
                 })?);
             }
-            Arg::Positional(file) if form == Form::Summary => {
-                files = true;
-                let reports = contents(file).map_err(|error| cli.refused_for(file, error))?;
-                summary.read(&reports);
-            }
+            Arg::Positional(file) => files.push(file),
             _ => return Err(cli.unexpected(argument, &[HELP])),
         }
     }
-    if form == Form::Summary && summary.hosts() == 0 {
-        let what = if files { "--summary: no report in there" } else { "--summary needs a FILE" };
-        return Err(cli.usage(format_args!("{what}")));
+    let form = form.unwrap_or(Form::Table);
+    let mut summary = Summary::default();
+    match (form, &files[..]) {
+        (Form::Summary, []) => return Err(cli.usage(format_args!("--summary needs a FILE"))),
+        (Form::Summary, files) => {
+            for file in files {
+                summary.read(&cli.read(file, LIMIT)?);
+            }
+            if summary.hosts() == 0 {
+                return Err(cli.usage(format_args!("--summary: no report in there")));
+            }
+        }
+        (_, [file, ..]) => return Err(cli.unexpected(Arg::Positional(file), &[])),
+        (_, []) => {}
     }
+    let mut area = Area::default();
     let probes = !matches!(form, Form::List | Form::Summary);
-    let report = if probes { Some(probe::run(request)) } else { None };
+    let report = if probes { Some(probe::run(request, &mut area)) } else { None };
     if form != Form::Quiet {
         print(&cli, &|out| match &report {
             Some(report) if form == Form::Json => {
@@ -80,21 +90,28 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             None => summary.print(out),
         })?;
     }
-    match report {
+    match &report {
         Some(report) if !report.is_usable(request) => Err(Status::Unusable as u8),
+        _ => Ok(()),
+    }
+}
+
+/// Has `form` printed, unless it was to be another.
+fn choose(cli: &Cli, chosen: &mut Option<Form>, form: Form) -> Outcome {
+    match chosen.replace(form) {
+        Some(other) if other != form => {
+            Err(cli.usage(format_args!("--json, --list, --quiet and --summary exclude each other")))
+        }
         _ => Ok(()),
     }
 }
 
 /// As the terminal and the person behind it want it; <https://no-color.org>.
 fn style() -> report::Style {
-    let terminal = sys::linux::is_terminal(Fd::STDOUT);
+    let terminal = linux::is_terminal(Fd::STDOUT);
     let set = |name: &[u8]| sys::process::variable(name).is_some_and(|value| !value.is_empty());
     let dumb = sys::process::variable(b"TERM") == Some(b"dumb");
-    report::Style {
-        colour: terminal && !set(b"NO_COLOR") && !dumb,
-        width: if terminal { terminal_width(Fd::STDOUT) } else { None },
-    }
+    report::Style { colour: terminal && !set(b"NO_COLOR") && !dumb, width: linux::terminal_width(Fd::STDOUT) }
 }
 
 /// Prints through a buffer.
@@ -118,14 +135,4 @@ impl Out for Sink<'_> {
             self.result = self.output.write(text.as_bytes());
         }
     }
-}
-
-/// The reports in a file.
-fn contents(file: &[u8]) -> Result<alloc::vec::Vec<u8>, Error> {
-    const LIMIT: usize = 256 << 20;
-    if file == b"-" {
-        return host::read_to_end(Fd::STDIN, LIMIT);
-    }
-    let path = CString::new(file).map_err(|_| Error::new(sys::Sysno::open, sys::Errno::ENOENT))?;
-    host::read_file(&path, LIMIT)
 }

@@ -3,18 +3,18 @@
 
 use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
-use alloc::{ffi::CString, vec};
+use alloc::vec;
 use barejit::{
     front::{
         relation::{Error, Explained, Relation},
         text::Position,
     },
     host::{
-        self, Output,
+        Output,
         number::{Counter, Format},
         series::{self, Series},
     },
-    run::{self, Options},
+    run::{self, Ending, Options},
     sys::Fd,
 };
 
@@ -78,15 +78,7 @@ impl Request {
                 let what = format_args!("--start and --terms go with -e; a file has its own");
                 return Err(cli.usage(what));
             }
-            (None, None | Some(b"-")) => {
-                host::read_to_end(Fd::STDIN, LIMIT).map_err(|error| cli.refused(error))?.leak()
-            }
-            (None, Some(file)) => {
-                let path = CString::new(file);
-                let path = path.map_err(|_| cli.usage(format_args!("a path with a NUL byte")))?;
-                let text = host::read_file(&path, LIMIT);
-                text.map_err(|error| cli.refused_for(file, error))?.leak()
-            }
+            (None, file) => cli.read(file.unwrap_or(b"-"), LIMIT)?.leak(),
         };
         Ok(Self { cli, file, text, start, terms, only_last, options })
     }
@@ -153,7 +145,7 @@ impl Request {
             // which the series has too, and call back with its cookie; (3) the
             // call-back owns nothing; (4) the output outlives the series.
             let result = unsafe { run::run(&code, args, &options) };
-            if let (Ok(run::Outcome::Faulted(_)), Some(word)) = (&result, relation.done()) {
+            if let (Ok(Some(Ending::Faulted(_))), Some(word)) = (&result, relation.done()) {
                 // The terms that the batch has so far.
                 let done = series.batch()[relation.layout().batch + word];
                 series.take(done as usize).map_err(refused)?;

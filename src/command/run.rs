@@ -2,13 +2,11 @@
 
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
-use alloc::{ffi::CString, vec::Vec};
+use alloc::vec::Vec;
 use barejit::{
     code::Code,
     front::raw,
-    host,
     run::{self, Options},
-    sys::Fd,
 };
 use core::fmt::Write;
 
@@ -68,13 +66,7 @@ fn read(cli: &Cli, source: &'static [u8]) -> Result<Vec<u8>, u8> {
             raw::Error::NotHexadecimal(at) => cli.usage(format_args!("byte {at} is not a hexadecimal digit")),
         });
     }
-    let bytes = if source == b"-" {
-        host::read_to_end(Fd::STDIN, LIMIT)
-    } else {
-        let path = CString::new(source).map_err(|_| cli.usage(format_args!("a path with a NUL byte")))?;
-        host::read_file(&path, LIMIT)
-    };
-    let bytes = bytes.map_err(|error| cli.refused_for(source, error))?;
+    let bytes = cli.read(source, LIMIT)?;
     if bytes.is_empty() {
         Err(cli.usage(format_args!("{}: no machine code", Lossy(source))))
     } else {

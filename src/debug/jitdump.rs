@@ -9,7 +9,7 @@
 
 use super::{File, WRITTEN, names, own_file};
 use crate::code::{Code, Symbol};
-use crate::sys::{self, Error, Guard, PageSize, Prot, Region, Source, linux};
+use crate::sys::{self, Contents, Error, Guard, PageSize, Prot, Region, linux};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// The mapping that leads perf to the file. One that attaches later looks for it
@@ -95,7 +95,7 @@ pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
         // perf has seen the file already, and would read all of it once more.
         return Ok(Marker(None));
     }
-    let prot = Prot::READ.union(Prot::EXEC);
-    Region::map(PageSize::needed(1)?, Guard::None, Source::Private(file.fd()), prot)
+    let contents = Contents::Private(file.fd());
+    Region::map(PageSize::needed(1)?, Guard::None, contents, Prot::READ_EXECUTE)
         .map(|region| Marker(Some(region)))
 }

@@ -6,7 +6,11 @@ use core::ffi::CStr;
 /// Refuses sizes at which the kernel would send SIGXFSZ instead of an answer
 /// (setrlimit(2), RLIMIT_FSIZE).
 fn permitted(size: PageSize, call: Sysno) -> Result<(), Error> {
-    if linux::file_size_limit() < size.bytes() as u64 { Err(Error::new(call, Errno::EFBIG)) } else { Ok(()) }
+    const FSIZE: u32 = 1;
+    match linux::getrlimit(FSIZE) {
+        Ok([soft, _]) if soft < size.bytes() as u64 => Err(Error::new(call, Errno::EFBIG)),
+        _ => Ok(()),
+    }
 }
 
 /// A memory file of this size. Kernels before 6.3 do not know the flag that

@@ -2,24 +2,7 @@
 
 use super::{Input, Output};
 use crate::fault;
-use crate::sys::{Error, Guard, PageSize, Prot, Region, Source};
-
-/// Whether the processor does AVX2 and the kernel saves its registers.
-pub fn has_avx2() -> bool {
-    use core::arch::x86_64::__cpuid_count;
-    const AVX: u32 = 1 << 28 | 1 << 27;
-    const AVX2: u32 = 1 << 5;
-    const SSE_AND_AVX_STATE: u32 = 0b110;
-    if __cpuid_count(0, 0).eax < 7 || __cpuid_count(1, 0).ecx & AVX != AVX {
-        return false;
-    }
-    let state: u32;
-    // SAFETY: the bit for OSXSAVE says that XGETBV exists (SDM vol. 1, 13.2).
-    unsafe {
-        core::arch::asm!("xgetbv", in("ecx") 0, out("eax") state, out("edx") _, options(nomem, nostack));
-    }
-    state & SSE_AND_AVX_STATE == SSE_AND_AVX_STATE && __cpuid_count(7, 0).ebx & AVX2 != 0
-}
+use crate::sys::{Error, Guard, PageSize, Region};
 
 /// Zeroed memory between pages that fault when touched. Only touched pages take
 /// memory.
@@ -32,8 +15,7 @@ impl Tape {
     /// # Errors
     /// What mmap(2) answers.
     pub fn map(bytes: PageSize, guard: PageSize) -> Result<Self, Error> {
-        let prot = Prot::READ.union(Prot::WRITE);
-        Region::map(bytes, Guard::Pages(guard), Source::Anonymous, prot).map(Self)
+        Region::zeroed(bytes, Guard::Pages(guard)).map(Self)
     }
 
     /// Where it begins.

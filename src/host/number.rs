@@ -96,7 +96,7 @@ pub(super) fn copy(out: &mut [u8], text: &[u8]) -> usize {
 
 /// The longest text of a number here: 309 digits, a sign, a point and 22
 /// decimals.
-pub const LONGEST: usize = 336;
+pub(super) const LONGEST: usize = 333;
 
 /// The most decimals of [`Format::Fixed`].
 pub const DECIMALS: u32 = 22;

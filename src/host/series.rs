@@ -4,7 +4,7 @@
 use super::Output;
 use super::number::{Counter, Digits, Format, LONGEST, copy};
 use crate::fault;
-use crate::sys::{Error, Guard, PageSize, Prot, Region, Source};
+use crate::sys::{Error, Guard, PageSize, Region};
 use core::ops::{Deref, DerefMut};
 
 /// Zeroed words between pages that fault when touched.
@@ -18,7 +18,7 @@ struct Words {
 impl Words {
     fn map(count: usize) -> Result<Self, Error> {
         let size = PageSize::needed(count.saturating_mul(size_of::<u64>()))?;
-        let pages = Region::map(size, Guard::PAGE, Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
+        let pages = Region::zeroed(size, Guard::PAGE)?;
         Ok(Self { pages, count })
     }
 }

@@ -1,8 +1,8 @@
 //! Why rows fail: causes, each with the evidence that it rests on, and what a
-//! person can do. No cause is named without evidence; a failure that none explains
-//! is said to be unexplained.
+//! person can do. No cause is named without evidence; if rows fail and none is found,
+//! that is said.
 
-use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name, canary_name};
+use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name, invalid_call};
 use super::out::{Out, Text, all, contains, fill, number, part, word};
 use super::report::{ending, errno_name};
 use super::rows::{COUNT, place, set};
@@ -20,12 +20,15 @@ pub struct Cause {
 }
 
 /// All causes that hold.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Default, Debug)]
 pub struct Causes {
-    list: [Option<Cause>; 20],
+    list: [Option<Cause>; Self::MOST],
 }
 
 impl Causes {
+    /// There is room for no more.
+    pub(super) const MOST: usize = 20;
+
     /// One by one.
     pub fn iter(&self) -> impl Iterator<Item = &Cause> {
         self.list.iter().flatten()
@@ -87,13 +90,14 @@ impl<'a> Inference<'a> {
     }
 
     /// Notes a cause. Its evidence is what follows its name and a blank in
-    /// `cause`, a value and a row.
+    /// `cause`, values and a row.
     #[inline(never)]
-    fn add(&mut self, cause: &'static str, value: &str, row: Shown<'_>) {
+    fn add(&mut self, cause: &'static str, values: &[&str], row: Shown<'_>) {
         let Some(place) = self.causes.list.iter_mut().find(|place| place.is_none()) else { return };
         let name = word(cause, 0);
         let text = &mut place.insert(Cause { name, evidence: Text::EMPTY }).evidence;
-        all(text, &[cause.get(name.len() + 1..).unwrap_or_default(), value]);
+        text.put(cause.get(name.len() + 1..).unwrap_or_default());
+        all(text, values);
         if let Some(outcome) = row {
             let separator = if text.is_empty() { "" } else { "; " };
             all(text, &[separator, outcome.row.name(), ": "]);
@@ -106,7 +110,7 @@ impl<'a> Inference<'a> {
     fn add_level(&mut self, cause: &'static str, fact: Fact, mask: u64, row: Shown<'_>) {
         let level = self.host.level(fact);
         if level & mask != 0 {
-            self.add(cause, number(level).text(), row);
+            self.add(cause, &[number(level).text()], row);
         }
     }
 
@@ -115,32 +119,33 @@ impl<'a> Inference<'a> {
     fn add_name(&mut self, cause: &'static str, name: Name, part: &str, row: Shown<'_>) {
         let name = self.host.name(name);
         if row.is_some() && contains(name.as_bytes(), part) {
-            self.add(cause, name, row);
+            self.add(cause, &[name], row);
         }
     }
 
     /// MDWE, SELinux, PaX, an execution domain.
+    #[inline(never)]
     fn policies(&mut self) {
         let host = self.host;
         let eacces = self.refused(MEMORY, Errno::EACCES);
         self.add_level("mdwe prctl(PR_GET_MDWE) = ", Fact::Mdwe, 1, eacces);
-        // A canary that came through means that no filter answered for the
-        // kernel.
-        let unfiltered = host.canaries[1] == Answer::Kernel;
+        // An invalid call that the kernel itself refused means that no filter did.
+        let unfiltered = host.invalid[1] == Answer::Kernel;
         let context = host.name(Name::Context);
         let labelled = context.bytes().filter(|byte| *byte == b':').count() >= 3;
         let enforced = labelled && host.fact(Fact::SelinuxEnforce) != Some(0);
         if eacces.is_some() && enforced && unfiltered && host.level(Fact::Mdwe) == 0 {
-            self.add("selinux no MDWE, no filter, security context ", context, eacces);
+            self.add("selinux no MDWE, no filter, security context ", &[context], eacces);
         }
         self.add_name("pax PaX: ", Name::Pax, "M", self.ended(MEMORY, Verdict::Denied));
         let control = self.ended(CONTROL, Verdict::Works);
         self.add_level("read-implies-exec personality = ", Fact::Personality, 0x0040_0000, control);
     }
 
+    #[inline(never)]
     fn seccomp(&mut self) {
         let host = self.host;
-        // Under qemu-user the field is the host's, and canaries do not reach it.
+        // Under qemu-user the field is the host's, and invalid calls do not reach it.
         let mode = host.fact(Fact::Seccomp);
         if !matches!(mode, None | Some(2)) {
             return;
@@ -159,19 +164,19 @@ impl<'a> Inference<'a> {
         evidence.put(if mode.is_some() { "Seccomp: 2" } else { "Seccomp: unknown" });
         let mut answered = false;
         // Calls with the same answer share a clause.
-        'answers: for (i, answer) in host.canaries.iter().enumerate() {
+        'answers: for (i, answer) in host.invalid.iter().enumerate() {
             if matches!(answer, Answer::Unknown | Answer::Kernel) {
                 continue;
             }
             let mut word = "; invalid ";
-            for (which, other) in host.canaries.iter().enumerate() {
+            for (which, other) in host.invalid.iter().enumerate() {
                 if other != answer {
                     continue;
                 }
                 if which < i {
                     continue 'answers;
                 }
-                all(&mut evidence, &[word, canary_name(which)]);
+                all(&mut evidence, &[word, invalid_call(which)]);
                 word = ", ";
             }
             let (says, errno) = match *answer {
@@ -185,44 +190,49 @@ impl<'a> Inference<'a> {
             answered = true;
         }
         if answered || row.is_some() {
-            self.add("seccomp ", evidence.text(), row);
+            self.add("seccomp ", &[evidence.text()], row);
         }
     }
 
     /// Files and limits.
+    #[inline(never)]
     fn places(&mut self) {
         let host = self.host;
-        for (i, rows) in FILES.into_iter().enumerate() {
+        for (i, &rows) in FILES.iter().enumerate() {
             let (path, flags) = (word(DIRECTORIES, i), host.directories[i].unwrap_or(0));
             let denied = self.ended(rows, Verdict::Denied);
             if denied.is_some() && flags & Host::NOEXEC != 0 {
-                self.add("noexec mounted noexec: ", path, denied);
+                self.add("noexec mounted noexec: ", &[path], denied);
             } else if denied.is_some() && flags & Host::READ_ONLY != 0 {
-                self.add("read-only mounted read-only: ", path, denied);
+                self.add("read-only mounted read-only: ", &[path], denied);
             }
         }
         let row = self.refused(PROGRAMS, Errno::EACCES);
         if row.is_some() {
             self.add_level("memfd_noexec vm.memfd_noexec = ", Fact::MemfdNoexec, ALL.into(), row);
         }
-        let memory = self.refused(ALL, Errno::ENOMEM);
+        // Emulators refuse mremap for reasons of their own.
+        let alias = Error::new(Sysno::mremap, Errno::ENOMEM);
+        let memory = self.first(ALL, &|outcome| {
+            outcome.error.is_some_and(|error| error.is(Errno::ENOMEM) && error != alias)
+        });
         let file = self.first(ALL, &|outcome| {
             outcome.signal == Some(Signal::XFSZ.number())
                 || outcome.error.is_some_and(|error| error.is(Errno::EFBIG))
         });
         let forks = host.confined.is_some_and(|error| error.is(Errno::EAGAIN));
-        for (i, row) in [memory, memory, file, None].into_iter().enumerate() {
+        for (i, &row) in [memory, memory, file, None].iter().enumerate() {
             let more = if i == 3 && forks { "; fork: EAGAIN" } else { "" };
             if let Some(soft) = host.limits[i]
                 && (row.is_some() || !more.is_empty())
             {
-                let mut evidence = Text::<40>::EMPTY;
-                fill(&mut evidence, "~ = ~~", &[word(LIMITS, i), number(soft).text(), more]);
-                self.add("limits RLIMIT_", evidence.text(), row);
+                let soft = number(soft);
+                self.add("limits RLIMIT_", &[word(LIMITS, i), " = ", soft.text(), more], row);
             }
         }
     }
 
+    #[inline(never)]
     fn emulators(&mut self) {
         let host = self.host;
         let row = self.first(ALL, &|outcome| {
@@ -230,16 +240,17 @@ impl<'a> Inference<'a> {
         });
         self.add_name("qemu CPUID leaf 0x40000000 says ", Name::Hypervisor, "TCGTCGTCGTCG", row);
         if row.is_some() && host.level(Fact::Valgrind) != 0 {
-            self.add("valgrind valgrind answers its client request", "", row);
+            self.add("valgrind valgrind answers its client request", &[], row);
         }
         if row.is_some() && host.level(Fact::Gvisor) != 0 {
-            self.add("gvisor a kernel log that names gVisor, release ", host.name(Name::Release), row);
+            self.add("gvisor a kernel log that names gVisor, release ", &[host.name(Name::Release)], row);
         }
         self.add_name("wsl1 release ", Name::Release, "Microsoft", row);
         self.add_name("rosetta processor ", Name::Processor, "VirtualApple", row);
     }
 
     /// Debugging and forking.
+    #[inline(never)]
     fn processes(&mut self) {
         let row = self.refused(PTRACE, Errno::EPERM);
         if row.is_some() {
@@ -249,9 +260,8 @@ impl<'a> Inference<'a> {
         if let Some(error) = self.host.confined
             && !self.causes.holds("limits")
         {
-            let mut evidence = Text::<40>::EMPTY;
-            fill(&mut evidence, "~ answers ~", &[error.name(), errno_name(error.errno())]);
-            self.add("confined trials ran in one process, for ", evidence.text(), None);
+            let values = [error.name(), " answers ", errno_name(error.errno())];
+            self.add("confined trials ran in one process, for ", &values, None);
         }
     }
 
@@ -261,13 +271,13 @@ impl<'a> Inference<'a> {
             matches!(outcome.verdict, Verdict::Denied | Verdict::Killed | Verdict::Lied)
         });
         if row.is_some() && self.causes.iter().next().is_none() {
-            self.add("unknown", "", row);
+            self.add("unknown", &[], row);
         }
     }
 }
 
 /// Fills in why.
-pub(super) fn infer(report: &mut Report) {
+pub(super) fn infer(report: &mut Report<'_>) {
     let mut inference =
         Inference { host: report.host, outcomes: &report.outcomes, causes: &mut report.causes };
     inference.policies();
@@ -293,13 +303,13 @@ const PREFERENCE: [usize; 9] = [
     place("mremap-rx-to-rw"),
 ];
 
-impl Report {
+impl Report<'_> {
     /// The outcome that a JIT should want most of those for a purpose that are
     /// as asked for.
     #[inline(never)]
     fn first(&self, purpose: Use, is: &dyn Fn(&Outcome) -> bool) -> Option<&Outcome> {
-        let rows = PREFERENCE.into_iter().chain(0..COUNT);
-        let mut tried = rows.filter_map(|row| self.outcomes[row].as_ref());
+        let rows = PREFERENCE.iter().copied().chain(0..COUNT);
+        let mut tried = rows.filter_map(|row| self.outcomes.get(row)?.as_ref());
         tried.find(|outcome| outcome.row.purpose == purpose && is(outcome))
     }
 }
@@ -313,7 +323,7 @@ const REMEDIES: &str = "MemoryDenyWriteExecute=no in the systemd unit|a seccomp 
     sysctl vm.memfd_noexec=0|higher limits";
 
 /// Says what to do, in a sentence.
-pub fn advice(report: &Report, out: &mut dyn Out) {
+pub(super) fn advice(report: &Report<'_>, out: &mut dyn Out) {
     let best = report.first(Use::Wx, &Outcome::works);
     let stale = report.first(Use::Wx, &|outcome| outcome.fresh_after.is_some());
     let fresh = stale.and_then(|outcome| outcome.fresh_after).map_or("", Fresh::name);
@@ -362,7 +372,7 @@ mod tests {
     /// What is inferred from facts, if all rows but these work.
     fn inferred(told: impl FnOnce(&mut Host), rows: &[(&str, Outcome)]) -> (Vec<String>, String) {
         let mut host = Host::UNKNOWN;
-        host.canaries = [Answer::Kernel; host::CANARIES];
+        host.invalid = [Answer::Kernel; host::INVALID_CALLS];
         told(&mut host);
         let works = Outcome { verdict: Verdict::Works, step: None, ..ended(Verdict::Works, Step::Run, None) };
         let mut report = Report {
@@ -391,7 +401,7 @@ mod tests {
 
     #[test]
     fn selinux_needs_a_label_and_nobody_else() {
-        let label = |host: &mut Host| host.call(Name::Context, b"system_u:system_r:container_t:s0");
+        let label = |host: &mut Host| host.set_name(Name::Context, b"system_u:system_r:container_t:s0");
         let (causes, advice) = inferred(label, &eacces());
         assert_eq!(
             causes,
@@ -402,12 +412,12 @@ mod tests {
         assert!(inferred(label, &[]).0.is_empty());
         let permissive = |host: &mut Host| {
             label(host);
-            host.tell(Fact::SelinuxEnforce, Some(0));
+            host.set_fact(Fact::SelinuxEnforce, Some(0));
         };
         assert!(inferred(permissive, &eacces()).0[0].starts_with("unknown: anon-wx: EACCES"));
         let mdwe = |host: &mut Host| {
             label(host);
-            host.tell(Fact::Mdwe, Some(1));
+            host.set_fact(Fact::Mdwe, Some(1));
         };
         let (causes, _) = inferred(mdwe, &eacces());
         assert_eq!(causes.len(), 1);
@@ -416,10 +426,10 @@ mod tests {
 
     #[test]
     fn pax_needs_its_line() {
-        let pax = |host: &mut Host| host.call(Name::Pax, b"PeMRs");
+        let pax = |host: &mut Host| host.set_name(Name::Pax, b"PeMRs");
         assert_eq!(inferred(pax, &eacces()).0, ["pax: PaX: PeMRs; anon-wx: EACCES at protect (mprotect)"]);
         assert!(inferred(pax, &[]).0.is_empty());
-        assert!(inferred(|host| host.call(Name::Pax, b"Pemrs"), &eacces()).0[0].starts_with("unknown"));
+        assert!(inferred(|host| host.set_name(Name::Pax, b"Pemrs"), &eacces()).0[0].starts_with("unknown"));
     }
 
     #[test]
@@ -430,18 +440,31 @@ mod tests {
             (Name::Processor, b"VirtualApple @ 2.50GHz", "rosetta"),
             (Name::Hypervisor, b"TCGTCGTCGTCG", "qemu"),
         ] {
-            let (causes, _) = inferred(|host| host.call(name, text), &stale);
+            let (causes, _) = inferred(|host| host.set_name(name, text), &stale);
             assert_eq!(causes.len(), 1);
             assert!(causes[0].starts_with(cause) && causes[0].contains("; memfd-dual: stale at rerun"));
-            assert!(inferred(|host| host.call(name, text), &[]).0.is_empty());
+            assert!(inferred(|host| host.set_name(name, text), &[]).0.is_empty());
         }
-        let wsl2 = |host: &mut Host| host.call(Name::Release, b"5.15.90.1-microsoft-standard-WSL2");
+        let wsl2 = |host: &mut Host| host.set_name(Name::Release, b"5.15.90.1-microsoft-standard-WSL2");
         assert!(inferred(wsl2, &stale).0.is_empty());
     }
 
     #[test]
+    fn limits_are_no_cause_of_what_emulators_refuse() {
+        let limit = |host: &mut Host| host.limits[0] = Some(1 << 36);
+        let denied = |call| Outcome {
+            error: Some(Error::new(call, Errno::ENOMEM)),
+            ..ended(Verdict::Denied, Step::Obtain, None)
+        };
+        let (causes, _) = inferred(limit, &[("mremap-rx-to-rw", denied(Sysno::mremap))]);
+        assert_eq!(causes, ["unknown: mremap-rx-to-rw: ENOMEM at obtain (mremap)"]);
+        let (causes, _) = inferred(limit, &[("anon-wx", denied(Sysno::mmap))]);
+        assert_eq!(causes, ["limits: RLIMIT_AS = 68719476736; anon-wx: ENOMEM at obtain (mmap)"]);
+    }
+
+    #[test]
     fn a_control_that_runs_is_explained_by_the_personality() {
-        let persona = |host: &mut Host| host.tell(Fact::Personality, Some(0x0040_0000));
+        let persona = |host: &mut Host| host.set_fact(Fact::Personality, Some(0x0040_0000));
         let (causes, _) = inferred(persona, &[]);
         assert_eq!(causes.len(), 1);
         assert!(causes[0].starts_with("read-implies-exec: personality = 4194304; control: works"));

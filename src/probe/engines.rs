@@ -1,16 +1,15 @@
 //! Engines people run, and what they will meet here: derived from the rows that
 //! stand for what each does by default, not from running them.
 
-use super::out::Pair;
+use super::out::part;
 use super::rows::set;
 use super::{Report, Step};
 
 /// An engine and what it needs.
 #[derive(Debug)]
 pub struct Engine {
-    /// Its name, and what makes it do without
-    /// those ways, or nothing.
-    texts: Pair,
+    /// Where in the table it stands, and so its texts.
+    place: u8,
     /// Ways that it tries, as sets of rows: it works if all rows of one work.
     ways: [u32; 5],
     /// What it needs with that setting.
@@ -31,11 +30,11 @@ pub enum Prospect<'a> {
 impl Engine {
     /// Its name.
     pub fn name(&self) -> &'static str {
-        self.texts.first(TEXT)
+        part(TEXT, '|', 2 * usize::from(self.place))
     }
 
     /// What it will do; `None` if rows that matter were not tried.
-    pub fn prospect(&self, report: &Report) -> Option<Prospect<'_>> {
+    pub fn prospect(&self, report: &Report<'_>) -> Option<Prospect<'_>> {
         let (tried, works) = report.sets();
         let passes = |rows: u32| rows & !works == 0;
         if self.ways.iter().any(|rows| rows & !tried != 0) {
@@ -44,9 +43,14 @@ impl Engine {
         if self.ways.iter().any(|rows| passes(*rows)) {
             return Some(Prospect::Works);
         }
-        let setting = self.texts.second(TEXT);
-        if !setting.is_empty() && passes(self.then) {
-            return Some(Prospect::Needs(setting));
+        let setting = part(TEXT, '|', 2 * usize::from(self.place) + 1);
+        if !setting.is_empty() {
+            if self.then & !tried != 0 {
+                return None;
+            }
+            if passes(self.then) {
+                return Some(Prospect::Needs(setting));
+            }
         }
         let failing = (self.ways[0] & !works).trailing_zeros() as usize;
         let step = report.outcomes.get(failing).copied().flatten().and_then(|outcome| outcome.step);
@@ -77,16 +81,16 @@ macro_rules! engines {
     ($($name:literal $ways:expr, $setting:literal $then:expr;)*) => {
         /// All engines.
         pub static ENGINES: [Engine; COUNT] = {
-            let texts = Pair::all(&[$([$name, $setting]),*]);
-            let mut engines = [$(Engine { texts: texts[0], ways: sets($ways), then: $then }),*];
+            let mut engines = [$(Engine { place: 0, ways: sets($ways), then: $then }),*];
             let mut i = 0;
             while i < COUNT {
-                engines[i].texts = texts[i];
+                engines[i].place = i as u8;
                 i += 1;
             }
             engines
         };
-        const TEXT: &str = concat!($($name, $setting),*);
+        /// Names, and what makes them do without those ways, or nothing.
+        const TEXT: &str = concat!($($name, "|", $setting, "|"),*);
     };
 }
 const COUNT: usize = 15;

@@ -33,7 +33,7 @@ pub enum Fact {
     SeccompFilters,
     /// Whether privileges cannot be gained.
     NoNewPrivs,
-    /// Who traces this process; 0 is nobody.
+    /// Who traces trials; 0 is nobody.
     Tracer,
     /// Whether SELinux enforces its policy.
     SelinuxEnforce,
@@ -71,7 +71,7 @@ pub enum Name {
     Processor,
     /// The hypervisor's or the emulator's.
     Hypervisor,
-    /// The process's numbers, from the outermost namespace inwards.
+    /// The numbers of a trial's process, from the outermost namespace inwards.
     Nspid,
     /// Its effective capabilities.
     CapEff,
@@ -85,7 +85,7 @@ pub enum Name {
 pub(super) const NAMES: &str = "node release version machine processor hypervisor nspid cap_eff pax context";
 
 /// What is known about a host.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Host {
     pub(super) names: [Text<96>; 10],
     pub(super) facts: [Option<u64>; 14],
@@ -95,7 +95,7 @@ pub struct Host {
     pub(super) directories: [Option<u64>; 4],
     /// What syscalls answer that the kernel itself can only call invalid: a
     /// filter answers first.
-    pub(super) canaries: [Answer; CANARIES],
+    pub(super) invalid: [Answer; INVALID_CALLS],
     /// Why trials are not processes of their own, if they are not.
     pub confined: Option<Error>,
 }
@@ -107,7 +107,7 @@ impl Host {
         facts: [None; 14],
         limits: [None; 4],
         directories: [None; 4],
-        canaries: [Answer::Unknown; CANARIES],
+        invalid: [Answer::Unknown; INVALID_CALLS],
         confined: None,
     };
     /// The mount flag ST_RDONLY (statfs(2)).
@@ -133,12 +133,12 @@ impl Host {
 
     /// Takes a number.
     #[inline(never)]
-    pub(super) fn tell(&mut self, fact: Fact, number: Option<u64>) {
+    pub(super) fn set_fact(&mut self, fact: Fact, number: Option<u64>) {
         self.facts[fact as usize] = number;
     }
 
     /// Takes a text.
-    pub(super) fn call(&mut self, name: Name, bytes: &[u8]) {
+    pub(super) fn set_name(&mut self, name: Name, bytes: &[u8]) {
         clean(&mut self.names[name as usize], bytes);
     }
 }
@@ -157,11 +157,11 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
 }
 
 /// How many invalid calls are made.
-pub(super) const CANARIES: usize = 5;
+pub(super) const INVALID_CALLS: usize = 5;
 
 /// What an invalid call would be, were it valid. A kernel refuses it with EINVAL
 /// before any policy.
-pub(super) const fn canary_name(which: usize) -> &'static str {
+pub(super) const fn invalid_call(which: usize) -> &'static str {
     match which {
         0 => "mmap W+X",
         1 => "mprotect X",
@@ -203,17 +203,17 @@ fn ask(question: usize, host: &mut Host) {
         5 => limits(host),
         6 => directories(host),
         7 => mdwe(host),
-        _ => host.tell(Fact::Personality, linux::personality(u32::MAX).ok().map(u64::from)),
+        _ => host.set_fact(Fact::Personality, linux::personality(u32::MAX).ok().map(u64::from)),
     }
 }
 
 /// Asks everything.
-pub(super) fn gather(lab: &mut Lab, host: &mut Host) {
+pub(super) fn gather(lab: &mut Lab<'_>, host: &mut Host) {
     for question in 0..QUESTIONS {
         lab.run(Orphan::Dies, &mut |_| ask(question, host));
     }
-    for (which, answer) in host.canaries.iter_mut().enumerate() {
-        let (record, end) = lab.run(Orphan::Dies, &mut |record| canary(record, which));
+    for (which, answer) in host.invalid.iter_mut().enumerate() {
+        let (record, end) = lab.run(Orphan::Dies, &mut |record| call_invalid(record, which));
         *answer = record.answer(end);
     }
 }
@@ -228,7 +228,7 @@ fn names(host: &mut Host) {
     if host.name(Name::Release) == "4.4.0" {
         let mut log = [0; 2048];
         let _ = linux::kernel_log(&mut log);
-        host.tell(Fact::Gvisor, Some(contains(&log, "gVisor").into()));
+        host.set_fact(Fact::Gvisor, Some(contains(&log, "gVisor").into()));
     }
 }
 
@@ -240,20 +240,20 @@ fn processor(host: &mut Host) {
         for (part, leaf) in name.chunks_exact_mut(16).zip(0x8000_0002..) {
             part.copy_from_slice(words(__cpuid(leaf)).as_flattened());
         }
-        host.call(Name::Processor, &name);
+        host.set_name(Name::Processor, &name);
     }
     // Bit 31 of ECX says that this leaf is a hypervisor's and not the last
     // leaf again.
     let hypervisor = words(__cpuid(0x4000_0000));
     let name = hypervisor[1..].as_flattened();
     if __cpuid(1).ecx >> 31 != 0 || name == b"TCGTCGTCGTCG" {
-        host.call(Name::Hypervisor, name);
+        host.set_name(Name::Hypervisor, name);
     }
     if __cpuid(0).eax >= 7 {
         let ecx = __cpuid_count(7, 0).ecx;
         // PKU and OSPKE; CET_SS.
-        host.tell(Fact::Pku, Some((ecx & 0x18 == 0x18).into()));
-        host.tell(Fact::Shstk, Some((ecx & 0x80 != 0).into()));
+        host.set_fact(Fact::Pku, Some((ecx & 0x18 == 0x18).into()));
+        host.set_fact(Fact::Shstk, Some((ecx & 0x80 != 0).into()));
     }
 }
 
@@ -277,7 +277,7 @@ fn valgrind(host: &mut Host) {
             out("rdi") _,
         );
     }
-    host.tell(Fact::Valgrind, Some(answer));
+    host.set_fact(Fact::Valgrind, Some(answer));
 }
 
 /// Reads the beginning of a file of /proc or /sys, which come in one piece.
@@ -328,18 +328,18 @@ fn status(host: &mut Host) {
 fn files(host: &mut Host) {
     let mut buffer = [0; 256];
     if let Some(context) = read(c"/proc/self/attr/current", &mut buffer) {
-        host.call(Name::Context, context);
+        host.set_name(Name::Context, context);
     }
-    host.tell(Fact::SelinuxEnforce, level(c"/sys/fs/selinux/enforce"));
-    host.tell(Fact::MaxMapCount, level(c"/proc/sys/vm/max_map_count"));
-    host.tell(Fact::MemfdNoexec, level(c"/proc/sys/vm/memfd_noexec"));
-    host.tell(Fact::PtraceScope, level(c"/proc/sys/kernel/yama/ptrace_scope"));
+    host.set_fact(Fact::SelinuxEnforce, level(c"/sys/fs/selinux/enforce"));
+    host.set_fact(Fact::MaxMapCount, level(c"/proc/sys/vm/max_map_count"));
+    host.set_fact(Fact::MemfdNoexec, level(c"/proc/sys/vm/memfd_noexec"));
+    host.set_fact(Fact::PtraceScope, level(c"/proc/sys/kernel/yama/ptrace_scope"));
 }
 
 fn limits(host: &mut Host) {
     // RLIMIT_AS, DATA, FSIZE, NPROC.
     for (limit, number) in host.limits.iter_mut().zip([9, 2, 1, 6]) {
-        let soft = linux::getrlimit(number).map_or(u64::MAX, |[soft, _]| soft);
+        let soft = base::getrlimit(number).map_or(u64::MAX, |[soft, _]| soft);
         *limit = Some(soft).filter(|soft| *soft != u64::MAX);
     }
 }
@@ -353,23 +353,22 @@ fn directories(host: &mut Host) {
 fn mdwe(host: &mut Host) {
     const PR_GET_MDWE: u32 = 66;
     // SAFETY: (1) it takes nothing.
-    let bits = unsafe { linux::prctl(PR_GET_MDWE, 0) };
-    host.tell(Fact::Mdwe, bits.ok().map(|bits| bits as u64));
+    let bits = unsafe { base::prctl(PR_GET_MDWE, 0) };
+    host.set_fact(Fact::Mdwe, bits.ok().map(|bits| bits as u64));
 }
 
 /// Makes one invalid call. In a process of its own.
-fn canary(record: &Record, which: usize) {
+fn call_invalid(record: &Record, which: usize) {
     use sys::{Fd, MapFlags, Prot};
     const PAGE: usize = 4096;
     const SHM_EXEC: u32 = 0o100_000;
     let odd = core::ptr::NonNull::<u8>::dangling();
-    let rx = Prot::READ.union(Prot::EXEC);
+    let rx = Prot::READ_EXECUTE;
     let result = match which {
         // An offset inside a page.
         0 => {
-            let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS);
             // SAFETY: (1) the mapping is not fixed.
-            unsafe { base::mmap(0, PAGE, Prot::all(), flags, Fd::NONE, 1) }.map(drop)
+            unsafe { base::mmap(0, PAGE, Prot::all(), MapFlags::PRIVATE_ANONYMOUS, Fd::NONE, 1) }.map(drop)
         }
         // An address inside a page.
         // SAFETY: (1) nothing is mapped there, and the call cannot succeed.

@@ -74,7 +74,7 @@ impl Json<'_> {
 }
 
 /// Prints the report, without a newline.
-pub fn print(report: &Report, out: &mut dyn Out) {
+pub fn print(report: &Report<'_>, out: &mut dyn Out) {
     let mut json = Json { out, comma: false };
     json.open("{");
     json.number("schema", Some(1));

@@ -42,7 +42,7 @@ impl Ours {
                 old.release()?;
                 self.obtain()
             }
-            (Some(old), _) => old.reopen(),
+            (Some(old), _) => old.make_writable(),
             (None, _) => self.obtain(),
         };
         let mut memory = memory?;
@@ -53,7 +53,7 @@ impl Ours {
         if first {
             record.enter(Step::Protect);
         }
-        let memory = memory.pause()?;
+        let memory = memory.make_executable()?;
         let place = Place { run: address(memory.address()), file: memory.file().unwrap_or(Fd::NONE) };
         core::mem::forget(held.replace(memory));
         Ok(place)

@@ -9,7 +9,7 @@ pub trait Out {
 
 /// Puts several pieces.
 #[inline(never)]
-pub fn all(out: &mut dyn Out, texts: &[&str]) {
+pub(super) fn all(out: &mut dyn Out, texts: &[&str]) {
     for text in texts {
         out.put(text);
     }
@@ -41,37 +41,6 @@ pub(super) fn word(words: &str, place: usize) -> &str {
 pub(super) fn blanks(out: &mut dyn Out, count: usize) {
     for _ in 0..count {
         out.put(" ");
-    }
-}
-
-/// Where two texts stand, one behind the other, in a longer one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pair {
-    start: u16,
-    middle: u16,
-    end: u16,
-}
-
-impl Pair {
-    /// Where `texts` stand if nothing is between them.
-    pub(super) const fn all<const COUNT: usize>(texts: &[[&str; 2]; COUNT]) -> [Self; COUNT] {
-        let mut pairs = [Self { start: 0, middle: 0, end: 0 }; COUNT];
-        let (mut i, mut start) = (0, 0);
-        while i < COUNT {
-            let middle = start + texts[i][0].len() as u16;
-            pairs[i] = Self { start, middle, end: middle + texts[i][1].len() as u16 };
-            start = pairs[i].end;
-            i += 1;
-        }
-        pairs
-    }
-
-    pub(super) fn first(self, text: &str) -> &str {
-        text.get(self.start.into()..self.middle.into()).unwrap_or_default()
-    }
-
-    pub(super) fn second(self, text: &str) -> &str {
-        text.get(self.middle.into()..self.end.into()).unwrap_or_default()
     }
 }
 
@@ -152,14 +121,13 @@ pub(super) fn contains(bytes: &[u8], part: &str) -> bool {
 /// A whole number, in decimal.
 #[inline(never)]
 pub(super) fn number(mut value: u64) -> Text<20> {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (value % 10) as u8;
+    let mut digits = [b' '; 20];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
         value /= 10;
         if value == 0 {
-            return Text::new(&digits[start..]);
+            break;
         }
     }
+    Text::new(digits.trim_ascii_start())
 }

@@ -24,11 +24,12 @@ pub(super) fn errno_name(errno: Errno) -> &'static str {
 /// The name of a signal, with SIG.
 pub(super) fn signal_name(signal: u8) -> Text<12> {
     let mut name = Text::EMPTY;
-    all(&mut name, &["SIG", Signal::new(signal).name()]);
+    name.append(b"SIG");
+    name.append(Signal::new(signal).name().as_bytes());
     name
 }
 
-/// Errno or signal, the step and the call.
+/// Errno, signal or verdict, the step and the call.
 pub(super) fn ending(outcome: &Outcome, out: &mut dyn Out) {
     match (outcome.error, outcome.signal) {
         (Some(error), _) if error.errno().into_raw() == 0 => out.put("no effect"),
@@ -58,7 +59,9 @@ fn verdict(outcome: &Outcome, out: &mut dyn Out) {
             }
         }
         (_, verdict) => {
-            all(out, &[verdict.name(), " "]);
+            if outcome.error.is_some() || outcome.signal.is_some() {
+                all(out, &[verdict.name(), " "]);
+            }
             ending(outcome, out);
         }
     }
@@ -152,13 +155,13 @@ impl Out for Width {
 const NAME: usize = 24;
 
 /// Prints the report.
-pub fn print(report: &Report, style: Style, out: &mut dyn Out) {
+pub fn print(report: &Report<'_>, style: Style, out: &mut dyn Out) {
     let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
     let mut screen = Screen { out, style, width, indent: Some(2), column: 0 };
-    let host = &*report.host;
-    for (i, name) in host.names.iter().enumerate().take(Name::Nspid as usize) {
+    for (i, name) in report.host.names.iter().enumerate().take(Name::Nspid as usize) {
         if i != Name::Version as usize && !name.is_empty() {
-            all(&mut screen, &[part("|: Linux || |, |, ", '|', i), name.text()]);
+            let before = if screen.column == 0 { "" } else { part("|: Linux || |, |, ", '|', i) };
+            all(&mut screen, &[before, name.text()]);
         }
     }
     screen.end();

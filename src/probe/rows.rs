@@ -3,7 +3,7 @@
 
 use super::elsewhere::Elsewhere;
 use super::ours::Ours;
-use super::out::Pair;
+use super::out::part;
 use super::ways::{self, Way};
 use crate::exec::Strategy;
 
@@ -34,7 +34,8 @@ pub(super) enum Try {
 /// A row of the table.
 #[derive(Debug)]
 pub struct Row {
-    texts: Pair,
+    /// Where in the table it stands, and so its texts.
+    place: u8,
     /// What it is good for.
     pub purpose: Use,
     pub(super) way: Try,
@@ -44,12 +45,12 @@ impl Row {
     /// Its name on the command line and in JSON.
     #[inline(never)]
     pub fn name(&self) -> &'static str {
-        self.texts.first(TEXT)
+        part(TEXT, '|', 2 * usize::from(self.place))
     }
 
     /// The calls it makes, in order.
     pub fn how(&self) -> &'static str {
-        self.texts.second(TEXT)
+        part(TEXT, '|', 2 * usize::from(self.place) + 1)
     }
 }
 
@@ -60,19 +61,18 @@ macro_rules! rows {
     ($($name:literal $how:literal $purpose:ident $way:expr;)*) => {
         /// All rows.
         pub static ROWS: [Row; COUNT] = {
-            let texts = Pair::all(&NAMES);
-            let mut rows = [$(Row { texts: texts[0], purpose: Use::$purpose, way: $way }),*];
+            let mut rows = [$(Row { place: 0, purpose: Use::$purpose, way: $way }),*];
             let mut i = 0;
             while i < COUNT {
-                rows[i].texts = texts[i];
+                rows[i].place = i as u8;
                 i += 1;
             }
             rows
         };
-        const NAMES: [[&str; 2]; COUNT] = [$([$name, $how]),*];
+        const NAMES: [&str; COUNT] = [$($name),*];
         /// One text, for references to texts would need relocating, and so the data
         /// segment would grow beyond the pages that every start-up copies.
-        const TEXT: &str = concat!($($name, $how),*);
+        const TEXT: &str = concat!($($name, "|", $how, "|"),*);
     };
 }
 use Elsewhere::{ExecveatMemfd, PtracePoke};
@@ -122,7 +122,7 @@ pub fn find(name: &[u8]) -> Option<usize> {
 pub(super) const fn place(name: &str) -> usize {
     let mut i = 0;
     while i < COUNT {
-        if same(NAMES[i][0].as_bytes(), name.as_bytes()) {
+        if same(NAMES[i].as_bytes(), name.as_bytes()) {
             return i;
         }
         i += 1;

@@ -19,13 +19,15 @@
 use super::host::{Answer, Host};
 use super::{Fresh, Outcome, Row, Step, Verdict};
 use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
-use crate::sys::{Errno, Error, Fd, Guard, MapFlags, PageSize, Prot, Region, Source, linux as base, process};
+use crate::sys::{Errno, Error, Fd, Guard, MapFlags, Prot, linux as base};
 use base::trial::{self as linux, Pid, Wait};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use core::{cell::UnsafeCell, ptr::NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// How long a trial may take, in seconds, before it counts as hung.
 const PATIENCE: u32 = 2;
+
+/// Room for a handler of signals, besides what the kernel pushes.
+const HANDLER: usize = 8192;
 
 /// What the child leaves behind for its parent, in shared memory: a number for
 /// each [`Cell`]. All zero before the trial.
@@ -230,27 +232,27 @@ pub(super) enum Orphan {
 
 /// The place for trials.
 #[derive(Debug)]
-pub(super) struct Lab {
-    record: &'static Record,
+pub(super) struct Lab<'a> {
+    record: &'a Record,
+    /// The record for trials inside this process.
+    own: &'a Record,
     /// Why trials cannot be processes of their own.
     confined: Option<Error>,
 }
 
 /// What trials leave behind, and what they find out about the host.
-struct Area {
+#[derive(Debug)]
+pub struct Area {
     record: Record,
-    host: UnsafeCell<Host>,
+    host: Host,
 }
 
-// SAFETY: the one thread of the process takes the host once, in `Lab::new`.
-unsafe impl Sync for Area {}
-
-/// The area for trials inside this process, and what every other begins as.
-static INSIDE: Area =
-    Area { record: Record([const { AtomicU64::new(0) }; CELLS]), host: UnsafeCell::new(Host::UNKNOWN) };
-
-/// Whether the host in there was taken.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+impl Default for Area {
+    /// Nothing has been tried and nothing found out.
+    fn default() -> Self {
+        Self { record: Record([const { AtomicU64::new(0) }; CELLS]), host: Host::UNKNOWN }
+    }
+}
 
 /// Where [`caught`] writes to.
 static CURRENT: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
@@ -259,20 +261,19 @@ static CURRENT: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
 /// they end the process.
 static WAY_BACK: AtomicUsize = AtomicUsize::new(0);
 
-impl Lab {
-    /// Opens the lab, with what is known about the host: nothing yet.
-    ///
-    /// # Panics
-    /// If no memory could be shared before.
-    pub(super) fn new() -> (Self, &'static mut Host) {
+impl<'a> Lab<'a> {
+    /// Opens the lab, with what is known about the host: nothing yet. `area` is for
+    /// trials inside this process.
+    pub(super) fn new(area: &'a mut Area) -> (Self, &'a mut Host) {
         // With SIGCHLD ignored, and that is inherited, there is no wait status.
         let _ = base::rt_sigaction(Signal::new(17), Disposition::Default);
-        let (area, confined) = match shared(&INSIDE) {
-            Ok(area) => (area, None),
-            Err(error) => (&INSIDE, Some(error)),
+        let Area { record: own, host } = area;
+        let own: &Record = own;
+        let (record, host, confined) = match shared() {
+            Ok(Area { record, host }) => (&*record, host, None),
+            Err(error) => (own, host, Some(error)),
         };
-        assert!(!TAKEN.swap(confined.is_some(), Relaxed), "probed twice without shared memory");
-        let mut lab = Self { record: &area.record, confined };
+        let mut lab = Self { record, own, confined };
         // A trial that does nothing: what kills it is no fault of a strategy's.
         for _ in 0..STAGES {
             let (record, _) = lab.run(Orphan::Dies, &mut |_| {});
@@ -281,9 +282,7 @@ impl Lab {
                 stage => DEADLY.fetch_or(1 << (stage - 1), Relaxed),
             };
         }
-        // SAFETY: nothing else leads there: `shared` made the area, or it is
-        // taken for the first time.
-        (lab, unsafe { &mut *area.host.get() })
+        (lab, host)
     }
 
     /// Why trials run in this process, if they do.
@@ -292,40 +291,34 @@ impl Lab {
     }
 
     /// Runs `body` to its end, whatever that is. The record tells more.
-    pub(super) fn run(
-        &mut self,
-        orphan: Orphan,
-        body: &mut dyn FnMut(&'static Record),
-    ) -> (&'static Record, Wait) {
-        let record = self.record;
-        for cell in &record.0 {
-            cell.store(0, Relaxed);
-        }
-        CURRENT.store(core::ptr::from_ref(record).cast_mut(), Relaxed);
-        let child = match self.confined {
+    pub(super) fn run(&mut self, orphan: Orphan, body: &mut dyn FnMut(&'a Record)) -> (&'a Record, Wait) {
+        let end = match self.confined {
             Some(_) => None,
-            None => match linux::fork() {
-                Ok(Some(child)) => Some(child),
-                Ok(None) => {
-                    prepare(orphan, record);
-                    body(record);
-                    record.finish();
-                    base::exit(0);
-                }
-                Err(error) => {
-                    self.confined = Some(error);
-                    None
-                }
-            },
+            None => self.outside(orphan, body).map_err(|error| self.confined = Some(error)).ok(),
         };
-        let Some(child) = child else {
-            inside(record, body);
-            self.tidy();
-            return (record, Wait::Exited(0));
-        };
-        let end = linux::wait(child).unwrap_or(Wait::Exited(0));
+        let end = end.unwrap_or_else(|| {
+            // A child that cannot be waited for may still write to the other record.
+            self.record = self.own;
+            begin(self.own);
+            inside(self.own, body);
+            Wait::Exited(0)
+        });
         self.tidy();
-        (record, end)
+        (self.record, end)
+    }
+
+    /// Runs `body` in a process of its own.
+    fn outside(&self, orphan: Orphan, body: &mut dyn FnMut(&'a Record)) -> Result<Wait, Error> {
+        begin(self.record);
+        match linux::fork()? {
+            Some(child) => linux::wait(child),
+            None => {
+                prepare(orphan, self.record);
+                body(self.record);
+                self.record.finish();
+                base::exit(0)
+            }
+        }
     }
 
     /// Removes what a killed child could not.
@@ -353,6 +346,14 @@ impl Lab {
     }
 }
 
+/// Empties `record` and has signals write there.
+fn begin(record: &Record) {
+    for cell in &record.0 {
+        cell.store(0, Relaxed);
+    }
+    CURRENT.store(core::ptr::from_ref(record).cast_mut(), Relaxed);
+}
+
 /// Ends a trial from within.
 pub(super) fn end() -> ! {
     match WAY_BACK.load(Relaxed) {
@@ -362,17 +363,17 @@ pub(super) fn end() -> ! {
     }
 }
 
-/// Copies an area into memory that children share.
-fn shared(area: &Area) -> Result<&'static Area, Error> {
+/// An area in memory that children share.
+fn shared() -> Result<&'static mut Area, Error> {
     const { assert!(align_of::<Area>() <= 4096) }
-    let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::SHARED.union(MapFlags::ANONYMOUS));
+    let (prot, flags) = (Prot::READ_WRITE, MapFlags::SHARED.union(MapFlags::ANONYMOUS));
     // SAFETY: (1) the mapping is not fixed.
     let memory = unsafe { base::mmap(0, size_of::<Area>(), prot, flags, Fd::NONE, 0) }?;
-    let memory = memory.cast::<Area>();
+    let mut memory = memory.cast::<Area>();
     // SAFETY: the mapping is new, large enough and aligned to pages.
-    unsafe { memory.copy_from_nonoverlapping(NonNull::from(area), 1) };
-    // SAFETY: it holds an area now, and is never unmapped.
-    Ok(unsafe { memory.as_ref() })
+    unsafe { memory.write(Area::default()) };
+    // SAFETY: it holds an area now, is never unmapped, and nothing else leads there.
+    Ok(unsafe { memory.as_mut() })
 }
 
 /// What a filter kills for, a bit for each stage of [`prepare`]: left out.
@@ -394,10 +395,10 @@ fn prepare(orphan: Orphan, record: &Record) {
         record.set(Cell::Stage, u64::from(stage) + 1);
         match stage {
             // SAFETY: (1) it takes a signal.
-            0 if orphan == Orphan::Dies => drop(unsafe { linux::prctl(PR_SET_PDEATHSIG, SIGKILL) }),
+            0 if orphan == Orphan::Dies => drop(unsafe { base::prctl(PR_SET_PDEATHSIG, SIGKILL) }),
             1 => drop(linux::setrlimit(RLIMIT_CORE, 0)),
             // Without one of their own, handlers run on the stack that there is.
-            2 => drop(alternate_stack()),
+            2 => drop(signal::stack(HANDLER, Guard::None)),
             3 => handle(Disposition::Handled(caught, Mask::of(&[]))),
             4 => linux::unblock_signals(),
             5 => linux::alarm(PATIENCE),
@@ -413,18 +414,10 @@ fn handle(disposition: Disposition) {
     }
 }
 
-fn alternate_stack() -> Result<(), Error> {
-    // As for the handlers of faults, which also need more than a frame.
-    let frame = process::auxiliary(process::Auxiliary::MinimumSignalStack).unwrap_or(4096);
-    let size = PageSize::needed(frame.saturating_add(8192))?;
-    let stack = Region::map(size, Guard::None, Source::Anonymous, Prot::READ.union(Prot::WRITE))?;
-    base::sigaltstack(stack)
-}
-
 /// The handler of all signals in a trial.
 unsafe extern "sysv64" fn caught(signal: i32, info: &Info, context: &mut Context) {
     let record = CURRENT.load(Relaxed);
-    // SAFETY: a trial sets it to a record that lives as long as the process.
+    // SAFETY: a trial sets it to a record that outlives it.
     let record = unsafe { &*record };
     record.signal(signal, info.code);
     match WAY_BACK.load(Relaxed) {
@@ -438,7 +431,7 @@ unsafe extern "sysv64" fn caught(signal: i32, info: &Info, context: &mut Context
 }
 
 /// Runs a trial in this process.
-fn inside(record: &'static Record, body: &mut dyn FnMut(&'static Record)) {
+fn inside<'a>(record: &'a Record, body: &mut dyn FnMut(&'a Record)) {
     prepare(Orphan::Finishes, record);
     let mut run = || {
         body(record);
@@ -516,7 +509,7 @@ pub(super) fn companion(record: &Record) -> Result<Option<Pid>, Error> {
         prepare(Orphan::Dies, record);
         // It may have died before that: whoever is the parent now, or even the
         // tracer, never wakes this process.
-        if let (Some(trial), Some(parent)) = (trial, base::getppid().ok())
+        if let (Some(trial), Some(parent)) = (trial, linux::getppid().ok())
             && trial != parent
         {
             base::exit(0);

@@ -19,8 +19,8 @@ use core::ptr::NonNull;
 pub(super) const TOKENS: [u32; 2] = [0x0BA1_E142, 0x0BA1_E143];
 
 const PAGE: usize = 4096;
-const RW: Prot = Prot::READ.union(Prot::WRITE);
-pub(super) const RX: Prot = Prot::READ.union(Prot::EXEC);
+const RW: Prot = Prot::READ_WRITE;
+pub(super) const RX: Prot = Prot::READ_EXECUTE;
 
 // ANCHOR: stub
 /// Returns a token: `endbr64; mov eax, token; ret`, and `int3` up to 16 bytes.
@@ -366,7 +366,7 @@ impl<'a> Machine<'a> {
                 linux::pwrite(file, &code(token), place)
             }
             // SAFETY: (1) the page is the trial's own and about to be replaced.
-            Forget => unsafe { linux::forget(run, PAGE) },
+            Forget => unsafe { linux::discard(run, PAGE) },
             Supply => {
                 let copy = &mut [run.as_ptr() as u64, self.write.as_ptr() as u64, PAGE as u64, 0, 0];
                 // SAFETY: (1) uffdio_copy: to, from, length, mode, copied; both are

@@ -4,10 +4,7 @@
 //! grows; large ones are mappings of their own, so that growing one moves page
 //! tables and not bytes, and freeing one gives it back.
 
-use barejit::{
-    exec::PageSize,
-    sys::{self, Errno, Error, Fd, MapFlags, Prot, Sysno, linux},
-};
+use barejit::sys::{self, Errno, Error, Fd, MapFlags, PageSize, Prot, Sysno, linux};
 use core::{
     alloc::{GlobalAlloc, Layout},
     cell::UnsafeCell,
@@ -98,7 +95,7 @@ fn large(layout: Layout) -> Option<PageSize> {
 }
 
 fn map(size: PageSize) -> *mut u8 {
-    let (prot, flags) = (Prot::READ.union(Prot::WRITE), MapFlags::PRIVATE.union(MapFlags::ANONYMOUS));
+    let (prot, flags) = (Prot::READ_WRITE, MapFlags::PRIVATE_ANONYMOUS);
     // SAFETY: (1) the mapping is not fixed.
     mapped(unsafe { linux::mmap(0, size.bytes(), prot, flags, Fd::NONE, 0) }, size)
 }

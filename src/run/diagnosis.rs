@@ -1,12 +1,12 @@
 //! What a person is told of a fault in generated code.
 
-use crate::code::{Code, Mark};
+use crate::code::{Code, Hexadecimal, Mark};
 use crate::fault::{Fault, Place};
 use crate::sys::signal::{self, Signal};
 use core::fmt;
 
 /// A fault and the code it happened in, as one line says it:
-/// `generated code at 0x5 [F7 F9 C3]: SIGFPE (integer division error)`.
+/// `generated code at 0x5 [F7 F9 C3]: SIGFPE (arithmetic error)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Diagnosis<'a> {
     /// What happened.
@@ -35,26 +35,27 @@ impl Diagnosis<'_> {
         if let Some(symbol) = self.code.symbol_at(offset) {
             write!(f, " in {}", symbol.name)?;
         }
-        let mut before = " [";
-        for byte in self.code.bytes().iter().skip(offset as usize).take(SHOWN) {
-            write!(f, "{before}{byte:02X}")?;
-            before = " ";
-        }
-        f.write_str("]")
+        let rest = self.code.bytes().get(offset as usize..).unwrap_or_default();
+        write!(f, " [{}]", Hexadecimal(rest.get(..SHOWN).unwrap_or(rest)))
     }
 }
 
 impl fmt::Display for Diagnosis<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// SEGV_MAPERR and BUS_ADRALN of sigaction(2).
         const MAPERR: i32 = 1;
+        const ADRALN: i32 = 1;
         self.place(f)?;
         let Fault { signal, reason, address, .. } = self.fault;
         write!(f, ": SIG{} (", signal.name())?;
         match signal {
             _ if reason <= 0 => f.write_str("sent by a process")?,
-            Signal::SEGV | Signal::BUS if reason == signal::KERNEL => {
-                f.write_str("an address that is not canonical")?;
+            // #GP and #SS (SDM vol. 3A, 6.15) bring no address.
+            Signal::SEGV if reason == signal::KERNEL => {
+                f.write_str("a privileged instruction, or an address not aligned or not canonical")?;
             }
+            Signal::BUS if reason == signal::KERNEL => f.write_str("an address that is not canonical")?,
+            Signal::BUS if reason == ADRALN => f.write_str("an address that is not aligned")?,
             Signal::SEGV if reason == MAPERR => write!(f, "nothing is mapped at {address:#x}")?,
             Signal::SEGV if self.fault.at_itself() => f.write_str("the page is not executable")?,
             Signal::SEGV => write!(f, "access to {address:#x} is not permitted")?,

@@ -4,7 +4,7 @@
 //! Everything comes from the assembler's record; nothing is decoded. Code without
 //! one is listed as the data that it is to us.
 
-use crate::code::{Code, Line, RecordKind};
+use crate::code::{Code, Data, Hexadecimal, Line, RecordKind};
 use crate::host::Output;
 use crate::sys::{Error, Fd};
 use alloc::{format, string::String, vec};
@@ -47,10 +47,12 @@ impl Sheet<'_> {
     }
 }
 
-/// Prints the listing of `code` on standard output.
+/// Prints the listing of `code` on standard output. Not inlined, so that who runs the
+/// code does not step over it.
 ///
 /// # Errors
 /// What write(2) answers.
+#[inline(never)]
 pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
     let mut buffer = vec![0; 16 * 1024];
     let output = Output::new(Fd::STDOUT, &mut buffer);
@@ -66,7 +68,7 @@ pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
 fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
     if code.lines().next().is_none() {
         sheet.write_str("; machine code from outside: nobody has recorded what it means\n")?;
-        return data(sheet, 0, code.bytes());
+        return data(sheet, code.bytes());
     }
     let before = code.before().filter(|before| before.lines().next().is_some());
     let columns = Columns::of(code, before.is_some());
@@ -136,11 +138,11 @@ impl Columns {
     ) -> fmt::Result {
         let size = Self::fit(line);
         for at in (0..line.bytes().len()).step_by(size) {
-            write!(sheet, "{:04X} ", line.offset() as usize + at)?;
+            write!(sheet, "{:04X}  ", line.offset() as usize + at)?;
             if let Some(left) = left {
                 self.stage(sheet, left, at, size, 0)?;
                 sheet.tab(self.right)?;
-                sheet.write_str("|")?;
+                sheet.write_str("| ")?;
                 self.stage(sheet, line, at, size, self.right - 4)?;
             } else {
                 self.stage(sheet, line, at, size, 0)?;
@@ -165,10 +167,10 @@ impl Columns {
     ) -> fmt::Result {
         let bytes = line.bytes().get(at..).unwrap_or_default();
         let bytes = &bytes[..bytes.len().min(size)];
-        hexadecimal(sheet, bytes)?;
+        write!(sheet, "{}", Hexadecimal(bytes))?;
         if line.kind() == RecordKind::Data {
             sheet.tab(self.text + indent)?;
-            db(sheet, bytes)
+            write!(sheet, "{}", Data(bytes))
         } else if at == 0 {
             sheet.tab(self.text + indent)?;
             write!(sheet, "{line}")
@@ -179,32 +181,11 @@ impl Columns {
 }
 
 /// Bytes that nobody has recorded.
-fn data(sheet: &mut Sheet<'_>, offset: usize, bytes: &[u8]) -> fmt::Result {
+fn data(sheet: &mut Sheet<'_>, bytes: &[u8]) -> fmt::Result {
     for (i, row) in bytes.chunks(DATA).enumerate() {
-        write!(sheet, "{:04X} ", offset + i * DATA)?;
-        hexadecimal(sheet, row)?;
+        write!(sheet, "{:04X}  {}", i * DATA, Hexadecimal(row))?;
         sheet.tab(6 + 3 * DATA + 1)?;
-        db(sheet, row)?;
-        sheet.write_str("\n")?;
-    }
-    Ok(())
-}
-
-fn hexadecimal(sheet: &mut Sheet<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(sheet, " {byte:02X}"))
-}
-
-/// Data as an assembler takes it: text where it is text.
-fn db(sheet: &mut Sheet<'_>, bytes: &[u8]) -> fmt::Result {
-    let text = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"';
-    let mut before = "db ";
-    for run in bytes.chunk_by(|a, b| text(a) && text(b)) {
-        sheet.write_str(before)?;
-        before = ", ";
-        match core::str::from_utf8(run) {
-            Ok(run) if text(&run.as_bytes()[0]) => write!(sheet, "\"{run}\"")?,
-            _ => write!(sheet, "0x{:02x}", run[0])?,
-        }
+        writeln!(sheet, "{}", Data(row))?;
     }
     Ok(())
 }

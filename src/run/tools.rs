@@ -9,8 +9,7 @@ use crate::debug::{
     perf_map,
 };
 use crate::fault;
-use crate::sys::{self, Errno, Fd, Sysno, linux};
-use alloc::ffi::CString;
+use crate::sys::{self, Fd, linux};
 
 /// What perf is told by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,7 +44,8 @@ impl Tools {
         self.listing || self.trace || matches!(self.perf, Some(Perf::Jitdump))
     }
 
-    /// Shows `code`, and says whether that is all that is wanted.
+    /// Shows `code`, and says whether that is all that is wanted. What is not wanted
+    /// most times is called and not inlined.
     pub(super) fn show(&self, code: &Code<'_>) -> Result<bool, Error> {
         if self.listing {
             listing::print(code)?;
@@ -59,6 +59,12 @@ impl Tools {
     /// Tells debuggers and perf that `code` lies at `start`, until the result is
     /// dropped.
     pub(super) fn announce(&self, code: &Code<'_>, start: usize) -> Result<Announced, Error> {
+        if self.perf.is_none() && !self.gdb { Ok(Announced(None, None)) } else { self.tell(code, start) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell(&self, code: &Code<'_>, start: usize) -> Result<Announced, Error> {
         let marker = match self.perf {
             None => None,
             Some(Perf::Map) => perf_map::write(code, start).map(|()| None).map_err(Error::Perf)?,
@@ -78,13 +84,13 @@ pub(super) struct Announced(
     #[expect(dead_code, reason = "held for debuggers")] Option<Registered>,
 );
 
+#[inline(never)]
 fn write_file(path: &[u8], bytes: &[u8]) -> Result<(), sys::Error> {
     if path == b"-" {
         return sys::write_all(Fd::STDOUT, bytes);
     }
-    let path = CString::new(path).map_err(|_| sys::Error::new(Sysno::open, Errno::EINVAL))?;
-    sys::answer_file_size()?;
-    let file = linux::create(&path)?;
+    sys::ignore_sigxfsz()?;
+    let file = linux::create(&sys::path(path)?)?;
     sys::write_all(file.fd(), bytes)?;
     file.close()
 }

@@ -2,14 +2,14 @@
 //! return, release, each with what /proc/self/maps says of the memory at that
 //! moment.
 //!
-//! Nothing here is inlined: each step would otherwise stand in the executable once
+//! What tells a step is not inlined: it would otherwise stand in the executable once
 //! for every way into memory.
 //!
 //! Telling changes one thing: code that knows what it was before its hole was
 //! filled is written like that first, so that the patch can be seen to happen.
 
-use super::Outcome;
-use crate::code::{Code, Hole};
+use crate::code::{Code, Hexadecimal, Hole};
+use crate::fault::Ending;
 use crate::host::Input;
 use crate::sys::{self, Error, linux};
 use core::fmt::{self, Display as _};
@@ -76,11 +76,11 @@ impl Trace {
 
     /// Tells how a call of the code at `address` ended.
     #[inline(never)]
-    pub(super) fn ended(self, outcome: &Outcome, address: usize) {
-        let how = fmt::from_fn(|f| match outcome {
-            Outcome::Returned(value) => write!(f, "return {} ({value:#x})", value.cast_signed()),
-            Outcome::Faulted(fault) => write!(f, "no return but SIG{}", fault.signal.name()),
-            _ => f.write_str("no return but a panic"),
+    pub(super) fn ended(self, ending: &Ending, address: usize) {
+        let how = fmt::from_fn(|f| match ending {
+            Ending::Returned(value) => write!(f, "return {} ({value:#x})", value.cast_signed()),
+            Ending::Faulted(fault) => write!(f, "no return but SIG{}", fault.signal.name()),
+            Ending::Panicked => f.write_str("no return but a panic"),
         });
         self.late(format_args!("{how}"), address);
     }
@@ -92,17 +92,6 @@ impl Trace {
         } else {
             self.step(step, address);
         }
-    }
-}
-
-struct Hexadecimal<'a>(&'a [u8]);
-
-impl fmt::Display for Hexadecimal<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(i, byte)| {
-            f.write_str(if i == 0 { "" } else { " " })?;
-            write!(f, "{byte:02X}")
-        })
     }
 }
 

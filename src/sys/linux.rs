@@ -1,5 +1,5 @@
-//! The syscalls of barejit, one thin function each, in the order of section 2
-//! of the Linux manual. No other file makes one.
+//! The syscalls of barejit, one thin function each; those that only the probe makes
+//! are in [`trial`]. No other file makes one.
 
 pub mod trial;
 
@@ -96,15 +96,6 @@ pub fn is_terminal(fd: Fd) -> bool {
 pub fn getpid() -> Result<usize, Error> {
     // SAFETY: asking for one's own number touches nothing.
     unsafe { syscall!(getpid) }
-}
-
-/// getppid(2).
-///
-/// # Errors
-/// The errno of the call, which only a filter can cause.
-pub fn getppid() -> Result<usize, Error> {
-    // SAFETY: asking for a number touches nothing.
-    unsafe { syscall!(getppid) }
 }
 
 /// kill(2) of this process itself.
@@ -232,9 +223,8 @@ pub fn brk(address: usize) -> usize {
 /// # Errors
 /// The errno of the call.
 pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
-    const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
-    // SAFETY: the kernel only reads the path, up to its NUL.
-    unsafe { syscall!(open, path.as_ptr(), O_RDONLY_CLOEXEC, 0) }.map(|fd| OwnedFd(Fd(fd)))
+    const O_RDONLY_CLOEXEC: u32 = 0o2_000_000;
+    open_with(path, O_RDONLY_CLOEXEC, 0)
 }
 
 /// read(2). As many bytes of the buffer as this says hold what was read.
@@ -255,28 +245,18 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize, Error> {
     unsafe { syscall!(write, fd.0, bytes.as_ptr(), bytes.len()) }
 }
 
-/// What was to happen before [`rt_sigaction`] changed it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Before {
-    /// Nothing.
-    Ignored,
-    /// Something.
-    Other,
-}
-
-/// rt_sigaction(2).
+/// rt_sigaction(2). Says whether the signal was ignored before.
 ///
 /// # Errors
 /// The errno of the call.
-pub fn rt_sigaction(signal: Signal, disposition: Disposition) -> Result<Before, Error> {
+pub fn rt_sigaction(signal: Signal, disposition: Disposition) -> Result<bool, Error> {
     const SET: usize = size_of::<u64>();
     let action = Action::new(disposition, rt_sigreturn as *const () as usize);
     let mut before = Action::new(Disposition::Default, 0);
     // SAFETY: the kernel reads one action and writes one; handlers are functions
     // of the right type.
     let result = unsafe { syscall!(rt_sigaction, signal.number(), &raw const action, &raw mut before, SET) };
-    result?;
-    Ok(if before.handler == Action::SIG_IGN { Before::Ignored } else { Before::Other })
+    result.map(|_| before.handler == Action::SIG_IGN)
 }
 
 /// rt_sigreturn(2): where handlers return to, with the frame at RSP.
@@ -290,7 +270,7 @@ unsafe extern "sysv64" fn rt_sigreturn() -> ! {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn sigaltstack(stack: Region) -> Result<(), Error> {
+pub(super) fn sigaltstack(stack: Region) -> Result<(), Error> {
     let alternate = AlternateStack { base: stack.address(), flags: 0, size: stack.size().bytes() };
     // SAFETY: the kernel reads one structure; the pages are given up below.
     let result = unsafe { syscall!(sigaltstack, &raw const alternate, 0) };
@@ -422,25 +402,37 @@ pub fn unlink(path: &CStr) -> Result<(), Error> {
     unsafe { syscall!(unlink, path.as_ptr()) }.map(drop)
 }
 
-/// The size in bytes that no file may exceed, by getrlimit(2) with RLIMIT_FSIZE;
-/// no limit if the kernel does not say.
-pub fn file_size_limit() -> u64 {
-    const FSIZE: usize = 1;
-    let mut limits = [u64::MAX; 2];
-    // SAFETY: the kernel writes two numbers, and there is room.
-    let _ = unsafe { syscall!(getrlimit, FSIZE, limits.as_mut_ptr()) };
-    limits[0]
-}
-
-/// prctl(2) with PR_SET_NO_NEW_PRIVS: no program that this process becomes has
-/// more rights.
+/// getrlimit(2): the soft and the hard limit of `resource`.
 ///
 /// # Errors
 /// The errno of the call.
-pub(super) fn no_new_privileges() -> Result<(), Error> {
-    const SET_NO_NEW_PRIVS: usize = 38;
-    // SAFETY: rights are lost and no memory is touched.
-    unsafe { syscall!(prctl, SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.map(drop)
+pub fn getrlimit(resource: u32) -> Result<[u64; 2], Error> {
+    let mut limit = [0u64; 2];
+    // SAFETY: the kernel writes one rlimit of two words.
+    let result = unsafe { syscall!(getrlimit, resource, limit.as_mut_ptr()) };
+    result.map(|_| limit)
+}
+
+/// prctl(2) with an operation that takes at most one number.
+///
+/// # Safety
+/// 1. The operation points at no memory.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn prctl(operation: u32, argument: usize) -> Result<usize, Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall!(prctl, operation, argument, 0, 0, 0) }
+}
+
+/// The width of the terminal behind `fd` in columns: ioctl(2) with TIOCGWINSZ.
+pub fn terminal_width(fd: Fd) -> Option<u16> {
+    const TIOCGWINSZ: usize = 0x5413;
+    // struct winsize: rows, columns and two sizes in pixels.
+    let mut size = [0u16; 4];
+    // SAFETY: the kernel writes one winsize.
+    unsafe { syscall!(ioctl, fd.0, TIOCGWINSZ, size.as_mut_ptr()) }.ok()?;
+    Some(size[1]).filter(|columns| *columns > 0)
 }
 
 /// seccomp(2) with SECCOMP_SET_MODE_FILTER.

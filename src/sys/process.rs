@@ -14,12 +14,34 @@ pub unsafe fn started_with(stack: *const usize) {
     START.store(stack as usize, Ordering::Relaxed);
 }
 
-/// Which entry of the auxiliary vector (getauxval(3)).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(usize)]
-pub enum Auxiliary {
-    /// AT_MINSIGSTKSZ: the largest frame that a signal can push.
-    MinimumSignalStack = 51,
+/// The arguments of the process, its own name first. Bytes, because nothing promises UTF-8.
+/// None if a C library and not `rt` started this process.
+#[derive(Clone, Debug)]
+pub struct Arguments {
+    next: *const *const c_char,
+    left: usize,
+}
+
+/// The arguments of this process.
+pub fn arguments() -> Arguments {
+    let start = START.load(Ordering::Relaxed) as *const usize;
+    // SAFETY: argc is the first word of what the kernel laid out.
+    let left = if start.is_null() { 0 } else { unsafe { start.read() } };
+    Arguments { next: start.wrapping_add(1).cast(), left }
+}
+
+impl Iterator for Arguments {
+    type Item = &'static [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        // SAFETY: `left` more pointers follow, by construction.
+        let argument = unsafe { self.next.read() };
+        self.next = self.next.wrapping_add(1);
+        // SAFETY: each is a C string that lives as long as the process.
+        let argument = unsafe { CStr::from_ptr(argument) };
+        Some(argument.to_bytes())
+    }
 }
 
 /// What the kernel laid out, word by word: argc and argv up to NULL, the
@@ -66,15 +88,18 @@ pub fn variable(name: &[u8]) -> Option<&'static [u8]> {
     }
 }
 
-/// The value of an entry of the auxiliary vector; `None` if the kernel gave
-/// none, or a C library and not `rt` started this process.
-pub fn auxiliary(kind: Auxiliary) -> Option<usize> {
-    let mut words = Words::environment()?;
+/// The most bytes that a signal can push on its handler's stack: AT_MINSIGSTKSZ of the
+/// auxiliary vector (getauxval(3)). Without the kernel's word, what AVX-512 and its kin
+/// stay under.
+pub fn signal_frame() -> usize {
+    const AT_MINSIGSTKSZ: usize = 51;
+    const COMMON: usize = 4096;
+    let Some(mut words) = Words::environment() else { return COMMON };
     while words.next() != 0 {}
     loop {
         match (words.next(), words.next()) {
-            (0, _) => return None,
-            (entry, value) if entry == kind as usize => return Some(value),
+            (0, _) => return COMMON,
+            (AT_MINSIGSTKSZ, size) => return size,
             _ => {}
         }
     }

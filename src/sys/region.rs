@@ -71,7 +71,7 @@ impl Guard {
 
 /// What a mapping shows.
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub(crate) enum Contents {
     /// Fresh zeroed pages.
     Anonymous,
     /// A file from its first byte, in common with everybody who maps it.
@@ -80,10 +80,10 @@ pub enum Source {
     Private(Fd),
 }
 
-impl Source {
+impl Contents {
     const fn flags(self) -> (MapFlags, Fd) {
         match self {
-            Self::Anonymous => (MapFlags::PRIVATE.union(MapFlags::ANONYMOUS), Fd::NONE),
+            Self::Anonymous => (MapFlags::PRIVATE_ANONYMOUS, Fd::NONE),
             Self::Shared(fd) => (MapFlags::SHARED, fd),
             Self::Private(fd) => (MapFlags::PRIVATE, fd),
         }
@@ -93,38 +93,46 @@ impl Source {
 /// A mapping and its guards. Holding one proves that the pages are this
 /// program's; what may be done with them is the owner's knowledge.
 #[derive(Debug)]
-pub struct Region {
+pub(crate) struct Region {
     base: NonNull<u8>,
     size: PageSize,
     guard: Guard,
 }
 
 impl Region {
-    /// Maps `size` bytes of `source` for `prot`, between guards.
+    /// Maps `size` bytes of `contents` for `prot`, between guards.
     ///
     /// # Errors
     /// What mmap(2) answers, for the guards or for what is between them.
     #[inline(never)]
-    pub fn map(size: PageSize, guard: Guard, source: Source, prot: Prot) -> Result<Self, Error> {
+    pub(crate) fn map(size: PageSize, guard: Guard, contents: Contents, prot: Prot) -> Result<Self, Error> {
         if guard == Guard::None {
-            let (flags, fd) = source.flags();
+            let (flags, fd) = contents.flags();
             // SAFETY: (1) the mapping is not fixed.
             let base = unsafe { linux::mmap(0, size.bytes(), prot, flags, fd, 0) }?;
             return Ok(Self { base, size, guard });
         }
         let region = Self::reserve(size, guard)?;
-        region.fill(source, prot)?;
+        region.fill(contents, prot)?;
         Ok(region)
+    }
+
+    /// Maps `size` bytes of zeroes for reading and writing, between guards.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub(crate) fn zeroed(size: PageSize, guard: Guard) -> Result<Self, Error> {
+        Self::map(size, guard, Contents::Anonymous, Prot::READ_WRITE)
     }
 
     /// Sets `size` bytes and their guards aside, inaccessible.
     ///
     /// # Errors
     /// What mmap(2) answers.
-    pub fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
+    pub(crate) fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
         let whole = size.bytes().checked_add(2 * guard.bytes());
         let whole = whole.ok_or(Error::new(Sysno::mmap, Errno::ENOMEM))?;
-        let flags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS).union(MapFlags::NORESERVE);
+        let flags = MapFlags::PRIVATE_ANONYMOUS.union(MapFlags::NORESERVE);
         // SAFETY: (1) the mapping is not fixed.
         let base = unsafe { linux::mmap(0, whole, Prot::empty(), flags, Fd::NONE, 0) }?;
         let base = NonNull::new(base.as_ptr().wrapping_add(guard.bytes()));
@@ -137,8 +145,8 @@ impl Region {
     /// # Errors
     /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere.
     #[inline(never)]
-    pub fn fill(&self, source: Source, prot: Prot) -> Result<(), Error> {
-        let (flags, fd) = source.flags();
+    pub(crate) fn fill(&self, contents: Contents, prot: Prot) -> Result<(), Error> {
+        let (flags, fd) = contents.flags();
         let flags = flags.union(MapFlags::FIXED);
         // SAFETY: (1) the pages are this region's, and its owner wants them
         // replaced.
@@ -153,7 +161,7 @@ impl Region {
     ///
     /// # Errors
     /// What mprotect(2) answers.
-    pub unsafe fn protect(&self, prot: Prot) -> Result<(), Error> {
+    pub(crate) unsafe fn protect(&self, prot: Prot) -> Result<(), Error> {
         // SAFETY: (1) the pages are this region's; the rest is duty 1.
         unsafe { linux::mprotect(self.base, self.size.bytes(), prot) }
     }
@@ -163,22 +171,22 @@ impl Region {
     ///
     /// # Errors
     /// What mseal(2) answers.
-    pub fn settle(&self) -> Result<(), Error> {
+    pub(crate) fn mseal(&self) -> Result<(), Error> {
         linux::mseal(self.base, self.size.bytes())
     }
 
     /// Where the pages between the guards begin.
-    pub fn base(&self) -> NonNull<u8> {
+    pub(crate) fn base(&self) -> NonNull<u8> {
         self.base
     }
 
     /// The same as a number.
-    pub fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         self.base.as_ptr() as usize
     }
 
     /// How large they are.
-    pub fn size(&self) -> PageSize {
+    pub(crate) fn size(&self) -> PageSize {
         self.size
     }
 
@@ -194,7 +202,7 @@ impl Region {
     ///
     /// # Errors
     /// What munmap(2) answers; the pages then stay.
-    pub fn release(self) -> Result<(), Error> {
+    pub(crate) fn release(self) -> Result<(), Error> {
         let result = self.unmap();
         mem::forget(self);
         result

@@ -130,8 +130,10 @@ const _: () = assert!(PROGRAM[PROCESS - 2].operand == Sysno::kill as u32);
 /// # Errors
 /// The syscall that refused.
 pub fn enter() -> Result<(), Error> {
+    const PR_SET_NO_NEW_PRIVS: u32 = 38;
     let mut program = PROGRAM;
     program[PROCESS].operand = linux::getpid()? as u32;
-    linux::no_new_privileges()?;
+    // SAFETY: (1) it takes a number.
+    unsafe { linux::prctl(PR_SET_NO_NEW_PRIVS, 1) }?;
     linux::seccomp(&program)
 }

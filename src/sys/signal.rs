@@ -1,6 +1,8 @@
 //! Signals as the kernel delivers them on x86-64: numbers, dispositions, and
 //! what a handler is shown.
 
+use super::{Error, Guard, PageSize, Region, linux, process};
+
 /// A signal, by its number (signal(7)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Signal(u8);
@@ -113,6 +115,16 @@ pub(super) struct AlternateStack {
 
 /// A function that the kernel calls when a signal arrives.
 pub type Handler = unsafe extern "sysv64" fn(i32, &Info, &mut Context);
+
+/// Gives handlers a stack of their own with `room` bytes besides what the kernel
+/// pushes, for as long as the process lives.
+///
+/// # Errors
+/// What mmap(2) and sigaltstack(2) answer.
+pub fn stack(room: usize, guard: Guard) -> Result<(), Error> {
+    let size = PageSize::needed(process::signal_frame().saturating_add(room))?;
+    linux::sigaltstack(Region::zeroed(size, guard)?)
+}
 
 /// What happens when a signal arrives.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use crate::support::*;
 
 /// Every signal that code can raise, by code that raises it.
-const FAULTS: [(&str, &str, &str); 15] = [
+const FAULTS: [(&str, &str, &str); 16] = [
     // ud2
     ("0F0B", " at 0x0 [0F 0B]", "SIGILL (invalid instruction)"),
     // nop; int3
@@ -15,7 +15,13 @@ const FAULTS: [(&str, &str, &str); 15] = [
     // mov [rip-7], eax: code is not writable
     ("8905F9FFFFFFC3", " at 0x0 [89 05 F9 FF FF FF C3]", "SIGSEGV (access to ADDRESS is not permitted)"),
     // mov rax, 1<<63; mov eax, [rax]
-    ("48B800000000000000808B00C3", " at 0xa [8B 00 C3]", "SIGSEGV (an address that is not canonical)"),
+    (
+        "48B800000000000000808B00C3",
+        " at 0xa [8B 00 C3]",
+        "SIGSEGV (a privileged instruction, or an address not aligned or not canonical)",
+    ),
+    // hlt
+    ("F4", " at 0x0 [F4]", "SIGSEGV (a privileged instruction, or an address not aligned or not canonical)"),
     // the same through rbp, whose segment is the stack's
     (
         "48B800000000000000804889C58B4500C3",
@@ -29,7 +35,7 @@ const FAULTS: [(&str, &str, &str); 15] = [
     // kill(getpid(), SIGSYS)
     ("B8270000000F0589C7BE1F000000B83E0000000F05C3", " at 0x15 [C3]", "SIGSYS (sent by a process)"),
     // alignment check on, then an unaligned load from the stack
-    ("9C810C24000004009D8B442401C3", " at 0x9 [8B 44 24 01 C3]", "SIGBUS (no memory behind 0x0)"),
+    ("9C810C24000004009D8B442401C3", " at 0x9 [8B 44 24 01 C3]", "SIGBUS (an address that is not aligned)"),
     // push rax; jmp to itself: until the stack is used up
     ("50EBFD", " at 0x0 [50 EB FD]", "SIGSEGV (access to ADDRESS is not permitted)"),
     // push rax; ret 27 to itself: until the stack is behind it

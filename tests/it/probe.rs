@@ -300,6 +300,13 @@ fn without_fork_trials_share_a_process() {
     assert_eq!(report.rows()["memfd-dual"], "works");
     assert_eq!(report.rows()["control"], "denied run SIGSEGV");
 
+    // Nor is there a way to learn how a process ended.
+    let refused = |command: &mut Command| {
+        regime::deny(command, libc::SYS_wait4 as u32, Answer::Errno(libc::EPERM as u16));
+    };
+    let nothing = "ptrace-poke = denied obtain EPERM\nexecveat-memfd = denied run EPERM";
+    probe(refused).expect(nothing, &["confined"], 0);
+
     // Root is exempt from the limit.
     let barejit = copy("nobody");
     let mut limited = Command::new(&barejit);

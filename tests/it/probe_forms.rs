@@ -35,6 +35,19 @@ fn one_strategy_is_one_row() {
     let denied = finish(denied);
     assert_eq!(denied.status, 4);
     assert!(denied.text().contains("denied EACCES at protect (mprotect)"), "{denied:?}");
+    // What would help QEMU was not tried.
+    let mut denied = command(&["probe", "--strategy", "anon-rwx"]);
+    regime::mdwe(&mut denied);
+    let denied = finish(denied).text();
+    assert!(denied.contains("HotSpot") && !denied.contains("QEMU"), "{denied}");
+}
+
+#[test]
+fn what_is_not_known_leaves_no_gap() {
+    let mut nameless = command(&["probe", "--strategy", "anon-wx"]);
+    regime::deny(&mut nameless, libc::SYS_uname as u32, regime::Answer::Errno(libc::EPERM as u16));
+    let text = finish(nameless).text();
+    assert!(text.starts_with(|first: char| first.is_ascii_alphanumeric()), "{text}");
 }
 
 #[test]
@@ -56,7 +69,12 @@ fn usage() {
         "barejit: probe: /no/such: open: ENOENT (No such file or directory)\n",
         1,
     );
-    run(&["probe", "--summary", "/dev/null"]).expect(
+    run(&["probe", "--summary", "/dev/null", "--json"]).expect(
+        "",
+        "barejit: probe: --json, --list, --quiet and --summary exclude each other\n",
+        2,
+    );
+    run(&["probe", "/dev/null", "--summary"]).expect(
         "",
         "barejit: probe: --summary: no report in there\n",
         2,

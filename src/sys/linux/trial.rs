@@ -1,6 +1,6 @@
 //! The syscalls that only the probe makes: odd ways into executable memory,
-//! processes to try them in, and facts about the host. In the order of the
-//! manual, thin, and each names itself when it is refused.
+//! processes to try them in, and facts about the host. Thin, and each names itself
+//! when it is refused.
 
 use super::{Errno, Error, Fd, NonNull, OwnedFd, Sysno, long, short, syscall};
 use core::ffi::CStr;
@@ -26,15 +26,6 @@ pub fn alarm(seconds: u32) {
     let _ = unsafe { syscall!(alarm, seconds) };
 }
 
-/// clock_gettime(2) of CLOCK_MONOTONIC, in nanoseconds; 0 if it is refused.
-pub fn monotonic() -> u64 {
-    const CLOCK_MONOTONIC: usize = 1;
-    let mut time = [0u64; 2];
-    // SAFETY: the kernel writes one timespec of two words.
-    let _ = unsafe { syscall!(clock_gettime, CLOCK_MONOTONIC, time.as_mut_ptr()) };
-    time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1])
-}
-
 /// execveat(2) of the file behind `fd` itself, without arguments or
 /// environment. Comes back only to say why not.
 pub fn execveat(fd: Fd) -> Error {
@@ -49,8 +40,8 @@ pub fn execveat(fd: Fd) -> Error {
     }
 }
 
-/// fork(2), by the call of that name or, where a sandbox only knows clone(2),
-/// by that. `None` is the child.
+/// fork(2), by clone(2) as the C library does it or, where a sandbox refuses that,
+/// by the old call. `None` is the child.
 ///
 /// # Errors
 /// The errno of the second call.
@@ -66,24 +57,6 @@ pub fn fork() -> Result<Option<Pid>, Error> {
     Ok(if pid == 0 { None } else { Some(Pid(pid as i32)) })
 }
 
-/// getrlimit(2): the soft and the hard limit of `resource`.
-///
-/// # Errors
-/// The errno of the call.
-pub fn getrlimit(resource: u32) -> Result<[u64; 2], Error> {
-    let mut limit = [0u64; 2];
-    // SAFETY: the kernel writes one rlimit of two words.
-    let result = unsafe { syscall!(getrlimit, resource, limit.as_mut_ptr()) };
-    result.map(|_| limit)
-}
-
-/// kill(2) of a child, for good.
-pub fn slay(child: Pid) {
-    const SIGKILL: usize = 9;
-    // SAFETY: the process is a child of the caller's that was not waited for.
-    let _ = unsafe { syscall!(kill, child.0, SIGKILL) };
-}
-
 /// open(2), for reading and writing; the descriptor does not survive execve(2).
 ///
 /// # Errors
@@ -91,6 +64,15 @@ pub fn slay(child: Pid) {
 pub fn open_for_writing(path: &CStr) -> Result<OwnedFd, Error> {
     const O_RDWR_CLOEXEC: u32 = 0o2_000_002;
     super::open_with(path, O_RDWR_CLOEXEC, 0)
+}
+
+/// getppid(2).
+///
+/// # Errors
+/// The errno of the call, which only a filter can cause.
+pub fn getppid() -> Result<usize, Error> {
+    // SAFETY: asking for a number touches nothing.
+    unsafe { syscall!(getppid) }
 }
 
 /// ioctl(2) with a structure of words that the kernel reads and writes.
@@ -113,7 +95,7 @@ pub unsafe fn ioctl(fd: Fd, request: u32, argument: &mut [u64]) -> Result<(), Er
 ///
 /// # Errors
 /// The errno of the call.
-pub unsafe fn forget(address: NonNull<u8>, size: usize) -> Result<(), Error> {
+pub unsafe fn discard(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     const MADV_DONTNEED: usize = 4;
     // SAFETY: duty 1 of the caller.
     unsafe { syscall!(madvise, address.as_ptr(), size, MADV_DONTNEED) }.map(drop)
@@ -150,18 +132,6 @@ pub fn personality(persona: u32) -> Result<u32, Error> {
 pub unsafe fn pkey_mprotect(address: NonNull<u8>, size: usize, prot: super::Prot) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
     unsafe { syscall!(pkey_mprotect, address.as_ptr(), size, prot.bits(), -1isize) }.map(drop)
-}
-
-/// prctl(2) with an operation that takes at most one number.
-///
-/// # Safety
-/// 1. The operation points at no memory.
-///
-/// # Errors
-/// The errno of the call.
-pub unsafe fn prctl(operation: u32, argument: usize) -> Result<usize, Error> {
-    // SAFETY: duty 1 of the caller.
-    unsafe { syscall!(prctl, operation, argument, 0, 0, 0) }
 }
 
 /// ptrace(2).
@@ -298,14 +268,4 @@ pub fn wait(child: Pid) -> Result<Wait, Error> {
             Ok(_) => return Ok(Wait::Killed(status & 0x7F)),
         }
     }
-}
-
-/// The width of the terminal behind `fd` in columns: ioctl(2) with TIOCGWINSZ.
-pub fn terminal_width(fd: Fd) -> Option<u16> {
-    const TIOCGWINSZ: u32 = 0x5413;
-    // struct winsize: rows, columns and two sizes in pixels, 16 bits each.
-    let mut size = [0u64];
-    // SAFETY: (1) TIOCGWINSZ takes a winsize, which is one word.
-    unsafe { ioctl(fd, TIOCGWINSZ, &mut size) }.ok()?;
-    Some((size[0] >> 16) as u16).filter(|columns| *columns > 0)
 }
