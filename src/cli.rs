@@ -1,6 +1,7 @@
 //! The command line: options and values, help, and what to say when it is wrong.
 //!
-//! Every message is one line on standard error, `barejit: COMMAND: what: why`.
+//! Every message is one line on standard error, `barejit: COMMAND: what: why`, or how to
+//! use a command that was not told what to do.
 
 use alloc::vec::Vec;
 use barejit::{
@@ -33,8 +34,8 @@ pub(crate) type Outcome = Result<(), u8>;
 /// An argument of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arg {
-    /// `--name`; empty where the name is no UTF-8.
-    Long(&'static str),
+    /// `--name`.
+    Long(&'static [u8]),
     /// `-n`, alone or among others.
     Short(u8),
     /// Neither, or behind `--`.
@@ -45,8 +46,6 @@ pub(crate) enum Arg {
 pub(crate) struct Cli {
     command: &'static [u8],
     options: Options<Word, WordIter>,
-    /// The name of the long option read last.
-    long: &'static [u8],
 }
 
 type WordIter = core::iter::Map<Arguments, fn(&'static [u8]) -> Word>;
@@ -70,7 +69,7 @@ impl Argument for Word {
     /// A number is no option, however negative.
     fn parse_short_cluster(self) -> Option<Self> {
         let cluster = self.0.parse_short_cluster()?;
-        if cluster[0].is_ascii_digit() { None } else { Some(Self(cluster)) }
+        if cluster.first()?.is_ascii_digit() { None } else { Some(Self(cluster)) }
     }
 
     fn consume_short_opt(self) -> (u8, Option<Self>) {
@@ -86,7 +85,7 @@ impl Argument for Word {
 impl Cli {
     /// The arguments after the name of `command`.
     pub(crate) fn new(command: &'static [u8], args: Arguments) -> Self {
-        Self { command, options: Options::new(args.map(Word as fn(_) -> _)), long: b"" }
+        Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
     }
 
     /// The name of the command.
@@ -96,32 +95,37 @@ impl Cli {
 
     /// The next option or positional argument.
     #[inline(never)]
-    pub(crate) fn next(&mut self) -> Result<Option<Arg>, u8> {
-        let argument = self.options.next_arg().map_err(|error| self.malformed(error))?;
-        Ok(argument.map(|argument| match argument {
-            getargs::Arg::Long(Word(name)) => {
-                self.long = name;
-                Arg::Long(core::str::from_utf8(name).unwrap_or_default())
-            }
+    pub(crate) fn next(&mut self) -> Option<Arg> {
+        Some(match self.options.next_arg().unwrap_or_else(|error| self.malformed(error))? {
+            getargs::Arg::Long(Word(name)) => Arg::Long(name),
             getargs::Arg::Short(letter) => Arg::Short(letter),
             getargs::Arg::Positional(Word(word)) => Arg::Positional(word),
-        }))
+        })
     }
 
     /// The value of the option just read; it may begin with `-`.
     #[inline(never)]
-    pub(crate) fn value(&mut self) -> Result<&'static [u8], u8> {
-        let value = self.options.value();
-        value.map(|Word(value)| value).map_err(|error| self.malformed(error))
+    pub(crate) fn value(&mut self) -> &'static [u8] {
+        self.options.value().unwrap_or_else(|error| self.malformed(error)).0
+    }
+
+    /// The same as an integer from `least` to `most`; `why` says what else it is not.
+    #[inline(never)]
+    pub(crate) fn number(&mut self, option: &str, least: i64, most: i64, why: &str) -> i64 {
+        let value = self.value();
+        match integer(value, 64) {
+            Some(number) if least <= number && number <= most => number,
+            _ => self.invalid(option, value, why),
+        }
     }
 
     #[cold]
-    fn malformed(&self, error: getargs::Error<Word>) -> u8 {
+    fn malformed(&self, error: getargs::Error<Word>) -> ! {
         use getargs::Error::{DoesNotRequireValue, RequiresValue};
         let (option, what) = match error {
             RequiresValue(option) => (option, "needs a value"),
             DoesNotRequireValue(option) => (option, "takes no value"),
-            _ => return self.usage(format_args!("arguments that make no sense")),
+            _ => self.usage(format_args!("arguments that make no sense")),
         };
         match option {
             getargs::Opt::Long(Word(name)) => self.usage(format_args!("--{} {what}", Lossy(name))),
@@ -131,10 +135,10 @@ impl Cli {
 
     /// Picks the word that is `value` from a list of `choices`, one space
     /// between them, and gives its place.
-    pub(crate) fn choice(&mut self, option: &str, choices: &'static str) -> Result<usize, u8> {
-        let value = self.value()?;
+    pub(crate) fn choice(&mut self, option: &str, choices: &'static str) -> usize {
+        let value = self.value();
         let place = choices.as_bytes().split(|byte| *byte == b' ').position(|choice| choice == value);
-        place.ok_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
+        place.unwrap_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
     }
 
     /// Says in words what went wrong and gives the status for it. Stands once for
@@ -146,36 +150,42 @@ impl Cli {
         status as u8
     }
 
-    /// The same, and ends the process: nobody has to clear away what it owns. It and
-    /// those who call it answer a status only in name, for callers that hand one on.
+    /// The same, and ends the process: nobody has to clear away what it owns.
     #[cold]
     #[inline(never)]
-    fn end(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
+    fn end(&self, status: Status, what: fmt::Arguments<'_>) -> ! {
         linux::exit(self.fail(status, what).into())
     }
 
     /// Wrong usage, said in words, ends the process.
     #[cold]
     #[inline(never)]
-    pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> u8 {
+    pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> ! {
         self.end(Status::Usage, what)
+    }
+
+    /// A source besides the one that was named before.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn second_source(&self, source: &[u8]) -> ! {
+        self.usage(format_args!("'{}' is a second source", Lossy(source)))
     }
 
     /// A `value`, of which `what` tells whose it is, that is not what it should be.
     #[cold]
     #[inline(never)]
-    pub(crate) fn invalid(&self, what: &str, value: &[u8], why: &str) -> u8 {
+    pub(crate) fn invalid(&self, what: &str, value: &[u8], why: &str) -> ! {
         self.usage(format_args!("{what}'{}' is {why}", Lossy(value)))
     }
 
     /// An argument that the command's `help`, in pieces, does not know.
     #[cold]
     #[inline(never)]
-    pub(crate) fn unexpected(&self, argument: Arg, help: &[&'static str]) -> u8 {
+    pub(crate) fn unexpected(&self, argument: Arg, help: &[&'static str]) -> ! {
         match argument {
-            Arg::Long(_) => {
-                let near = Nearest::to(self.long, "--", help);
-                self.usage(format_args!("unknown option '--{}'{near}", Lossy(self.long)))
+            Arg::Long(name) => {
+                let near = Nearest::to(name, "--", help);
+                self.usage(format_args!("unknown option '--{}'{near}", Lossy(name)))
             }
             Arg::Short(letter) => self.usage(format_args!("unknown option '-{}'", Lossy(&[letter]))),
             Arg::Positional(word) => self.usage(format_args!("unexpected argument '{}'", Lossy(word))),
@@ -183,19 +193,19 @@ impl Cli {
     }
 
     /// The name of a command that `help` does not know.
-    pub(crate) fn unknown(&self, what: &str, help: &'static str) -> u8 {
+    pub(crate) fn unknown(&self, help: &'static str) -> ! {
         let near = match self.command.strip_prefix(b"--") {
             Some(option) => Nearest::to(option, "--", &[help]),
             None => Nearest::to(self.command, "\n  ", &[help]),
         };
-        sys::report(format_args!("unknown {what} '{}'{near}", Lossy(self.command)));
-        Status::Usage as u8
+        sys::report(format_args!("unknown command '{}'{near}", Lossy(self.command)));
+        linux::exit(Status::Usage as i32)
     }
 
     /// A refusal of the system, with the call and its errno, ends the process.
     #[cold]
     #[inline(never)]
-    pub(crate) fn refused(&self, error: Error) -> u8 {
+    pub(crate) fn refused(&self, error: Error) -> ! {
         self.end(Status::Refused, format_args!("{error}"))
     }
 
@@ -230,26 +240,25 @@ impl Cli {
 
     /// Everything in the file `name`, at most `limit` bytes; `-` is standard input.
     #[inline(never)]
-    pub(crate) fn read(&self, name: &[u8], limit: usize) -> Result<Vec<u8>, u8> {
-        if name == b"-" {
-            return host::read_to_end(Fd::STDIN, limit).map_err(|error| self.refused(error));
+    pub(crate) fn read(&self, name: &[u8], limit: usize) -> Vec<u8> {
+        match name {
+            b"-" => host::read_to_end(Fd::STDIN, limit).unwrap_or_else(|error| self.refused(error)),
+            _ => host::read_file(name, limit).unwrap_or_else(|error| self.refused_for(name, error)),
         }
-        host::read_file(name, limit).map_err(|error| self.refused_for(name, error))
     }
 
     /// A refusal that concerns a file ends the process, too.
     #[cold]
     #[inline(never)]
-    pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> u8 {
+    fn refused_for(&self, path: &[u8], error: Error) -> ! {
         self.end(Status::Refused, format_args!("{}: {error}", Lossy(path)))
     }
 }
 
 /// Says how a command is used, when it was not used at all.
 #[cold]
-pub(crate) fn complain(usage: &str) -> u8 {
+pub(crate) fn complain(usage: &str) -> ! {
     let _ = sys::write_all(Fd::STDERR, usage.as_bytes());
-    let _ = sys::write_all(Fd::STDERR, b"\n");
     linux::exit(Status::Usage as i32)
 }
 
@@ -260,31 +269,6 @@ pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
     match text::integer(word, bits) {
         Ok((value, size)) if size == word.len() => Some(value),
         _ => None,
-    }
-}
-
-/// A short text made by `write!`, cut at its end.
-pub(crate) struct Text {
-    bytes: [u8; 128],
-    used: usize,
-}
-
-impl Text {
-    pub(crate) fn new() -> Self {
-        Self { bytes: [0; 128], used: 0 }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.used]).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.used + text.len();
-        self.bytes.get_mut(self.used..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.used = end;
-        Ok(())
     }
 }
 
@@ -310,11 +294,15 @@ impl Nearest {
     fn to(word: &[u8], before: &'static str, help: &[&'static str]) -> Self {
         let mut nearest = Self { before, name: b"", distance: u8::MAX };
         for help in help {
-            for at in 0..help.len() {
-                let Some(rest) = help.as_bytes()[at..].strip_prefix(before.as_bytes()) else { continue };
+            let mut text = help.as_bytes();
+            while let [_, later @ ..] = text {
+                let here = text.strip_prefix(before.as_bytes());
+                text = later;
+                let Some(rest) = here else { continue };
                 let end = rest.iter().position(|byte| !byte.is_ascii_lowercase() && *byte != b'-');
-                let name = &rest[..end.unwrap_or(rest.len())];
-                let distance = if name.starts_with(word) { 0 } else { distance(word, name) };
+                let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+                let distance =
+                    if !word.is_empty() && name.starts_with(word) { 0 } else { distance(word, name) };
                 if distance < nearest.distance && !name.is_empty() {
                     (nearest.name, nearest.distance) = (name, distance);
                 }

@@ -6,6 +6,7 @@ use barejit::{
     code::Code,
     front::Recorded,
     run::{Map, Options, Perf, handle_faults},
+    sys::linux,
 };
 
 pub(crate) mod bf;
@@ -26,11 +27,11 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
                     memory file; a sealed memory file; a nameless file
   --sandbox         before running, give up every right that is not needed any
                     more: most syscalls, and any change to the code
-  --verbose         tell which of them were refused, and why
+  --verbose         tell which ways into executable memory were refused, and why
   --listing         print the code instead of running it: offset, bytes, Intel
                     notation, comments
   --trace           tell on standard error what happens to the memory of the code,
-                    with its line of /proc/self/maps
+                    with its line of /proc/self/maps, and what --verbose tells
   --perf map|jitdump
                     tell perf about the code: names in /tmp/perf-PID.map, which
                     perf reads for wx and rwx only, or all of it in jit-PID.dump
@@ -39,56 +40,64 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
 ";
 
 /// Prints the `help` of a command that runs code, which ends among its options.
-pub(crate) fn help(help: &str) -> Outcome {
-    cli::print(help)?;
-    cli::print(RUNNING)
+fn help(help: &str) -> ! {
+    let printed = cli::print(help).and_then(|()| cli::print(RUNNING));
+    linux::exit(printed.err().unwrap_or(0).into())
 }
 
-/// An argument that neither such a `help` nor the shared options know.
-#[inline(never)]
-pub(crate) fn unexpected(cli: &Cli, argument: Arg, help: &'static str) -> u8 {
-    cli.unexpected(argument, &[help, RUNNING])
+/// Reads the arguments: of those that not every command shares which runs code, `own`
+/// says whether it knows them, and then has them.
+pub(crate) fn arguments(
+    cli: &mut Cli,
+    help: &'static str,
+    options: &mut Options,
+    own: &mut dyn FnMut(&mut Cli, Arg) -> bool,
+) {
+    while let Some(argument) = cli.next() {
+        match argument {
+            Arg::Long(b"help") => self::help(help),
+            _ if own(cli, argument) || shared(cli, &argument, options) => {}
+            _ => cli.unexpected(argument, &[help, RUNNING]),
+        }
+    }
 }
 
 /// Runs a command whose faults are told from the start, before there is any code:
 /// its own too.
 pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
-    handle_faults().map_err(|error| cli.refused(error))?;
+    handle_faults().unwrap_or_else(|error| cli.refused(error));
     command(cli)
 }
 
 /// `code` with its record, if somebody wanted one.
 pub(crate) fn explained<'a>(code: Code<'a>, recorded: &'a Option<Recorded>) -> Code<'a> {
-    match recorded {
-        Some(recorded) => recorded.annotate(code),
-        None => code,
-    }
+    code.with_records(recorded.as_ref().map_or(&[], Recorded::records))
 }
 
 /// Whether `argument` is an option that every command shares which runs code;
 /// then `options` has it.
-pub(crate) fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> Result<bool, u8> {
+fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> bool {
     match argument {
-        Arg::Long("map") => {
-            let place = cli.choice("--map", Map::names(None))?;
+        Arg::Long(b"map") => {
+            let place = cli.choice("--map", Map::names(None));
             options.map = Some(Map::chosen(place, None));
         }
-        Arg::Long("sandbox") => options.sandbox = true,
-        Arg::Long("verbose") => options.verbose = Some(cli.command()),
-        Arg::Long("listing") => options.tools.listing = true,
-        Arg::Long("trace") => {
+        Arg::Long(b"sandbox") => options.sandbox = true,
+        Arg::Long(b"verbose") => options.verbose = Some(cli.command()),
+        Arg::Long(b"listing") => options.tools.listing = true,
+        Arg::Long(b"trace") => {
             options.tools.trace = true;
             options.verbose = Some(cli.command());
         }
-        Arg::Long("perf") => {
-            options.tools.perf = Some(match cli.choice("--perf", "map jitdump")? {
+        Arg::Long(b"perf") => {
+            options.tools.perf = Some(match cli.choice("--perf", "map jitdump") {
                 0 => Perf::Map,
                 _ => Perf::Jitdump,
             });
         }
-        Arg::Long("gdb") => options.tools.gdb = true,
-        Arg::Long("raw") => options.tools.raw = Some(cli.value()?),
-        _ => return Ok(false),
+        Arg::Long(b"gdb") => options.tools.gdb = true,
+        Arg::Long(b"raw") => options.tools.raw = Some(cli.value()),
+        _ => return false,
     }
-    Ok(true)
+    true
 }

@@ -186,6 +186,11 @@ impl<'a> Input<'a> {
 /// # Errors
 /// What read(2) answers; EFBIG if there are more than `limit` bytes.
 pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
+    read_until(fd, limit, &mut |_| false)
+}
+
+/// The same up to the block for which `enough` says so.
+pub fn read_until(fd: Fd, limit: usize, enough: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<u8>, Error> {
     const STEP: usize = 64 * 1024;
     let mut bytes: Vec<u8> = Vec::new();
     loop {
@@ -201,7 +206,7 @@ pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
         let read = sys::read_new(fd, &mut room[..size])?;
         // SAFETY: there was room for that many bytes, and they have been read.
         unsafe { bytes.set_len(used + read) };
-        if read == 0 {
+        if read == 0 || enough(bytes.get(used..).unwrap_or_default()) {
             return Ok(bytes);
         }
     }

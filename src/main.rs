@@ -27,7 +27,7 @@ fn main() -> u8 {
         b"probe" => command::probe::run,
         b"--help" | b"-h" | b"help" => |_| cli::print(HELP),
         b"--version" | b"-V" => |_| cli::print(concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n")),
-        _ => |cli| Err(cli.unknown("command", HELP)),
+        _ => |cli| cli.unknown(HELP),
     };
     run(Cli::new(word, args)).err().unwrap_or(0)
 }

@@ -2,11 +2,11 @@
 
 use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
-use alloc::{vec, vec::Vec};
+use alloc::vec;
 use barejit::{
     front::bf::{Cells, Draft, Eof, Explained, Options, Passes, Position, Program, Unmatched, Verdict, abi},
     host::{
-        Input, Output,
+        self, Input, Output,
         console::{Console, Tape, answer},
     },
     run::{self, Diagnosis, Ending},
@@ -26,7 +26,8 @@ Options:
   --eof unchanged|zero|minus-one
                     what , makes of the cell at the end of the input (unchanged)
   --tape CELLS      how many cells there are, rounded up to whole pages (4194304)
-  --opt 0|1|2       command by command, with cheap passes, with everything (2)
+  --opt 0|1|2       command by command, with cheap passes, with everything (2, or
+                    with --sandbox 0, whatever this says)
   --stats           tell sizes and times on standard error
 ";
 
@@ -48,19 +49,15 @@ const _: () = {
 /// A program's text and what messages call it.
 struct Source {
     name: &'static [u8],
-    bytes: Vec<u8>,
-    /// Where the program ends and its input begins.
-    end: usize,
+    program: &'static [u8],
+    /// The beginning of its input, if that stood behind it.
+    input: &'static [u8],
 }
 
 impl Source {
-    fn program(&self) -> &[u8] {
-        &self.bytes[..self.end]
-    }
-
     /// `FILE:LINE:COLUMN` of a byte.
     fn place(&self, offset: usize) -> impl fmt::Display {
-        let Position { line, column } = Position::of(self.program(), offset);
+        let Position { line, column } = Position::of(self.program, offset);
         fmt::from_fn(move |f| write!(f, "{}:{line}:{column}", Lossy(self.name)))
     }
 }
@@ -77,36 +74,49 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     let (mut source, mut stats) = (None, false);
     let mut running = run::Options::GUARDED;
-    while let Some(argument) = cli.next()? {
+    command::arguments(&mut cli, HELP, &mut running, &mut |cli, argument| {
         match argument {
-            Arg::Long("help") => return command::help(HELP),
-            Arg::Long("cells") => {
-                options.cells =
-                    [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo][cli.choice("--cells", "8 16 32")?];
+            Arg::Long(b"cells") => {
+                options.cells = match cli.choice("--cells", "8 16 32") {
+                    0 => Cells::Eight,
+                    1 => Cells::Sixteen,
+                    _ => Cells::ThirtyTwo,
+                };
             }
-            Arg::Long("eof") => {
-                let choices = "unchanged zero minus-one";
-                options.eof = [Eof::Unchanged, Eof::Zero, Eof::MinusOne][cli.choice("--eof", choices)?];
+            Arg::Long(b"eof") => {
+                options.eof = match cli.choice("--eof", "unchanged zero minus-one") {
+                    0 => Eof::Unchanged,
+                    1 => Eof::Zero,
+                    _ => Eof::MinusOne,
+                };
             }
-            Arg::Long("opt") => {
-                options.passes =
-                    [Passes::PLAIN, Passes::CHEAP, Passes::FULL][cli.choice("--opt", "0 1 2")?];
+            Arg::Long(b"opt") => {
+                options.passes = match cli.choice("--opt", "0 1 2") {
+                    0 => Passes::PLAIN,
+                    1 => Passes::CHEAP,
+                    _ => Passes::FULL,
+                };
             }
-            Arg::Long("tape") => options.tape = tape_cells(&mut cli)?,
-            Arg::Long("stats") => stats = true,
-            Arg::Short(b'e') if source.is_none() => {
-                let bytes = cli.value()?.to_vec();
-                source = Some(Source { name: b"-e", end: bytes.len(), bytes });
+            Arg::Long(b"tape") => {
+                options.tape = cli.number("--tape: ", 1, i64::MAX, "not a number of cells") as u64
             }
-            Arg::Positional(word) if source.is_none() => source = Some(read(&cli, word)?),
-            _ if command::shared(&mut cli, &argument, &mut running)? => {}
-            _ => return Err(command::unexpected(&cli, argument, HELP)),
+            Arg::Long(b"stats") => stats = true,
+            Arg::Short(b'e') => {
+                let program = cli.value();
+                if source.replace(Source { name: b"-e", program, input: b"" }).is_some() {
+                    cli.second_source(program);
+                }
+            }
+            Arg::Positional(word) if source.is_some() => cli.second_source(word),
+            Arg::Positional(word) => source = Some(read(cli, word)),
+            _ => return false,
         }
-    }
-    let source = source.ok_or_else(|| cli::complain("Usage: barejit bf [OPTION…] FILE|-|-e SOURCE"))?;
+        true
+    });
+    let source = source.unwrap_or_else(|| cli::complain("Usage: barejit bf [OPTION…] FILE|-|-e SOURCE\n"));
     let tape = (options.tape as usize).checked_mul(options.cells.bytes()).map(PageSize::needed);
     let Some(Ok(tape)) = tape else {
-        return Err(cli.usage(format_args!("--tape: {} cells do not fit any memory", options.tape)));
+        cli.usage(format_args!("--tape: {} cells do not fit any memory", options.tape));
     };
     if running.sandbox {
         // Handing over to plain code needs a second mapping, which a sandbox forbids.
@@ -118,47 +128,28 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     compile_and_run(&cli, source, options, &running, tape, &mut report)
 }
 
-fn tape_cells(cli: &mut Cli) -> Result<u64, u8> {
-    let value = cli.value()?;
-    match cli::integer(value, 64) {
-        Some(cells @ 1..) => Ok(cells as u64),
-        _ => Err(cli.usage(format_args!("--tape: '{}' is not a number of cells", Lossy(value)))),
+/// The program in the file `name`, or in standard input up to the block with the `!`
+/// that ends it.
+fn read(cli: &Cli, name: &'static [u8]) -> Source {
+    if name != b"-" {
+        return Source { name, program: cli.read(name, LIMIT).leak(), input: b"" };
     }
-}
-
-/// The program in the file `name`, or in standard input.
-fn read(cli: &Cli, name: &'static [u8]) -> Result<Source, u8> {
-    if name == b"-" {
-        return read_with_input().map_err(|error| cli.refused(error));
-    }
-    let bytes = cli.read(name, LIMIT)?;
-    Ok(Source { name, end: bytes.len(), bytes })
-}
-
-/// Reads standard input up to the block with the `!` that ends the program.
-fn read_with_input() -> Result<Source, sys::Error> {
-    let mut bytes = Vec::new();
-    let mut depth = 0u64;
-    loop {
-        let used = bytes.len();
-        if used > LIMIT {
-            return Err(sys::Error::new(sys::Sysno::read, sys::Errno::EFBIG));
-        }
-        bytes.resize(used + BUFFER, 0);
-        let size = sys::read_some(Fd::STDIN, &mut bytes[used..])?;
-        bytes.truncate(used + size);
-        for (i, byte) in bytes[used..].iter().enumerate() {
+    let (mut depth, mut end) = (0u64, 0);
+    let bytes = host::read_until(Fd::STDIN, LIMIT, &mut |block| {
+        let ends = block.iter().position(|byte| {
             match byte {
                 b'[' => depth += 1,
                 b']' => depth = depth.saturating_sub(1),
-                b'!' if depth == 0 => return Ok(Source { name: b"-", end: used + i, bytes }),
                 _ => {}
             }
-        }
-        if size == 0 {
-            return Ok(Source { name: b"-", end: used, bytes });
-        }
-    }
+            *byte == b'!' && depth == 0
+        });
+        end += ends.unwrap_or(block.len());
+        ends.is_some()
+    });
+    let bytes = bytes.unwrap_or_else(|error| cli.refused(error)).leak();
+    let (program, input) = bytes.split_at_checked(end).unwrap_or_default();
+    Source { name, program, input: input.get(1..).unwrap_or_default() }
 }
 
 fn compile_and_run(
@@ -172,17 +163,15 @@ fn compile_and_run(
     let mut output_buffer = vec![0; BUFFER];
     let mut output = Output::new(Fd::STDOUT, &mut output_buffer);
     options.lines = output.is_terminal();
-    let mut program = compile(cli, &source, &options, report)?;
+    let mut program = compile(cli, &source, &options, report);
 
-    let mut input_buffer = vec![0; BUFFER];
-    let rest = source.bytes.get(source.end + 1..).unwrap_or_default();
-    let room = rest.len().max(BUFFER);
-    input_buffer.resize(room, 0);
-    input_buffer[..rest.len()].copy_from_slice(rest);
-    let mut input = Input::continuing(Fd::STDIN, &mut input_buffer, 0..rest.len());
+    let rest = source.input.len();
+    let mut input_buffer = source.input.to_vec();
+    input_buffer.resize(rest.max(BUFFER), 0);
+    let mut input = Input::continuing(Fd::STDIN, &mut input_buffer, 0..rest);
 
-    let guard = PageSize::needed(abi::GUARD).map_err(|error| cli.refused(error))?;
-    let tape = Tape::map(tape_size, guard).map_err(|error| cli.refused(error))?;
+    let tape = PageSize::needed(abi::GUARD).and_then(|guard| Tape::map(tape_size, guard));
+    let tape = tape.unwrap_or_else(|error| cli.refused(error));
     let running = running.rescuing(&mut output);
     let mut console = Console::new(&mut output, &mut input, &tape);
     let mut first = 0i64;
@@ -190,7 +179,7 @@ fn compile_and_run(
         let pointer = (first as u64).wrapping_mul(options.cells.bytes() as u64).wrapping_add(tape.address());
         let arguments = [pointer, &raw mut console as u64, 0, 0, 0, 0];
         let name = core::str::from_utf8(source.name).unwrap_or("-");
-        let explained = Explained::new(&program, source.program(), name);
+        let explained = Explained::new(&program, source.program, name);
         let code = program.code().named("barejit_bf").with_source(&explained);
         // SAFETY: (1) the code is a function of a pointer and a console, which may
         // fault; (2) it touches its tape, whose guards are what it wants, and
@@ -214,15 +203,15 @@ fn compile_and_run(
         };
         match verdict {
             Some(Verdict::Resume { position, cell }) => {
-                let draft = Draft::resuming(source.program(), &options, position);
-                let mut draft = draft.map_err(|error| unmatched(cli, &source, error))?;
+                let draft = Draft::resuming(source.program, &options, position);
+                let mut draft = draft.unwrap_or_else(|error| unmatched(cli, &source, error));
                 draft.optimise(&mut |_, _| {});
-                program = draft.emit().ok_or_else(|| too_large(cli, &source))?;
+                program = draft.emit().unwrap_or_else(|| too_large(cli, &source));
                 first = cell;
             }
             Some(Verdict::Outside { position, cell }) => {
-                output.flush().map_err(|error| cli.refused(error))?;
-                let command = source.program().get(position as usize).map_or('?', |&byte| byte.into());
+                output.flush().unwrap_or_else(|error| cli.refused(error));
+                let command = source.program.get(position as usize).map_or('?', |&byte| byte.into());
                 let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
                 let place = source.place(position as usize);
                 let what = format_args!("{place}: '{command}' touches cell {cell}, {side}");
@@ -232,22 +221,18 @@ fn compile_and_run(
                 let flushed = output.flush();
                 cli.returned(&code, result)?;
                 if let Some(report) = report {
-                    report.ran(&program);
+                    report.ran();
                 }
-                return flushed.map_err(|error| cli.refused(error));
+                flushed.unwrap_or_else(|error| cli.refused(error));
+                return Ok(());
             }
         }
     }
 }
 
-fn compile(
-    cli: &Cli,
-    source: &Source,
-    options: &Options,
-    report: &mut Option<Report>,
-) -> Result<Program, u8> {
-    let draft = Draft::parse(source.program(), options);
-    let mut draft = draft.map_err(|error| unmatched(cli, source, error))?;
+fn compile(cli: &Cli, source: &Source, options: &Options, report: &mut Option<Report>) -> Program {
+    let draft = Draft::parse(source.program, options);
+    let mut draft = draft.unwrap_or_else(|error| unmatched(cli, source, error));
     if let Some(report) = report {
         report.count("parse", &draft);
     }
@@ -256,14 +241,14 @@ fn compile(
             report.count(pass, draft);
         }
     });
-    let program = draft.emit().ok_or_else(|| too_large(cli, source))?;
+    let program = draft.emit().unwrap_or_else(|| too_large(cli, source));
     if let Some(report) = report {
         report.emitted(&program);
     }
-    Ok(program)
+    program
 }
 
-fn unmatched(cli: &Cli, source: &Source, error: Unmatched) -> u8 {
+fn unmatched(cli: &Cli, source: &Source, error: Unmatched) -> ! {
     let (offset, what) = match error {
         Unmatched::Unclosed(offset) => (offset, "unclosed '['"),
         Unmatched::Unexpected(offset) => (offset, "unexpected ']'"),
@@ -271,7 +256,7 @@ fn unmatched(cli: &Cli, source: &Source, error: Unmatched) -> u8 {
     cli.usage(format_args!("{}: {what}", source.place(offset)))
 }
 
-fn too_large(cli: &Cli, source: &Source) -> u8 {
+fn too_large(cli: &Cli, source: &Source) -> ! {
     cli.usage(format_args!("{}: more than 2 GiB of code", Lossy(source.name)))
 }
 
@@ -282,14 +267,13 @@ struct Report {
 
 impl Report {
     fn new(source: &Source, options: &Options) -> Self {
-        sys::report(format_args!("bf: source {} bytes, tape {} cells", source.end, options.tape));
+        sys::report(format_args!("bf: source {} bytes, tape {} cells", source.program.len(), options.tape));
         Self { last: linux::nanoseconds() }
     }
 
     /// Microseconds since the last line.
-    fn lap(&mut self) -> u64 {
-        let now = linux::nanoseconds();
-        now.wrapping_sub(core::mem::replace(&mut self.last, now)) / 1000
+    fn lap(&self) -> u64 {
+        linux::nanoseconds().wrapping_sub(self.last) / 1000
     }
 
     fn line(&mut self, what: &str, number: usize, unit: &str) {
@@ -306,7 +290,7 @@ impl Report {
         self.line("emit", program.code().bytes().len(), "bytes of code");
     }
 
-    fn ran(&mut self, _: &Program) {
+    fn ran(&self) {
         let time = self.lap();
         sys::report(format_args!("bf: run: {time} µs"));
     }

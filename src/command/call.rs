@@ -24,23 +24,22 @@ Options:
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut text, mut as_documented, mut panic) = (None, false, false);
     let mut options = Options::BARE;
-    while let Some(argument) = cli.next()? {
+    command::arguments(&mut cli, HELP, &mut options, &mut |_, argument| {
         match argument {
-            Arg::Long("help") => return command::help(HELP),
-            Arg::Long("as-documented") => as_documented = true,
-            Arg::Long("panic") => panic = true,
+            Arg::Long(b"as-documented") => as_documented = true,
+            Arg::Long(b"panic") => panic = true,
             Arg::Positional(word) if text.is_none() => text = Some(word),
-            _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(command::unexpected(&cli, argument, HELP)),
+            _ => return false,
         }
-    }
+        true
+    });
     let print = match (panic, as_documented) {
         (true, _) => callback::panicking as *const () as u64,
         (false, true) => callback::print_unaligned as *const () as u64,
         (false, false) => callback::print as *const () as u64,
     };
     if as_documented && text.is_some() {
-        return Err(cli.usage(format_args!("--as-documented has a text of its own")));
+        cli.usage(format_args!("--as-documented has a text of its own"));
     }
     // The default makes no syscall to get memory for itself.
     let (mut stack, mut heap) = ([0; Greeting::room(None)], vec![]);
@@ -59,7 +58,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     // aligned or that the call-back aligns; (3) which owns nothing; (4) no output.
     let result = unsafe { run::run(&code, [0; 6], &options) };
     match (cli.returned(&code, result)? as u8, callback::refusal()) {
-        (answer::REFUSED, Some(error)) => Err(cli.refused(error)),
+        (answer::REFUSED, Some(error)) => cli.refused(error),
         _ => Ok(()),
     }
 }

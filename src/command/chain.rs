@@ -1,7 +1,7 @@
 //! `barejit chain`: a relation over 64-bit integers, term by term.
 
 use super::relation::Request;
-use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
+use crate::cli::{Arg, Cli, Outcome, integer};
 use barejit::{front::chain::Relation, host::number::Format};
 
 const HELP: &str = "\
@@ -26,19 +26,18 @@ Options:
 pub(crate) fn run(cli: Cli) -> Outcome {
     let mut as_documented = false;
     let request = Request::read(cli, HELP, &mut |_, argument| {
-        let known = argument == Arg::Long("as-documented");
+        let known = argument == Arg::Long(b"as-documented");
         as_documented |= known;
-        Ok(known)
-    })?;
+        known
+    });
     let cli = &request.cli;
     let read = match (request.terms, request.start) {
         (None, _) => Relation::parse_lines(request.text),
-        (Some(_), None) => return Err(cli.usage(format_args!("-e needs --start, the value of term 0"))),
+        (Some(_), None) => cli.usage(format_args!("-e needs --start, the value of term 0")),
         (Some(last), Some(start)) => {
-            let Some(number) = integer(start, 64) else {
-                let what = format_args!("--start: '{}' is not an integer of 64 bits", Lossy(start));
-                return Err(cli.usage(what));
-            };
+            let number = integer(start, 64);
+            let number =
+                number.unwrap_or_else(|| cli.invalid("--start: ", start, "not an integer of 64 bits"));
             Relation::parse(request.text, number).map(|relation| (relation, last))
         }
     };
@@ -46,6 +45,6 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         true => Ok((relation.as_documented()?, last)),
         false => Ok((relation, last)),
     };
-    let (relation, last) = read.and_then(documented).map_err(|error| request.complain(error))?;
+    let (relation, last) = read.and_then(documented).unwrap_or_else(|error| request.complain(error));
     request.print(&relation, last, "Term ", Format::Integer)
 }

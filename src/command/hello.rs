@@ -25,20 +25,19 @@ Options:
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut layout = Layout::Listing;
     let (mut map, mut options) = (None, Options::BARE);
-    while let Some(argument) = cli.next()? {
+    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
         match argument {
-            Arg::Long("help") => return command::help(HELP),
-            Arg::Long("layout") => {
-                layout = match cli.choice("--layout", "listing words")? {
+            Arg::Long(b"layout") => {
+                layout = match cli.choice("--layout", "listing words") {
                     0 => Layout::Listing,
                     _ => Layout::Words,
                 };
             }
-            Arg::Long("map") => map = Some(cli.choice("--map", Map::NAMES)?),
-            _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(command::unexpected(&cli, argument, HELP)),
+            Arg::Long(b"map") => map = Some(cli.choice("--map", Map::NAMES)),
+            _ => return false,
         }
-    }
+        true
+    });
     let page = Some((&hello::PAGE, hello::offset(layout)));
     options.map = map.map(|place| Map::chosen(place, page));
     let stages = options.tools.explain().then(|| Stages::of(layout));
@@ -49,7 +48,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     // call-backs; (4) no output.
     let result = unsafe { run::run(&code, [0; 6], &options) };
     let returned = cli.returned(&code, result)?;
-    complete(returned as isize).map_err(|error| cli.refused(error))
+    complete(returned as isize).unwrap_or_else(|error| cli.refused(error));
+    Ok(())
 }
 
 /// Writes what the stub's write(2), which returned `returned`, left unwritten.

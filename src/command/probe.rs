@@ -1,6 +1,6 @@
 //! `barejit probe`: can a JIT work here, how, and if not, why?
 
-use crate::cli::{self, Arg, Cli, Lossy, Outcome, Status};
+use crate::cli::{self, Arg, Cli, Outcome, Status};
 use alloc::vec::Vec;
 use barejit::{
     host::Output,
@@ -42,38 +42,37 @@ enum Form {
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut form, mut request, mut files) = (None, Request::default(), Vec::new());
-    while let Some(argument) = cli.next()? {
+    while let Some(argument) = cli.next() {
         match argument {
-            Arg::Long("help") => return cli::print(HELP),
-            Arg::Long("json") => choose(&cli, &mut form, Form::Json)?,
-            Arg::Long("list") => choose(&cli, &mut form, Form::List)?,
-            Arg::Long("quiet") => choose(&cli, &mut form, Form::Quiet)?,
-            Arg::Long("summary") => choose(&cli, &mut form, Form::Summary)?,
-            Arg::Long("bench") => request.bench = true,
-            Arg::Long("strategy") => {
-                let name = cli.value()?;
+            Arg::Long(b"help") => return cli::print(HELP),
+            Arg::Long(b"json") => choose(&cli, &mut form, Form::Json),
+            Arg::Long(b"list") => choose(&cli, &mut form, Form::List),
+            Arg::Long(b"quiet") => choose(&cli, &mut form, Form::Quiet),
+            Arg::Long(b"summary") => choose(&cli, &mut form, Form::Summary),
+            Arg::Long(b"bench") => request.bench = true,
+            Arg::Long(b"strategy") => {
+                let name = cli.value();
                 let row = probe::find(name);
-                request.only = Some(row.ok_or_else(|| {
-                    cli.usage(format_args!("--strategy: '{}' is in no row of --list", Lossy(name)))
-                })?);
+                request.only =
+                    Some(row.unwrap_or_else(|| cli.invalid("--strategy: ", name, "in no row of --list")));
             }
             Arg::Positional(file) => files.push(file),
-            _ => return Err(cli.unexpected(argument, &[HELP])),
+            _ => cli.unexpected(argument, &[HELP]),
         }
     }
     let form = form.unwrap_or(Form::Table);
     let mut summary = Summary::default();
     match (form, &files[..]) {
-        (Form::Summary, []) => return Err(cli.usage(format_args!("--summary needs a FILE"))),
+        (Form::Summary, []) => cli.usage(format_args!("--summary needs a FILE")),
         (Form::Summary, files) => {
             for file in files {
-                summary.read(&cli.read(file, LIMIT)?);
+                summary.read(&cli.read(file, LIMIT));
             }
             if summary.hosts() == 0 {
-                return Err(cli.usage(format_args!("--summary: no report in there")));
+                cli.usage(format_args!("--summary: no report in there"));
             }
         }
-        (_, [file, ..]) => return Err(cli.unexpected(Arg::Positional(file), &[])),
+        (_, [file, ..]) => cli.unexpected(Arg::Positional(file), &[]),
         (_, []) => {}
     }
     let mut area = Area::default();
@@ -97,12 +96,9 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
 }
 
 /// Has `form` printed, unless it was to be another.
-fn choose(cli: &Cli, chosen: &mut Option<Form>, form: Form) -> Outcome {
-    match chosen.replace(form) {
-        Some(other) if other != form => {
-            Err(cli.usage(format_args!("--json, --list, --quiet and --summary exclude each other")))
-        }
-        _ => Ok(()),
+fn choose(cli: &Cli, chosen: &mut Option<Form>, form: Form) {
+    if chosen.replace(form).is_some_and(|other| other != form) {
+        cli.usage(format_args!("--json, --list, --quiet and --summary exclude each other"));
     }
 }
 
@@ -120,7 +116,8 @@ fn print(cli: &Cli, body: &dyn Fn(&mut dyn Out)) -> Outcome {
     let mut buffer = [0; 4096];
     let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };
     body(&mut sink);
-    sink.result.and_then(|()| sink.output.flush()).map_err(|error| cli.refused(error))
+    sink.result.and_then(|()| sink.output.flush()).unwrap_or_else(|error| cli.refused(error));
+    Ok(())
 }
 
 /// Output that keeps the first refusal, and then nothing.

@@ -19,18 +19,18 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut number, mut options) = (None, Options::BARE);
-    while let Some(argument) = cli.next()? {
+    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
         match argument {
-            Arg::Long("help") => return command::help(HELP),
             Arg::Positional(word) if number.is_none() => {
-                let value = integer(word, 32).and_then(|value| i32::try_from(value).ok());
-                number = Some(value.ok_or_else(|| cli.invalid("", word, "not an integer of 32 bits"))?);
+                let value = integer(word, 32);
+                number =
+                    Some(value.unwrap_or_else(|| cli.invalid("", word, "not an integer of 32 bits")) as i32);
             }
-            _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(command::unexpected(&cli, argument, HELP)),
+            _ => return false,
         }
-    }
-    let number = number.ok_or_else(|| cli::complain("Usage: barejit ret <integer>"))?;
+        true
+    });
+    let number = number.unwrap_or_else(|| cli::complain("Usage: barejit ret <integer>\n"));
     let constant = ret::Constant::new(number);
     let recorded = options.tools.explain().then(|| constant.recorded());
     let code = command::explained(constant.code(), &recorded);

@@ -1,7 +1,7 @@
 //! `barejit rpn`: a relation over f64 in reverse Polish notation, term by term.
 
 use super::relation::Request;
-use crate::cli::{Arg, Cli, Lossy, Outcome, integer};
+use crate::cli::{Arg, Cli, Outcome};
 use barejit::{
     front::rpn::Relation,
     host::number::{DECIMALS, Format},
@@ -29,28 +29,23 @@ Options:
 pub(crate) fn run(cli: Cli) -> Outcome {
     let mut format = Format::Shortest;
     let request = Request::read(cli, HELP, &mut |cli, argument| {
-        if argument != Arg::Long("precision") {
-            return Ok(false);
+        let known = argument == Arg::Long(b"precision");
+        if known {
+            let decimals = cli.number("--precision: ", 0, DECIMALS.into(), "not in 0 to 22");
+            format = Format::Fixed(decimals as u32);
         }
-        let value = cli.value()?;
-        let decimals = integer(value, 64).filter(|decimals| (0..=DECIMALS.into()).contains(decimals));
-        let Some(decimals) = decimals else {
-            let what = format_args!("--precision: '{}' is not in 0 to {DECIMALS}", Lossy(value));
-            return Err(cli.usage(what));
-        };
-        format = Format::Fixed(decimals as u32);
-        Ok(true)
-    })?;
+        known
+    });
     let read = match request.terms {
         None => Relation::parse_lines(request.text),
         Some(last) => {
             let initial = Relation::parse_initial(request.start.unwrap_or_default());
-            let initial = initial.map_err(|error| {
+            let initial = initial.unwrap_or_else(|error| {
                 request.cli.usage(format_args!("--start: byte {}: {error}", error.at + 1))
-            })?;
+            });
             Relation::parse(request.text, initial).map(|relation| (relation, last))
         }
     };
-    let (relation, last) = read.map_err(|error| request.complain(error))?;
+    let (relation, last) = read.unwrap_or_else(|error| request.complain(error));
     request.print(&relation, last, "", format)
 }

@@ -2,13 +2,12 @@
 
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 use barejit::{
     code::Code,
     front::raw,
     run::{self, Options},
 };
-use core::fmt::Write;
 
 const HELP: &str = "\
 Usage: barejit run [OPTION…] HEX|FILE [ARG…]
@@ -29,47 +28,41 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut source, mut options) = (None, Options::GUARDED);
     let mut args = [0; 6];
     let mut given = 0;
-    while let Some(argument) = cli.next()? {
+    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
         match argument {
-            Arg::Long("help") => return command::help(HELP),
             Arg::Positional(word) if source.is_none() => source = Some(word),
             Arg::Positional(word) => {
                 let place =
-                    args.get_mut(given).ok_or_else(|| cli.usage(format_args!("more than six arguments")))?;
+                    args.get_mut(given).unwrap_or_else(|| cli.usage(format_args!("more than six arguments")));
                 let value = integer(word, 64);
-                *place = value.ok_or_else(|| cli.invalid("", word, "not an integer of 64 bits"))? as u64;
+                *place = value.unwrap_or_else(|| cli.invalid("", word, "not an integer of 64 bits")) as u64;
                 given += 1;
             }
-            _ if command::shared(&mut cli, &argument, &mut options)? => {}
-            _ => return Err(command::unexpected(&cli, argument, HELP)),
+            _ => return false,
         }
-    }
-    let source = source.ok_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]"))?;
-    let bytes = read(&cli, source)?;
+        true
+    });
+    let source = source.unwrap_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]\n"));
+    let bytes = read(&cli, source);
     let code = Code::new(&bytes).named("barejit_run");
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
     // vouches for it, as with any executable; (3) no call-backs; (4) no output.
     let result = unsafe { run::run(&code, args, &options) };
     let value = cli.returned(&code, result)?;
-    let mut text = cli::Text::new();
-    let _ = writeln!(text, "{} {value:#x}", value as i64);
-    cli::print(text.as_str())
+    cli::print(&format!("{} {value:#x}\n", value as i64))
 }
 
 /// The bytes that `source` spells, or names.
-fn read(cli: &Cli, source: &'static [u8]) -> Result<Vec<u8>, u8> {
-    let spelled = source.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
-    if spelled {
-        return raw::parse(source).map_err(|error| match error {
-            raw::Error::Empty => cli.usage(format_args!("no machine code")),
-            raw::Error::OddDigits => cli.usage(format_args!("the last byte has one digit only")),
-            raw::Error::NotHexadecimal(at) => cli.usage(format_args!("byte {at} is not a hexadecimal digit")),
-        });
+fn read(cli: &Cli, source: &'static [u8]) -> Vec<u8> {
+    match raw::parse(source) {
+        Ok(bytes) => return bytes,
+        Err(raw::Error::Empty) => cli.usage(format_args!("no machine code")),
+        Err(raw::Error::OddDigits) => cli.usage(format_args!("the last byte has one digit only")),
+        Err(raw::Error::NotHexadecimal(_)) => {}
     }
-    let bytes = cli.read(source, LIMIT)?;
+    let bytes = cli.read(source, LIMIT);
     if bytes.is_empty() {
-        Err(cli.usage(format_args!("{}: no machine code", Lossy(source))))
-    } else {
-        Ok(bytes)
+        cli.usage(format_args!("{}: no machine code", Lossy(source)))
     }
+    bytes
 }

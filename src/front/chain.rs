@@ -89,7 +89,7 @@ impl Relation {
 
     fn plan(&self) -> Plan {
         let parts = fold::fold(&self.steps);
-        if parts.len() > ANALYSED {
+        if self.documented || parts.len() > ANALYSED {
             return Plan { parts, state: State::ANY };
         }
         let state = fold::orbit(&parts, State::one(self.start[0] as i64));
@@ -110,7 +110,7 @@ impl relation::Relation for Relation {
     /// The direct function relies on the range of the terms after the start, so it
     /// holds for that start alone, which is its argument.
     fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
-        let plan = if self.documented { Plan::default() } else { self.plan() };
+        let plan = self.plan();
         let code = Recorded::new("barejit_chain", record, &mut |a| {
             let mut pool = Pool::default();
             let mut entry = 0;
@@ -134,17 +134,12 @@ impl relation::Relation for Relation {
         !self.documented
     }
 
-    fn argument(&self, _: u64) -> u64 {
-        self.start[0]
-    }
-
     fn done(&self) -> Option<usize> {
         self.documented.then_some(0)
     }
 }
 
 /// What is done to a term, and where terms can be.
-#[derive(Default)]
 struct Plan {
     parts: Vec<Part>,
     state: State,
@@ -163,8 +158,8 @@ impl Plan {
 
     /// A function of a term and a count n ≥ 0 that gives the term n after it.
     fn last(&self, e: &mut Emitter<'_, '_>) {
-        // rdi start, rsi n
-        e.a.endbr64().mov_rr(RAX, RDI);
+        // rdi terms, rsi n
+        e.a.endbr64().mov_rm(RAX, qword(RDI).disp(-8));
         match self.parts[..] {
             [] => _ = e.a.ret(),
             [part @ Part { op: Op::Affine { a, b }, .. }] => powers(e, part, a, b),

@@ -77,6 +77,11 @@ impl Recorded {
         self.annotate(code.named(self.name))
     }
 
+    /// The record.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
     /// `code`, which was made by the same function from the same arguments, with
     /// the record.
     pub fn annotate<'a>(&'a self, code: Code<'a>) -> Code<'a> {

@@ -32,8 +32,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = self.what.split_once(['@', '#']);
         let Some((before, after)) = parts else { return f.write_str(self.what) };
-        match (self.what.as_bytes()[before.len()], self.subject as u8) {
-            (b'#', _) => write!(f, "{before}{}{after}", self.subject),
+        match (self.what.as_bytes().get(before.len()), self.subject as u8) {
+            (Some(b'#'), _) => write!(f, "{before}{}{after}", self.subject),
             (_, byte @ b'!'..=b'~') => write!(f, "{before}'{}'{after}", char::from(byte)),
             (_, byte) => write!(f, "{}, byte {byte:#04x}{after}", before.trim_ascii_end()),
         }
@@ -60,10 +60,6 @@ pub trait Relation {
 
     /// Whether there is a direct function.
     fn is_direct(&self) -> bool;
-
-    /// The first argument of the direct function, if the memory of a series has its
-    /// terms at `address`.
-    fn argument(&self, address: u64) -> u64;
 
     /// The word behind the terms of a batch in which the code counts those that are
     /// done, if it can fault.

@@ -4,14 +4,15 @@
 //! The loop is unrolled once for each term of its window, so that a term stays in
 //! the register it was computed in until no later term reads it. Every operation
 //! is one IEEE 754 operation in the order of the text: no contraction, no
-//! reassociation. Nothing here can fault.
+//! reassociation. Only the sign of what is not a number, which the standard leaves
+//! open, may differ. Nothing here can fault.
 
 mod decimal;
 mod emit;
 mod fold;
 mod parse;
 
-use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RDI, RDX, RSI, XMM0, Xmm, address, qword};
+use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RDI, RDX, RSI, Scale, XMM0, Xmm, address, qword};
 use crate::front::Recorded;
 use crate::front::pool::Pool;
 use crate::front::relation::{self, AROUND, Error};
@@ -99,7 +100,7 @@ impl Relation {
         a.endbr64().mov_rr(R11, RSI).mov_rr(R10, RDX);
         if self.plan.window == 0 {
             // Without a reference the last term is as good as the first.
-            a.lea(R10, address(R10).index(R11, crate::asm::Scale::X1).disp(-1)).mov_ri(R11, 1);
+            a.lea(R10, address(R10).index(R11, Scale::X1).disp(-1)).mov_ri(R11, 1);
         }
         self.enter(a, RDI);
         self.terms(a, pool, RDI, false);
@@ -133,7 +134,7 @@ impl Relation {
                 // What was in the register must not be waited for.
                 a.xorpd_xx(INDEX, INDEX).cvtsi2sd_xr(INDEX, R10).inc_r(R10);
             }
-            let term = Emitter::new(a, pool, plan, base).term(copy);
+            let term = Emitter::new(a, pool, plan, base, copy).term();
             a.mark(AROUND);
             if store {
                 a.movsd_mx(qword(RSI), term).add_ri(RSI, 8);
@@ -167,7 +168,6 @@ impl relation::Relation for Relation {
         self.plan.layout
     }
 
-    /// The direct function works on the memory of a series, which is its argument.
     fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
         let code = Recorded::new("barejit_rpn", record, &mut |a| {
             let mut pool = Pool::default();
@@ -185,10 +185,6 @@ impl relation::Relation for Relation {
     /// Not with a history deeper than the window, which goes through memory.
     fn is_direct(&self) -> bool {
         self.plan.layout.history <= self.plan.window
-    }
-
-    fn argument(&self, address: u64) -> u64 {
-        address
     }
 }
 

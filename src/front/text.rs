@@ -8,8 +8,8 @@ use core::{cell::Cell, fmt};
 pub enum NotInteger {
     /// It does not begin like one.
     Missing,
-    /// It needs more bits; its text has this many bytes.
-    TooLarge(usize),
+    /// It needs more bits.
+    TooLarge,
 }
 
 /// The integer of so many bits at the beginning of `text`, and how many bytes it
@@ -23,7 +23,8 @@ pub fn integer(text: &[u8], bits: u32) -> Result<(i64, usize), NotInteger> {
     let signed = usize::from(negative || text.first() == Some(&b'+'));
     let hexadecimal = matches!(text.get(signed..signed + 2), Some(b"0x" | b"0X"));
     let (radix, start) = if hexadecimal { (16, signed + 2) } else { (10, signed) };
-    let digits = text[start..].iter().map_while(|&byte| char::from(byte).to_digit(radix));
+    let digits =
+        text.get(start..).unwrap_or_default().iter().map_while(|&byte| char::from(byte).to_digit(radix));
     let mut magnitude = Some(0u64);
     let mut end = start;
     for digit in digits {
@@ -41,7 +42,7 @@ pub fn integer(text: &[u8], bits: u32) -> Result<(i64, usize), NotInteger> {
         (Some(value), false) if hexadecimal && value <= u64::MAX >> unused => {
             Ok(((value as i64) << unused >> unused, end))
         }
-        _ => Err(NotInteger::TooLarge(end)),
+        _ => Err(NotInteger::TooLarge),
     }
 }
 
@@ -155,6 +156,11 @@ impl<'a> Text<'a> {
         None
     }
 
+    /// What is still to be read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     /// Whether a space or the end comes next.
     pub(super) fn ends(&self) -> bool {
         self.bytes.get(self.at).is_none_or(u8::is_ascii_whitespace)
@@ -163,7 +169,7 @@ impl<'a> Text<'a> {
     /// An integer after any spaces.
     pub(super) fn integer(&mut self) -> Result<i64, NotInteger> {
         self.peek();
-        let (value, size) = integer(&self.bytes[self.at..], 64)?;
+        let (value, size) = integer(self.rest(), 64)?;
         self.at += size;
         Ok(value)
     }

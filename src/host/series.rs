@@ -5,47 +5,16 @@ use super::Output;
 use super::number::{Counter, Digits, Format, LONGEST, copy};
 use crate::fault;
 use crate::sys::{Error, Guard, PageSize, Region};
-use core::ops::{Deref, DerefMut};
-
-/// Zeroed words between pages that fault when touched.
-#[derive(Debug)]
-struct Words {
-    pages: Region,
-    /// How many words there are; the pages have room for them.
-    count: usize,
-}
-
-impl Words {
-    fn map(count: usize) -> Result<Self, Error> {
-        let size = PageSize::needed(count.saturating_mul(size_of::<u64>()))?;
-        let pages = Region::zeroed(size, Guard::PAGE)?;
-        Ok(Self { pages, count })
-    }
-}
-
-impl Deref for Words {
-    type Target = [u64];
-
-    fn deref(&self) -> &[u64] {
-        // SAFETY: so many words are readable as long as the pages live, and any
-        // bits are a word.
-        unsafe { core::slice::from_raw_parts(self.pages.base().as_ptr().cast(), self.count) }
-    }
-}
-
-impl DerefMut for Words {
-    fn deref_mut(&mut self) -> &mut [u64] {
-        // SAFETY: the same; they are writable, and only `self` leads to them.
-        unsafe { core::slice::from_raw_parts_mut(self.pages.base().as_ptr().cast(), self.count) }
-    }
-}
 
 /// A series that is being printed, one line a term.
 #[derive(Debug)]
 pub struct Series<'a, 'b> {
     output: &'a mut Output<'b>,
-    /// History, batch and scratch, as the front end laid them out.
-    words: Words,
+    /// Zeroed words between pages that fault when touched: history, batch and
+    /// scratch, as the front end laid them out.
+    pages: Region,
+    /// How many words there are; the pages have room for them.
+    count: usize,
     /// The first word of the batch.
     first: usize,
     counter: Counter,
@@ -68,9 +37,11 @@ impl<'a, 'b> Series<'a, 'b> {
         first: usize,
         counter: Counter,
         format: Format,
+        silent: bool,
     ) -> Result<Self, Error> {
-        let words = Words::map(words)?;
-        Ok(Self { output, words, first, counter, format, silent: false, taken: 0, error: None })
+        let size = PageSize::needed(words.saturating_mul(size_of::<u64>()))?;
+        let pages = Region::zeroed(size, Guard::PAGE)?;
+        Ok(Self { output, pages, count: words, first, counter, format, silent, taken: 0, error: None })
     }
 
     /// Where the lines go.
@@ -78,24 +49,26 @@ impl<'a, 'b> Series<'a, 'b> {
         self.output
     }
 
-    /// Whether batches are taken without being printed.
-    pub fn silence(&mut self, silent: bool) {
-        self.silent = silent;
-    }
-
     /// The last terms before the batch, the latest at the end.
     pub fn history(&mut self) -> &mut [u64] {
-        &mut self.words[..self.first]
+        self.words().0
     }
 
     /// Everything from the batch on, scratch included.
-    pub fn batch(&self) -> &[u64] {
-        &self.words[self.first..]
+    pub fn batch(&mut self) -> &mut [u64] {
+        self.words().1
     }
 
     /// Address of the batch, for generated code, which may write to all the words.
     pub fn address(&mut self) -> u64 {
-        self.words[self.first..].as_mut_ptr() as u64
+        self.batch().as_mut_ptr() as u64
+    }
+
+    fn words(&mut self) -> (&mut [u64], &mut [u64]) {
+        // SAFETY: so many words are there as long as the pages live, any bits are a word, and only
+        // `self` leads to them.
+        let words = unsafe { core::slice::from_raw_parts_mut(self.pages.base().as_ptr().cast(), self.count) };
+        words.split_at_mut(self.first)
     }
 
     /// Prints one term.
@@ -115,7 +88,10 @@ impl<'a, 'b> Series<'a, 'b> {
         if self.silent {
             return Ok(());
         }
-        let terms = &self.words[self.first..self.first + count];
+        // SAFETY: as in `words`.
+        let words: &[u64] =
+            unsafe { core::slice::from_raw_parts(self.pages.base().as_ptr().cast(), self.count) };
+        let terms = words.get(self.first..).unwrap_or_default().get(..count).unwrap_or_default();
         lines(self.output, &mut self.counter, terms, self.format)?;
         if self.output.is_terminal() { self.output.flush() } else { Ok(()) }
     }

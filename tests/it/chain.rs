@@ -74,7 +74,7 @@ fn random_chains_compute_what_their_operators_say() {
             .take(last as usize + 1)
             .collect();
         let code = relation.code(true, false).expect("a short program");
-        let value = native::call(&code.code(), [start as u64, last, 0, 0, 0, 0]) as i64;
+        let value = native::last(&code.code(), relation.layout().words(), &[start as u64], 1, last) as i64;
         assert_eq!(value, terms[last as usize], "program {program}: term {last} of '{text}' from {start}");
         if program % 4 == 0 && last > 0 {
             let code = relation.code(false, false).expect("a short program");
@@ -145,7 +145,9 @@ fn quotients_and_remainders_are_right_at_every_edge() {
             let loaded = native::Loaded::new(&code.code());
             for dividend in &edges {
                 let start = dividend.wrapping_mul(inverse);
-                let value = loaded.call([start as u64, 1, 0, 0, 0, 0]) as i64;
+                // The only term so far, before where the next ones go.
+                let terms = [start as u64, 0];
+                let value = loaded.call([terms[1..].as_ptr() as u64, 1, 0, 0, 0, 0]) as i64;
                 assert_eq!(value, apply(operator, *dividend, *divisor), "{dividend} {operator} {divisor}");
             }
         }

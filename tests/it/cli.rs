@@ -27,6 +27,11 @@ fn mistakes_are_answered_with_the_nearest_right_word() {
         (&["hello", "-5"], "hello: unexpected argument '-5'"),
         (&["hello", "--map"], "hello: --map needs a value"),
         (&["hello", "--map", "-1"], "hello: --map: '-1' is none of wx rwx dual sealed file inplace none"),
+        (&["bf", "-e", "+", "-e", "-"], "bf: '-' is a second source"),
+        (&["bf", "-e", "+", "x.b"], "bf: 'x.b' is a second source"),
+        (&["chain", "-e", "+1", "-e", "+2"], "chain: '+2' is a second source"),
+        (&["rpn", "file", "-e", "n", "--terms", "1"], "rpn: 'file' is a second source"),
+        (&["chain", "file", "other"], "chain: 'other' is a second source"),
         (&["hello", "--map=xw"], "hello: --map: 'xw' is none of wx rwx dual sealed file inplace none"),
     ] {
         run(args).expect("", &format!("barejit: {message}\n"), 2);

@@ -85,11 +85,10 @@ impl Op {
             (Self::Sar(j), Self::Sar(k)) => Self::Sar((j + k).min(63)),
             (Self::Div(c), Self::Div(d)) => match c.checked_mul(d) {
                 Some(divisor) if divisor <= 1 << 63 => Self::Div(divisor),
-                _ if u128::from(c) * u128::from(d) > 1 << 63 => Self::Set(0),
-                _ => return None,
+                _ => Self::Set(0),
             },
             (Self::Rem(c), Self::Rem(d)) if d >= c => Self::Rem(c),
-            (Self::Rem(c), Self::Rem(d)) if c % d == 0 => Self::Rem(d),
+            (Self::Rem(c), Self::Rem(d)) if c.checked_rem(d) == Some(0) => Self::Rem(d),
             _ => return None,
         })
     }
@@ -108,10 +107,18 @@ impl Op {
             Self::Affine { a, b } => x.wrapping_mul(a).wrapping_add(b),
             Self::Bits { and, xor } => x & and ^ xor,
             Self::Sar(k) => x >> k,
-            Self::Div(d) => (i128::from(x) / i128::from(d)) as i64,
-            Self::Rem(d) => (i128::from(x) % i128::from(d)) as i64,
+            // A divisor is not 0.
+            Self::Div(d) => signed(x.unsigned_abs().checked_div(d).unwrap_or(0), x),
+            Self::Rem(d) => signed(x.unsigned_abs().checked_rem(d).unwrap_or(0), x),
             Self::Set(value) => value,
         }
+    }
+
+    /// For a remainder that is a difference, as the quotient is the same for all `x`.
+    fn difference(self, x: State) -> Option<i64> {
+        let Self::Rem(d) = self else { return None };
+        let [low, high] = [x.low, x.high].map(|end| Self::Div(d).apply(end));
+        (low == high).then(|| self.apply(x.low).wrapping_sub(x.low))
     }
 
     /// What is known afterwards of a term of which `x` is known.
@@ -130,14 +137,11 @@ impl Op {
                 let bits = State::bits(x.unknown >> k, x.value >> k);
                 State::between(wide(x.low >> k), wide(x.high >> k)).and(bits)
             }
-            Self::Div(_) => State::between(wide(self.apply(x.low)), wide(self.apply(x.high))),
-            Self::Rem(d) if Self::Div(d).apply(x.low) == Self::Div(d).apply(x.high) => {
-                State::between(wide(self.apply(x.low)), wide(self.apply(x.high)))
-            }
-            Self::Rem(d) => {
+            Self::Rem(d) if self.difference(x).is_none() => {
                 let most = (d - 1) as i64;
-                State::between(wide(x.low.clamp(-most, 0)), wide(x.high.clamp(0, most)))
+                State::between(wide(x.low.max(-most).min(0)), wide(x.high.min(most).max(0)))
             }
+            Self::Div(_) | Self::Rem(_) => State::between(wide(self.apply(x.low)), wide(self.apply(x.high))),
             Self::Set(value) => State::one(value),
         }
     }
@@ -145,19 +149,20 @@ impl Op {
     /// The same for such an `x`, as something simpler.
     fn within(self, x: State) -> Self {
         let after = self.state(x);
+        if after.low == after.high {
+            return Self::Set(after.low);
+        }
+        if let Some(b) = self.difference(x) {
+            return Self::Affine { a: 1, b };
+        }
         match self {
-            _ if after.low == after.high => Self::Set(after.low),
-            // Where the quotient is the same for all, the remainder is a difference.
-            Self::Rem(d) if Self::Div(d).apply(x.low) == Self::Div(d).apply(x.high) => {
-                Self::Affine { a: 1, b: self.apply(x.low).wrapping_sub(x.low) }.simple()
-            }
             Self::Rem(d) if x.is_natural() && d.is_power_of_two() => {
                 Self::Bits { and: (d - 1) as i64, xor: 0 }
             }
             Self::Div(d) if x.is_natural() && d.is_power_of_two() => Self::Sar(d.trailing_zeros()),
             // A mask of known bits flips them, or does nothing.
             Self::Bits { and, xor } if x.unknown & !and == 0 => {
-                Self::Bits { and: -1, xor: xor ^ x.value & !and }.simple()
+                Self::Bits { and: -1, xor: xor ^ x.value & !and }
             }
             op => op,
         }
@@ -176,7 +181,7 @@ impl Op {
                 // Low bits of b that meet zeros carry nothing to higher bits.
                 let zeros = (x.unknown | x.value).trailing_zeros() + a.trailing_zeros();
                 let b = b & (-1i64).checked_shl(zeros.min(wanted.trailing_zeros())).unwrap_or(0);
-                (Self::Affine { a, b }.simple(), (u64::MAX >> unused) as i64)
+                (Self::Affine { a, b }, (u64::MAX >> unused) as i64)
             }
             Self::Bits { and, xor } => {
                 // What does not matter may be masked or not: best is no mask, then
@@ -187,7 +192,7 @@ impl Op {
                     _ if (and ^ !xor) & wanted == 0 => !flip,
                     _ => and,
                 };
-                (Self::Bits { and: mask, xor: flip }.simple(), wanted & and)
+                (Self::Bits { and: mask, xor: flip }, wanted & and)
             }
             Self::Sar(k) => {
                 let sign = if wanted as u64 >> (64 - k) != 0 { i64::MIN } else { 0 };
@@ -209,53 +214,47 @@ pub(super) struct Part {
     pub(super) turned: u32,
 }
 
+/// A magnitude with the sign of `x`.
+fn signed(magnitude: u64, x: i64) -> i64 {
+    if x < 0 { (magnitude as i64).wrapping_neg() } else { magnitude as i64 }
+}
+
 /// Appends `part` to `parts`, joining it with what is there.
-pub(super) fn push(parts: &mut Vec<Part>, part: Part) {
-    let mut part = Part { op: part.op.simple(), ..part };
-    while let Some(&last) = parts.last() {
+pub(super) fn push(parts: &mut Vec<Part>, mut part: Part) {
+    part.op = part.op.simple();
+    while let Some(last) = parts.last() {
         let Some(joined) = last.op.then(part.op) else { break };
+        part.op = joined.simple();
+        if last.end > part.end {
+            (part.end, part.turned) = (last.end, part.end);
+        }
         parts.pop();
-        part = match last.end <= part.end {
-            true => Part { op: joined.simple(), ..part },
-            false => Part { op: joined.simple(), end: last.end, turned: part.end },
-        };
     }
-    let with = |op| Part { op, ..part };
-    match (part.op, parts.last().map(|last| last.op)) {
-        (Op::NOTHING, _) => {}
+    let instead = match (part.op, parts.last().map(|last| last.op)) {
+        (Op::NOTHING, _) => return,
         // A quotient can be negated later: it is not the one number that cannot.
-        (Op::Div(d), Some(Op::Affine { a: -1, b: 0 })) if joins(parts, d) => {
-            parts.pop();
-            push(parts, part);
-            push(parts, with(Op::Affine { a: -1, b: 0 }));
+        (Op::Div(_), Some(Op::Affine { a: -1, b: 0 }))
+            if matches!(parts[..], [.., Part { op: Op::Div(_), .. }, _]) =>
+        {
+            [part.op, Op::Affine { a: -1, b: 0 }]
         }
         // A shift that keeps the sign does to all bits alike, so it can come first.
-        (Op::Sar(k), Some(Op::Bits { and, xor })) => {
-            parts.pop();
-            push(parts, part);
-            push(parts, with(Op::Bits { and: and >> k, xor: xor >> k }));
-        }
+        (Op::Sar(k), Some(Op::Bits { and, xor })) => [part.op, Op::Bits { and: and >> k, xor: xor >> k }],
         // Down and up again by the same bits clears them; the rest of the way is
         // up or down.
         (Op::Affine { a, b }, Some(Op::Sar(k))) if a.trailing_zeros() >= k => {
-            parts.pop();
-            push(parts, with(Op::Bits { and: -1 << k, xor: 0 }));
-            push(parts, with(Op::Affine { a: a >> k, b }));
+            [Op::Bits { and: -1 << k, xor: 0 }, Op::Affine { a: a >> k, b }]
         }
         (Op::Affine { a, b: 0 }, Some(Op::Sar(k))) if a > 0 && a & (a - 1) == 0 => {
             let up = a.trailing_zeros();
-            parts.pop();
-            push(parts, with(Op::Sar(k - up)));
-            push(parts, with(Op::Bits { and: -1 << up, xor: 0 }));
+            [Op::Sar(k - up), Op::Bits { and: -1 << up, xor: 0 }]
         }
-        _ => parts.push(part),
+        _ => return parts.push(part),
+    };
+    parts.pop();
+    for op in instead {
+        push(parts, Part { op, ..part });
     }
-}
-
-/// Whether a division stands before the last operation that one by `d` can join.
-fn joins(parts: &[Part], d: u64) -> bool {
-    let before = parts.len().checked_sub(2).map(|place| parts[place].op);
-    matches!(before, Some(Op::Div(_))) && before.and_then(|op| op.then(Op::Div(d))).is_some()
 }
 
 /// The operations that these steps come to.
@@ -267,6 +266,14 @@ pub(super) fn fold(steps: &[Step]) -> Vec<Part> {
         }
     }
     parts
+}
+
+fn join(parts: &[Part]) -> Vec<Part> {
+    let mut joined = Vec::new();
+    for part in parts {
+        push(&mut joined, *part);
+    }
+    joined
 }
 
 /// What is known of `start` and every term after it.
@@ -301,9 +308,5 @@ pub(super) fn narrow(parts: &[Part], first: State) -> Vec<Part> {
     for (part, state) in narrowed.iter_mut().zip(states).rev() {
         (part.op, wanted) = part.op.wanted(state, wanted);
     }
-    let mut joined = Vec::new();
-    for part in narrowed {
-        push(&mut joined, part);
-    }
-    joined
+    join(&narrowed)
 }

@@ -18,19 +18,24 @@ impl Magic {
     /// The reciprocal of `divisor`, which is no power of two and below 2⁶³, for
     /// dividends from `low` to `high`.
     pub(super) fn new(divisor: u64, low: i64, high: i64) -> Self {
+        debug_assert!(!divisor.is_power_of_two());
         let above = high.max(0).unsigned_abs();
         let below = low.min(0).unsigned_abs();
-        let d = u128::from(divisor);
-        let mut shift = 0;
+        // 2ᴺ / d, which is no whole number, and what is left. A divisor is not 0.
+        let (mut quotient, mut shift) = (u64::MAX.checked_div(divisor).unwrap_or(0), 0);
+        let mut rest = u64::MAX.wrapping_sub(quotient.wrapping_mul(divisor)) + 1;
         loop {
             // At the latest when 2^shift is the last power below d, e < 2^(shift+1)
             // suffices for every dividend; and until then m < 2⁶⁴.
             let power = 1u128 << (64 + shift);
-            let factor = power / d + 1;
-            let excess = factor * d - power;
-            if u128::from(above) * excess < power && u128::from(below) * excess <= power {
-                return Self { factor: factor as u64, shift };
+            let excess = divisor - rest;
+            let product = |x: u64| u128::from(x) * u128::from(excess);
+            if product(above) < power && product(below) <= power {
+                return Self { factor: quotient + 1, shift };
             }
+            let carry = rest >= excess;
+            quotient = quotient << 1 | u64::from(carry);
+            rest = if carry { rest - excess } else { rest << 1 };
             shift += 1;
         }
     }

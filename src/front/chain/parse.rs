@@ -22,7 +22,7 @@ fn integer(text: &mut Text<'_>, missing: &'static str, operator: u8) -> Option<i
     match text.integer() {
         Ok(value) => Some(value),
         Err(NotInteger::Missing) => text.fail(missing, operator.into()),
-        Err(NotInteger::TooLarge(_)) => text.fail("integer does not fit 64 bits", 0),
+        Err(NotInteger::TooLarge) => text.fail("integer does not fit 64 bits", 0),
     }
 }
 

@@ -11,12 +11,6 @@ pub(super) struct State {
     pub(super) value: i64,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self::ANY
-    }
-}
-
 impl State {
     pub(super) const ANY: Self = Self { low: i64::MIN, high: i64::MAX, unknown: -1, value: 0 };
 

@@ -7,8 +7,7 @@
 //! xmm15             the index, if the relation uses it
 //! ```
 //!
-//! Constants and terms beyond the window are operands in memory. Operands keep
-//! their order, for when both are not numbers.
+//! Constants and terms beyond the window are operands in memory.
 
 use super::parse::{Op, Part};
 use crate::asm::{Asm, Gpr64, Mem, RSI, Xmm, qword};
@@ -51,7 +50,7 @@ pub(super) struct Plan {
 impl Plan {
     /// The register that holds the term `back` before the one of this copy.
     pub(super) fn slot(&self, copy: usize, back: usize) -> Xmm {
-        Xmm::new(((copy + self.window * WINDOW - back) % self.window) as u8)
+        Xmm::new(copy.checked_sub(back).unwrap_or(copy + self.window - back) as u8)
     }
 }
 
@@ -72,24 +71,29 @@ pub(super) struct Emitter<'e, 'a> {
 }
 
 impl<'e, 'a> Emitter<'e, 'a> {
-    pub(super) fn new(a: &'e mut Asm<'a>, pool: &'e mut Pool, plan: &'e Plan, base: Gpr64) -> Self {
-        let stack = Vec::new();
-        Self { a, pool, plan, base, copy: 0, stack, spilled: 0, free: 0, oldest: 0 }
+    /// For the term of this copy.
+    pub(super) fn new(
+        a: &'e mut Asm<'a>,
+        pool: &'e mut Pool,
+        plan: &'e Plan,
+        base: Gpr64,
+        copy: usize,
+    ) -> Self {
+        let last = if plan.indexed { 15 } else { 16 };
+        let free = ((1u32 << last) - (1 << plan.window)) as u16;
+        let oldest =
+            plan.parts.iter().filter(|part| matches!(part.op, Op::Back(back) if back == plan.window)).count();
+        let mut emitter = Self { a, pool, plan, base, copy, stack: Vec::new(), spilled: 0, free, oldest };
+        if let (Some(slot), 0) = (emitter.oldest_slot(), oldest) {
+            emitter.free |= 1 << slot;
+        }
+        emitter
     }
 
     /// One term, into the register that it gives. RSI points to where it belongs
     /// in memory.
-    pub(super) fn term(&mut self, copy: usize) -> Xmm {
-        let plan = self.plan;
-        let last = if plan.indexed { 15 } else { 16 };
-        self.free = ((1u32 << last) - (1 << plan.window)) as u16;
-        self.oldest = plan.parts.iter().filter(|part| part.op == Op::Back(plan.window)).count();
-        self.copy = copy;
-        self.stack.clear();
-        self.spilled = 0;
-        if let (Some(slot), 0) = (self.oldest_slot(), self.oldest) {
-            self.free |= 1 << slot;
-        }
+    pub(super) fn term(mut self) -> Xmm {
+        let (plan, copy) = (self.plan, self.copy);
         let mut end = 0;
         for part in &plan.parts {
             end = part.end;
@@ -144,10 +148,12 @@ impl<'e, 'a> Emitter<'e, 'a> {
             // Temporaries outnumber the registers, so there is one to spill.
             let at = self.spilled;
             self.spilled += 1;
-            if let Some(Place::Own(register)) = self.stack.get(at).copied() {
-                let memory = self.spill(at);
+            let memory = self.spill(at);
+            if let Some(place) = self.stack.get_mut(at)
+                && let Place::Own(register) = *place
+            {
+                *place = Place::Spilled;
                 self.a.movsd_mx(memory, Xmm::new(register));
-                self.stack[at] = Place::Spilled;
                 self.free |= 1 << register;
             }
         }
@@ -161,12 +167,13 @@ impl<'e, 'a> Emitter<'e, 'a> {
         qword(self.base).disp(self.plan.layout.scratch(at))
     }
 
-    /// The operand in memory that would be at place `at` of the stack.
-    fn memory(&mut self, place: Place, at: usize) -> Mem<64> {
+    /// An operand in memory. One that was spilled was the lowest of those popped: all
+    /// that is above it was computed later.
+    fn memory(&mut self, place: Place) -> Mem<64> {
         match place {
             Place::Constant(bits) => self.pool.quad(self.a, bits),
             Place::Back(back) => qword(RSI).disp(-(back as i32 * 8)),
-            _ => self.spill(at),
+            _ => self.spill(self.stack.len()),
         }
     }
 
@@ -180,7 +187,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 self.a.xorpd_xx(to, to);
             }
             _ => {
-                let memory = self.memory(place, self.stack.len());
+                let memory = self.memory(place);
                 self.a.movsd_xm(to, memory);
             }
         }
@@ -244,10 +251,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
         let doubles = op == Op::Mul && left == TWO;
         let swapped =
             doubles || commutes && own(self, right) && (!own(self, left) || self.dies(right, reads));
-        let (first, second, at) = match swapped {
-            true => (right, left, self.stack.len()),
-            false => (left, right, self.stack.len() + 1),
-        };
+        let (first, second) = if swapped { (right, left) } else { (left, right) };
         // The second must not be spilled or overwritten meanwhile: it is off the
         // stack, and its register is not free.
         let to = self.owned(first, reads);
@@ -256,7 +260,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             TWO if op == Op::Mul => self.with_register(Op::Add, to, to),
             Place::Own(from) | Place::Term(from) => self.with_register(op, to, Xmm::new(from)),
             _ => {
-                let memory = self.memory(second, at);
+                let memory = self.memory(second);
                 self.with_memory(op, to, memory);
             }
         }

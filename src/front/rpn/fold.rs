@@ -1,5 +1,6 @@
-//! What a relation can do without, bit for bit: constants computed here, and
-//! operations that IEEE 754 gives a cheaper form of the same result.
+//! What a relation can do without: constants computed here, and operations that IEEE
+//! 754 gives a cheaper form of the same result, bit for bit but for the sign of what is
+//! not a number, which it leaves open (6.3).
 
 use super::parse::{Op, Part};
 use alloc::vec::Vec;
@@ -8,9 +9,10 @@ use alloc::vec::Vec;
 pub(super) fn fold(parts: &[Part]) -> Vec<Part> {
     let mut folded: Vec<Part> = Vec::new();
     for part in parts {
-        let op = |back| folded.len().checked_sub(back).map(|place| folded[place].op);
+        let mut last = folded.iter().rev().map(|part| part.op);
+        let (top, below) = (last.next(), last.next());
         // How many operations go, and what comes instead.
-        let (gone, op) = match (part.op, op(2), op(1)) {
+        let (gone, op) = match (part.op, below, top) {
             (Op::Negate, _, Some(Op::Constant(x))) => (1, Some(Op::Constant(-x))),
             (Op::Negate, _, Some(Op::Negate)) => (1, None),
             (Op::Add | Op::Sub | Op::Mul | Op::Div, Some(Op::Constant(x)), Some(Op::Constant(y))) => {

@@ -52,7 +52,7 @@ pub(super) struct Parsed {
 
 /// Reads a number with an optional sign right before it.
 fn number(text: &mut Text<'_>) -> Option<f64> {
-    let rest = text.bytes.get(text.at..)?;
+    let rest = text.rest();
     let (sign, digits) = match rest.split_first()? {
         (b'+' | b'-', digits) => (1, digits),
         _ => (0, rest),
@@ -67,7 +67,7 @@ fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
     let at = text.at;
     // A sign belongs to a number unless it is right behind another token.
     let signed = matches!(byte, b'+' | b'-');
-    if (!signed || at == 0 || text.bytes[at - 1].is_ascii_whitespace())
+    if (!signed || text.bytes.get(at.wrapping_sub(1)).is_none_or(u8::is_ascii_whitespace))
         && let Some(value) = number(text)
     {
         return Some(Op::Constant(value));
@@ -75,7 +75,7 @@ fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
     text.at += 1;
     Some(match byte {
         b'(' => {
-            let digits = text.bytes[text.at..].iter().take_while(|byte| byte.is_ascii_digit());
+            let digits = text.rest().iter().take_while(|byte| byte.is_ascii_digit());
             let back = digits.clone().fold(0usize, |value, digit| {
                 value.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
             });
@@ -148,7 +148,7 @@ fn value(text: &mut Text<'_>) -> Option<u64> {
     text.peek();
     let at = text.at;
     match number(text) {
-        Some(value) if text.ends() || text.bytes[text.at] == b',' => Some(value.to_bits()),
+        Some(value) if text.ends() || text.rest().first() == Some(&b',') => Some(value.to_bits()),
         _ => text.fail_at(at, "expected a number", 0),
     }
 }
@@ -180,12 +180,12 @@ pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
         let at = text.at;
         let number = text.integer().unwrap_or(-1);
         if number < 0 {
-            let line = text.bytes[at..].split(|byte| *byte == b'\n').next().unwrap_or_default();
-            let what = match line.contains(&b':') {
-                true => "expected an initial term as INDEX:VALUE",
-                false => "expected the number of the last term",
+            text.at = at;
+            let what = match text.rest().iter().find(|byte| matches!(byte, b':' | b'\n')) {
+                Some(b':') => "expected an initial term as INDEX:VALUE",
+                _ => "expected the number of the last term",
             };
-            return text.fail_at(at, what, 0);
+            return text.fail(what, 0);
         }
         match text.peek() {
             None => break number as u64,
@@ -209,7 +209,7 @@ pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
         Some(((index, _), _)) if *index < given.len() as u64 => {
             text.fail("initial term # is given twice", *index as i64)
         }
-        Some((_, place)) => text.fail(MISSING, place as i64),
+        Some((_, place)) => text.fail("initial term # is missing, and a later one is given", place as i64),
     }
 }
 

@@ -142,10 +142,10 @@ pub(super) fn chains(random: &mut Random) {
     let terms: Vec<u64> = terms.skip(1).take(count as usize).map(|term| term as u64).collect();
     let last = relation.code(true, false).expect("a short program");
     let n = random.below(terms.len() + 1);
-    let value = native::call(&last.code(), [start as u64, n as u64, 0, 0, 0, 0]);
+    let words = relation.layout().words();
+    let value = native::last(&last.code(), words, &[start as u64], 1, n as u64);
     let expected = if n == 0 { start as u64 } else { terms[n - 1] };
     assert_eq!(value as i64, expected as i64, "term {n} of '{}' from {start}", said());
-    let words = relation.layout().words();
     let series = relation.code(false, false).expect("a short program");
     let actual = native::series(&series.code(), words, &[start as u64], 1, count);
     assert_eq!(actual, terms, "'{}' from {start}", said());
