@@ -4,7 +4,10 @@ use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
 use alloc::vec;
 use barejit::{
-    front::bf::{Cells, Draft, Eof, Explained, Options, Passes, Position, Program, Unmatched, Verdict, abi},
+    front::{
+        bf::{self, Cells, Eof, Error, Explained, Options, Passes, Program, Verdict, abi},
+        text::Position,
+    },
     host::{
         self, Input, Output,
         console::{Console, Tape, answer},
@@ -163,7 +166,7 @@ fn compile_and_run(
     let mut output_buffer = vec![0; BUFFER];
     let mut output = Output::new(Fd::STDOUT, &mut output_buffer);
     options.lines = output.is_terminal();
-    let mut program = compile(cli, &source, &options, report);
+    let mut program = compile(cli, &source, &options, None, report);
 
     let rest = source.input.len();
     let mut input_buffer = source.input.to_vec();
@@ -188,12 +191,12 @@ fn compile_and_run(
         let result = unsafe { run::run(&code, arguments, &running) };
         let verdict = match result {
             Ok(Some(Ending::Returned(abi::DONE))) => None,
-            Ok(Some(Ending::Returned(status))) if status & 0xFF == abi::LEFT => {
-                program.left(status, console.pointer, tape.address())
-            }
-            Ok(Some(Ending::Returned(_))) => {
-                let error = console.refusal();
-                return Err(error.map_or(Status::Refused as u8, |error| cli.refused(error)));
+            Ok(Some(Ending::Returned(status))) => {
+                let left = program.left(status, console.pointer, tape.address());
+                if let (None, Some(error)) = (left, console.refusal()) {
+                    cli.refused(error);
+                }
+                left
             }
             Ok(Some(Ending::Faulted(fault))) => {
                 let mark = Diagnosis { fault, code: &code }.mark();
@@ -203,10 +206,7 @@ fn compile_and_run(
         };
         match verdict {
             Some(Verdict::Resume { position, cell }) => {
-                let draft = Draft::resuming(source.program, &options, position);
-                let mut draft = draft.unwrap_or_else(|error| unmatched(cli, &source, error));
-                draft.optimise(&mut |_, _| {});
-                program = draft.emit().unwrap_or_else(|| too_large(cli, &source));
+                program = compile(cli, &source, &options, Some(position), &mut None);
                 first = cell;
             }
             Some(Verdict::Outside { position, cell }) => {
@@ -230,34 +230,28 @@ fn compile_and_run(
     }
 }
 
-fn compile(cli: &Cli, source: &Source, options: &Options, report: &mut Option<Report>) -> Program {
-    let draft = Draft::parse(source.program, options);
-    let mut draft = draft.unwrap_or_else(|error| unmatched(cli, source, error));
-    if let Some(report) = report {
-        report.count("parse", &draft);
-    }
-    draft.optimise(&mut |pass, draft| {
+/// Compiles all of the program, or plain code from the command at `resume` on.
+fn compile(
+    cli: &Cli,
+    source: &Source,
+    options: &Options,
+    resume: Option<u32>,
+    report: &mut Option<Report>,
+) -> Program {
+    let program = bf::compile(source.program, options, resume, &mut |pass, count| {
         if let Some(report) = report {
-            report.count(pass, draft);
+            report.line(pass, count(), "operations");
         }
     });
-    let program = draft.emit().unwrap_or_else(|| too_large(cli, source));
+    let program = program.unwrap_or_else(|error| match error {
+        Error::Unclosed(offset) => cli.usage(format_args!("{}: unclosed '['", source.place(offset))),
+        Error::Unexpected(offset) => cli.usage(format_args!("{}: unexpected ']'", source.place(offset))),
+        Error::TooLarge => cli.usage(format_args!("{}: more than 2 GiB", Lossy(source.name))),
+    });
     if let Some(report) = report {
-        report.emitted(&program);
+        report.line("emit", program.code().bytes().len(), "bytes of code");
     }
     program
-}
-
-fn unmatched(cli: &Cli, source: &Source, error: Unmatched) -> ! {
-    let (offset, what) = match error {
-        Unmatched::Unclosed(offset) => (offset, "unclosed '['"),
-        Unmatched::Unexpected(offset) => (offset, "unexpected ']'"),
-    };
-    cli.usage(format_args!("{}: {what}", source.place(offset)))
-}
-
-fn too_large(cli: &Cli, source: &Source) -> ! {
-    cli.usage(format_args!("{}: more than 2 GiB of code", Lossy(source.name)))
 }
 
 /// What `--stats` tells, line by line as it becomes known.
@@ -271,27 +265,21 @@ impl Report {
         Self { last: linux::nanoseconds() }
     }
 
-    /// Microseconds since the last line.
-    fn lap(&self) -> u64 {
-        linux::nanoseconds().wrapping_sub(self.last) / 1000
+    /// Microseconds since the last line, if a sandbox lets us know.
+    fn lap(&self) -> Option<u64> {
+        let now = linux::nanoseconds();
+        (now != 0).then(|| now.wrapping_sub(self.last) / 1000)
     }
 
     fn line(&mut self, what: &str, number: usize, unit: &str) {
-        let time = self.lap();
+        let time = self.lap().unwrap_or(0);
         sys::report(format_args!("bf: {what}: {number} {unit}, {time} µs"));
         self.last = linux::nanoseconds();
     }
 
-    fn count(&mut self, pass: &str, draft: &Draft) {
-        self.line(pass, draft.operations(), "operations");
-    }
-
-    fn emitted(&mut self, program: &Program) {
-        self.line("emit", program.code().bytes().len(), "bytes of code");
-    }
-
     fn ran(&self) {
-        let time = self.lap();
-        sys::report(format_args!("bf: run: {time} µs"));
+        if let Some(time) = self.lap() {
+            sys::report(format_args!("bf: run: {time} µs"));
+        }
     }
 }

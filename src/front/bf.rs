@@ -8,7 +8,7 @@
 //! stops knowing: it touches the outermost cells of a stretch of program *before*
 //! anything in it is done. If that touch faults, nothing has happened that plain
 //! code would not have done, and [`Program::fault`] names the command at which
-//! plain code, made by [`Draft::resuming`], must take over. Plain code touches
+//! plain code, which [`compile`] makes to begin there, must take over. Plain code touches
 //! exactly what the source touches, so that its faults are the program's own.
 //!
 //! This room knows no memory, no kernel and no files. What generated code expects
@@ -32,9 +32,7 @@ mod unroll;
 mod values;
 mod width;
 
-pub use super::text::Position;
 pub use explain::Explained;
-pub use parse::Unmatched;
 pub use place::Verdict;
 
 use crate::code::{Code, Mark, Record};
@@ -54,8 +52,9 @@ pub enum Cells {
 }
 
 impl Cells {
-    /// Bytes in a cell.
+    /// Bytes in a cell: 1 << its number.
     pub const fn bytes(self) -> usize {
+        const { assert!(Self::Eight as u32 == 0 && Self::ThirtyTwo as u32 == 2) }
         1 << self as u32
     }
 
@@ -124,7 +123,7 @@ pub struct Options {
     pub eof: Eof,
     /// Which passes work on it.
     pub passes: Passes,
-    /// Cells on the tape.
+    /// Cells on the tape, at least one.
     pub tape: u64,
     /// Whether the processor and the kernel do AVX2.
     pub avx2: bool,
@@ -135,67 +134,69 @@ pub struct Options {
     pub explain: bool,
 }
 
-/// A program on its way to machine code.
-#[derive(Debug)]
-pub struct Draft {
-    ir: Ir,
-    options: Options,
-    resume: Option<u32>,
+impl Options {
+    /// Bytes on the tape.
+    const fn tape_bytes(&self) -> i64 {
+        (self.tape << self.cells as u32) as i64
+    }
 }
 
-impl Draft {
-    /// Reads `source`, of which at most 2 GiB are looked at.
-    ///
-    /// # Errors
-    /// A bracket without its partner.
-    pub fn parse(source: &[u8], options: &Options) -> Result<Self, Unmatched> {
-        let source = &source[..source.len().min(i32::MAX as usize)];
-        let ir = if options.passes.motion { parse::parse(source)? } else { parse::parse_plain(source)? };
-        Ok(Self { ir, options: *options, resume: None })
-    }
+/// Who is told of passes: their names, and how to count the operations behind them.
+pub type Watch<'a> = dyn FnMut(&'static str, &dyn Fn() -> usize) + 'a;
 
-    /// Plain code of the same source that begins with the command at `position`.
-    ///
-    /// # Errors
-    /// A bracket without its partner.
-    pub fn resuming(source: &[u8], options: &Options, position: u32) -> Result<Self, Unmatched> {
-        let options = Options { passes: Passes::PLAIN, ..*options };
-        Ok(Self { resume: Some(position), ..Self::parse(source, &options)? })
-    }
+/// Why a program cannot be compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// The `[` at this byte has no partner.
+    Unclosed(usize),
+    /// The `]` at this byte has none.
+    Unexpected(usize),
+    /// Source or code has more than 2 GiB.
+    TooLarge,
+}
 
-    /// Operations at this point, counted one by one.
-    pub fn operations(&self) -> usize {
-        self.ir.len()
+/// Compiles `source`, or with `resume` makes plain code of it that begins with the command
+/// at that byte. `watch` is told of each pass behind it.
+///
+/// # Errors
+/// What is wrong with the source.
+pub fn compile(
+    source: &[u8],
+    options: &Options,
+    resume: Option<u32>,
+    watch: &mut Watch<'_>,
+) -> Result<Program, Error> {
+    if source.len() > i32::MAX as usize {
+        return Err(Error::TooLarge);
     }
-
-    /// Improves the program, and tells `watch` the name of each pass behind it.
-    pub fn optimise(&mut self, watch: &mut dyn FnMut(&'static str, &Self)) {
-        if self.ir.plain {
-            return reach::flag_plain(&mut self.ir, &self.options, self.resume);
-        }
-        let Options { cells, eof, passes, .. } = self.options;
-        reach::probe(&mut self.ir, &self.options);
-        watch("reach", self);
-        if passes.idioms {
-            idiom::fold(&mut self.ir, cells);
-            watch("idioms", self);
-        }
-        if passes.values {
-            values::propagate(&mut self.ir, cells, eof);
-            watch("values", self);
-        }
-        if passes.unrolling {
-            unroll::unroll(&mut self.ir);
-            watch("unrolling", self);
-        }
+    let plain = Options { passes: Passes::PLAIN, ..*options };
+    let options = if resume.is_some() { &plain } else { options };
+    let mut ir = if options.passes.motion { parse::parse(source)? } else { parse::parse_plain(source)? };
+    watch("parse", &|| ir.len());
+    if ir.plain {
+        reach::flag_plain(&mut ir, options, resume);
+    } else {
+        improve(&mut ir, options, watch);
     }
+    emit::emit(&ir, options, resume)
+}
 
-    /// Makes machine code.
-    ///
-    /// # Errors
-    /// `None`: the code would be larger than 2 GiB.
-    pub fn emit(self) -> Option<Program> {
-        emit::emit(&self.ir, &self.options, self.resume)
+/// The passes between reading and emitting.
+fn improve(ir: &mut Ir, options: &Options, watch: &mut Watch<'_>) {
+    let Options { cells, eof, passes, .. } = *options;
+    reach::probe(ir, options);
+    watch("reach", &|| ir.len());
+    if passes.idioms {
+        idiom::fold(ir, cells);
+        watch("idioms", &|| ir.len());
+    }
+    if passes.values {
+        values::propagate(ir, cells, eof);
+        watch("values", &|| ir.len());
+    }
+    if passes.unrolling {
+        unroll::unroll(ir);
+        watch("unrolling", &|| ir.len());
     }
 }
 
@@ -203,7 +204,6 @@ impl Draft {
 #[derive(Debug)]
 pub struct Program {
     bytes: Vec<u8>,
-    size: usize,
     marks: Vec<Mark>,
     records: Vec<Record>,
     sites: Vec<Site>,
@@ -214,6 +214,6 @@ pub struct Program {
 impl Program {
     /// The code.
     pub fn code(&self) -> Code<'_> {
-        Code::new(&self.bytes[..self.size]).with_marks(&self.marks).with_records(&self.records)
+        Code::new(&self.bytes).with_marks(&self.marks).with_records(&self.records)
     }
 }

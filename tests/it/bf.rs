@@ -251,6 +251,15 @@ fn more_loops_than_are_unrolled_do_the_same() {
 }
 
 #[test]
+fn times_that_a_sandbox_hides_are_not_told() {
+    let run = run(&["bf", "--stats", "--sandbox", "-e", "+"]);
+    assert!(
+        run.status == 0 && run.stderr.contains("bf: emit: ") && !run.stderr.contains("bf: run: "),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn the_input_can_follow_the_program() {
     feed(command(&["bf", "-"]), b"[!],.,.!ok").expect("ok", "", 0);
     feed(command(&["bf", "-", "--eof", "minus-one", "--cells", "16"]), b",+[-.,+]!yes").expect("yes", "", 0);

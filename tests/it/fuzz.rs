@@ -217,7 +217,7 @@ fn hexadecimal(random: &mut Random) {
 
 /// The parser and every pass of `bf`, on text that is hardly a program.
 fn brackets(random: &mut Random) {
-    use barejit::front::bf::{Cells, Draft, Eof, Options, Passes};
+    use barejit::front::bf::{Cells, Eof, Options, Passes, compile};
     let source = random.text(&[b"[", b"]", b"[-]", b"[->+<]", b"+", b">", b"<", b",", b".", b"\n"], 60);
     let options = Options {
         cells: random.of(&[Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo]),
@@ -233,11 +233,9 @@ fn brackets(random: &mut Random) {
         depth += i32::from(*byte == b'[') - i32::from(*byte == b']');
         depth >= 0
     });
-    match Draft::parse(&source, &options) {
-        Ok(mut draft) => {
+    match compile(&source, &options, None, &mut |_, _| ()) {
+        Ok(program) => {
             assert!(balanced && depth == 0, "{source:?}");
-            draft.optimise(&mut |_, _| ());
-            let program = draft.emit().expect("it is small");
             assert!(!program.code().bytes().is_empty());
         }
         Err(_) => assert!(!balanced || depth != 0, "{source:?}"),

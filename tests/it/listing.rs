@@ -295,6 +295,17 @@ fn rounds_of_an_unrolled_loop_stand_under_their_commands_alone() {
     let listing = run(&["bf", "--listing", "-e", "+>+>+>,[-<+>[-]+<<]>>+."]).text();
     let sources: Vec<&str> = listing.lines().filter(|line| line.starts_with("; 1:")).collect();
     let ends = sources.iter().filter(|line| line.ends_with(" ]")).count();
-    let last = sources.iter().filter(|line| line.ends_with("]>>+")).count();
+    let last = sources.iter().filter(|line| line.ends_with("]>>")).count();
     assert_eq!((ends, last), (3, 1), "{listing}");
+}
+
+#[test]
+fn a_body_that_stands_aside_takes_no_registers_from_loops_behind_it() {
+    let program = ">>>>,[>,[[-]>,[>,.<-]]>>>,[>,.<-]>,]>,[>,.<-]";
+    let listing = run(&["bf", "--listing", "-e", program]).text();
+    let marked = |column: &str| listing.find(&format!("\n; 1:{column} ")).expect("a command of its own");
+    for (input, end) in [("29", "33"), ("41", "45")] {
+        let body = &listing[marked(input)..marked(end)];
+        assert!(!body.contains("[rbx"), "cells of the loop at 1:{input} are in memory:\n{listing}");
+    }
 }

@@ -6,7 +6,7 @@
 //! the next operation changes both again. So holding one is never a duty, and whoever
 //! does not know forgets.
 
-use super::ir::{ENTERED, Kind, ONCE, Op};
+use super::ir::{ENTERED, Kind, ONCE, Op, body};
 use super::registers::REGISTERS;
 
 /// Registers that hold cells here.
@@ -102,19 +102,22 @@ impl Ahead<'_> {
     /// Whether `[at]` is read soon and before it is overwritten, in a straight line
     /// but for loops that run at most once.
     pub(super) fn reads(&self, mut at: i32) -> bool {
-        let mut rest = self.ops[..self.ops.len().min(LOOKED_AT)].iter();
-        while let Some(op) = rest.next() {
+        let mut rest = self.ops.get(..LOOKED_AT).unwrap_or(self.ops);
+        while let Some((op, behind)) = rest.split_first() {
+            rest = behind;
             match op.kind {
                 Kind::Nop | Kind::Probe | Kind::PutByte => {}
                 Kind::Add | Kind::Put if op.at == at => return true,
                 Kind::Mul | Kind::Product if op.at == at || op.b == at => return true,
-                Kind::Product if op.b + op.d as i32 == at => return true,
+                Kind::Product if op.other_factor() == at => return true,
                 Kind::Copy if op.b == at => return true,
                 Kind::Set | Kind::Get | Kind::Copy if op.at == at => return false,
                 Kind::Add | Kind::Put | Kind::Mul | Kind::Product | Kind::Set | Kind::Get | Kind::Copy => {}
                 Kind::Open | Kind::Exit | Kind::Scan if op.at == at && !op.is(ENTERED) => return true,
                 Kind::Exit => {}
-                Kind::Open if op.is_seldom() => pass_over(&mut rest),
+                Kind::Open if op.is_seldom() => {
+                    rest = body(rest).and_then(|end| rest.get(end + 1..)).unwrap_or_default()
+                }
                 Kind::Open if op.is(ONCE) => {}
                 Kind::Close if op.is(ONCE) => at = at.wrapping_sub(op.b),
                 Kind::Close => {
@@ -133,17 +136,5 @@ impl Ahead<'_> {
         let first = self.ops.iter().find(|op| op.kind != Kind::Nop)?;
         let tests = matches!(first.kind, Kind::Open | Kind::Scan) && !first.is(ENTERED);
         tests.then_some(first.at)
-    }
-}
-
-/// Goes behind the loop whose body comes next.
-fn pass_over<'a>(ops: &mut impl Iterator<Item = &'a Op>) {
-    let mut depth = 1;
-    for op in ops {
-        depth += (op.kind == Kind::Open) as u32;
-        depth -= (op.kind == Kind::Close) as u32;
-        if depth == 0 {
-            return;
-        }
     }
 }

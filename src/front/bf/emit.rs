@@ -8,35 +8,31 @@ mod aside;
 mod cells;
 mod loops;
 
-use super::abi::{LEFT, POINTER, TAPE};
+use super::abi::{LEFT, POINTER};
 use super::cache::{Ahead, Cache};
 use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
 use super::place::Site;
 use super::registers::{self, Home, REGISTERS, Region};
 use super::scan::Scanners;
-use super::stubs::{self, Stubs};
+use super::stubs::{self, Stubs, TAPE_START};
 use super::width::{self, Out};
-use super::{Cells, Options, Program};
-use crate::asm::*;
+use super::{Cells, Error, Options, Program};
+use crate::asm::{self, *};
 use crate::code::{Mark, Record};
 use alloc::vec;
 use alloc::vec::Vec;
-use aside::{Aside, LongScan};
+use aside::Aside;
 use loops::{Exit, Frame};
 
-/// Where code leaves because a touch would jump over a guard.
-struct Far {
-    from: Label,
-    site: u32,
-    /// From the base to the pointer at the site.
-    pointer: i32,
-}
-
-/// Where code goes if the cell of a probe is not on the tape.
-struct Edge {
-    from: Label,
-    back: Label,
-    probe: Op,
+/// Code that stands behind the program.
+enum Outline {
+    /// Where code leaves because a touch would jump over a guard; from the base to the
+    /// pointer at the site.
+    Far { from: Label, site: u32, pointer: i32 },
+    /// Where code goes if the cell of a probe is not on the tape.
+    Edge { from: Label, back: Label, probe: Op },
+    /// The rest of a scan, by vectors.
+    Scan { from: Label, back: Label, scanner: Label, op: Op },
 }
 
 /// Whether code for `ops` is bound to touch `[at]`, and has changed nothing then.
@@ -48,7 +44,7 @@ fn touches_first(at: i32, ops: &[Op], cells: Cells) -> bool {
             Kind::Add => op.at == at && cells.signed(op.b as u32) != 0,
             Kind::Set | Kind::Put | Kind::Get => op.at == at,
             Kind::Mul | Kind::Copy => op.at == at || op.b == at,
-            Kind::Product => op.at == at || op.b == at || op.b + op.d as i32 == at,
+            Kind::Product => op.at == at || op.b == at || op.other_factor() == at,
             Kind::Open | Kind::Scan => op.at == at && !op.is(ENTERED),
             Kind::Close => op.at == at && op.is(BALANCED) && !op.is(ONCE),
             Kind::Probe | Kind::PutByte | Kind::Exit | Kind::Move => false,
@@ -64,13 +60,11 @@ struct Emitter<'a> {
     out: Out<'a>,
     options: &'a Options,
     scanners: Scanners,
-    /// Regions that are still to come.
+    /// All regions, in the order of their `Open`s.
     regions: &'a [Region],
     /// Cells that live in registers here.
     homes: &'a [Home],
     ir: &'a Ir,
-    /// Bytes on the tape.
-    tape: u64,
     stubs: Stubs,
     frames: Vec<Frame>,
     /// Where the loop that ended last goes if it does not run, together with the
@@ -83,14 +77,12 @@ struct Emitter<'a> {
     cache: Cache,
     /// What comes behind the operation that is being emitted.
     ahead: Ahead<'a>,
-    fars: Vec<Far>,
-    edges: Vec<Edge>,
-    /// Rests of scans that are still to be emitted.
-    long_scans: Vec<LongScan>,
+    outlines: Vec<Outline>,
 }
 
 /// Emits all of `ir`, to begin at `resume` if it is given.
-pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Program> {
+#[inline(never)]
+pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Program, Error> {
     let mut bytes = 2048;
     let mut slots = 80;
     let mut marks = 16;
@@ -126,7 +118,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
     }
     loop {
         if bytes > i32::MAX as usize {
-            return None;
+            return Err(Error::TooLarge);
         }
         let mut code = vec![0; bytes];
         let mut table = vec![Mark::EMPTY; marks];
@@ -136,11 +128,11 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
         let (done, sites) = emit_into(Asm::new(&mut code, tables), ir, &regions, options, resume);
         match done {
             Ok(needs) => {
+                code.truncate(needs.bytes);
                 table.truncate(needs.marks);
                 notes.truncate(needs.records);
-                return Some(Program {
+                return Ok(Program {
                     bytes: code,
-                    size: needs.bytes,
                     marks: table,
                     records: notes,
                     sites,
@@ -148,26 +140,26 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Option<Pr
                     plain: ir.plain,
                 });
             }
-            Err(Error::Full(needs)) => {
-                bytes = needs.bytes + 16;
+            Err(asm::Error::Full(needs)) => {
+                bytes = needs.bytes;
                 slots = needs.slots;
                 marks = needs.marks;
-                records = if options.explain { needs.records } else { 0 };
+                records = needs.records;
             }
-            Err(_) => return None,
+            Err(asm::Error::Size) => return Err(Error::TooLarge),
+            Err(error) => error.raise(),
         }
     }
 }
 
-type Done = Result<Needs, Error>;
-
+#[inline(never)]
 fn emit_into<'a>(
     mut a: Asm<'a>,
     ir: &'a Ir,
     regions: &'a [Region],
     options: &'a Options,
     resume: Option<u32>,
-) -> (Done, Vec<Site>) {
+) -> (Result<Needs, asm::Error>, Vec<Site>) {
     let stubs = stubs::enter(&mut a, options);
     let mut emitter = Emitter {
         out: Out::new(a, options.cells),
@@ -176,7 +168,6 @@ fn emit_into<'a>(
         regions,
         homes: &[],
         ir,
-        tape: options.tape << options.cells as u32,
         stubs,
         frames: Vec::new(),
         threaded: None,
@@ -184,9 +175,7 @@ fn emit_into<'a>(
         asides: Vec::new(),
         cache: Cache::EMPTY,
         ahead: Ahead { ops: &[], turned: Cache::EMPTY },
-        fars: Vec::new(),
-        edges: Vec::new(),
-        long_scans: Vec::new(),
+        outlines: Vec::new(),
     };
     match resume {
         Some(position) => emitter.program_from(position),
@@ -209,27 +198,45 @@ impl<'a> Emitter<'a> {
         self.operations(&ir.ops[first..], ir.ops.len() - first);
     }
 
+    #[inline(never)]
     fn end(&mut self) {
         self.emit_asides();
         self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
-        self.emit_long_scans();
         self.scanners.emit(&mut self.out.a, self.options);
-        for Edge { from, back, probe } in core::mem::take(&mut self.edges) {
-            self.out.a.bind(from);
-            self.out.cmp_m(probe.b);
-            self.out.a.jcc(Cond::E, back);
-            // This faults.
-            self.first_touch(&probe, probe.b);
-            self.out.probe(probe.at);
-            self.out.a.jmp(back);
+        while let Some(outline) = self.outlines.pop() {
+            match outline {
+                Outline::Far { from, site, pointer } => {
+                    self.out.a.bind(from);
+                    let pointer = self.out.address(pointer);
+                    let a = &mut self.out.a;
+                    a.mov_rm(RCX, qword(RSP)).lea(RAX, pointer).mov_mr(qword(RCX).disp(POINTER), RAX);
+                    a.mov_r64_imm64(RAX, (site as i64) << 8 | LEFT as i64).jmp(self.stubs.leave);
+                }
+                Outline::Edge { from, back, probe } => {
+                    self.out.a.bind(from);
+                    self.out.cmp_m(probe.b);
+                    self.out.a.jcc(Cond::E, back);
+                    // This faults.
+                    self.first_touch(&probe, probe.b);
+                    self.out.probe(probe.at);
+                    self.out.a.jmp(back);
+                }
+                Outline::Scan { from, back, scanner, op } => {
+                    let last = self.out.address(op.at);
+                    let base = address(RAX).disp(-self.out.bytes(op.at));
+                    self.out.a.bind(from).lea(RAX, last).call(scanner).lea(RBX, base);
+                    // Beyond the tape, this faults.
+                    self.first_touch(&op, op.at);
+                    self.out.probe(op.at);
+                    self.out.a.jmp(back);
+                }
+            }
         }
-        for Far { from, site, pointer } in core::mem::take(&mut self.fars) {
-            self.out.a.bind(from);
-            let pointer = self.out.address(pointer);
-            let a = &mut self.out.a;
-            a.mov_rm(RCX, qword(RSP)).lea(RAX, pointer).mov_mr(qword(RCX).disp(POINTER), RAX);
-            a.mov_r64_imm64(RAX, (site as i64) << 8 | LEFT as i64).jmp(self.stubs.leave);
-        }
+    }
+
+    #[inline(never)]
+    fn outline(&mut self, code: Outline) {
+        self.outlines.push(code);
     }
 
     /// Emits the first `count` of `ops`.
@@ -248,11 +255,7 @@ impl<'a> Emitter<'a> {
             {
                 self.end_loop(end, passed);
             }
-            // What passes have made up has no place in the source.
-            if self.options.explain
-                && op.kind != Kind::Nop
-                && (self.ir.plain || op.c != 0 && !op.kind.is_product())
-            {
+            if self.options.explain && op.has_place() {
                 self.out.mark(0, op.c, 0);
             }
             if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
@@ -304,9 +307,9 @@ impl<'a> Emitter<'a> {
         let from = self.out.a.label();
         let cell = self.out.address(op.at);
         let a = &mut self.out.a;
-        a.mov_rm(RCX, qword(RSP)).lea(RAX, cell).sub_rm(RAX, qword(RCX).disp(TAPE));
-        a.mov_ri(RCX, self.tape as i64).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
-        self.fars.push(Far { from, site, pointer });
+        a.lea(RAX, cell).sub_rm(RAX, qword(RSP).disp(TAPE_START));
+        a.mov_ri(RCX, self.options.tape_bytes()).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
+        self.outline(Outline::Far { from, site, pointer });
     }
 
     fn operation(&mut self, op: &Op) {
@@ -373,12 +376,12 @@ impl<'a> Emitter<'a> {
         self.operand(probe.b, None);
         let (from, back) = (self.out.a.label(), self.out.a.label());
         let cell = self.out.address(probe.at);
-        self.out.a.lea(RAX, cell).cmp_rm(RAX, qword(RSP).disp(stubs::TAPE_START)).jcc(Cond::B, from);
+        self.out.a.lea(RAX, cell).cmp_rm(RAX, qword(RSP).disp(TAPE_START)).jcc(Cond::B, from);
         for addition in additions {
             self.mul(addition);
         }
         self.out.a.bind(back);
         self.out.forget_flags();
-        self.edges.push(Edge { from, back, probe: *probe });
+        self.outline(Outline::Edge { from, back, probe: *probe });
     }
 }

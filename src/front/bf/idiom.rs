@@ -6,7 +6,7 @@
 //! - `while [x] { base += d }` is a scan.
 
 use super::Cells;
-use super::ir::{BALANCED, FAR, Ir, Kind, MAYBE, ONCE, Op};
+use super::ir::{BALANCED, FAR, Ir, Kind, MAYBE, NOWHERE, ONCE, Op};
 
 /// Operations in a loop body beyond which it is left alone.
 const BODY: usize = 48;
@@ -15,6 +15,7 @@ const BODY: usize = 48;
 const PREDICATED: usize = 3;
 
 /// Replaces such loops, in place.
+#[inline(never)]
 pub(super) fn fold(ir: &mut Ir, cells: Cells) {
     let ops = &mut ir.ops;
     // Where the loop that was opened last begins, if it has only additions.
@@ -40,14 +41,12 @@ pub(super) fn fold(ir: &mut Ir, cells: Cells) {
 }
 
 /// Rewrites one loop, from `Open` to `Close`, and gives its new length.
+#[inline(never)]
 fn close(body: &mut [Op], cells: Cells) -> usize {
     let len = body.len();
     let (Some(&open), Some(&close)) = (body.first(), body.last()) else { return len };
-    if len == 2
-        && !close.is(FAR)
-        && let Ok(stride @ (1.. | ..=-1)) = i16::try_from(close.b)
-    {
-        body[0] = Op { d: stride, ..Op::new(Kind::Scan, open.at, open.b, close.c) };
+    if len == 2 && !close.is(FAR) && i16::try_from(close.b).is_ok_and(|stride| stride != 0) {
+        body[0] = Op::new(Kind::Scan, open.at, close.b, close.c);
         return 1;
     }
     if !open.is(BALANCED) || len > BODY {
@@ -91,7 +90,7 @@ fn close(body: &mut [Op], cells: Cells) -> usize {
         op.c = cells.signed(op.c) as u32;
         op.flags = maybe;
     }
-    body[kept] = Op::new(Kind::Set, open.at, 0, 0);
+    body[kept] = Op::new(Kind::Set, open.at, 0, NOWHERE);
     if test {
         body[0].flags |= ONCE;
         body[kept + 1] = Op { flags: close.flags | ONCE, ..close };

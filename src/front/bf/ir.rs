@@ -37,14 +37,14 @@ pub(super) enum Kind {
     Close,
     /// `if [at] == 0 { base += b, and out of the loop }`
     Exit,
-    /// `while [at] != 0 { base += d }`; the loop's number is `b`.
+    /// `while [at] != 0 { base += b }`
     Scan,
     /// `base += b`, in plain translation only.
     Move,
 }
 
 impl Kind {
-    /// Whether an operation of this kind has a factor and no position.
+    /// Whether an operation of this kind has a factor and no place.
     pub(super) fn is_product(self) -> bool {
         matches!(self, Self::Mul | Self::Copy | Self::Product)
     }
@@ -54,16 +54,19 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Op {
     pub(super) kind: Kind,
-    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`],
-    /// [`THREADED`]; of what may be the first to touch its cell: [`TOUCHES`],
-    /// [`FAR`].
+    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`], which a
+    /// `Scan` may have too, [`THREADED`]; of what may be the first to touch its cell:
+    /// [`TOUCHES`], [`FAR`]; of a `Probe` or a `Mul`: [`MAYBE`].
     pub(super) flags: u8,
     pub(super) d: i16,
     pub(super) at: i32,
     pub(super) b: i32,
-    /// The byte offset in the source, or the factor `k`.
+    /// The byte offset in the source, [`NOWHERE`], or the factor `k`.
     pub(super) c: u32,
 }
+
+/// The place of what passes have made up.
+pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// The base is where it was after every round of the loop.
 pub(super) const BALANCED: u8 = 1;
@@ -82,7 +85,7 @@ pub(super) const MAYBE: u8 = 32;
 pub(super) const THREADED: u8 = 64;
 
 impl Op {
-    pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, 0);
+    pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, NOWHERE);
 
     pub(super) const fn new(kind: Kind, at: i32, b: i32, c: u32) -> Self {
         Self { kind, flags: 0, d: 0, at, b, c }
@@ -92,11 +95,32 @@ impl Op {
         self.flags & flag != 0
     }
 
+    /// The second cell of a `Product`.
+    pub(super) const fn other_factor(&self) -> i32 {
+        self.b + self.d as i32
+    }
+
+    /// Whether it has a place in the source.
+    pub(super) fn has_place(&self) -> bool {
+        !self.kind.is_product() && self.c != NOWHERE
+    }
+
     /// Whether it begins what is likely to be passed over: what runs at most once and
     /// goes elsewhere is for the end of something, a carry or a border.
     pub(super) fn is_seldom(&self) -> bool {
         self.kind == Kind::Open && self.is(ONCE) && !self.is(BALANCED | ENTERED)
     }
+}
+
+/// How many of `ops`, which a loop's body begins, stand before its `Close`.
+#[inline(never)]
+pub(super) fn body(ops: &[Op]) -> Option<usize> {
+    let mut depth = 1;
+    ops.iter().position(|op| {
+        depth += (op.kind == Kind::Open) as u32;
+        depth -= (op.kind == Kind::Close) as u32;
+        depth == 0
+    })
 }
 
 /// Cells that some stretch of the plain program may touch, by distance from the
@@ -157,12 +181,8 @@ pub(super) struct Loop {
     /// Cells that it may write, one bit for the lowest six bits of a distance;
     /// all bits for an unbalanced loop.
     pub(super) writes: u64,
-    /// Operations between its brackets, as it was read.
+    /// Operations between its brackets, as it was read, and one more.
     pub(super) size: u32,
-    /// What is probed at the start of its body.
-    pub(super) body: Reach,
-    /// Of an unbalanced loop, the same at its end.
-    pub(super) after: Reach,
     /// Of an unbalanced loop: what exists when a round is over.
     pub(super) back: Reach,
     /// Of an unbalanced loop: every round moves the base by the same.
@@ -172,15 +192,7 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    pub(super) const NEW: Self = Self {
-        writes: 0,
-        size: 0,
-        body: Reach::NONE,
-        after: Reach::NONE,
-        back: Reach::NONE,
-        strides: false,
-        once: false,
-    };
+    pub(super) const NEW: Self = Self { writes: 0, size: 0, back: Reach::NONE, strides: false, once: false };
 
     /// What exists behind the unbalanced loop that `close` ends, if `before` did where
     /// it began and `back` does when a round is over.
@@ -207,8 +219,6 @@ pub(super) const fn bit(at: i32) -> u64 {
 pub(super) struct Ir {
     pub(super) ops: Vec<Op>,
     pub(super) loops: Vec<Loop>,
-    /// From the start of the program to the first change of the base.
-    pub(super) start: Reach,
     /// Whether it is the plain translation: every distance is 0, and `Move` moves.
     pub(super) plain: bool,
 }

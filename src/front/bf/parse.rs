@@ -4,20 +4,12 @@
 //! Law: the list does to cells, input and output what the source does, command
 //! for command. Everything but the eight commands is a comment.
 
-use super::ir::{BALANCED, Ir, Kind, Loop, Op, Reach};
+use super::Error;
+use super::ir::{BALANCED, Ir, Kind, Loop, Op};
 use alloc::vec::Vec;
 
-/// A bracket without its partner, by its byte offset in the source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unmatched {
-    /// A `[` that nothing closes.
-    Unclosed(usize),
-    /// A `]` that closes nothing.
-    Unexpected(usize),
-}
-
 /// How far from the base a cell may be named; beyond it plain translation serves.
-const FAR: i32 = 1 << 27;
+const FARTHEST: i32 = 1 << 27;
 
 const COMMENT: u8 = 0;
 const MOTION: u8 = 1;
@@ -73,7 +65,7 @@ fn run(source: &[u8], from: usize, byte: u8) -> usize {
 }
 
 /// Reads `source` with deferred motion, or plainly if a distance gets too large.
-pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
+pub(super) fn parse(source: &[u8]) -> Result<Ir, Error> {
     let mut ops: Vec<Op> = Vec::with_capacity(source.len() / 8 + 64);
     let mut loops = Vec::with_capacity(source.len() / 64);
     let mut frames: Vec<Frame> = Vec::new();
@@ -94,7 +86,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
             next += count as usize - 1;
             if class == MOTION {
                 at += motion as i32 * count;
-                if at.unsigned_abs() > FAR as u32 {
+                if at.unsigned_abs() > FARTHEST as u32 {
                     return parse_plain(source);
                 }
             } else if at == cell
@@ -123,7 +115,7 @@ pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
             }
             _ => {
                 let Some(frame) = frames.pop() else {
-                    return Err(Unmatched::Unexpected(position as usize));
+                    return Err(Error::Unexpected(position as usize));
                 };
                 let open = &mut ops[frame.open as usize];
                 let shift = at - open.at;
@@ -141,16 +133,15 @@ pub(super) fn parse(source: &[u8]) -> Result<Ir, Unmatched> {
         ops.push(op);
     }
     if let Some(frame) = frames.last() {
-        return Err(Unmatched::Unclosed(ops[frame.open as usize].c as usize));
+        return Err(Error::Unclosed(ops[frame.open as usize].c as usize));
     }
-    Ok(Ir { ops, loops, start: Reach::NONE, plain: false })
+    Ok(Ir { ops, loops, plain: false })
 }
 
 /// Reads `source` command by command: only runs are folded.
-pub(super) fn parse_plain(source: &[u8]) -> Result<Ir, Unmatched> {
+pub(super) fn parse_plain(source: &[u8]) -> Result<Ir, Error> {
     let mut ops: Vec<Op> = Vec::with_capacity(source.len().min(1 << 20) + 1);
     let mut opens: Vec<u32> = Vec::new();
-    let mut loops = 0;
     ops.push(Op::NOP);
     for (position, &byte) in source.iter().enumerate() {
         let Byte { motion, change, class } = BYTES[byte as usize];
@@ -163,14 +154,12 @@ pub(super) fn parse_plain(source: &[u8]) -> Result<Ir, Unmatched> {
                 b'.' => (Kind::Put, 0),
                 b',' => (Kind::Get, 0),
                 b'[' => {
-                    opens.push(ops.len() as u32);
-                    loops += 1;
-                    ops.push(Op::new(Kind::Open, 0, loops - 1, position));
-                    continue;
+                    opens.push(position);
+                    (Kind::Open, 0)
                 }
                 _ => match opens.pop() {
                     Some(_) => (Kind::Close, 0),
-                    None => return Err(Unmatched::Unexpected(position as usize)),
+                    None => return Err(Error::Unexpected(position as usize)),
                 },
             },
         };
@@ -180,7 +169,7 @@ pub(super) fn parse_plain(source: &[u8]) -> Result<Ir, Unmatched> {
         }
     }
     if let Some(&open) = opens.last() {
-        return Err(Unmatched::Unclosed(ops[open as usize].c as usize));
+        return Err(Error::Unclosed(open as usize));
     }
-    Ok(Ir { ops, loops: Vec::new(), start: Reach::NONE, plain: true })
+    Ok(Ir { ops, loops: Vec::new(), plain: true })
 }

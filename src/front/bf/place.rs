@@ -3,7 +3,8 @@
 //! An instruction that may be the first to touch a cell out of range has a mark;
 //! the mark is the number of a [`Site`], which says what the pointer was.
 
-use super::{Cells, Program};
+use super::Program;
+use super::abi::LEFT;
 
 /// What is known where a touch may fault.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +25,8 @@ pub enum Verdict {
         /// The cell's number.
         cell: i64,
     },
-    /// The code cannot tell: [`Draft::resuming`](super::Draft::resuming) from
-    /// `position`, with the pointer at `cell`, can.
+    /// The code cannot tell: plain code that [`compile`](super::compile) makes to
+    /// begin at `position`, with the pointer at `cell`, can.
     Resume {
         /// Byte offset in the source.
         position: u32,
@@ -43,11 +44,11 @@ impl Program {
         Some(self.verdict(site, pointer, tape))
     }
 
-    /// The meaning of status [`LEFT`](super::abi::LEFT) with `pointer` in the
-    /// context; `None` if it is not such a status.
+    /// The meaning of status [`LEFT`] with `pointer` in the context; `None` if it is not
+    /// such a status.
     pub fn left(&self, status: u64, pointer: u64, tape: u64) -> Option<Verdict> {
         let site = self.sites.get((status >> 8) as usize)?;
-        Some(self.verdict(site, pointer, tape))
+        (status & 0xFF == LEFT).then(|| self.verdict(site, pointer, tape))
     }
 
     fn verdict(&self, site: &Site, pointer: u64, tape: u64) -> Verdict {
@@ -57,5 +58,3 @@ impl Program {
         if self.plain { Verdict::Outside { position, cell } } else { Verdict::Resume { position, cell } }
     }
 }
-
-const _: () = assert!(Cells::ThirtyTwo as u32 == 2, "a cell is 1 << its number bytes");

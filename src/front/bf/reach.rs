@@ -17,16 +17,22 @@
 //! was at the position of a probe.
 
 use super::abi::GUARD;
-use super::ir::{BALANCED, FAR, Ir, Kind, Loop, Op, Reach, TOUCHES, bit};
+use super::ir::{BALANCED, FAR, Ir, Kind, Op, Reach, TOUCHES, bit};
 use super::{Cells, Options};
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
-/// A stretch, by where it begins.
-#[derive(Clone, Copy)]
-enum Stretch {
-    Start,
-    Body(usize),
-    After(usize),
+/// A stretch, by where it begins: with the program, with the body of a loop, or behind
+/// the loop. What is probed there, for each.
+type Stretches = Vec<Reach>;
+
+const START: usize = 0;
+
+const fn body(number: usize) -> usize {
+    2 * number + 1
+}
+
+const fn behind(number: usize) -> usize {
+    2 * number + 2
 }
 
 /// A loop that is open while it is measured.
@@ -36,23 +42,20 @@ struct Frame {
     /// What the loop around it wrote before.
     writes: u64,
     /// The stretch that a balanced loop interrupts.
-    outer: (Stretch, Reach),
+    outer: (usize, Reach),
     /// What exists where the stretch around the loop begins, besides what it touches.
     known: Reach,
     /// Whether the base moves in loops inside.
     wanders: bool,
 }
 
-/// Fills in [`Ir::loops`] and [`Ir::start`].
-fn measure(ir: &mut Ir) {
-    let Ir { ops, loops, start, .. } = ir;
-    let mut keep = |stretch, reach, loops: &mut [Loop]| match stretch {
-        Stretch::Start => *start = reach,
-        Stretch::Body(number) => loops[number].body = reach,
-        Stretch::After(number) => loops[number].after = reach,
-    };
+/// Fills in [`Ir::loops`], and gives what is to be probed.
+#[inline(never)]
+fn measure(ir: &mut Ir) -> Stretches {
+    let Ir { ops, loops, .. } = ir;
+    let mut stretches = vec![Reach::NONE; 2 * loops.len() + 1];
     let mut frames: Vec<Frame> = Vec::new();
-    let (mut stretch, mut reach) = (Stretch::Start, Reach::NONE);
+    let (mut stretch, mut reach) = (START, Reach::NONE);
     let mut writes = 0u64;
     // What exists where the stretch begins, besides what it touches.
     let mut known = Reach::NONE;
@@ -69,19 +72,19 @@ fn measure(ir: &mut Ir) {
                 if op.is(BALANCED) {
                     known = known.joined(reach);
                 } else {
-                    keep(stretch, reach, loops);
+                    stretches[stretch] = reach;
                     known = Reach::NONE;
                 }
                 writes = bit(op.at);
                 loops[number].size = index as u32;
-                (stretch, reach) = (Stretch::Body(number), Reach::cell(op.at));
+                (stretch, reach) = (body(number), Reach::cell(op.at));
             }
             Kind::Close => {
                 let Some(Frame { number, writes: before, outer, known: outside, wanders }) = frames.pop()
                 else {
                     continue;
                 };
-                keep(stretch, reach, loops);
+                stretches[stretch] = reach;
                 zero = Some(op.at);
                 loops[number].once = ended == Some(op.at.wrapping_add(op.b));
                 let back = known.joined(reach);
@@ -99,7 +102,7 @@ fn measure(ir: &mut Ir) {
                     loops[number].back.join(op.at);
                     loops[number].strides = !wanders;
                     known = loops[number].leave(op, known.joined(outer.1), loops[number].back);
-                    (stretch, reach) = (Stretch::After(number), Reach::cell(op.at));
+                    (stretch, reach) = (behind(number), Reach::cell(op.at));
                 }
                 loops[number].size = index as u32 - loops[number].size;
                 loops[number].writes = writes;
@@ -111,7 +114,8 @@ fn measure(ir: &mut Ir) {
             }
         }
     }
-    keep(stretch, reach, loops);
+    stretches[stretch] = reach;
+    stretches
 }
 
 /// What is known to exist while probes are placed.
@@ -157,8 +161,10 @@ fn tape(options: &Options) -> Reach {
 }
 
 /// Measures the program and puts probes into it.
+#[inline(never)]
 pub(super) fn probe(ir: &mut Ir, options: &Options) {
-    measure(ir);
+    let stretches = measure(ir);
+    let at = |stretch| stretches.get(stretch).copied().unwrap_or(Reach::NONE);
     let mut placer = Placer { probes: Vec::new(), valid: tape(options), cells: options.cells };
     // Per open loop, what is valid outside.
     let mut outside: Vec<(u32, Reach)> = Vec::new();
@@ -171,7 +177,7 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
                     placer.valid = placer.valid.common(about.back);
                 }
                 placer.valid.join(op.at);
-                placer.stretch(index, about.body, op.c + 1, op.at);
+                placer.stretch(index, at(body(op.b as usize)), op.c + 1, op.at);
             }
             Kind::Close => {
                 let Some((number, valid)) = outside.pop() else { continue };
@@ -182,10 +188,10 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
                     op.flags |= placer.flags(op.at);
                     placer.valid.join(op.at);
                     placer.valid = ir.loops[number as usize].leave(op, valid, placer.valid);
-                    placer.stretch(index, ir.loops[number as usize].after, op.c + 1, op.at);
+                    placer.stretch(index, at(behind(number as usize)), op.c + 1, op.at);
                 }
             }
-            Kind::Nop if index == 0 => placer.stretch(index, ir.start, 0, 0),
+            Kind::Nop if index == 0 => placer.stretch(index, at(START), 0, 0),
             _ => {}
         }
     }
@@ -207,6 +213,7 @@ fn insert(ops: &mut Vec<Op>, mut probes: Vec<(usize, Op)>) {
 }
 
 /// Flags the operations of plain code, to begin at `resume` if it is given.
+#[inline(never)]
 pub(super) fn flag_plain(ir: &mut Ir, options: &Options, resume: Option<u32>) {
     let mut placer = Placer { probes: Vec::new(), valid: tape(options), cells: options.cells };
     // Behind this the pointer may be anywhere.

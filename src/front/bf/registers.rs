@@ -2,9 +2,9 @@
 //!
 //! In a balanced loop every cell has one distance from the base, so it can live in
 //! a register from the loop's start to its end, through inner loops and all. Law:
-//! a *region* is an outermost balanced loop that goes round or holds others, names no more cells
-//! than there are registers and has no probe inside, where memory would have to be
-//! true. Its cells are loaded behind its first test and stored behind its last.
+//! a *region* is an outermost balanced loop that goes round or holds others, names no
+//! more cells than there are registers and has no probe inside, where memory would have
+//! to be true. Its cells are loaded behind its first test and stored behind its last.
 
 use super::ir::{BALANCED, Ir, Kind, MAYBE, ONCE, Op};
 use alloc::vec::Vec;
@@ -25,7 +25,7 @@ pub(super) struct Region {
     /// Index of its `Open`.
     pub(super) open: u32,
     homes: [Home; REGISTERS],
-    /// More than [`REGISTERS`] is too many.
+    /// How many cells it names.
     used: u8,
     /// Probes and loops without a balance make it none.
     spoiled: bool,
@@ -39,7 +39,7 @@ impl Region {
     }
 
     pub(super) fn homes(&self) -> &[Home] {
-        &self.homes[..(self.used as usize).min(REGISTERS)]
+        self.homes.get(..self.used.into()).unwrap_or_default()
     }
 
     fn uses(&mut self, at: i32, written: bool) {
@@ -68,6 +68,7 @@ impl Region {
 }
 
 /// Finds the regions, in the order of their `Open`s.
+#[inline(never)]
 pub(super) fn regions(ir: &Ir) -> Vec<Region> {
     let mut found: Vec<Region> = Vec::new();
     let mut open: Vec<Region> = Vec::new();
@@ -116,7 +117,7 @@ fn uses(region: &mut Region, op: &Op, leading: bool) {
         }
         Kind::Product => {
             region.uses(op.b, false);
-            region.uses(op.b + op.d as i32, false);
+            region.uses(op.other_factor(), false);
             region.uses(op.at, true);
         }
         Kind::Exit | Kind::Scan | Kind::Move => region.spoiled = true,

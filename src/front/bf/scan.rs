@@ -4,7 +4,7 @@
 //! that were just written one by one is slow, so scans come here only after some steps
 //! of their own. Strides that do not divide a vector have no routine.
 
-use super::abi::TAPE;
+use super::stubs::TAPE_START;
 use super::{Cells, Options};
 use crate::asm::*;
 
@@ -44,6 +44,7 @@ impl Scanners {
     }
 }
 
+#[inline(never)]
 fn emit(a: &mut Asm<'_>, stride: i32, right: bool, options: &Options) {
     let (next, found, out) = (a.label(), a.label(), a.label());
     // rsi = the cells of the stride in every block, a bit each; rdi = those from here on.
@@ -62,9 +63,9 @@ fn emit(a: &mut Asm<'_>, stride: i32, right: bool, options: &Options) {
     gather(a);
     a.and_rr(RCX, RDI).jcc_short(Cond::Ne, found);
     // rdx = the tape's first byte, or the one behind it; rsp is 8 off the frame.
-    a.mov_rm(RDX, qword(RSP).disp(8)).mov_rm(RDX, qword(RDX).disp(TAPE));
+    a.mov_rm(RDX, qword(RSP).disp(8 + TAPE_START));
     if right {
-        let bytes = (options.tape << options.cells as u32) as i64;
+        let bytes = options.tape_bytes();
         a.mov_ri(RCX, bytes).add_rr(RDX, RCX);
     }
     a.align_code(16).bind(next);

@@ -11,7 +11,7 @@
 //! Everything else is refused. Probes at the start of the body stay.
 
 use super::idiom::inverse;
-use super::ir::{BALANCED, Kind, MAYBE, ONCE, Op};
+use super::ir::{BALANCED, Kind, MAYBE, NOWHERE, ONCE, Op};
 use super::known::Known;
 
 /// Cells that a body may name.
@@ -95,7 +95,7 @@ pub(super) fn solve(
     round.index(counter);
     let mut body = body.iter().filter(|op| op.kind != Kind::Nop).peekable();
     let mut answer = Answer { ops: [Op::NOP; ANSWER], used: 0, mask };
-    answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Open, counter, number, 0) })?;
+    answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Open, counter, number, NOWHERE) })?;
     while let Some(probe) = body.next_if(|op| op.kind == Kind::Probe && !op.is(MAYBE)) {
         answer.push(*probe)?;
     }
@@ -147,7 +147,7 @@ pub(super) fn solve(
                 }
             }
             if reset {
-                answer.push(Op::new(Kind::Set, cells[i], sum as i32, 0))?;
+                answer.push(Op::new(Kind::Set, cells[i], sum as i32, NOWHERE))?;
             } else {
                 answer.push(Op::new(Kind::Mul, cells[i], counter, sum.wrapping_mul(rounds)))?;
             }
@@ -162,9 +162,9 @@ pub(super) fn solve(
             }
         }
     }
-    answer.push(Op::new(Kind::Set, counter, 0, 0))?;
+    answer.push(Op::new(Kind::Set, counter, 0, NOWHERE))?;
     if guarded {
-        answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Close, counter, 0, 0) })?;
+        answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Close, counter, 0, NOWHERE) })?;
     }
     Some((answer.ops, answer.used))
 }

@@ -27,13 +27,14 @@ pub(super) struct Stubs {
 }
 
 /// What a call may destroy and the stubs must keep.
-const SAVED: [Gpr64; 6] = [RSI, RDI, R8, R9, R10, R11];
+const SAVED: [Gpr64; 7] = [RSI, RDI, R8, R9, R10, R11, RAX];
 const KEPT: [Gpr64; 6] = [RBP, RBX, R12, R13, R14, R15];
 const FRAME: i32 = 24;
 /// Offset from RSP of the address of cell 0.
 pub(super) const TAPE_START: i32 = 8;
 
 /// Emits the entry and the shared routines; what comes next is the program.
+#[inline(never)]
 pub(super) fn enter(a: &mut Asm<'_>, options: &Options) -> Stubs {
     a.endbr64();
     for register in KEPT {
@@ -68,12 +69,8 @@ fn put(a: &mut Asm<'_>, options: &Options, fail: Label) -> Label {
         a.cmp_ri(AL, b'\n' as i32).jcc_short(Cond::E, flush);
     }
     a.ret().bind(flush);
-    a.mov_rm(RDX, qword(RSP).disp(8));
-    save(a);
-    // Seven words since the program: rsp is 8 off a multiple of 16.
-    a.sub_ri(RSP, 8).mov_rr(RDI, RDX).call_m(qword(RDI).disp(FLUSH)).add_ri(RSP, 8);
-    restore(a);
-    a.test_rr(EAX, EAX).jcc(Cond::Ne, fail).ret();
+    call_back(a, FLUSH);
+    a.jcc(Cond::Ne, fail).ret();
     put
 }
 
@@ -84,12 +81,8 @@ fn get(a: &mut Asm<'_>, options: &Options, fail: Label) -> Label {
     a.mov_rm(RDX, qword(RCX)).cmp_rm(RDX, qword(RCX).disp(8)).jcc_short(Cond::E, fill);
     a.movzx_m8(EAX, byte(RDX)).add_ri(RDX, 1).mov_mr(qword(RCX), RDX).ret();
     a.bind(fill);
-    a.mov_rm(RDX, qword(RSP).disp(8));
-    save(a);
-    // Eight words since the program.
-    a.push_r(RAX).mov_rr(RDI, RDX).call_m(qword(RDI).disp(FILL)).mov_rr(ECX, EAX).pop_r(RAX);
-    restore(a);
-    a.test_rr(ECX, ECX).jcc(Cond::E, get);
+    call_back(a, FILL);
+    a.jcc(Cond::E, get);
     a.cmp_ri(ECX, ENDED as i32).jcc_short(Cond::E, ended).jmp(fail).bind(ended);
     match options.eof {
         Eof::Unchanged => {}
@@ -104,14 +97,16 @@ fn get(a: &mut Asm<'_>, options: &Options, fail: Label) -> Label {
     get
 }
 
-fn save(a: &mut Asm<'_>) {
+/// Calls back from a stub: the answer is in ECX and tested.
+#[inline(never)]
+fn call_back(a: &mut Asm<'_>, field: i32) {
     for register in SAVED {
         a.push_r(register);
     }
-}
-
-fn restore(a: &mut Asm<'_>) {
+    // Eight words since the program: rsp is a multiple of 16.
+    a.mov_rm(RDI, qword(RSP).disp(64)).call_m(qword(RDI).disp(field)).mov_rr(ECX, EAX);
     for register in SAVED.iter().rev() {
         a.pop_r(*register);
     }
+    a.test_rr(ECX, ECX);
 }

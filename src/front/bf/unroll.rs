@@ -21,6 +21,7 @@ const LOOPS: usize = 1 << 16;
 const FARTHEST: u32 = 1 << 12;
 
 /// Unrolls the loops that have no loop inside and move the base.
+#[inline(never)]
 pub(super) fn unroll(ir: &mut Ir) {
     let loops = small_loops(&ir.ops);
     let growth: usize = loops.iter().map(|(open, close)| (ROUNDS as usize - 1) * (close - open)).sum();
@@ -65,6 +66,7 @@ fn is_small(body: &[Op], close: &Op) -> bool {
 }
 
 /// Puts the rounds of `body`, behind which its `Close` is, to where they are to begin.
+#[inline(never)]
 fn rounds(ops: &mut [Op], body: Range<usize>, to: usize) {
     let (close, size) = (ops[body.end], body.len());
     ops.copy_within(body, to);

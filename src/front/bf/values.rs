@@ -13,7 +13,7 @@
 //! Stores never move over a probe or a change of the base: there memory must be
 //! what plain code would have left.
 
-use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, Loop, MAYBE, ONCE, Op, THREADED, TOUCHES};
+use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, Loop, MAYBE, NOWHERE, ONCE, Op, THREADED, TOUCHES, body};
 use super::known::Known;
 use super::{Cells, Eof, solve};
 use alloc::vec::Vec;
@@ -48,6 +48,7 @@ struct Walk<'a> {
 }
 
 /// Rewrites the program, in place.
+#[inline(never)]
 pub(super) fn propagate(ir: &mut Ir, cells: Cells, eof: Eof) {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Walk {
@@ -78,18 +79,7 @@ pub(super) fn propagate(ir: &mut Ir, cells: Cells, eof: Eof) {
 
 /// Index of the operation behind the loop whose body begins at `from`.
 fn behind(ops: &[Op], from: usize) -> usize {
-    let mut depth = 1;
-    let mut at = from;
-    while depth > 0 {
-        match ops.get(at) {
-            Some(op) if op.kind == Kind::Open => depth += 1,
-            Some(op) if op.kind == Kind::Close => depth -= 1,
-            Some(_) => {}
-            None => break,
-        }
-        at += 1;
-    }
-    at
+    from + ops.get(from..).map_or(0, |ops| body(ops).map_or(ops.len(), |body| body + 1))
 }
 
 impl Walk<'_> {
@@ -101,6 +91,7 @@ impl Walk<'_> {
         self.known.get(at)
     }
 
+    #[inline(never)] // Many keep.
     fn keep(&mut self, ops: &mut [Op], op: Op) {
         ops[self.kept] = op;
         self.kept += 1;
@@ -140,11 +131,11 @@ impl Walk<'_> {
                     self.keep(ops, op);
                 }
             }
-            Kind::Add => self.add(ops, op.at, op.b as u32),
-            Kind::Set => self.set(ops, op.at, op.b as u32),
+            Kind::Add => self.add(ops, op.at, op.b as u32, op.c),
+            Kind::Set => self.set(ops, op.at, op.b as u32, op.c),
             Kind::Mul => self.mul(ops, op),
             Kind::Copy => match self.get(op.b) {
-                Some(value) => self.set(ops, op.at, value.wrapping_mul(op.c)),
+                Some(value) => self.set(ops, op.at, value.wrapping_mul(op.c), NOWHERE),
                 None => {
                     self.reads(op.b);
                     self.overwrite(ops, op);
@@ -152,7 +143,7 @@ impl Walk<'_> {
             },
             Kind::Product => self.product(ops, op),
             Kind::Put => match self.get(op.at) {
-                Some(value) => self.keep(ops, Op::new(Kind::PutByte, 0, value as u8 as i32, 0)),
+                Some(value) => self.keep(ops, Op::new(Kind::PutByte, 0, value as u8 as i32, op.c)),
                 None => {
                     self.reads(op.at);
                     self.keep(ops, op);
@@ -182,9 +173,9 @@ impl Walk<'_> {
         }
     }
 
-    fn add(&mut self, ops: &mut [Op], at: i32, value: u32) {
+    fn add(&mut self, ops: &mut [Op], at: i32, value: u32, c: u32) {
         if let Some(known) = self.get(at) {
-            return self.set(ops, at, known.wrapping_add(value));
+            return self.set(ops, at, known.wrapping_add(value), c);
         }
         if value & self.mask() == 0 {
             return;
@@ -193,22 +184,22 @@ impl Walk<'_> {
             Some(store) if store.kind == Kind::Add => store.b = (store.b as u32).wrapping_add(value) as i32,
             _ => {
                 self.stores(at);
-                self.keep(ops, Op::new(Kind::Add, at, value as i32, 0));
+                self.keep(ops, Op::new(Kind::Add, at, value as i32, c));
             }
         }
     }
 
-    fn set(&mut self, ops: &mut [Op], at: i32, value: u32) {
+    fn set(&mut self, ops: &mut [Op], at: i32, value: u32, c: u32) {
         let value = value & self.mask();
         if self.get(at) == Some(value) {
             return;
         }
         self.known.set(at, value);
         match self.store(ops, at) {
-            Some(store) => *store = Op::new(Kind::Set, at, value as i32, 0),
+            Some(store) => *store = Op::new(Kind::Set, at, value as i32, c),
             None => {
                 self.stores(at);
-                self.keep(ops, Op::new(Kind::Set, at, value as i32, 0));
+                self.keep(ops, Op::new(Kind::Set, at, value as i32, c));
             }
         }
     }
@@ -225,7 +216,7 @@ impl Walk<'_> {
 
     fn mul(&mut self, ops: &mut [Op], op: Op) {
         if let Some(value) = self.get(op.b) {
-            return self.add(ops, op.at, value.wrapping_mul(op.c));
+            return self.add(ops, op.at, value.wrapping_mul(op.c), NOWHERE);
         }
         if op.c & self.mask() == 0 {
             return;
@@ -240,7 +231,7 @@ impl Walk<'_> {
     }
 
     fn product(&mut self, ops: &mut [Op], op: Op) {
-        let (one, other) = (op.b, op.b + op.d as i32);
+        let (one, other) = (op.b, op.other_factor());
         for (known, unknown) in [(one, other), (other, one)] {
             if let Some(value) = self.get(known) {
                 let c = op.c.wrapping_mul(value) & self.mask();

@@ -2,8 +2,8 @@
 
 use super::interpreter::{End, Outcome};
 use super::{Options, TAPE};
-use barejit::front::bf::abi::{BROKEN, DONE, ENDED, FILLED, GUARD, LEFT};
-use barejit::front::bf::{Draft, Program, Verdict};
+use barejit::front::bf::abi::{BROKEN, DONE, ENDED, FILLED, GUARD};
+use barejit::front::bf::{Program, Verdict, compile};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
@@ -182,19 +182,17 @@ impl Machine {
             taken: 0,
             buffer: range.start,
         };
-        let mut draft = Draft::parse(program, options).expect("the generator balances brackets");
-        draft.optimise(&mut |_, _| {});
-        let mut compiled = draft.emit().expect("it is small");
+        let compiled = |resume| {
+            compile(program, options, resume, &mut |_, _| {}).expect("the generator balances brackets")
+        };
+        let mut code = compiled(None);
         let mut first = 0i64;
         let end = loop {
-            match self.call(&compiled, first * options.cells.bytes() as i64, &mut context) {
+            match self.call(&code, first * options.cells.bytes() as i64, &mut context) {
                 None => break End::Done,
                 Some(Verdict::Outside { position, cell }) => break End::Outside { position, cell },
                 Some(Verdict::Resume { position, cell }) => {
-                    let mut draft =
-                        Draft::resuming(program, options, position).expect("it was parsed before");
-                    draft.optimise(&mut |_, _| {});
-                    compiled = draft.emit().expect("it is small");
+                    code = compiled(Some(position));
                     first = cell;
                 }
             }
@@ -229,8 +227,9 @@ impl Machine {
                 let mark = code.mark_at(at).expect("a fault before the first mark");
                 program.fault(mark.source, ADDRESS.load(Relaxed), tape)
             }
-            _ if status & 0xFF == LEFT => program.left(status, context.pointer, tape),
-            _ => panic!("status {status:#x}"),
+            _ => Some(
+                program.left(status, context.pointer, tape).unwrap_or_else(|| panic!("status {status:#x}")),
+            ),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Emitter;
 use super::loops::{Body, Frame, next_probe};
 use crate::asm::*;
 use crate::front::bf::cache::{Ahead, Cache};
-use crate::front::bf::ir::{Kind, Op, THREADED};
+use crate::front::bf::ir::{Op, THREADED, body};
 
 /// Operations of a body that stands aside, at most.
 const MOST: usize = 64;
@@ -26,14 +26,6 @@ pub(super) struct Aside<'a> {
     count: usize,
 }
 
-/// The rest of a scan, by vectors.
-pub(super) struct LongScan {
-    pub(super) from: Label,
-    pub(super) back: Label,
-    pub(super) scanner: Label,
-    pub(super) op: Op,
-}
-
 impl<'a> Emitter<'a> {
     /// Emits the test of an `if` whose body is seldom run, and puts that aside; gives
     /// the operations that are done with so.
@@ -42,14 +34,11 @@ impl<'a> Emitter<'a> {
         if !op.is_seldom() || !in_loop || !self.options.passes.placement {
             return None;
         }
-        let mut depth = 1;
-        let end = behind.iter().take(MOST).position(|op| {
-            depth += (op.kind == Kind::Open) as u32;
-            depth -= (op.kind == Kind::Close) as u32;
-            depth == 0
-        })?;
+        let end = body(behind.get(..MOST).unwrap_or(behind))?;
         // Where one holds another, they tell cases apart, and the outer ones are run.
-        if behind[end].is(THREADED) || behind[..end].iter().any(Op::is_seldom) {
+        let (inside, rest) = behind.split_at_checked(end)?;
+        let (close, after) = rest.split_first()?;
+        if close.is(THREADED) || inside.iter().any(Op::is_seldom) {
             return None;
         }
         self.test_start(op);
@@ -59,7 +48,7 @@ impl<'a> Emitter<'a> {
         let cache = self.cache;
         // Behind the body other cells may not exist.
         let exists = self.exists_after(op);
-        let after = Ahead { ops: &behind[end + 1..], ..self.ahead };
+        let after = Ahead { ops: after, ..self.ahead };
         self.cache.retain(|at| after.reads(at) && (exists.has(at) || next_probe(at, after.ops).is_some()));
         let frame = Frame {
             top: back,
@@ -92,18 +81,5 @@ impl<'a> Emitter<'a> {
         (self.cache, self.ahead) = (cache, ahead);
         self.out.a.bind(over);
         self.out.forget_flags();
-    }
-
-    /// Emits the rest of scans that are not over soon.
-    pub(super) fn emit_long_scans(&mut self) {
-        for LongScan { from, back, scanner, op } in core::mem::take(&mut self.long_scans) {
-            let last = self.out.address(op.at);
-            let base = address(RAX).disp(-self.out.bytes(op.at));
-            self.out.a.bind(from).lea(RAX, last).call(scanner).lea(RBX, base);
-            // Beyond the tape, this faults.
-            self.first_touch(&op, op.at);
-            self.out.probe(op.at);
-            self.out.a.jmp(back);
-        }
     }
 }

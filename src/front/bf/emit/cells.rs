@@ -11,6 +11,7 @@ use crate::front::bf::width::low;
 
 impl Emitter<'_> {
     /// The register that a cell lives in here, and memory does not have it.
+    #[inline(never)]
     pub(super) fn home(&self, at: i32) -> Option<Gpr64> {
         let index = self.homes.iter().position(|home| home.at == at)?;
         HOMES.get(index).copied()
@@ -142,7 +143,7 @@ impl Emitter<'_> {
     pub(super) fn product(&mut self, op: &Op) {
         let factor = self.out.cells.signed(op.c);
         self.read(RAX, op.b);
-        self.read(RCX, op.b + op.d as i32);
+        self.read(RCX, op.other_factor());
         self.out.a.imul_rr(low(RAX), low(RCX));
         self.out.scale(RAX, RAX, factor);
         match self.held(op.at) {

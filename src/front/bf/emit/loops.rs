@@ -1,7 +1,6 @@
 //! Loops: their tests, their ends, and what registers hold where ways meet.
 
-use super::aside::LongScan;
-use super::{Emitter, HOMES, touches_first};
+use super::{Emitter, HOMES, Outline, touches_first};
 use crate::asm::*;
 use crate::front::bf::cache::Cache;
 use crate::front::bf::ir::{BALANCED, ENTERED, FAR, Kind, MAYBE, ONCE, Op, Reach, THREADED, TOUCHES};
@@ -131,21 +130,20 @@ impl Emitter<'_> {
     pub(super) fn open(&mut self, op: &Op, probes: &[Op], index: u32) {
         let behind = self.ahead.ops;
         let innermost = innermost(behind, self.out.cells);
-        let region = matches!(self.regions.first(), Some(region) if region.open == index);
-        let body = innermost.filter(|_| probes.is_empty() && !region);
+        let region = self.regions.binary_search_by_key(&index, |region| region.open).ok();
+        let homes = region.and_then(|region| self.regions.get(region)).map(Region::homes);
+        let body = innermost.filter(|_| probes.is_empty() && homes.is_none());
         let (end, passed) = self.pass_over(op, body);
-        let homes = if region { self.regions.first().map(Region::homes) } else { None };
         for probe in probes {
             let loaded = |homes: &[Home]| homes.iter().any(|home| home.at == probe.at);
             self.probe(probe, homes.map_or_else(|| touches_first(probe.at, behind, self.out.cells), loaded));
         }
         let (outer, exists) = (self.ahead.turned, self.exists_after(op));
-        if region && let Some((first, rest)) = self.regions.split_first() {
-            for (home, &register) in first.homes().iter().zip(&HOMES) {
+        if let Some(homes) = homes {
+            for (home, &register) in homes.iter().zip(&HOMES) {
                 self.out.load(register, home.at);
             }
-            self.homes = first.homes();
-            self.regions = rest;
+            self.homes = homes;
             self.cache = Cache::EMPTY;
             self.ahead.turned = Cache::EMPTY;
         } else if !op.is(ONCE) {
@@ -162,7 +160,7 @@ impl Emitter<'_> {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
-        let body = if region { Body::Region } else { Body::InLine };
+        let body = if homes.is_some() { Body::Region } else { Body::InLine };
         self.frames.push(Frame { top, end, body, passed, outer, exists });
     }
 
@@ -278,7 +276,7 @@ impl Emitter<'_> {
 
     pub(super) fn scan(&mut self, op: &Op) {
         let (end, _) = self.pass_over(op, None);
-        let stride = op.d as i32;
+        let stride = op.b;
         let bytes = self.out.bytes(stride);
         let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, bytes) } else { None };
         if self.options.passes.placement && scanner.is_none() {
@@ -300,7 +298,7 @@ impl Emitter<'_> {
             Some(scanner) => {
                 let from = self.out.a.label();
                 self.out.a.jcc(Cond::Ne, from);
-                self.long_scans.push(LongScan { from, back: end, scanner, op: *op });
+                self.outline(Outline::Scan { from, back: end, scanner, op: *op });
             }
             None => drop(self.out.a.jcc(Cond::Ne, round)),
         }
