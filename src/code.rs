@@ -106,13 +106,15 @@ impl core::fmt::Debug for dyn Source + '_ {
     }
 }
 
+/// What makes code of code is inlined: it stores a field or two of twenty, which would
+/// otherwise be copied each time.
 impl<'a> Code<'a> {
     /// Code that is entered at its first byte.
     ///
     /// # Panics
     /// If `bytes` is empty or does not fit 31-bit offsets; for a constant,
     /// that is a compile error.
-    #[inline(never)]
+    #[inline(always)]
     pub const fn new(bytes: &'a [u8]) -> Self {
         check(!bytes.is_empty(), "code without bytes has no entry");
         check(bytes.len() <= i32::MAX as usize, "code larger than 2 GiB");
@@ -133,7 +135,7 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If `offset` is outside the bytes.
-    #[inline(never)]
+    #[inline(always)]
     pub const fn entered_at(self, offset: u32) -> Self {
         check((offset as usize) < self.bytes.len(), "entry outside the code");
         Self { entry: offset, ..self }
@@ -157,7 +159,7 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If they do not ascend.
-    #[inline(never)]
+    #[inline(always)]
     pub const fn with_marks(self, marks: &'a [Mark]) -> Self {
         let mut i = 1;
         while i < marks.len() {
@@ -180,15 +182,14 @@ impl<'a> Code<'a> {
         Self { relocations, ..self }
     }
 
-    /// The same code with the assembler's record of it, for a listing. Many hand
-    /// code through here and on, and none is in a hurry: not inlined.
-    #[inline(never)]
+    /// The same code with the assembler's record of it, for a listing.
+    #[inline(always)]
     pub const fn with_records(self, records: &'a [Record]) -> Self {
         Self { records, ..self }
     }
 
     /// The same code under a name, which is that of everything from the entry on.
-    #[inline(never)]
+    #[inline(always)]
     pub const fn named(self, name: &'a str) -> Self {
         Self { name, ..self }
     }
@@ -205,7 +206,7 @@ impl<'a> Code<'a> {
     }
 
     /// The same code with what is known about its marks.
-    #[inline(never)]
+    #[inline(always)]
     pub const fn with_source(self, source: &'a dyn Source) -> Self {
         Self { source: Some(source), ..self }
     }

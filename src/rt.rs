@@ -35,7 +35,7 @@ unsafe extern "C" fn _start() -> ! {
         "lea rdx, [rip + __relr_start]", // rdx = next entry
         "lea rcx, [rip + __relr_end]",
         "2: cmp rdx, rcx",
-        "jae 5f",
+        "jae 6f",
         "mov rax, [rdx]",
         "add rdx, 8",
         "shr rax, 1",
@@ -44,14 +44,16 @@ unsafe extern "C" fn _start() -> ! {
         "add [r8], rsi",
         "add r8, 8", // r8 = the first word that a map would be of
         "jmp 2b",
-        "3: bsf r9, rax", // a map: r9 = the number of the next word in it
-        "jz 4f",
+        "3: test rax, rax", // a map
+        "jz 5f",
+        "4: bsf r9, rax", // r9 = the number of the next word in it
+        "lea r10, [rax - 1]",
         "add [r8 + r9 * 8], rsi",
-        "btr rax, r9",
-        "jmp 3b",
-        "4: add r8, 63 * 8",
+        "and rax, r10", // without its lowest bit
+        "jnz 4b",
+        "5: add r8, 63 * 8",
         "jmp 2b",
-        "5: and rsp, -16",
+        "6: and rsp, -16",
         "call {start}",
         "ud2",
         start = sym start,

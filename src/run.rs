@@ -213,7 +213,7 @@ unsafe fn attempt(
     let loaded = unsafe { load(map, code, options) }?;
     *begun = true;
     let trace = options.trace();
-    trace.step(format_args!("jump to {:#x}", loaded.entry as usize), loaded.start);
+    trace.jump(loaded.entry as usize, loaded.start);
     let announced = options.tools.announce(code, loaded.start)?;
     let place = loaded.start..loaded.start + code.bytes().len();
     // SAFETY: (1 to 4) the caller's.
@@ -222,7 +222,7 @@ unsafe fn attempt(
     trace.ended(&ending, loaded.start);
     if let Some(memory) = loaded.memory {
         let released = memory.release();
-        trace.late(format_args!("release"), loaded.start);
+        trace.released(loaded.start);
         // Of two failures the first is told.
         if let Ending::Returned(_) = ending {
             released?;
@@ -255,7 +255,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             trace.reserved(memory.size().bytes(), start, view);
             trace.load(code, start, view, &mut |code| memory.load(code));
             let memory = memory.seal()?;
-            trace.step(format_args!("seal ({})", strategy.name()), start);
+            trace.sealed(strategy.name(), start);
             (start, if options.sandbox { memory.mseal()? } else { Some(memory) })
         }
         Map::Unprotected => {
@@ -265,19 +265,19 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             let start = memory.address();
             trace.reserved(size, start, start);
             trace.load(code, start, start, &mut |code| memory.load(code));
-            trace.step(format_args!("seal nothing"), start);
+            trace.step("seal nothing", start);
             (start, None)
         }
         Map::InPlace(page, offset) => {
             let start = page.address(offset as usize, bytes);
-            trace.step(format_args!("reserve nothing, the code is there"), start);
+            trace.step("reserve nothing, the code is there", start);
             exec::seal_in_place(page)?;
-            trace.step(format_args!("seal (inplace)"), start);
+            trace.sealed("inplace", start);
             (start, None)
         }
         Map::NotExecutable(page, offset) => {
             let start = page.address(offset as usize, bytes);
-            trace.step(format_args!("reserve and seal nothing, the code is there"), start);
+            trace.step("reserve and seal nothing, the code is there", start);
             (start, None)
         }
     };

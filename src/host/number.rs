@@ -176,27 +176,30 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
     // Its lowest 32 bits first.
     let mut limbs = [0u32; 36];
     let mut carry = 0;
-    for limb in limbs[up / 32..].iter_mut().take(5) {
+    for limb in limbs.iter_mut().skip(up / 32).take(5) {
         carry |= u64::from(scaled as u32) << (up % 32);
         (*limb, carry, scaled) = (carry as u32, carry >> 32, scaled >> 32);
     }
     // Nine digits at a time from the last, at least one before the point.
-    let mut used = up / 32 + 5;
+    let mut used = limbs.get_mut(..up / 32 + 5).unwrap_or_default();
     let mut start = LONGEST;
-    while used > 0 || LONGEST - start <= decimals {
+    for digits in out.rchunks_exact_mut(9) {
+        if used.is_empty() && LONGEST - start > decimals {
+            break;
+        }
         let mut rest = 0;
-        for limb in limbs[..used].iter_mut().rev() {
+        for limb in used.iter_mut().rev() {
             let value = rest << 32 | u64::from(*limb);
             *limb = (value / NINE) as u32;
             rest = value % NINE;
         }
-        for digit in out[start - 9..start].iter_mut().rev() {
+        for digit in digits.iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
         start -= 9;
-        while used > 0 && limbs[used - 1] == 0 {
-            used -= 1;
+        while let [more @ .., 0] = used {
+            used = more;
         }
     }
     let point = LONGEST - decimals;

@@ -29,19 +29,35 @@ impl Trace {
 
     /// Tells one step that concerns the memory at `address`.
     #[inline(never)]
-    pub(super) fn step(self, step: fmt::Arguments<'_>, address: usize) {
+    pub(super) fn step(self, step: &str, address: usize) {
+        self.tell(format_args!("{step}"), address);
+    }
+
+    fn tell(self, step: fmt::Arguments<'_>, address: usize) {
         if self.on {
             sys::report(format_args!("{step}: {}", fmt::from_fn(|f| mapping(f, address))));
         }
+    }
+
+    /// Tells that the memory at `address` has been sealed in the way called `name`.
+    #[inline(never)]
+    pub(super) fn sealed(self, name: &str, address: usize) {
+        self.tell(format_args!("seal ({name})"), address);
+    }
+
+    /// Tells that `entry`, in the memory at `address`, is jumped to.
+    #[inline(never)]
+    pub(super) fn jump(self, entry: usize, address: usize) {
+        self.tell(format_args!("jump to {entry:#x}"), address);
     }
 
     /// Tells that memory which runs at `address` and is written at `view` has
     /// been reserved.
     #[inline(never)]
     pub(super) fn reserved(self, size: usize, address: usize, view: usize) {
-        self.step(format_args!("reserve {size} bytes"), address);
+        self.tell(format_args!("reserve {size} bytes"), address);
         if view != address {
-            self.step(format_args!("reserve a view to write through"), view);
+            self.step("reserve a view to write through", view);
         }
     }
 
@@ -51,7 +67,7 @@ impl Trace {
         if self.on {
             let before = code.before().map_or(code.bytes(), |before| before.bytes);
             load(&Code::new(before));
-            self.step(format_args!("write {} bytes", before.len()), view);
+            self.tell(format_args!("write {} bytes", before.len()), view);
         }
         load(code);
         if !self.on {
@@ -71,7 +87,7 @@ impl Trace {
 
     fn patched(self, at: u32, old: &[u8], new: &[u8], view: usize) {
         let (old, new) = (Hexadecimal(old), Hexadecimal(new));
-        self.step(format_args!("patch {at:#x} from {old} to {new}"), view);
+        self.tell(format_args!("patch {at:#x} from {old} to {new}"), view);
     }
 
     /// Tells how a call of the code at `address` ended.
@@ -85,12 +101,18 @@ impl Trace {
         self.late(format_args!("{how}"), address);
     }
 
-    /// Tells a step after the jump, when a sandbox hides /proc.
-    pub(super) fn late(self, step: fmt::Arguments<'_>, address: usize) {
+    /// Tells that the memory at `address` has been given back.
+    #[inline(never)]
+    pub(super) fn released(self, address: usize) {
+        self.late(format_args!("release"), address);
+    }
+
+    /// A step after the jump, when a sandbox hides /proc.
+    fn late(self, step: fmt::Arguments<'_>, address: usize) {
         if self.sandbox && self.on {
             sys::report(format_args!("{step}: the sandbox hides /proc"));
         } else {
-            self.step(step, address);
+            self.tell(step, address);
         }
     }
 }

@@ -53,6 +53,19 @@ fn relocates_itself_by_a_table_that_has_room_for_relative_relocations_only() {
     assert!(!relocations.contains("R_X86_64_"), "{relocations}");
 }
 
+/// Each page that it writes to is copied, at every start. Unoptimised, there is more.
+#[test]
+#[cfg(not(debug_assertions))]
+fn relocates_itself_within_one_page() {
+    let relocations = readelf(&["-rW"]);
+    let hexadecimal = |word| u64::from_str_radix(word, 16).ok();
+    let places =
+        relocations.lines().filter(|line| line.split_whitespace().count() == 1).filter_map(hexadecimal);
+    let places: Vec<u64> = places.collect();
+    assert!(places.len() > 100, "{relocations}");
+    assert!(places.iter().all(|place| place / 4096 == places[0] / 4096), "{relocations}");
+}
+
 #[test]
 fn is_loaded_at_another_address_each_time() {
     let addresses: std::collections::BTreeSet<String> = (0..8)

@@ -85,7 +85,7 @@ pub(super) const MAYBE: u8 = 32;
 pub(super) const THREADED: u8 = 64;
 
 impl Op {
-    pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, NOWHERE);
+    pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, 0);
 
     pub(super) const fn new(kind: Kind, at: i32, b: i32, c: u32) -> Self {
         Self { kind, flags: 0, d: 0, at, b, c }
@@ -102,7 +102,7 @@ impl Op {
 
     /// Whether it has a place in the source.
     pub(super) fn has_place(&self) -> bool {
-        !self.kind.is_product() && self.c != NOWHERE
+        self.kind != Kind::Nop && !self.kind.is_product() && self.c != NOWHERE
     }
 
     /// Whether it begins what is likely to be passed over: what runs at most once and

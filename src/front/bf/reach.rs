@@ -54,6 +54,11 @@ struct Frame {
 fn measure(ir: &mut Ir) -> Stretches {
     let Ir { ops, loops, .. } = ir;
     let mut stretches = vec![Reach::NONE; 2 * loops.len() + 1];
+    let mut keep = |stretch: usize, reach| {
+        if let Some(place) = stretches.get_mut(stretch) {
+            *place = reach;
+        }
+    };
     let mut frames: Vec<Frame> = Vec::new();
     let (mut stretch, mut reach) = (START, Reach::NONE);
     let mut writes = 0u64;
@@ -72,11 +77,13 @@ fn measure(ir: &mut Ir) -> Stretches {
                 if op.is(BALANCED) {
                     known = known.joined(reach);
                 } else {
-                    stretches[stretch] = reach;
+                    keep(stretch, reach);
                     known = Reach::NONE;
                 }
                 writes = bit(op.at);
-                loops[number].size = index as u32;
+                if let Some(about) = loops.get_mut(number) {
+                    about.size = index as u32;
+                }
                 (stretch, reach) = (body(number), Reach::cell(op.at));
             }
             Kind::Close => {
@@ -84,9 +91,10 @@ fn measure(ir: &mut Ir) -> Stretches {
                 else {
                     continue;
                 };
-                stretches[stretch] = reach;
+                let Some(about) = loops.get_mut(number) else { continue };
+                keep(stretch, reach);
                 zero = Some(op.at);
-                loops[number].once = ended == Some(op.at.wrapping_add(op.b));
+                about.once = ended == Some(op.at.wrapping_add(op.b));
                 let back = known.joined(reach);
                 known = outside;
                 if let Some(around) = frames.last_mut() {
@@ -98,14 +106,14 @@ fn measure(ir: &mut Ir) -> Stretches {
                     reach.high = reach.high.max(high);
                 } else {
                     writes = u64::MAX;
-                    loops[number].back = back.shifted(op.b);
-                    loops[number].back.join(op.at);
-                    loops[number].strides = !wanders;
-                    known = loops[number].leave(op, known.joined(outer.1), loops[number].back);
+                    about.back = back.shifted(op.b);
+                    about.back.join(op.at);
+                    about.strides = !wanders;
+                    known = about.leave(op, known.joined(outer.1), about.back);
                     (stretch, reach) = (behind(number), Reach::cell(op.at));
                 }
-                loops[number].size = index as u32 - loops[number].size;
-                loops[number].writes = writes;
+                about.size = index as u32 - about.size;
+                about.writes = writes;
                 writes |= before;
             }
             _ => {
@@ -114,7 +122,7 @@ fn measure(ir: &mut Ir) -> Stretches {
             }
         }
     }
-    stretches[stretch] = reach;
+    keep(stretch, reach);
     stretches
 }
 
@@ -167,12 +175,12 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
     let at = |stretch| stretches.get(stretch).copied().unwrap_or(Reach::NONE);
     let mut placer = Placer { probes: Vec::new(), valid: tape(options), cells: options.cells };
     // Per open loop, what is valid outside.
-    let mut outside: Vec<(u32, Reach)> = Vec::new();
+    let mut outside: Vec<(usize, Reach)> = Vec::new();
     for (index, op) in ir.ops.iter_mut().enumerate() {
         match op.kind {
             Kind::Open => {
-                let about = &ir.loops[op.b as usize];
-                outside.push((op.b as u32, placer.valid));
+                let Some(about) = ir.loops.get(op.b as usize) else { continue };
+                outside.push((op.b as usize, placer.valid));
                 if !op.is(BALANCED) && !about.once {
                     placer.valid = placer.valid.common(about.back);
                 }
@@ -181,14 +189,15 @@ pub(super) fn probe(ir: &mut Ir, options: &Options) {
             }
             Kind::Close => {
                 let Some((number, valid)) = outside.pop() else { continue };
+                let Some(about) = ir.loops.get(number) else { continue };
                 if op.is(BALANCED) {
                     placer.valid = valid;
                 } else {
                     placer.valid = placer.valid.shifted(op.b);
                     op.flags |= placer.flags(op.at);
                     placer.valid.join(op.at);
-                    placer.valid = ir.loops[number as usize].leave(op, valid, placer.valid);
-                    placer.stretch(index, at(behind(number as usize)), op.c + 1, op.at);
+                    placer.valid = about.leave(op, valid, placer.valid);
+                    placer.stretch(index, at(behind(number)), op.c + 1, op.at);
                 }
             }
             Kind::Nop if index == 0 => placer.stretch(index, at(START), 0, 0),
