@@ -1,4 +1,4 @@
-//! The function that everyone emits, three times over.
+//! The function that everyone emits, once for each.
 
 use barejit::asm::{self, Asm, Cond, Gpr64, Scale, address, byte, qword};
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm, x64::X64Relocation};

@@ -17,8 +17,8 @@ pub type Shot<'a> = Box<dyn FnMut() -> f64 + 'a>;
 /// Takes all shots `rounds` times and gives the median of each. Who comes first leaves
 /// caches as suits it, so everyone follows everyone else equally often (Williams,
 /// "Experimental designs balanced for the estimation of residual effects of treatments",
-/// 1949): in each round the order is zigzag, one further on than in the last; with an odd
-/// number of shots it takes every other run of rounds backwards.
+/// 1949): in each round the order is zigzag, one further on than in the last, and every
+/// other run of rounds takes it backwards, which an odd number of shots needs.
 pub fn medians(rounds: usize, shots: &mut [Shot<'_>]) -> Vec<f64> {
     let count = shots.len();
     let zigzag: Vec<usize> = (0..count).map(|i| if i % 2 == 1 { i / 2 + 1 } else { count - i / 2 }).collect();

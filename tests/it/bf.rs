@@ -6,9 +6,9 @@ mod generator;
 mod interpreter;
 mod machine;
 
+use crate::random::Random;
 use crate::support::{command, feed, finish, run, scratch, tool};
 use barejit::front::bf::{Cells, Eof, Options, Passes};
-use generator::Source;
 use interpreter::{End, Outcome, interpret};
 use machine::Machine;
 
@@ -67,7 +67,7 @@ fn options(cells: Cells, eof: Eof) -> Options {
 
 /// One random program, for fuzzing.
 pub(crate) fn try_one(seed: u64) {
-    let mut source = Source::new(seed);
+    let mut source = Random(seed);
     let (program, input) = source.program();
     check(&mut Machine::new(), &program, &input, &options(source.of(&CELLS), source.of(&EOFS)));
 }
@@ -75,7 +75,7 @@ pub(crate) fn try_one(seed: u64) {
 #[test]
 fn random_programs_do_what_an_interpreter_does() {
     let mut machine = Machine::new();
-    let mut source = Source::new(variable("BF_SEED", 1));
+    let mut source = Random(variable("BF_SEED", 1));
     // `make test` comes here twice, and without optimisation it takes its time.
     let wanted = variable("BF_PROGRAMS", if cfg!(debug_assertions) { 1_000 } else { 20_000 });
     let (mut tried, mut outside, mut ended) = (0, 0, 0);

@@ -1,89 +1,18 @@
 //! `chain`: its terms, its errors, its form as documented, and its compiler
 //! against an evaluator that knows nothing of it.
 
-use crate::native::{self, Random};
 use crate::support::*;
+use crate::{fuzz, native};
 use barejit::front::{chain::Relation, relation::Relation as _};
-
-/// What a step of a chain is supposed to do, one operator at a time.
-fn apply(operator: char, x: i64, k: i64) -> i64 {
-    match operator {
-        '+' => x.wrapping_add(k),
-        '-' => x.wrapping_sub(k),
-        '*' => x.wrapping_mul(k),
-        '/' => x.wrapping_div(k),
-        '%' => x.wrapping_rem(k),
-        '^' => x ^ k,
-        '&' => x & k,
-        '|' => x | k,
-        '<' => ((x as u64) << k) as i64,
-        '>' => x >> k,
-        _ => unreachable!("'{operator}' is no operator"),
-    }
-}
-
-fn evaluate(steps: &[(char, i64)], x: i64) -> i64 {
-    steps.iter().fold(x, |x, (operator, operand)| apply(*operator, x, *operand))
-}
-
-fn steps(random: &mut Random) -> Vec<(char, i64)> {
-    let count = random.below(9);
-    (0..count)
-        .map(|_| {
-            loop {
-                let operator = random.pick(&['+', '-', '*', '/', '%', '^', '&', '|', '<', '>']);
-                let operand = match operator {
-                    '<' | '>' => random.below(64) as i64,
-                    _ => random.integer(),
-                };
-                if operand != 0 || !matches!(operator, '/' | '%') {
-                    break (operator, operand);
-                }
-            }
-        })
-        .collect()
-}
-
-fn spelled(random: &mut Random, steps: &[(char, i64)]) -> String {
-    let mut text = String::new();
-    for (operator, operand) in steps {
-        let spaces = |random: &mut Random| " ".repeat(random.below(3) as usize);
-        text += &spaces(random);
-        text.push(*operator);
-        text += &spaces(random);
-        text += &match random.below(4) {
-            0 => format!("{operand:#x}"),
-            1 if *operand >= 0 => format!("+{operand}"),
-            _ => format!("{operand}"),
-        };
-    }
-    text
-}
+use std::sync::atomic::Ordering::Relaxed;
 
 #[test]
 fn random_chains_compute_what_their_operators_say() {
-    const PROGRAMS: usize = 60_000;
-    let mut random = Random(0x5EED_0003);
-    for program in 0..PROGRAMS {
-        let steps = steps(&mut random);
-        let text = spelled(&mut random, &steps);
-        let (start, last) = (random.integer(), random.below(40));
-        let relation = Relation::parse(text.as_bytes(), start);
-        let relation = relation.unwrap_or_else(|error| panic!("'{text}': {error}"));
-        let terms: Vec<i64> = std::iter::successors(Some(start), |x| Some(evaluate(&steps, *x)))
-            .take(last as usize + 1)
-            .collect();
-        let code = relation.code(true, false).expect("a short program");
-        let value = native::last(&code.code(), relation.layout().words(), &[start as u64], 1, last) as i64;
-        assert_eq!(value, terms[last as usize], "program {program}: term {last} of '{text}' from {start}");
-        if program % 4 == 0 && last > 0 {
-            let code = relation.code(false, false).expect("a short program");
-            let words = relation.layout().words();
-            let series = native::series(&code.code(), words, &[start as u64], 1, last);
-            let series: Vec<i64> = series.into_iter().map(|term| term as i64).collect();
-            assert_eq!(series, terms[1..], "program {program}: '{text}' from {start}");
-        }
-    }
+    // `make test` comes here twice, and without optimisation it takes its time.
+    let rounds = if cfg!(debug_assertions) { 20_000 } else { 120_000 };
+    fuzz::rounds("chain", rounds);
+    let compiled = fuzz::relation::COMPILED[0].load(Relaxed);
+    assert!(compiled > rounds / 2, "{compiled} of {rounds}");
 }
 
 fn chain(args: &[&str]) -> Run {
@@ -148,7 +77,11 @@ fn quotients_and_remainders_are_right_at_every_edge() {
                 // The only term so far, before where the next ones go.
                 let terms = [start as u64, 0];
                 let value = loaded.call([terms[1..].as_ptr() as u64, 1, 0, 0, 0, 0]) as i64;
-                assert_eq!(value, apply(operator, *dividend, *divisor), "{dividend} {operator} {divisor}");
+                let expected = match operator {
+                    '/' => dividend.wrapping_div(*divisor),
+                    _ => dividend.wrapping_rem(*divisor),
+                };
+                assert_eq!(value, expected, "{dividend} {operator} {divisor}");
             }
         }
     }

@@ -91,7 +91,7 @@ fn waiting_can_be_interrupted_or_refused() {
 #[test]
 fn a_reader_that_is_gone_ends_it_by_sigpipe() {
     let text = "x".repeat(100_000);
-    for args in [&["call", &text][..], &TERMS, &["bf", "-e", "+[.]"]] {
+    for args in [&["hello"][..], &["call", &text], &TERMS, &["bf", "-e", "+[.]"]] {
         let (reader, writer) = pipe();
         drop(reader);
         let mut command = command(args);

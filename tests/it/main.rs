@@ -21,6 +21,7 @@ mod matrix;
 mod native;
 mod probe;
 mod probe_forms;
+mod random;
 mod refusal;
 mod ret_call_run;
 mod rpn;

@@ -25,7 +25,6 @@ use std::{
 /// The errors of every call; those that ask for another try come last.
 const ERRORS: [&str; 7] = ["ENOMEM", "EACCES", "EPERM", "ENOSYS", "EIO", "EINTR", "EAGAIN"];
 const FINAL: usize = 5;
-const AGAIN: [&str; 2] = ["EINTR", "EAGAIN"];
 
 /// Calls that cannot fail: the kernel ends the process instead.
 const INFALLIBLE: [&str; 3] = ["execve", "exit_group", "rt_sigreturn"];
@@ -53,7 +52,7 @@ struct End {
 
 const LOG: &str = "log";
 
-/// Runs `command` in the empty `directory`, which is empty again afterwards.
+/// Runs `command` in `directory`, which has what it had before afterwards.
 fn traced(mut command: Command, case: &Case, directory: &Path) -> End {
     let before = names(directory);
     command.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(match &case.input {

@@ -1,4 +1,4 @@
-//! Generated code run by the test itself, and numbers at random.
+//! Generated code run by the test itself.
 
 use barejit::{
     code::Code,
@@ -58,39 +58,6 @@ pub(crate) fn series(code: &Code<'_>, words: usize, history: &[u64], index: u64,
     let status = call(code, [terms, count, index, collect as *const () as u64, cookie, 0]);
     assert_eq!(status, 0);
     collector.terms
-}
-
-/// Numbers at random from a seed: xorshift64* (Marsaglia, 2003; Vigna, 2016).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
-    }
-
-    /// An integer of any size: small, around a power of two, or all bits.
-    pub(crate) fn integer(&mut self) -> i64 {
-        match self.below(8) {
-            0 | 1 => self.below(21) as i64 - 10,
-            2 => self.pick(&[i64::MIN, i64::MAX, i64::MIN + 1, -1, 0, 1]),
-            3 => (1i64 << self.below(64)).wrapping_add(self.below(5) as i64 - 2),
-            4 => (-1i64 << self.below(64)).wrapping_add(self.below(5) as i64 - 2),
-            5 => self.below(100_000) as i64 - 1000,
-            _ => self.next() as i64 >> self.below(64),
-        }
-    }
 }
 
 /// Runs code that gives the last term of a series only.

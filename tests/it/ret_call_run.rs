@@ -109,16 +109,6 @@ fn every_refusal_is_reported() {
 }
 
 #[test]
-fn a_denied_default_falls_back_and_says_so_only_when_asked() {
-    let denied = "mprotect:error=EACCES";
-    inject(denied, &["call"]).expect("Hello, JIT!\n", "", 0);
-    inject(denied, &["ret", "3"]).expect("", "", 3);
-    let told = inject(denied, &["call", "--verbose"]);
-    assert_eq!((told.text().as_str(), told.status), ("Hello, JIT!\n", 0), "{told:?}");
-    assert!(told.stderr.contains("wx: mprotect: EACCES (Permission denied)"), "{told:?}");
-}
-
-#[test]
 fn run_prints_rax() {
     run(&["run", "B82A000000C3"]).expect("42 0x2a\n", "", 0);
     run(&["run", "48 89 f8\nc3", "-1"]).expect("-1 0xffffffffffffffff\n", "", 0);

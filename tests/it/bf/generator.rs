@@ -1,25 +1,8 @@
 //! Random programs that look like what the optimiser looks for.
 
-/// Random numbers, repeatable: SplitMix64 (Steele, Lea, Flood, 2014).
-pub(crate) struct Source(u64);
+use crate::random::Random;
 
-impl Source {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-
-    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-
+impl Random {
     /// A program and its input.
     pub(crate) fn program(&mut self) -> (Vec<u8>, Vec<u8>) {
         let mut program = Vec::new();

@@ -1,6 +1,6 @@
 //! Numbers: read and written as the standard library reads and writes them.
 
-use super::Random;
+use crate::random::Random;
 use barejit::front::{rpn, text};
 use barejit::host::number::{Counter, DECIMALS, Digits, Format};
 

@@ -2,14 +2,18 @@
 //! theirs say what the text means, or that it means nothing; the compiled code
 //! must agree.
 
-use super::Random;
 use super::number::{decimal, integer};
 use crate::native;
+use crate::random::Random;
 use barejit::front::{
     chain,
     relation::{Error, Relation as _},
     rpn,
 };
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How many relations have been compiled: the others meant nothing.
+pub(crate) static COMPILED: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 /// Terms to compute: few, or now and then about as many as fill a batch.
 fn length(random: &mut Random) -> u64 {
@@ -138,6 +142,7 @@ pub(super) fn chains(random: &mut Random) {
         }
         (actual, expected) => panic!("'{}': {actual:?}, expected {expected:?}", said()),
     };
+    COMPILED[0].fetch_add(1, Relaxed);
     let terms = std::iter::successors(Some(start), |x| Some(steps.iter().fold(*x, apply)));
     let terms: Vec<u64> = terms.skip(1).take(count as usize).map(|term| term as u64).collect();
     let last = relation.code(true, false).expect("a short program");
@@ -312,9 +317,11 @@ fn evaluate(tokens: &[Token], terms: &[f64]) -> f64 {
 
 fn rpn_text(random: &mut Random, reach: usize) -> Vec<u8> {
     let (mut text, mut depth) = (Vec::new(), 0);
-    let mut left = 1 + random.below(8);
+    let most = random.of(&[8, 8, 8, 8, 8, 8, 8, 60]);
+    // Now and then all operands come first, so that many are alive at once.
+    let (mut left, pushy) = (1 + random.below(most), random.below(4) == 0);
     while left > 0 || depth > 1 {
-        if left > 0 && (depth < 2 || random.below(2) == 0) {
+        if left > 0 && (depth < 2 || pushy || random.below(2) == 0) {
             let operand = match random.below(5) {
                 0 => "n".into(),
                 1 | 2 if reach > 0 => format!("({})", 1 + random.below(reach)),
@@ -376,6 +383,7 @@ pub(super) fn polish(random: &mut Random) {
         }
         (actual, expected) => panic!("{}: {:?}, expected {expected:?}", said(), actual.err()),
     };
+    COMPILED[1].fetch_add(1, Relaxed);
     let (index, count) = (reach as u64, length(random));
     for _ in 0..count {
         terms.push(evaluate(&tokens, &terms));

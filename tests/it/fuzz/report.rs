@@ -1,7 +1,7 @@
 //! The text that `call` has printed, and the reports that `probe --summary` reads.
 
-use super::Random;
 use crate::native;
+use crate::random::Random;
 use barejit::front::call::Greeting;
 use barejit::probe::{Out, ROWS, summary::Summary};
 use std::cell::RefCell;

@@ -61,7 +61,10 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
         None => format!("{call}: claimed success without effect"),
     };
     let maps = matches!(call.as_str(), "open" | "read") && tampered.contains("maps");
-    if maps && refused.is_some_and(|error| !super::AGAIN.contains(&error)) && !run.stderr.contains(&answer) {
+    if maps
+        && refused.is_some_and(|error| !super::ERRORS[super::FINAL..].contains(&error))
+        && !run.stderr.contains(&answer)
+    {
         return Some(format!("the trace does not say '{answer}'"));
     }
     let unkept = call == "close" && case.has("--raw") && refused.is_some_and(|error| error != "EINTR");
