@@ -9,8 +9,8 @@ pub mod perf_map;
 
 use crate::code::{Code, Symbol};
 use crate::sys::{self, Error, OwnedFd, linux};
-use alloc::{format, vec::Vec};
-use core::sync::atomic::AtomicU32;
+use alloc::{string::String, vec::Vec};
+use core::{fmt::Write, sync::atomic::AtomicU32};
 
 /// The names of `code`.
 fn names<'a>(code: &Code<'a>) -> Vec<Symbol<'a>> {
@@ -25,7 +25,9 @@ static WRITTEN: AtomicU32 = AtomicU32::new(0);
 /// `more`, to be written on at its end.
 fn own_file(before: &str, process: u32, after: &str, more: bool) -> Result<OwnedFd, Error> {
     sys::ignore_sigxfsz()?;
-    let path = format!("{before}{process}{after}");
+    let mut path = String::new();
+    // A string takes everything.
+    let _ = write!(path, "{before}{process}{after}");
     linux::create_own(&sys::path(path.as_bytes())?, more)
 }
 

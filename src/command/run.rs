@@ -2,12 +2,13 @@
 
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
-use alloc::{format, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use barejit::{
     code::Code,
     front::raw,
     run::{self, Options},
 };
+use core::fmt::Write;
 
 const HELP: &str = "\
 Usage: barejit run [OPTION…] HEX|FILE [ARG…]
@@ -49,7 +50,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     // vouches for it, as with any executable; (3) no call-backs; (4) no output.
     let result = unsafe { run::run(&code, args, &options) };
     let value = cli.returned(&code, result)?;
-    cli::print(&format!("{} {value:#x}\n", value as i64))
+    let mut text = String::new();
+    // A string takes everything.
+    let _ = writeln!(text, "{} {value:#x}", value as i64);
+    cli::print(&text)
 }
 
 /// The bytes that `source` spells, or names.

@@ -7,7 +7,7 @@
 use crate::code::{Code, Data, Hexadecimal, Line, RecordKind};
 use crate::host::Output;
 use crate::sys::{Error, Fd};
-use alloc::{format, string::String, vec};
+use alloc::{string::String, vec};
 use core::fmt::{self, Write};
 
 /// Bytes of an instruction in a row; a longer one goes on in the next.
@@ -86,7 +86,8 @@ fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
         {
             marks = rest;
             if let Some(source) = code.source() {
-                let text = format!("; {}\n", fmt::from_fn(|f| source.describe(*mark, f)));
+                let mut text = String::new();
+                writeln!(text, "; {}", fmt::from_fn(|f| source.describe(*mark, f)))?;
                 if text != last {
                     sheet.write_str(&text)?;
                     last = text;
