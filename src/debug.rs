@@ -23,7 +23,7 @@ static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
 /// The file that is called `before`, the number of this process, `after`; with
 /// `more`, to be written on at its end.
-fn own_file(before: &str, process: u32, after: &str, more: bool) -> Result<OwnedFd, Error> {
+fn own_file(before: &str, process: u64, after: &str, more: bool) -> Result<OwnedFd, Error> {
     sys::ignore_sigxfsz()?;
     let mut path = String::new();
     // A string takes everything.

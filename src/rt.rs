@@ -76,7 +76,7 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
 fn panic(info: &PanicInfo<'_>) -> ! {
     static DEPTH: AtomicU8 = AtomicU8::new(0);
     const STATUS: i32 = 5;
-    let (file, line) = info.location().map_or(("?", 0), |at| (at.file(), at.line()));
+    let (file, line) = info.location().map_or(("?", 0), |at| (at.file(), u64::from(at.line())));
     match DEPTH.fetch_add(1, Ordering::Relaxed) {
         0 => {
             let (message, call_back) = (info.message(), fault::in_call_back());

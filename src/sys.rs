@@ -179,7 +179,7 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        match (self.errno().into_raw(), described(self.errno())) {
+        match (i64::from(self.errno().into_raw()), described(self.errno())) {
             (0, _) => f.write_str(": claimed success without effect"),
             (number, "") => write!(f, ": errno {number}"),
             (_, text) => write!(f, ": {text}"),
@@ -194,20 +194,12 @@ pub fn described(errno: Errno) -> &'static str {
     piece(LINES, b'\n', (errno.into_raw() as usize).wrapping_sub(1))
 }
 
-/// The piece of `text` before separator `n`, counted from 0; nothing if there are
-/// fewer. One text, because a table of texts would need relocating.
+/// Piece `n` of `text`, counted from 0, where a `separator` is between each two; nothing
+/// behind the last. One text, because a table of texts would need relocating.
 #[inline(never)]
-fn piece(text: &'static str, separator: u8, n: usize) -> &'static str {
-    let (mut start, mut left) = (0, n);
-    for (at, byte) in text.bytes().enumerate() {
-        if byte == separator {
-            if left == 0 {
-                return text.get(start..at).unwrap_or_default();
-            }
-            (start, left) = (at + 1, left - 1);
-        }
-    }
-    ""
+pub(crate) fn piece(text: &str, separator: u8, n: usize) -> &str {
+    let piece = text.as_bytes().split(|byte| *byte == separator).nth(n).unwrap_or_default();
+    core::str::from_utf8(piece).unwrap_or_default()
 }
 
 /// Writes all of `bytes`: partial writes are continued, EINTR is retried, and a

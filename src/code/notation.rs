@@ -89,7 +89,7 @@ impl fmt::Display for Line<'_> {
         match self.record.kind {
             RecordKind::Inst(form, operands) => inst(f, form, operands),
             RecordKind::Data => Data(self.bytes).fmt(f),
-            RecordKind::Bind(label) => write!(f, "L{}:", label.0),
+            RecordKind::Bind(label) => write!(f, "L{}:", u64::from(label.0)),
             RecordKind::Comment(text) => write!(f, "; {text}"),
         }
     }
@@ -199,7 +199,7 @@ impl fmt::Display for Address {
             Base::Gpr => register(f, QUAD, self.base_number())?,
             Base::None => empty = true,
             Base::Rip => f.write_str("rip")?,
-            Base::Label => write!(f, "rip+L{}", self.target().0)?,
+            Base::Label => write!(f, "rip+L{}", u64::from(self.target().0))?,
         }
         if self.is_indexed() {
             f.write_str(if empty { "" } else { "+" })?;
@@ -207,8 +207,8 @@ impl fmt::Display for Address {
             f.write_str(column("*1  *2  *4  *8  ", self.scale() as usize))?;
             empty = false;
         }
-        match self.displacement() {
-            disp if empty => write!(f, "{}", i64::from(disp).cast_unsigned())?,
+        match i64::from(self.displacement()) {
+            disp if empty => write!(f, "{}", disp.cast_unsigned())?,
             0 => {}
             disp => write!(f, "{disp:+}")?,
         }

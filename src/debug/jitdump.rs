@@ -89,7 +89,7 @@ pub fn write(code: &Code<'_>, start: usize) -> Result<Marker, Error> {
         dump.0.extend(bytes);
         end(&mut dump, record);
     }
-    let file = own_file("jit-", process, ".dump", first > 0)?;
+    let file = own_file("jit-", process.into(), ".dump", first > 0)?;
     sys::write_all(file.fd(), &dump.0)?;
     if first > 0 {
         // perf has seen the file already, and would read all of it once more.

@@ -18,9 +18,10 @@ pub fn write(code: &Code<'_>, start: usize) -> Result<(), Error> {
     let names = names(code);
     let more = WRITTEN.fetch_add(names.len() as u32, Relaxed) > 0;
     for symbol in &names {
+        let (start, size) = (start + symbol.offset as usize, symbol.size as usize);
         // A string takes everything.
-        let _ = writeln!(lines, "{:x} {:x} {}", start + symbol.offset as usize, symbol.size, symbol.name);
+        let _ = writeln!(lines, "{start:x} {size:x} {}", symbol.name);
     }
-    let file = own_file("/tmp/perf-", linux::getpid()? as u32, ".map", more)?;
+    let file = own_file("/tmp/perf-", linux::getpid()? as u64, ".map", more)?;
     sys::write_all(file.fd(), lines.as_bytes())
 }

@@ -3,12 +3,12 @@
 //! that is said.
 
 use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name, invalid_call};
-use super::out::{Out, Text, all, contains, fill, number, part, word};
+use super::out::{Out, Text, all, contains, fill, number, word};
 use super::report::{ending, errno_name};
 use super::rows::{COUNT, place, set};
 use super::{Fresh, Outcome, ROWS, Report, Use, Verdict};
 use crate::sys::signal::Signal;
-use crate::sys::{Errno, Error, Sysno};
+use crate::sys::{Errno, Error, Sysno, piece};
 
 /// A reason why rows fail.
 #[derive(Clone, Copy, Debug)]
@@ -349,7 +349,7 @@ pub(super) fn advice(report: &Report<'_>, out: &mut dyn Out) {
     let mut before = "; to have more: ";
     for i in 0..8 {
         if report.causes.holds(word(LIFTED, i)) {
-            all(out, &[before, part(REMEDIES, '|', i)]);
+            all(out, &[before, piece(REMEDIES, b'|', i)]);
             before = ", ";
         }
     }

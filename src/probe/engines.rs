@@ -1,9 +1,9 @@
 //! Engines people run, and what they will meet here: derived from the rows that
 //! stand for what each does by default, not from running them.
 
-use super::out::part;
 use super::rows::set;
 use super::{Report, Step};
+use crate::sys::piece;
 
 /// An engine and what it needs.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub enum Prospect<'a> {
 impl Engine {
     /// Its name.
     pub fn name(&self) -> &'static str {
-        part(TEXT, '|', 2 * usize::from(self.place))
+        piece(TEXT, b'|', 2 * usize::from(self.place))
     }
 
     /// What it will do; `None` if rows that matter were not tried.
@@ -43,7 +43,7 @@ impl Engine {
         if self.ways.iter().any(|rows| passes(*rows)) {
             return Some(Prospect::Works);
         }
-        let setting = part(TEXT, '|', 2 * usize::from(self.place) + 1);
+        let setting = piece(TEXT, b'|', 2 * usize::from(self.place) + 1);
         if !setting.is_empty() {
             if self.then & !tried != 0 {
                 return None;

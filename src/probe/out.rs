@@ -1,6 +1,8 @@
 //! Text going out, piece by piece. Not `core::fmt`: a report is made of plain
 //! strings and whole numbers, and formatting machinery would outweigh it.
 
+use crate::sys::piece;
+
 /// Where text goes. What becomes of it is the receiver's knowledge.
 pub trait Out {
     /// Takes one more piece.
@@ -19,21 +21,14 @@ pub(super) fn all(out: &mut dyn Out, texts: &[&str]) {
 #[inline(never)]
 pub(super) fn fill(out: &mut dyn Out, text: &str, values: &[&str]) {
     for i in 0..=values.len() {
-        all(out, &[part(text, '~', i), values.get(i).unwrap_or(&"")]);
+        all(out, &[piece(text, b'~', i), values.get(i).unwrap_or(&"")]);
     }
-}
-
-/// One of the parts of `text`, which have `between` between each two; nothing
-/// behind the last.
-#[inline(never)]
-pub(super) fn part(text: &str, between: char, place: usize) -> &str {
-    text.split(between).nth(place).unwrap_or_default()
 }
 
 /// One of the `words`, which have a blank between each two.
 #[inline(never)]
 pub(super) fn word(words: &str, place: usize) -> &str {
-    part(words, ' ', place)
+    piece(words, b' ', place)
 }
 
 /// Puts as many blanks.

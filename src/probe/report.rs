@@ -2,9 +2,9 @@
 //! and engines.
 
 use super::host::Name;
-use super::out::{Out, Text, all, blanks, fill, number, part, word};
+use super::out::{Out, Text, all, blanks, fill, number, word};
 use super::{ENGINES, Outcome, Prospect, ROWS, Report, Use, Verdict, advice};
-use crate::sys::{Errno, described, signal::Signal};
+use crate::sys::{Errno, described, piece, signal::Signal};
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +160,7 @@ pub fn print(report: &Report<'_>, style: Style, out: &mut dyn Out) {
     let mut screen = Screen { out, style, width, indent: Some(2), column: 0 };
     for (i, name) in report.host.names.iter().enumerate().take(Name::Nspid as usize) {
         if i != Name::Version as usize && !name.is_empty() {
-            let before = if screen.column == 0 { "" } else { part("|: Linux || |, |, ", '|', i) };
+            let before = if screen.column == 0 { "" } else { piece("|: Linux || |, |, ", b'|', i) };
             all(&mut screen, &[before, name.text()]);
         }
     }

@@ -3,9 +3,9 @@
 
 use super::elsewhere::Elsewhere;
 use super::ours::Ours;
-use super::out::part;
 use super::ways::{self, Way};
 use crate::exec::Strategy;
+use crate::sys::piece;
 
 /// What a strategy that works is good for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,12 +45,12 @@ impl Row {
     /// Its name on the command line and in JSON.
     #[inline(never)]
     pub fn name(&self) -> &'static str {
-        part(TEXT, '|', 2 * usize::from(self.place))
+        piece(TEXT, b'|', 2 * usize::from(self.place))
     }
 
     /// The calls it makes, in order.
     pub fn how(&self) -> &'static str {
-        part(TEXT, '|', 2 * usize::from(self.place) + 1)
+        piece(TEXT, b'|', 2 * usize::from(self.place) + 1)
     }
 }
 

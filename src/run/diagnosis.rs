@@ -31,7 +31,7 @@ impl Diagnosis<'_> {
             Place::Code(offset) => offset,
             Place::Wild(address) => return write!(f, "generated code, gone astray to {address:#x}"),
         };
-        write!(f, "generated code at {offset:#x}")?;
+        write!(f, "generated code at {:#x}", u64::from(offset))?;
         if let Some(symbol) = self.code.symbol_at(offset) {
             write!(f, " in {}", symbol.name)?;
         }
@@ -63,7 +63,7 @@ impl fmt::Display for Diagnosis<'_> {
             Signal::ILL => f.write_str("invalid instruction")?,
             Signal::FPE => f.write_str("arithmetic error")?,
             Signal::TRAP => f.write_str("breakpoint or single step")?,
-            _ => write!(f, "syscall {} is refused", self.fault.syscall)?,
+            _ => write!(f, "syscall {} is refused", i64::from(self.fault.syscall))?,
         }
         f.write_str(")")
     }

@@ -76,16 +76,16 @@ impl Trace {
         if let Some(before) = code.before() {
             let hole = before.at as usize..(before.at + before.size) as usize;
             let old = before.bytes.get(hole.clone()).unwrap_or_default();
-            self.patched(before.at, old, code.bytes().get(hole).unwrap_or_default(), view);
+            self.patched(before.at.into(), old, code.bytes().get(hole).unwrap_or_default(), view);
         }
         for relocation in code.relocations() {
             let old = Hole::<8>::new(relocation.at).read(code.bytes());
             let new = u64::from_le_bytes(old).wrapping_add(address as u64);
-            self.patched(relocation.at, &old, &new.to_le_bytes(), view);
+            self.patched(relocation.at.into(), &old, &new.to_le_bytes(), view);
         }
     }
 
-    fn patched(self, at: u32, old: &[u8], new: &[u8], view: usize) {
+    fn patched(self, at: u64, old: &[u8], new: &[u8], view: usize) {
         let (old, new) = (Hexadecimal(old), Hexadecimal(new));
         self.tell(format_args!("patch {at:#x} from {old} to {new}"), view);
     }
