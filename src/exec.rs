@@ -304,13 +304,12 @@ impl Memory<Executable> {
     /// What mseal(2) answers, unless it does not exist.
     pub fn mseal(self) -> Result<Option<Self>, Error> {
         match self.region.mseal() {
-            Err(error) if error.is(Errno::ENOSYS) => Ok(Some(self)),
-            result => {
-                if result.is_ok() {
-                    mem::forget(self);
-                }
-                result.map(|()| None)
+            Ok(()) => {
+                mem::forget(self);
+                Ok(None)
             }
+            Err(error) if error.is(Errno::ENOSYS) => Ok(Some(self)),
+            Err(error) => Err(error),
         }
     }
 }

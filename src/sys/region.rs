@@ -9,12 +9,12 @@
 //! ```
 
 use super::{Errno, Error, Fd, MapFlags, Prot, Sysno, linux};
-use core::{mem, ptr::NonNull};
+use core::{mem, num::NonZero, ptr::NonNull};
 
 /// A whole number of pages, in bytes, at least one. Page size on x86-64 is
 /// 4096 bytes (SDM vol. 3A, 4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageSize(usize);
+pub struct PageSize(NonZero<usize>);
 
 impl PageSize {
     /// One page.
@@ -22,12 +22,9 @@ impl PageSize {
 
     /// The fewest pages that hold `bytes` bytes; `None` if they do not fit the
     /// address space.
-    pub const fn covering(bytes: usize) -> Option<Self> {
-        match bytes.checked_next_multiple_of(Self::PAGE) {
-            Some(0) => Some(Self(Self::PAGE)),
-            Some(size) if size <= isize::MAX as usize => Some(Self(size)),
-            _ => None,
-        }
+    pub fn covering(bytes: usize) -> Option<Self> {
+        let size = bytes.max(1).checked_next_multiple_of(Self::PAGE)?;
+        NonZero::new(size).filter(|size| size.get() <= isize::MAX as usize).map(Self)
     }
 
     /// The same, or what mmap(2) would say.
@@ -44,7 +41,7 @@ impl PageSize {
 
     /// The size in bytes, a multiple of 4096.
     pub const fn bytes(self) -> usize {
-        self.0
+        self.0.get()
     }
 }
 
@@ -59,7 +56,7 @@ pub enum Guard {
 
 impl Guard {
     /// One page on each side: catches what runs over an end byte by byte.
-    pub const PAGE: Self = Self::Pages(PageSize(PageSize::PAGE));
+    pub const PAGE: Self = Self::Pages(PageSize(NonZero::new(PageSize::PAGE).unwrap()));
 
     const fn bytes(self) -> usize {
         match self {
