@@ -89,6 +89,7 @@ impl Cli {
     }
 
     /// The name of the command.
+    #[inline(never)]
     pub(crate) fn command(&self) -> &'static str {
         core::str::from_utf8(self.command).unwrap_or_default()
     }

@@ -145,6 +145,7 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If a symbol reaches outside the bytes.
+    #[inline(always)]
     pub const fn with_symbols(self, symbols: &'a [Symbol<'a>]) -> Self {
         let mut i = 0;
         while i < symbols.len() {
@@ -173,6 +174,7 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If a cell is outside the bytes.
+    #[inline(always)]
     pub const fn with_relocations(self, relocations: &'a [Relocation]) -> Self {
         let mut i = 0;
         while i < relocations.len() {
@@ -198,6 +200,7 @@ impl<'a> Code<'a> {
     ///
     /// # Panics
     /// If `before` has another size, or the hole is outside of it.
+    #[inline(always)]
     pub const fn with_before<const SIZE: usize>(self, before: &Self, hole: Hole<SIZE>) -> Self {
         check(before.bytes.len() == self.bytes.len(), "another size before the hole was filled");
         check(hole.at as usize + SIZE <= self.bytes.len(), "hole outside the code");

@@ -59,6 +59,6 @@ impl File {
     #[inline(never)]
     fn text(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
-        self.0.push(0);
+        self.0.extend_from_slice(&[0]);
     }
 }
