@@ -292,6 +292,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Makes a label that is not bound yet.
+    #[cfg_attr(compact, inline(never))]
     pub const fn label(&mut self) -> Label {
         let label = Label(self.labels as u32);
         if self.labels + self.fixups < self.slots.len() {
@@ -407,18 +408,21 @@ impl<'a> Asm<'a> {
     }
 
     /// `call label` (E8 cd).
+    #[cfg_attr(compact, inline(never))]
     pub const fn call(&mut self, label: Label) -> &mut Self {
         self.branch(const { Form::op(0xE8).third(Third::LABEL).named("call") }, 0, label)
     }
 
     /// `jmp label` in two bytes (EB cb), bound or not; a label out of reach is
     /// [`Error::OutOfReach`].
+    #[cfg_attr(compact, inline(never))]
     pub const fn jmp_short(&mut self, label: Label) -> &mut Self {
         self.branch_short(JMP, 0xEB, label)
     }
 
     /// `jcc label` in two bytes (70+cc cb), bound or not; a label out of reach
     /// is [`Error::OutOfReach`].
+    #[cfg_attr(compact, inline(never))]
     pub const fn jcc_short(&mut self, cond: Cond, label: Label) -> &mut Self {
         self.branch_short(JCC.on(cond as u8), 0x70 | cond as u8, label)
     }
@@ -461,11 +465,9 @@ impl<'a> Asm<'a> {
         }
         let buf = if self.records.items.is_empty() { self.open } else { self.recorded };
         (self.open, self.recorded) = (&mut [], &mut []);
-        let mut place = self.slots.len();
-        let last = self.slots.len() - self.fixups;
-        while place > last {
-            place -= 1;
-            let fixup = *self.slot_at(place);
+        let (_, mut fixups) = self.slots.split_at(self.slots.len() - self.fixups);
+        while let [rest @ .., fixup] = fixups {
+            fixups = rest;
             let target = target_of(self.slots, Label(fixup.label));
             if target == UNBOUND {
                 return Err(Error::Unbound(Label(fixup.label)));
@@ -528,7 +530,10 @@ impl<'a> Asm<'a> {
 
 /// The offset that a label is bound to.
 const fn target_of(slots: &[Slot], label: Label) -> u32 {
-    slots[label.0 as usize].at
+    match slots.split_at_checked(label.0 as usize) {
+        Some((_, [slot, ..])) => slot.at,
+        _ => UNBOUND,
+    }
 }
 
 const JMP: Form = Form::op(0xE9).third(Third::LABEL).named("jmp");

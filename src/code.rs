@@ -266,7 +266,7 @@ impl<'a> Code<'a> {
     /// The mark that covers the instruction at `offset`, if any.
     pub fn mark_at(&self, offset: u32) -> Option<Mark> {
         let after = self.marks.partition_point(|mark| mark.code <= offset);
-        self.marks[..after].last().copied()
+        self.marks.get(..after)?.last().copied()
     }
 
     /// The symbol that covers `offset`, if any.

@@ -65,7 +65,7 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     pub(super) fn new(record: &'a Record, code: &'a [u8]) -> Self {
         let start = record.offset as usize;
-        Self { record, bytes: &code[start..start + record.size as usize] }
+        Self { record, bytes: code.get(start..start + record.size as usize).unwrap_or_default() }
     }
 
     /// Offset of the first byte.

@@ -167,7 +167,7 @@ impl Columns {
         indent: usize,
     ) -> fmt::Result {
         let bytes = line.bytes().get(at..).unwrap_or_default();
-        let bytes = &bytes[..bytes.len().min(size)];
+        let bytes = bytes.get(..size).unwrap_or(bytes);
         write!(sheet, "{}", Hexadecimal(bytes))?;
         if line.kind() == RecordKind::Data {
             sheet.tab(self.text + indent)?;
