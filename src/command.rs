@@ -70,6 +70,7 @@ pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 }
 
 /// `code` with its record, if somebody wanted one.
+#[inline(never)]
 pub(crate) fn explained<'a>(code: Code<'a>, recorded: &'a Option<Recorded>) -> Code<'a> {
     code.with_records(recorded.as_ref().map_or(&[], Recorded::records))
 }

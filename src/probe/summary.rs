@@ -195,9 +195,8 @@ impl Summary {
     #[inline(never)]
     fn group(&mut self, title: Text<120>) -> &mut Group {
         let Self { groups, order, .. } = self;
-        let place = order.partition_point(|&group| groups[group].title.bytes() < title.bytes());
-        let known = order.get(place).copied().filter(|&group| groups[group].title.bytes() == title.bytes());
-        let group = known.unwrap_or_else(|| {
+        let place = order.binary_search_by_key(&title.bytes(), |&group| groups[group].title.bytes());
+        let group = place.map(|place| order[place]).unwrap_or_else(|place| {
             order.insert(place, groups.len());
             groups.push(Group { title, ..Group::default() });
             groups.len() - 1

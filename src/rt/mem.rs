@@ -123,9 +123,8 @@ unsafe extern "C" fn memmove(dst: *mut u8, src: *const u8, n: usize) -> *mut u8 
             options(nostack),
         );
     }
-    // SAFETY: (1) fewer than 16 bytes are left, and no store has reached them.
-    unsafe { short(dst, src, left) };
-    dst
+    // SAFETY: fewer than 16 bytes are left, and no store has reached them.
+    unsafe { memcpy(dst, src, left) }
 }
 
 /// # Safety
