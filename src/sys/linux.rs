@@ -288,6 +288,7 @@ pub const NOEXEC_SEAL: u32 = 8;
 ///
 /// # Errors
 /// The errno of the call.
+#[inline(never)]
 pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
     const CLOEXEC: u32 = 1;
     const ALLOW_SEALING: u32 = 2;

@@ -46,6 +46,7 @@ impl Signal {
     }
 
     /// Its name, as kill(1) lists it; real-time signals have none here.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD \
             CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS ";
