@@ -22,7 +22,7 @@ pub use crate::sys::{Guard, PageSize};
 pub use file::{DIRECTORIES, Directory};
 
 use crate::code::{Code, Page};
-use crate::sys::{Contents, Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, linux};
+use crate::sys::{Contents, Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, linux, piece};
 use core::{marker::PhantomData, mem, ops::Deref, ptr::NonNull};
 
 /// How memory is first writable and then executable without ever being both.
@@ -49,13 +49,8 @@ impl Strategy {
     pub const ALL: [Self; 4] = [Self::WriteThenExecute, Self::TwoViews, Self::SealedFile, Self::UnlinkedFile];
 
     /// The name that `--map` and messages have for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::WriteThenExecute => "wx",
-            Self::TwoViews => "dual",
-            Self::SealedFile => "sealed",
-            Self::UnlinkedFile => "file",
-        }
+    pub fn name(self) -> &'static str {
+        piece("wx dual sealed file", b' ', self as usize)
     }
 }
 
