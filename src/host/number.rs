@@ -161,10 +161,10 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
     const NINE: u64 = 1_000_000_000;
     let exponent = (bits >> 52) as i32 & 0x7FF;
     let significand = bits & ((1 << 52) - 1) | if exponent == 0 { 0 } else { 1 << 52 };
-    // The number is significand · 2^exponent; scaled to a whole one, it has 53 bits
-    // times 10²², which is less than 2¹²⁷.
-    let exponent = exponent.max(1) - 1075;
-    let mut scaled = u128::from(significand) * 10u128.pow(decimals as u32);
+    // The number is significand · 2^exponent. To scale it to a whole one, fives go to
+    // the significand, which has 53 bits then times 5²², and twos to the exponent.
+    let exponent = exponent.max(1) - 1075 + decimals as i32;
+    let mut scaled = u128::from(significand) * u128::from(5u64.pow(decimals as u32));
     let (up, down) = (exponent.max(0) as usize, exponent.min(0).unsigned_abs());
     if down > 127 {
         scaled = 0;
