@@ -46,11 +46,11 @@ impl<'a> Output<'a> {
         Self { next: range.start, end: range.end, start: range.start, fd, terminal, buffer: PhantomData }
     }
 
-    fn used(&self) -> usize {
-        self.next as usize - self.start as usize
+    fn left(&self) -> usize {
+        self.end as usize - self.next as usize
     }
 
-    /// Room for `size` more bytes, to be taken with [`advance`](Self::advance).
+    /// Room for `size` more bytes or more, to be taken with [`advance`](Self::advance).
     ///
     /// # Panics
     /// If the buffer is smaller than `size`.
@@ -58,19 +58,18 @@ impl<'a> Output<'a> {
     /// # Errors
     /// What write(2) answers, if the buffer had to be emptied.
     fn room(&mut self, size: usize) -> Result<&mut [u8], Error> {
-        if (self.end as usize) - (self.next as usize) < size {
+        if self.left() < size {
             self.flush()?;
-            assert!(self.end as usize - self.next as usize >= size, "a piece larger than the buffer");
+            assert!(self.left() >= size, "a piece larger than the buffer");
         }
-        // SAFETY: `size` bytes from `next` on are inside the buffer, which is
+        // SAFETY: what is left from `next` on is inside the buffer, which is
         // borrowed through `self`.
-        Ok(unsafe { core::slice::from_raw_parts_mut(self.next, size) })
+        Ok(unsafe { core::slice::from_raw_parts_mut(self.next, self.left()) })
     }
 
     /// Keeps the first `size` bytes of the room just given.
     fn advance(&mut self, size: usize) {
-        let left = self.end as usize - self.next as usize;
-        self.next = self.next.wrapping_add(size.min(left));
+        self.next = self.next.wrapping_add(size.min(self.left()));
     }
 
     /// Appends `bytes`.
@@ -80,12 +79,10 @@ impl<'a> Output<'a> {
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         let ends_line = self.terminal && bytes.contains(&b'\n');
         while !bytes.is_empty() {
-            if self.next == self.end {
-                self.flush()?;
-            }
-            let size = bytes.len().min(self.end as usize - self.next as usize);
+            let room = self.room(1)?;
+            let size = bytes.len().min(room.len());
             let (now, later) = bytes.split_at(size);
-            self.room(size)?.copy_from_slice(now);
+            room[..size].copy_from_slice(now);
             self.advance(size);
             bytes = later;
         }
@@ -99,7 +96,7 @@ impl<'a> Output<'a> {
     /// What write(2) answers.
     #[inline(never)] // A syscall costs more than the call.
     pub fn flush(&mut self) -> Result<(), Error> {
-        let used = self.used();
+        let used = self.next as usize - self.start as usize;
         // SAFETY: the first `used` bytes of the buffer were written through
         // `room` or by generated code, which keeps the invariant.
         let bytes = unsafe { core::slice::from_raw_parts(self.start, used) };
