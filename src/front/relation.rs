@@ -14,8 +14,8 @@ use core::fmt::{self, Write};
 pub struct Error {
     /// Offset into the text, in bytes.
     pub at: usize,
-    /// What is wrong there, with `#` for the subject as a number, or `@` for it as
-    /// a byte of the text.
+    /// What is wrong there, in ASCII, with `#` for the subject as a number, `@` for it
+    /// as a character, or `?` for it as any byte: ` 'x'` or `, byte 0x1f`.
     pub(super) what: &'static str,
     pub(super) subject: i64,
 }
@@ -30,13 +30,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = self.what.split_once(['@', '#']);
-        let Some((before, after)) = parts else { return f.write_str(self.what) };
-        match (self.what.as_bytes().get(before.len()), self.subject as u8) {
-            (Some(b'#'), _) => write!(f, "{before}{}{after}", self.subject),
-            (_, byte @ b'!'..=b'~') => write!(f, "{before}'{}'{after}", char::from(byte)),
-            (_, byte) => write!(f, "{}, byte {byte:#04x}{after}", before.trim_ascii_end()),
-        }
+        self.what.bytes().try_for_each(|byte| match (byte, self.subject as u8) {
+            (b'#', _) => self.subject.fmt(f),
+            (b'?', byte @ b'!'..=b'~') => write!(f, " '{}'", char::from(byte)),
+            (b'?', byte) => write!(f, ", byte {byte:#04x}"),
+            (b'@', byte) | (byte, _) => f.write_char(char::from(byte)),
+        })
     }
 }
 
@@ -94,9 +93,8 @@ impl<'a> Explained<'a> {
         let here = self.marks.partition_point(|other| other.code <= mark.code);
         let before = self.marks[..here].iter().rev().skip_while(|other| **other != mark);
         let start = before.map(|other| other.source as usize).find(|other| *other < end).unwrap_or(0);
-        let piece = source.get(start..end)?;
-        let spaces = piece.len() - piece.trim_ascii_start().len();
-        Some((self.text.position(start + spaces), piece.trim_ascii()))
+        let piece = source.get(start..end)?.trim_ascii_start();
+        Some((self.text.position(end - piece.len()), piece.trim_ascii_end()))
     }
 }
 

@@ -32,11 +32,11 @@ pub(super) fn relation(text: &mut Text<'_>) -> Option<Vec<Step>> {
     while let Some(operator) = text.peek() {
         let at = text.at;
         if !b"+-*/%^<>&|".contains(&operator) {
-            let what = "unknown operator @, expected one of + - * / % ^ < > & |";
+            let what = "unknown operator?, expected one of + - * / % ^ < > & |";
             return text.fail(what, operator.into());
         }
         text.at += 1;
-        let operand = integer(text, "missing operand after @, expected an integer", operator)?;
+        let operand = integer(text, "missing operand after '@', expected an integer", operator)?;
         match operator {
             b'/' | b'%' if operand == 0 => return text.fail_at(at, "zero divisor", 0),
             b'<' | b'>' if !(0..64).contains(&operand) => {

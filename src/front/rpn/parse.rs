@@ -97,7 +97,7 @@ fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
         b'Q' => Op::Sqrt,
         b'~' => Op::Negate,
         _ => {
-            let what = "unknown token @, expected a number, (k), n or one of + - * / Q ~";
+            let what = "unknown token?, expected a number, (k), n or one of + - * / Q ~";
             return text.fail_at(at, what, byte.into());
         }
     })
@@ -113,9 +113,9 @@ pub(super) fn relation(text: &mut Text<'_>) -> Option<Parsed> {
         let op = token(text, byte)?;
         if operands < op.takes() {
             let what = match (op.takes(), operands) {
-                (1, _) => "@ expects one operand, found 0",
-                (_, 0) => "@ expects two operands, found 0",
-                _ => "@ expects two operands, found 1",
+                (1, _) => "'@' expects one operand, found 0",
+                (_, 0) => "'@' expects two operands, found 0",
+                _ => "'@' expects two operands, found 1",
             };
             return text.fail_at(at, what, byte.into());
         }
