@@ -166,22 +166,21 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
     let exponent = exponent.max(1) - 1075 + decimals as i32;
     let mut scaled = u128::from(significand) * u128::from(5u64.pow(decimals as u32));
     let (up, down) = (exponent.max(0) as usize, exponent.min(0).unsigned_abs());
-    if down > 127 {
-        scaled = 0;
-    } else if down > 0 {
-        let (half, lost) = (1 << (down - 1), scaled & ((1 << down) - 1));
-        scaled >>= down;
-        scaled += u128::from(lost > half || lost == half && scaled & 1 == 1);
+    if down > 0 {
+        // The last bit is half of one: with more behind it, or to an even number, up.
+        let more = scaled.trailing_zeros() + 1 < down;
+        scaled = scaled.checked_shr(down - 1).unwrap_or(0);
+        scaled = (scaled >> 1) + (scaled & 1 & (scaled >> 1 | u128::from(more)));
     }
     // Its lowest 32 bits first.
     let mut limbs = [0u32; 36];
+    let mut used = limbs.get_mut(..up / 32 + 5).unwrap_or_default();
     let mut carry = 0;
-    for limb in limbs.iter_mut().skip(up / 32).take(5) {
+    for limb in used.iter_mut().skip(up / 32) {
         carry |= u64::from(scaled as u32) << (up % 32);
         (*limb, carry, scaled) = (carry as u32, carry >> 32, scaled >> 32);
     }
     // Nine digits at a time from the last, at least one before the point.
-    let mut used = limbs.get_mut(..up / 32 + 5).unwrap_or_default();
     let mut start = LONGEST;
     for digits in out.rchunks_exact_mut(9) {
         if used.is_empty() && LONGEST - start > decimals {
@@ -203,18 +202,20 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
         }
     }
     let point = LONGEST - decimals;
-    let zeros = out[start..point - 1].iter().take_while(|digit| **digit == b'0').count();
-    start += zeros;
+    let whole = out.get(start..point - 1).unwrap_or_default();
+    start += whole.iter().take_while(|digit| **digit == b'0').count();
     if decimals > 0 {
-        out.copy_within(start..point, start - 1);
-        out[point - 1] = b'.';
         start -= 1;
+        if let Some(whole) = out.get_mut(start..point) {
+            whole.copy_within(1.., 0);
+        }
+        out[point - 1] = b'.';
     }
     if bits >> 63 != 0 {
         start -= 1;
         out[start] = b'-';
     }
-    &out[start..]
+    out.get(start..).unwrap_or_default()
 }
 
 #[cfg(test)]
