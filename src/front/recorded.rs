@@ -33,25 +33,29 @@ impl Recorded {
         let records = if record { 256 } else { 0 };
         let mut needs = Needs { bytes: 2048, slots: 64, marks: 32, symbols: 0, relocations: 0, records };
         loop {
-            let mut bytes = vec![0; needs.bytes];
             let mut slots = vec![Slot::EMPTY; needs.slots];
-            let mut marks = vec![Mark::EMPTY; needs.marks];
-            let mut records = vec![Record::EMPTY; needs.records];
-            let (marked, recorded) = (&mut marks[..], &mut records[..]);
-            let tables = Tables { slots: &mut slots, marks: marked, records: recorded, ..Tables::none() };
-            let mut a = Asm::new(&mut bytes, tables);
-            let entry = emit(&mut a);
+            let mut made = Self {
+                bytes: vec![0; needs.bytes],
+                marks: vec![Mark::EMPTY; needs.marks],
+                records: vec![Record::EMPTY; needs.records],
+                entry: 0,
+                name,
+            };
+            let (marks, records) = (&mut made.marks[..], &mut made.records[..]);
+            let tables = Tables { slots: &mut slots, marks, records, ..Tables::none() };
+            let mut a = Asm::new(&mut made.bytes, tables);
+            made.entry = emit(&mut a);
             needs = a.needs();
             match a.finish() {
-                Ok(_) => {
-                    bytes.truncate(needs.bytes);
-                    marks.truncate(needs.marks);
-                    records.truncate(needs.records);
-                    return Ok(Self { bytes, marks, records, entry, name });
-                }
                 // Whatever room there is, what the code needs is known now.
                 Err(Error::Full(_)) => {}
                 Err(error) => return Err(error),
+                Ok(_) => {
+                    made.bytes.truncate(needs.bytes);
+                    made.marks.truncate(needs.marks);
+                    made.records.truncate(needs.records);
+                    return Ok(made);
+                }
             }
         }
     }
