@@ -10,7 +10,7 @@
 //! Constants and terms beyond the window are operands in memory.
 
 use super::parse::{Op, Part};
-use crate::asm::{Asm, Gpr64, Mem, RSI, Xmm, qword};
+use crate::asm::{Asm, Gpr64, Mem, RSI, XMM0, Xmm, qword};
 use crate::front::pool::Pool;
 use crate::front::series::Layout;
 use alloc::vec::Vec;
@@ -29,11 +29,11 @@ const TWO: Place = Place::Constant(2f64.to_bits());
 enum Place {
     Constant(u64),
     /// A register that only reads: a term of the window, or the index.
-    Term(u8),
+    Term(Xmm),
     /// A term in memory.
     Back(usize),
     /// A register of its own.
-    Own(u8),
+    Own(Xmm),
     Spilled,
 }
 
@@ -85,7 +85,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             plan.parts.iter().filter(|part| matches!(part.op, Op::Back(back) if back == plan.window)).count();
         let mut emitter = Self { a, pool, plan, base, copy, stack: Vec::new(), spilled: 0, free, oldest };
         if let (Some(slot), 0) = (emitter.oldest_slot(), oldest) {
-            emitter.free |= 1 << slot;
+            emitter.free |= 1 << slot.number();
         }
         emitter
     }
@@ -103,10 +103,10 @@ impl<'e, 'a> Emitter<'e, 'a> {
             match part.op {
                 Op::Constant(value) => self.push(Place::Constant(value.to_bits())),
                 Op::Back(back) if back <= plan.window => {
-                    self.push(Place::Term(plan.slot(copy, back).number()));
+                    self.push(Place::Term(plan.slot(copy, back)));
                 }
                 Op::Back(back) => self.push(Place::Back(back)),
-                Op::Index => self.push(Place::Term(INDEX.number())),
+                Op::Index => self.push(Place::Term(INDEX)),
                 Op::Sqrt | Op::Negate => self.unary(part.op),
                 Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(part.op),
             }
@@ -114,10 +114,10 @@ impl<'e, 'a> Emitter<'e, 'a> {
         let result = self.pop();
         let to = match result {
             _ if plan.window > 0 => plan.slot(copy, plan.window),
-            Place::Own(register) => return Xmm::new(register),
-            _ => Xmm::new(0),
+            Place::Own(register) => return register,
+            _ => XMM0,
         };
-        if result != Place::Own(to.number()) && result != Place::Term(to.number()) {
+        if result != Place::Own(to) && result != Place::Term(to) {
             self.a.mark(end);
             self.load(to, result);
         }
@@ -125,8 +125,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
     }
 
     /// The oldest term of the window, whose register gets the result.
-    fn oldest_slot(&self) -> Option<u8> {
-        (self.plan.window > 0).then(|| self.plan.slot(self.copy, self.plan.window).number())
+    fn oldest_slot(&self) -> Option<Xmm> {
+        (self.plan.window > 0).then(|| self.plan.slot(self.copy, self.plan.window))
     }
 
     #[inline(never)]
@@ -153,14 +153,14 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 && let Place::Own(register) = *place
             {
                 *place = Place::Spilled;
-                self.a.movsd_mx(memory, Xmm::new(register));
-                self.free |= 1 << register;
+                self.a.movsd_mx(memory, register);
+                self.free |= 1 << register.number();
             }
         }
-        let best = self.oldest_slot().filter(|slot| self.free & 1 << slot != 0);
-        let register = best.unwrap_or(self.free.trailing_zeros() as u8);
-        self.free &= !(1 << register);
-        Xmm::new(register)
+        let best = self.oldest_slot().filter(|slot| self.free & 1 << slot.number() != 0);
+        let register = best.unwrap_or_else(|| Xmm::new(self.free.trailing_zeros() as u8));
+        self.free &= !(1 << register.number());
+        register
     }
 
     fn spill(&self, at: usize) -> Mem<64> {
@@ -181,7 +181,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
     fn load(&mut self, to: Xmm, place: Place) {
         match place {
             Place::Own(from) | Place::Term(from) => {
-                self.a.movapd_xx(to, Xmm::new(from));
+                self.a.movapd_xx(to, from);
             }
             Place::Constant(0) => {
                 self.a.xorpd_xx(to, to);
@@ -195,6 +195,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
 
     /// Whether the term in this register is read for the last time, by so many
     /// operands.
+    #[inline(never)] // Three callers.
     fn dies(&self, place: Place, reads: usize) -> bool {
         let oldest = self.oldest_slot().map(Place::Term);
         oldest == Some(place) && self.oldest == reads
@@ -203,10 +204,10 @@ impl<'e, 'a> Emitter<'e, 'a> {
     /// Makes `place`, popped before, a register of its own.
     fn owned(&mut self, place: Place, reads: usize) -> Xmm {
         match place {
-            Place::Own(register) => Xmm::new(register),
+            Place::Own(register) => register,
             Place::Term(register) if self.dies(place, reads) => {
-                self.free &= !(1 << register);
-                Xmm::new(register)
+                self.free &= !(1 << register.number());
+                register
             }
             _ => {
                 let to = self.own();
@@ -221,8 +222,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
         let Some(slot) = self.oldest_slot() else { return };
         let reads = places.iter().filter(|place| **place == Place::Term(slot)).count();
         self.oldest -= reads;
-        if reads > 0 && self.oldest == 0 && to.number() != slot {
-            self.free |= 1 << slot;
+        if reads > 0 && self.oldest == 0 && to != slot {
+            self.free |= 1 << slot.number();
         }
     }
 
@@ -237,7 +238,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 self.a.xorpd_xm(to, sign)
             }
         };
-        self.push(Place::Own(to.number()));
+        self.push(Place::Own(to));
     }
 
     fn binary(&mut self, op: Op) {
@@ -258,17 +259,17 @@ impl<'e, 'a> Emitter<'e, 'a> {
         match second {
             // Exact as well, and a sum takes less time than a product.
             TWO if op == Op::Mul => self.with_register(Op::Add, to, to),
-            Place::Own(from) | Place::Term(from) => self.with_register(op, to, Xmm::new(from)),
+            Place::Own(from) | Place::Term(from) => self.with_register(op, to, from),
             _ => {
                 let memory = self.memory(second);
                 self.with_memory(op, to, memory);
             }
         }
         if let Place::Own(register) = second {
-            self.free |= 1 << register;
+            self.free |= 1 << register.number();
         }
         self.read(&[left, right], to);
-        self.push(Place::Own(to.number()));
+        self.push(Place::Own(to));
     }
 
     fn with_register(&mut self, op: Op, to: Xmm, from: Xmm) {

@@ -41,7 +41,9 @@ pub(super) fn fold(parts: &[Part]) -> Vec<Part> {
             (op, ..) => (0, Some(op)),
         };
         folded.truncate(folded.len() - gone);
-        folded.extend(op.map(|op| Part { op, ..*part }));
+        if let Some(op) = op {
+            folded.push(Part { op, ..*part });
+        }
     }
     folded
 }
