@@ -71,7 +71,7 @@ impl Relation {
         match self.steps.iter().find(|step| !documented::knows(step.operator)) {
             None => Ok(Self { documented: true, ..self }),
             Some(step) => {
-                let what = "the article has no operator @, only + - * /";
+                let what = "the article has no operator '@', only + - * /";
                 Err(Error { at: step.at as usize, what, subject: step.operator.into() })
             }
         }
@@ -224,9 +224,6 @@ fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
 /// with the first joined to the last.
 fn turn(parts: &[Part]) -> Option<(Part, Vec<Part>)> {
     let (&first, rest) = parts.split_first()?;
-    if rest.is_empty() {
-        return None;
-    }
     let mut body = rest.to_vec();
     fold::push(&mut body, first);
     (body.len() < parts.len()).then_some((first, body))

@@ -34,15 +34,15 @@ impl Pool {
     }
 
     /// Puts the constants here, behind the last instruction.
-    pub(super) fn put(self, a: &mut Asm<'_>) {
+    pub(super) fn put(&self, a: &mut Asm<'_>) {
         if let Some(label) = self.sign {
             a.align(16).bind(label).bytes(&(1u128 << 63).to_le_bytes());
         }
         if !self.quads.is_empty() {
             a.align(8);
         }
-        for (bits, label) in self.quads {
-            a.bind(label).bytes(&bits.to_le_bytes());
+        for (bits, label) in &self.quads {
+            a.bind(*label).bytes(&bits.to_le_bytes());
         }
     }
 }

@@ -74,10 +74,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 parts = rest;
                 continue;
             }
-            let wanted = match rest {
-                [Part { op: Op::Div(d) | Op::Rem(d), .. }, ..] if !d.is_power_of_two() => Some(RAX),
-                _ => None,
-            };
+            let wanted = rest.first().filter(|next| next.op.multiplies()).map(|_| RAX);
             x = self.op(first.op, x, state, wanted);
             state = between;
         }
@@ -108,7 +105,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 x
             }
             // The factor and the reciprocal are one factor.
-            (Op::Affine { a, b }, Op::Rem(d)) if between.is_natural() && !d.is_power_of_two() => {
+            (Op::Affine { a, b }, Op::Rem(d)) if between.is_natural() && second.op.multiplies() => {
                 let factor = Magic::direct(d, between.high)? as i64;
                 self.mark(second);
                 self.direct(x, factor.wrapping_mul(a), factor.wrapping_mul(b), d)
@@ -120,7 +117,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 self.halve(x, b, d.trailing_zeros())
             }
             // The sign is taken from the quotient, or the quotient from the sign.
-            (Op::Div(d), Op::Affine { a: -1, b }) if !d.is_power_of_two() && !state.is_natural() => {
+            (Op::Div(d), Op::Affine { a: -1, b }) if first.multiplies() && !state.is_natural() => {
                 let sign = self.reciprocal(x, d, state, true);
                 self.mark(second);
                 self.a.sar_ri(sign, 63).sub_rr(sign, RDX);

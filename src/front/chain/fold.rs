@@ -101,6 +101,12 @@ impl Op {
         }
     }
 
+    /// Whether this is a product with a reciprocal.
+    #[inline(never)] // Counting bits takes 90 bytes.
+    pub(super) fn multiplies(self) -> bool {
+        matches!(self, Self::Div(d) | Self::Rem(d) if !d.is_power_of_two())
+    }
+
     /// What the operation makes of `x`.
     pub(super) fn apply(self, x: i64) -> i64 {
         match self {
@@ -252,7 +258,7 @@ pub(super) fn push(parts: &mut Vec<Part>, mut part: Part) {
         _ => return parts.push(part),
     };
     parts.pop();
-    for op in instead {
+    for &op in &instead {
         push(parts, Part { op, ..part });
     }
 }
@@ -261,7 +267,7 @@ pub(super) fn push(parts: &mut Vec<Part>, mut part: Part) {
 pub(super) fn fold(steps: &[Step]) -> Vec<Part> {
     let mut parts = Vec::new();
     for step in steps {
-        for op in Op::new(step) {
+        for &op in &Op::new(step) {
             push(&mut parts, Part { op, end: step.end, turned: 0 });
         }
     }
@@ -305,7 +311,8 @@ pub(super) fn narrow(parts: &[Part], first: State) -> Vec<Part> {
         state = part.op.state(state);
     }
     let mut wanted = -1;
-    for (part, state) in narrowed.iter_mut().zip(states).rev() {
+    for part in narrowed.iter_mut().rev() {
+        let state = states.pop().unwrap_or(State::ANY);
         (part.op, wanted) = part.op.wanted(state, wanted);
     }
     join(&narrowed)
