@@ -75,18 +75,18 @@ fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
     text.at += 1;
     Some(match byte {
         b'(' => {
-            let digits = text.rest().iter().take_while(|byte| byte.is_ascii_digit());
-            let back = digits.clone().fold(0usize, |value, digit| {
-                value.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
-            });
-            let size = digits.count();
-            text.at += size + 1;
-            if size == 0 || text.bytes.get(text.at - 1) != Some(&b')') {
+            let (start, mut back) = (text.at, 0usize);
+            while let Some(digit @ b'0'..=b'9') = text.bytes.get(text.at) {
+                back = back.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
+                text.at += 1;
+            }
+            if text.at == start || text.bytes.get(text.at) != Some(&b')') {
                 return text.fail_at(at, "expected a back-reference like (1)", 0);
             }
             if back == 0 {
                 return text.fail_at(at, "back-reference 0, expected 1 or more", 0);
             }
+            text.at += 1;
             Op::Back(back)
         }
         b'n' => Op::Index,
