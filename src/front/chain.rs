@@ -192,19 +192,15 @@ fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
         e.a.sub_ri(RSI, 1).and_ri(RSI, 1).add_ri(RSI, 1);
     }
     let turned = turn(&plan.parts);
-    let (body, state) = match &turned {
-        Some((first, body)) => (&body[..], first.op.state(plan.state)),
-        None => (&plan.parts[..], plan.state),
-    };
+    let (first, rest) = plan.parts.split_at(usize::from(turned.is_some()));
+    let body = turned.as_deref().unwrap_or(rest);
+    let state = first.iter().fold(plan.state, |state, part| part.op.state(state));
     let home = home(body, state);
-    let mut x = RAX;
     let tail = e.a.label();
-    if let Some((first, _)) = turned {
-        x = e.parts(&[first], x, plan.state);
-        e.mov(home, x);
+    let x = e.parts(first, RAX, plan.state);
+    e.mov(home, x);
+    if turned.is_some() {
         e.a.mark(AROUND).dec_r(RSI).jcc(Cond::E, tail);
-    } else {
-        e.mov(home, x);
     }
     let top = e.a.align_code(32).here();
     let at = e.parts(body, home, state);
@@ -213,20 +209,20 @@ fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
     let mut at = home;
     if turned.is_some() {
         e.a.bind(tail);
-        at = e.parts(&plan.parts[1..], home, state);
+        at = e.parts(rest, home, state);
         e.a.mark(AROUND);
     }
     e.mov(RAX, at);
     e.a.bind(end).ret();
 }
 
-/// The first operation, and the loop that follows it around: all the others,
-/// with the first joined to the last.
-fn turn(parts: &[Part]) -> Option<(Part, Vec<Part>)> {
-    let (&first, rest) = parts.split_first()?;
+/// The loop that follows the first operation around: all the others, with the
+/// first joined to the last.
+fn turn(parts: &[Part]) -> Option<Vec<Part>> {
+    let (first, rest) = parts.split_first()?;
     let mut body = rest.to_vec();
-    fold::push(&mut body, first);
-    (body.len() < parts.len()).then_some((first, body))
+    fold::push(&mut body, *first);
+    (body.len() < parts.len()).then_some(body)
 }
 
 /// A register that the term comes back to by itself, or else the first.
