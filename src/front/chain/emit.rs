@@ -185,8 +185,6 @@ impl<'e, 'a> Emitter<'e, 'a> {
         let t = free.unwrap_or_else(|| other_than(&[x]));
         let up = a.trailing_zeros() as u8;
         let odd = a >> up;
-        let power =
-            |value: i64| (value > 1 && value & (value - 1) == 0).then_some(value.trailing_zeros() as u8);
         match (odd, short(b)) {
             (1, Some(b)) if up == 0 && free.is_some() => {
                 self.a.lea(t, address(x).disp(b));
@@ -218,56 +216,38 @@ impl<'e, 'a> Emitter<'e, 'a> {
             }
             _ => {}
         }
-        let shifts = (power(odd.wrapping_sub(1)), power(odd.wrapping_add(1)), power(1i64.wrapping_sub(odd)));
-        match shifts {
-            (Some(by), ..) => {
-                self.a.mov_rr(t, x).shl_ri(t, by + up);
-                self.shifted(x, up, b);
-                self.a.add_rr(t, x);
-                self.later(t, up, b)
-            }
-            (_, Some(by), _) => {
-                self.a.mov_rr(t, x).shl_ri(t, by + up);
-                self.shifted(x, up, b.wrapping_neg());
-                self.a.sub_rr(t, x);
-                self.later(t, up, b)
-            }
-            (.., Some(by)) => {
-                self.a.mov_rr(t, x).shl_ri(t, by + up);
-                self.shifted(x, up, b);
-                self.a.sub_rr(x, t);
-                self.later(x, up, b)
-            }
-            _ => {
-                let to = free.unwrap_or(x);
-                match short(a) {
-                    Some(a) => self.a.imul_rri(to, x, a),
-                    None => {
-                        let a = self.constant(a);
-                        self.mov(to, x);
-                        self.a.imul_rm(to, a)
-                    }
-                };
-                self.add(to, b);
-                to
-            }
-        }
-    }
-
-    /// The lesser part of a sum of shifts: it has time for `b` or for its shift.
-    fn shifted(&mut self, x: Gpr64, up: u8, b: i64) {
-        if up == 0 {
-            self.add(x, b);
-        } else {
+        let powers = [odd.wrapping_sub(1), odd.wrapping_add(1), 1i64.wrapping_sub(odd)];
+        let sum = (0..).zip(powers).find(|(_, power)| *power > 1 && power & (power - 1) == 0);
+        let Some((form, power)) = sum else {
+            let to = free.unwrap_or(x);
+            match short(a) {
+                Some(a) => self.a.imul_rri(to, x, a),
+                None => {
+                    let a = self.constant(a);
+                    self.mov(to, x);
+                    self.a.imul_rm(to, a)
+                }
+            };
+            self.add(to, b);
+            return to;
+        };
+        self.a.mov_rr(t, x).shl_ri(t, power.trailing_zeros() as u8 + up);
+        // The lesser part of the sum has time for `b` or for its shift.
+        if up > 0 {
             self.a.shl_ri(x, up);
+        } else {
+            self.add(x, if form == 1 { b.wrapping_neg() } else { b });
         }
-    }
-
-    fn later(&mut self, x: Gpr64, up: u8, b: i64) -> Gpr64 {
-        if up != 0 {
-            self.add(x, b);
+        let to = if form == 2 { x } else { t };
+        match form {
+            0 => self.a.add_rr(t, x),
+            1 => self.a.sub_rr(t, x),
+            _ => self.a.sub_rr(x, t),
+        };
+        if up > 0 {
+            self.add(to, b);
         }
-        x
+        to
     }
 
     fn bits(&mut self, x: Gpr64, and: i64, xor: i64) {
