@@ -194,7 +194,7 @@ fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
     let turned = turn(&plan.parts);
     let (first, rest) = plan.parts.split_at(usize::from(turned.is_some()));
     let body = turned.as_deref().unwrap_or(rest);
-    let state = first.iter().fold(plan.state, |state, part| part.op.state(state));
+    let state = fold::after(first, plan.state);
     let home = home(body, state);
     let tail = e.a.label();
     let x = e.parts(first, RAX, plan.state);

@@ -282,12 +282,18 @@ fn join(parts: &[Part]) -> Vec<Part> {
     joined
 }
 
+/// What is known after `parts` of a term of which `state` is known.
+#[inline(never)] // Two callers.
+pub(super) fn after(parts: &[Part], state: State) -> State {
+    parts.iter().fold(state, |state, part| part.op.state(state))
+}
+
 /// What is known of `start` and every term after it.
 pub(super) fn orbit(parts: &[Part], start: State) -> State {
     let mut state = start;
     // Bits only get lost and rounding up doubles an end at least, so this ends.
     for round in 0.. {
-        let next = parts.iter().fold(state, |state, part| part.op.state(state)).join(state);
+        let next = after(parts, state).join(state);
         if next == state {
             break;
         }
