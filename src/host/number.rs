@@ -23,16 +23,13 @@ impl Counter {
 
     /// A counter at `index` behind a label of up to 9 bytes.
     pub fn new(label: &str, index: u64) -> Self {
+        let mut digits = itoa::Buffer::new();
+        let digits = if index < 100 { "" } else { digits.format(index / 100) };
         let mut head = [0; 32];
-        head[..label.len()].copy_from_slice(label.as_bytes());
-        let mut counter = Self { head, label: label.len(), end: label.len(), pair: (index % 100) as u32 };
-        if index >= 100 {
-            let mut digits = itoa::Buffer::new();
-            let digits = digits.format(index / 100).as_bytes();
-            counter.end += digits.len();
-            counter.head[counter.label..counter.end].copy_from_slice(digits);
+        for (to, from) in head.iter_mut().zip(label.bytes().chain(digits.bytes())) {
+            *to = from;
         }
-        counter
+        Self { head, label: label.len(), end: label.len() + digits.len(), pair: (index % 100) as u32 }
     }
 
     /// Writes the beginning of a line to `out`, of [`WIDTH`](Self::WIDTH) bytes or
@@ -57,7 +54,7 @@ impl Counter {
     #[inline(never)]
     fn carry(&mut self) {
         self.pair = 0;
-        for digit in self.head[self.label..self.end].iter_mut().rev() {
+        for digit in self.head.get_mut(self.label..self.end).unwrap_or_default().iter_mut().rev() {
             if *digit < b'9' {
                 *digit += 1;
                 return;
