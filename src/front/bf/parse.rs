@@ -11,33 +11,25 @@ use alloc::vec::Vec;
 /// How far from the base a cell may be named; beyond it plain translation serves.
 const FARTHEST: i32 = 1 << 27;
 
-const COMMENT: u8 = 0;
-const MOTION: u8 = 1;
-const CHANGE: u8 = 2;
-const OTHER: u8 = 3;
-
-/// What a byte does: to the pointer, to the cell, and its class.
-#[derive(Clone, Copy)]
-struct Byte {
-    motion: i8,
-    change: i8,
-    class: u8,
-}
-
-static BYTES: [Byte; 256] = {
-    let mut bytes = [Byte { motion: 0, change: 0, class: COMMENT }; 256];
-    bytes[b'>' as usize] = Byte { motion: 1, change: 0, class: MOTION };
-    bytes[b'<' as usize] = Byte { motion: -1, change: 0, class: MOTION };
-    bytes[b'+' as usize] = Byte { motion: 0, change: 1, class: CHANGE };
-    bytes[b'-' as usize] = Byte { motion: 0, change: -1, class: CHANGE };
-    let others = b".,[]";
-    let mut i = 0;
-    while i < others.len() {
-        bytes[others[i] as usize].class = OTHER;
-        i += 1;
-    }
-    bytes
+/// What each byte asks for; `Nop` if it is a comment.
+static KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Nop; 256];
+    kinds[b'>' as usize] = Kind::Move;
+    kinds[b'<' as usize] = Kind::Move;
+    kinds[b'+' as usize] = Kind::Add;
+    kinds[b'-' as usize] = Kind::Add;
+    kinds[b'.' as usize] = Kind::Put;
+    kinds[b',' as usize] = Kind::Get;
+    kinds[b'[' as usize] = Kind::Open;
+    kinds[b']' as usize] = Kind::Close;
+    kinds
 };
+
+/// By how much a `<`, `>`, `+` or `-` moves or changes: in ASCII, `=` stands between the
+/// former two and `,` between the latter.
+const fn step(byte: u8) -> i32 {
+    if byte < b'<' { b',' as i32 - byte as i32 } else { byte as i32 - b'=' as i32 }
+}
 
 /// A loop that is still open.
 #[derive(Clone, Copy)]
@@ -75,34 +67,30 @@ pub(super) fn parse(source: &[u8]) -> Result<Ir, Error> {
     let mut at = 0i32;
     let mut next = 0;
     while let Some(&byte) = source.get(next) {
-        let Byte { motion, change, class } = BYTES[byte as usize];
         let position = next as u32;
         next += 1;
-        if class == COMMENT {
-            continue;
-        }
-        if class != OTHER {
-            let count = run(source, next, byte) as i32 + 1;
-            next += count as usize - 1;
-            if class == MOTION {
-                at += motion as i32 * count;
+        let kind = KINDS[byte as usize];
+        if let Kind::Move | Kind::Add = kind {
+            let count = run(source, next, byte);
+            next += count;
+            let step = step(byte) * (count as i32 + 1);
+            if kind == Kind::Move {
+                at += step;
                 if at.unsigned_abs() > FARTHEST as u32 {
                     return parse_plain(source);
                 }
             } else if at == cell
                 && let Some(last) = ops.last_mut()
             {
-                last.b = last.b.wrapping_add(change as i32 * count);
+                last.b = last.b.wrapping_add(step);
             } else {
-                ops.push(Op::new(Kind::Add, at, change as i32 * count, position));
+                ops.push(Op::new(Kind::Add, at, step, position));
                 cell = at;
             }
             continue;
         }
-        cell = i32::MIN;
-        let op = match byte {
-            b'.' => Op::new(Kind::Put, at, 0, position),
-            b',' => Op::new(Kind::Get, at, 0, position),
+        let op = match kind {
+            Kind::Put | Kind::Get => Op::new(kind, at, 0, position),
             b'[' if matches!(source.get(next..next + 2), Some(b"-]" | b"+]")) => {
                 next += 2;
                 cell = at;

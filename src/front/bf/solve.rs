@@ -19,7 +19,7 @@ const CELLS: usize = 10;
 /// Operations in a body.
 pub(super) const BODY: usize = 40;
 /// Operations in an answer.
-pub(super) const ANSWER: usize = 40;
+const ANSWER: usize = 40;
 
 /// A cell after a round.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,13 +84,7 @@ impl Round {
 
 /// The operations that `while [counter] { body }` comes down to, if it does;
 /// `before` is what is known before it, `mask` cuts to a cell.
-pub(super) fn solve(
-    counter: i32,
-    number: i32,
-    body: &[Op],
-    before: &Known,
-    mask: u32,
-) -> Option<([Op; ANSWER], usize)> {
+pub(super) fn solve(counter: i32, number: i32, body: &[Op], before: &Known, mask: u32) -> Option<Answer> {
     let mut round = Round { cells: [0; CELLS], sums: [Sum::cell(0); CELLS], used: 0 };
     round.index(counter);
     let mut body = body.iter().filter(|op| op.kind != Kind::Nop).peekable();
@@ -166,16 +160,21 @@ pub(super) fn solve(
     if guarded {
         answer.push(Op { flags: BALANCED | ONCE, ..Op::new(Kind::Close, counter, 0, NOWHERE) })?;
     }
-    Some((answer.ops, answer.used))
+    Some(answer)
 }
 
-struct Answer {
+/// The operations that a loop comes down to.
+pub(super) struct Answer {
     ops: [Op; ANSWER],
     used: usize,
     mask: u32,
 }
 
 impl Answer {
+    pub(super) fn ops(&self) -> &[Op] {
+        self.ops.get(..self.used).unwrap_or_default()
+    }
+
     /// Adds an operation, unless it does nothing.
     #[inline(never)] // Many push.
     fn push(&mut self, op: Op) -> Option<()> {
