@@ -171,7 +171,7 @@ pub fn compile(
     }
     let plain = Options { passes: Passes::PLAIN, ..*options };
     let options = if resume.is_some() { &plain } else { options };
-    let mut ir = if options.passes.motion { parse::parse(source)? } else { parse::parse_plain(source)? };
+    let mut ir = parse::parse(source, !options.passes.motion)?;
     watch("parse", &|| ir.len());
     if ir.plain {
         reach::flag_plain(&mut ir, options, resume);
