@@ -65,10 +65,10 @@ pub(super) fn propagate(ir: &mut Ir, cells: Cells, eof: Eof) {
         kept: 0,
     };
     let mut read = 0;
-    while let Some(&op) = walk.ops.get(read) {
+    while let Some(op) = walk.ops.get(read) {
         read += 1;
         if !matches!(op.kind, Kind::Open | Kind::Scan) || walk.get(op.at) != Some(0) {
-            walk.step(op);
+            walk.step(*op);
         } else if op.kind == Kind::Open {
             let behind = walk.ops.get(read..).unwrap_or_default();
             read += body(behind).map_or(behind.len(), |body| body + 1);
