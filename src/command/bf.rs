@@ -183,7 +183,7 @@ fn compile_and_run(
         let arguments = [pointer, &raw mut console as u64, 0, 0, 0, 0];
         let name = core::str::from_utf8(source.name).unwrap_or("-");
         let explained = Explained::new(&program, source.program, name);
-        let code = program.code().named("barejit_bf").with_source(&explained);
+        let code = program.code().with_source(&explained);
         // SAFETY: (1) the code is a function of a pointer and a console, which may
         // fault; (2) it touches its tape, whose guards are what it wants, and
         // puts and takes bytes as the console says; (3) the call-backs own

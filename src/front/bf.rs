@@ -35,7 +35,8 @@ mod width;
 pub use explain::Explained;
 pub use place::Verdict;
 
-use crate::code::{Code, Mark, Record};
+use super::Recorded;
+use crate::code::Code;
 use alloc::vec::Vec;
 use ir::Ir;
 use place::Site;
@@ -203,9 +204,7 @@ fn improve(ir: &mut Ir, options: &Options, watch: &mut Watch<'_>) {
 /// Finished machine code, and how to read its faults.
 #[derive(Debug)]
 pub struct Program {
-    bytes: Vec<u8>,
-    marks: Vec<Mark>,
-    records: Vec<Record>,
+    code: Recorded,
     sites: Vec<Site>,
     cells: Cells,
     plain: bool,
@@ -214,6 +213,6 @@ pub struct Program {
 impl Program {
     /// The code.
     pub fn code(&self) -> Code<'_> {
-        Code::new(&self.bytes).with_marks(&self.marks).with_records(&self.records)
+        self.code.code()
     }
 }

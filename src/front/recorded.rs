@@ -31,7 +31,20 @@ impl Recorded {
         emit: &mut dyn FnMut(&mut Asm<'_>) -> u32,
     ) -> Result<Self, Error> {
         let records = if record { 256 } else { 0 };
-        let mut needs = Needs { bytes: 2048, slots: 64, marks: 32, symbols: 0, relocations: 0, records };
+        let room = Needs { bytes: 2048, slots: 64, marks: 32, symbols: 0, relocations: 0, records };
+        Self::with_room(name, room, emit)
+    }
+
+    /// Likewise with so much room at first, in which there is no record if there is none
+    /// for one.
+    ///
+    /// # Errors
+    /// What the assembler answers, but never that room was missing.
+    pub(super) fn with_room(
+        name: &'static str,
+        mut needs: Needs,
+        emit: &mut dyn FnMut(&mut Asm<'_>) -> u32,
+    ) -> Result<Self, Error> {
         loop {
             let mut slots = vec![Slot::EMPTY; needs.slots];
             let mut made = Self {

@@ -18,8 +18,7 @@ use super::stubs::{self, Stubs, TAPE_START};
 use super::width::{self, Out};
 use super::{Cells, Error, Options, Program};
 use crate::asm::{self, *};
-use crate::code::{Mark, Record};
-use alloc::vec;
+use crate::front::Recorded;
 use alloc::vec::Vec;
 use aside::Aside;
 use loops::{Exit, Frame};
@@ -56,8 +55,8 @@ fn touches_first(at: i32, ops: &[Op], cells: Cells) -> bool {
 /// Where cells live.
 const HOMES: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
 
-struct Emitter<'a> {
-    out: Out<'a>,
+struct Emitter<'a, 'b> {
+    out: Out<'a, 'b>,
     options: &'a Options,
     scanners: Scanners,
     /// All regions, in the order of their `Open`s.
@@ -83,84 +82,51 @@ struct Emitter<'a> {
 /// Emits all of `ir`, to begin at `resume` if it is given.
 #[inline(never)]
 pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Program, Error> {
-    let mut bytes = 2048;
-    let mut slots = 80;
-    let mut marks = 16;
+    let records = usize::from(options.explain);
+    let mut room = Needs { bytes: 2048, slots: 80, marks: 16, symbols: 0, relocations: 0, records };
     for op in &ir.ops {
-        bytes += width::size(op, options.cells);
-        match op.kind {
-            Kind::Open if op.is_seldom() => slots += 5,
-            Kind::Open => slots += 3,
-            Kind::Scan => {
-                slots += 13;
-                marks += 2;
-            }
-            Kind::Probe => {
-                marks += 1;
-                slots += 5;
-            }
-            Kind::Close => marks += 1,
-            Kind::Exit => {
-                marks += 1;
-                slots += 3;
-            }
-            Kind::Put | Kind::PutByte | Kind::Get => slots += 1,
-            _ => {}
-        }
+        room.bytes += width::size(op, options.cells);
+        let (slots, marks) = match op.kind {
+            Kind::Open if op.is_seldom() => (5, 0),
+            Kind::Open => (3, 0),
+            Kind::Scan => (13, 2),
+            Kind::Probe => (5, 1),
+            Kind::Close => (0, 1),
+            Kind::Exit => (3, 1),
+            Kind::Put | Kind::PutByte | Kind::Get => (1, 0),
+            _ => (0, 0),
+        };
+        room.slots += slots;
+        room.marks += marks + usize::from(ir.plain);
     }
-    if ir.plain {
-        marks += ir.ops.len();
-    }
-    let mut records = usize::from(options.explain);
     let regions = if options.passes.registers { registers::regions(ir) } else { Vec::new() };
     for region in &regions {
-        bytes += 14 * region.homes().len();
+        room.bytes += 14 * region.homes().len();
     }
-    loop {
-        if bytes > i32::MAX as usize {
-            return Err(Error::TooLarge);
-        }
-        let mut code = vec![0; bytes];
-        let mut table = vec![Mark::EMPTY; marks];
-        let mut room = vec![Slot::EMPTY; slots];
-        let mut notes = vec![Record::EMPTY; records];
-        let tables = Tables { marks: &mut table, records: &mut notes, ..Tables::slots(&mut room) };
-        let (done, sites) = emit_into(Asm::new(&mut code, tables), ir, &regions, options, resume);
-        match done {
-            Ok(needs) => {
-                code.truncate(needs.bytes);
-                table.truncate(needs.marks);
-                notes.truncate(needs.records);
-                return Ok(Program {
-                    bytes: code,
-                    marks: table,
-                    records: notes,
-                    sites,
-                    cells: options.cells,
-                    plain: ir.plain,
-                });
-            }
-            Err(asm::Error::Full(needs)) => {
-                bytes = needs.bytes;
-                slots = needs.slots;
-                marks = needs.marks;
-                records = needs.records;
-            }
-            Err(asm::Error::Size) => return Err(Error::TooLarge),
-            Err(error) => error.raise(),
-        }
+    if room.bytes > i32::MAX as usize {
+        return Err(Error::TooLarge);
+    }
+    let mut sites = Vec::new();
+    let code = Recorded::with_room("barejit_bf", room, &mut |a| {
+        sites = emit_into(a, ir, &regions, options, resume);
+        0
+    });
+    match code {
+        Ok(code) => Ok(Program { code, sites, cells: options.cells, plain: ir.plain }),
+        Err(asm::Error::Size) => Err(Error::TooLarge),
+        Err(error) => error.raise(),
     }
 }
 
 #[inline(never)]
-fn emit_into<'a>(
-    mut a: Asm<'a>,
-    ir: &'a Ir,
-    regions: &'a [Region],
-    options: &'a Options,
+fn emit_into(
+    a: &mut Asm<'_>,
+    ir: &Ir,
+    regions: &[Region],
+    options: &Options,
     resume: Option<u32>,
-) -> (Result<Needs, asm::Error>, Vec<Site>) {
-    let stubs = stubs::enter(&mut a, options);
+) -> Vec<Site> {
+    let stubs = stubs::enter(a, options);
     let mut emitter = Emitter {
         out: Out::new(a, options.cells),
         options,
@@ -182,12 +148,10 @@ fn emit_into<'a>(
         None => emitter.operations(&ir.ops, ir.ops.len()),
     }
     emitter.end();
-    let Out { a, sites, .. } = emitter.out;
-    let needs = a.needs();
-    (a.finish().map(|_| needs), sites)
+    emitter.out.sites
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> Emitter<'a, '_> {
     fn program_from(&mut self, position: u32) {
         let ir = self.ir;
         let first = ir.ops.partition_point(|op| op.c < position);
@@ -202,13 +166,13 @@ impl<'a> Emitter<'a> {
     fn end(&mut self) {
         self.emit_asides();
         self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
-        self.scanners.emit(&mut self.out.a, self.options);
+        self.scanners.emit(self.out.a, self.options);
         while let Some(outline) = self.outlines.pop() {
             match outline {
                 Outline::Far { from, site, pointer } => {
                     self.out.a.bind(from);
                     let pointer = self.out.address(pointer);
-                    let a = &mut self.out.a;
+                    let a = &mut *self.out.a;
                     a.mov_rm(RCX, qword(RSP)).lea(RAX, pointer).mov_mr(qword(RCX).disp(POINTER), RAX);
                     a.mov_r64_imm64(RAX, (site as i64) << 8 | LEFT as i64).jmp(self.stubs.leave);
                 }
@@ -306,7 +270,7 @@ impl<'a> Emitter<'a> {
         }
         let from = self.out.a.label();
         let cell = self.out.address(op.at);
-        let a = &mut self.out.a;
+        let a = &mut *self.out.a;
         a.lea(RAX, cell).sub_rm(RAX, qword(RSP).disp(TAPE_START));
         a.mov_ri(RCX, self.options.tape_bytes()).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
         self.outline(Outline::Far { from, site, pointer });

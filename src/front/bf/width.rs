@@ -31,8 +31,8 @@ macro_rules! by_width {
 
 /// An assembler that knows how wide a cell is.
 #[derive(Debug)]
-pub(super) struct Out<'a> {
-    pub(super) a: Asm<'a>,
+pub(super) struct Out<'a, 'b> {
+    pub(super) a: &'a mut Asm<'b>,
     pub(super) cells: Cells,
     /// The cell whose being zero the zero flag tells at this code offset.
     flag: (u32, i32),
@@ -57,8 +57,8 @@ pub(super) const fn low(register: Gpr64) -> Gpr32 {
     register.resize()
 }
 
-impl<'a> Out<'a> {
-    pub(super) const fn new(a: Asm<'a>, cells: Cells) -> Self {
+impl<'a, 'b> Out<'a, 'b> {
+    pub(super) const fn new(a: &'a mut Asm<'b>, cells: Cells) -> Self {
         Self { a, cells, flag: (u32::MAX, 0), sites: Vec::new(), probes: None }
     }
 
@@ -249,7 +249,7 @@ impl<'a> Out<'a> {
     /// `to = factor × from`
     #[inline(never)]
     pub(super) fn scale(&mut self, to: Gpr64, from: Gpr64, factor: i32) {
-        let a = &mut self.a;
+        let a = &mut *self.a;
         let wide = address(from);
         match factor {
             1 => {

@@ -26,7 +26,7 @@ pub(super) struct Aside<'a> {
     count: usize,
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> Emitter<'a, '_> {
     /// Emits the test of an `if` whose body is seldom run, and puts that aside; gives
     /// the operations that are done with so.
     pub(super) fn aside(&mut self, op: &Op, behind: &'a [Op]) -> Option<usize> {

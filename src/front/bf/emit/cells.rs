@@ -9,7 +9,7 @@ use crate::asm::*;
 use crate::front::bf::ir::{Kind, MAYBE, Op};
 use crate::front::bf::width::low;
 
-impl Emitter<'_> {
+impl Emitter<'_, '_> {
     /// The register that a cell lives in here, and memory does not have it.
     #[inline(never)]
     pub(super) fn home(&self, at: i32) -> Option<Gpr64> {

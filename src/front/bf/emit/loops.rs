@@ -69,7 +69,7 @@ pub(super) struct Exit {
     cache: Cache,
 }
 
-impl Emitter<'_> {
+impl Emitter<'_, '_> {
     /// What exists when a round of a loop is over, as far as registers care.
     pub(super) fn exists_after(&self, open: &Op) -> Reach {
         if open.is(BALANCED) {
@@ -278,7 +278,7 @@ impl Emitter<'_> {
         let (end, _) = self.pass_over(op, None);
         let stride = op.b;
         let bytes = self.out.bytes(stride);
-        let scanner = if self.options.avx2 { self.scanners.find(&mut self.out.a, bytes) } else { None };
+        let scanner = if self.options.avx2 { self.scanners.find(self.out.a, bytes) } else { None };
         if self.options.passes.placement && scanner.is_none() {
             self.out.a.align_code(16);
         }
