@@ -32,8 +32,7 @@ pub(super) fn fold(ir: &mut Ir, cells: Cells) {
                     kept = close(&mut ops[start..kept], cells) + start;
                 }
             }
-            Kind::Nop => kept -= (kept > 1) as usize,
-            Kind::Add | Kind::Probe => {}
+            Kind::Nop | Kind::Add | Kind::Probe => {}
             _ => open = None,
         }
     }
@@ -42,61 +41,61 @@ pub(super) fn fold(ir: &mut Ir, cells: Cells) {
 
 /// Rewrites one loop, from `Open` to `Close`, and gives its new length.
 #[inline(never)]
-fn close(body: &mut [Op], cells: Cells) -> usize {
-    let len = body.len();
-    let (Some(&open), Some(&close)) = (body.first(), body.last()) else { return len };
-    if len == 2 && !close.is(FAR) && i16::try_from(close.b).is_ok_and(|stride| stride != 0) {
-        body[0] = Op::new(Kind::Scan, open.at, close.b, close.c);
+fn close(ops: &mut [Op], cells: Cells) -> usize {
+    let len = ops.len();
+    let [open, body @ .., close] = ops else { return len };
+    let (counter, close) = (open.at, *close);
+    if body.is_empty() && !close.is(FAR) && i16::try_from(close.b).is_ok_and(|stride| stride != 0) {
+        *open = Op::new(Kind::Scan, counter, close.b, close.c);
         return 1;
     }
     if !open.is(BALANCED) || len > BODY {
         return len;
     }
     // Probes stand first; what follows them is additions.
-    let probes = body[1..len - 1].iter().take_while(|op| op.kind == Kind::Probe).count();
-    let first = probes + 1;
-    let step = body[first..len - 1].iter().filter(|op| op.at == open.at).map(|op| op.b);
-    let step = step.fold(0u32, |sum, b| sum.wrapping_add(b as u32));
+    let probes = body.iter().take_while(|op| op.kind == Kind::Probe).count();
+    let (probes, additions) = body.split_at_mut(probes);
+    let steps = additions.iter().filter(|op| op.at == counter);
+    let step = steps.fold(0u32, |sum, op| sum.wrapping_add(op.b as u32));
     if step & 1 == 0 {
         return len;
     }
     let rounds = inverse(step).wrapping_neg();
     // A test is a jump on data that nobody can predict. Without it, the additions
     // must be guarded where the tape ends on the left.
-    let test = probes > 1
-        || len - 1 - first > PREDICATED
-        || body[1..first].iter().any(|op| op.is(FAR) || op.at > open.at);
-    let start = if test { first } else { probes };
-    if !test && probes > 0 {
-        body[0] = Op { flags: body[1].flags | MAYBE, ..body[1] };
-    }
-    let mut kept = start;
-    for read in first..len - 1 {
-        let op = body[read];
-        if op.at == open.at {
+    let test = probes.len() > 1
+        || additions.len() > PREDICATED
+        || probes.iter().any(|op| op.is(FAR) || op.at > counter);
+    let maybe = if test || probes.is_empty() { 0 } else { MAYBE };
+    probes.iter_mut().for_each(|op| op.flags |= maybe);
+    let mut kept = 0;
+    for read in 0..additions.len() {
+        let Op { at, b, .. } = additions[read];
+        let factor = (b as u32).wrapping_mul(rounds);
+        if at == counter {
             continue;
         }
-        let factor = (op.b as u32).wrapping_mul(rounds);
         // Merge with an earlier visit to the same cell.
-        if let Some(same) = body[start..kept].iter_mut().find(|same| same.at == op.at) {
-            same.c = same.c.wrapping_add(factor);
-        } else {
-            body[kept] = Op::new(Kind::Mul, op.at, open.at, factor);
+        if let Some(same) = additions.iter_mut().take(kept).find(|same| same.at == at) {
+            same.c = cells.signed(same.c.wrapping_add(factor)) as u32;
+        } else if let Some(place) = additions.get_mut(kept) {
+            let factor = cells.signed(factor) as u32;
+            *place = Op { flags: maybe, ..Op::new(Kind::Mul, at, counter, factor) };
             kept += 1;
         }
     }
-    let maybe = if !test && probes > 0 { MAYBE } else { 0 };
-    for op in &mut body[start..kept] {
-        op.c = cells.signed(op.c) as u32;
-        op.flags = maybe;
+    kept += 1 + probes.len();
+    open.flags |= ONCE;
+    // There is room: what changed the counter is gone.
+    if let Some([set, end, ..]) = ops.get_mut(kept..) {
+        *set = Op::new(Kind::Set, counter, 0, NOWHERE);
+        *end = Op { flags: close.flags | ONCE, ..close };
     }
-    body[kept] = Op::new(Kind::Set, open.at, 0, NOWHERE);
     if test {
-        body[0].flags |= ONCE;
-        body[kept + 1] = Op { flags: close.flags | ONCE, ..close };
-        kept += 1;
+        return kept + 2;
     }
-    kept + 1
+    ops.copy_within(1..=kept, 0);
+    kept
 }
 
 /// The number whose product with odd `a` is 1, modulo 2³².
