@@ -243,10 +243,13 @@ fn compile(
             report.line(pass, count(), "operations");
         }
     });
-    let program = program.unwrap_or_else(|error| match error {
-        Error::Unclosed(offset) => cli.usage(format_args!("{}: unclosed '['", source.place(offset))),
-        Error::Unexpected(offset) => cli.usage(format_args!("{}: unexpected ']'", source.place(offset))),
-        Error::TooLarge => cli.usage(format_args!("{}: more than 2 GiB", Lossy(source.name))),
+    let program = program.unwrap_or_else(|error| {
+        let (offset, what) = match error {
+            Error::Unclosed(offset) => (offset, "unclosed '['"),
+            Error::Unexpected(offset) => (offset, "unexpected ']'"),
+            Error::TooLarge => cli.usage(format_args!("{}: more than 2 GiB", Lossy(source.name))),
+        };
+        cli.usage(format_args!("{}: {what}", source.place(offset)))
     });
     if let Some(report) = report {
         report.line("emit", program.code().bytes().len(), "bytes of code");

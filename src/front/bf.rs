@@ -184,20 +184,19 @@ pub fn compile(
 
 /// The passes between reading and emitting.
 fn improve(ir: &mut Ir, options: &Options, watch: &mut Watch<'_>) {
-    let Options { cells, eof, passes, .. } = *options;
-    reach::probe(ir, options);
-    watch("reach", &|| ir.len());
-    if passes.idioms {
-        idiom::fold(ir, cells);
-        watch("idioms", &|| ir.len());
-    }
-    if passes.values {
-        values::propagate(ir, cells, eof);
-        watch("values", &|| ir.len());
-    }
-    if passes.unrolling {
-        unroll::unroll(ir);
-        watch("unrolling", &|| ir.len());
+    type Pass = fn(&mut Ir, &Options);
+    let Passes { idioms, values, unrolling, .. } = options.passes;
+    let passes: [(_, _, Pass); _] = [
+        (true, "reach", reach::probe),
+        (idioms, "idioms", idiom::fold),
+        (values, "values", values::propagate),
+        (unrolling, "unrolling", unroll::unroll),
+    ];
+    for (wanted, name, pass) in passes {
+        if wanted {
+            pass(ir, options);
+            watch(name, &|| ir.len());
+        }
     }
 }
 

@@ -5,8 +5,8 @@
 //!   is `[y] += (−v/s) × [x]; …; [x] = 0`;
 //! - `while [x] { base += d }` is a scan.
 
-use super::Cells;
 use super::ir::{BALANCED, FAR, Ir, Kind, MAYBE, NOWHERE, ONCE, Op};
+use super::{Cells, Options};
 
 /// Operations in a loop body beyond which it is left alone.
 const BODY: usize = 48;
@@ -16,7 +16,7 @@ const PREDICATED: usize = 3;
 
 /// Replaces such loops, in place.
 #[inline(never)]
-pub(super) fn fold(ir: &mut Ir, cells: Cells) {
+pub(super) fn fold(ir: &mut Ir, options: &Options) {
     let ops = &mut ir.ops;
     // Where the loop that was opened last begins, if it has only additions.
     let mut open = None;
@@ -29,7 +29,7 @@ pub(super) fn fold(ir: &mut Ir, cells: Cells) {
             Kind::Open => open = Some(kept - 1),
             Kind::Close => {
                 if let Some(start) = open.take() {
-                    kept = close(&mut ops[start..kept], cells) + start;
+                    kept = close(&mut ops[start..kept], options.cells) + start;
                 }
             }
             Kind::Nop | Kind::Add | Kind::Probe => {}

@@ -4,6 +4,7 @@
 //! have and lets the base catch up; until then the base stays, and the cells of each
 //! round are as much further on.
 
+use super::Options;
 use super::ir::{FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -22,7 +23,7 @@ const FARTHEST: u32 = 1 << 12;
 
 /// Unrolls the loops that have no loop inside and move the base.
 #[inline(never)]
-pub(super) fn unroll(ir: &mut Ir) {
+pub(super) fn unroll(ir: &mut Ir, _: &Options) {
     let loops = small_loops(&ir.ops);
     let growth: usize = loops.iter().map(|(open, close)| (ROUNDS as usize - 1) * (close - open)).sum();
     // From the end of the program on, each operation goes to its place at once.

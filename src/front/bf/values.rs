@@ -15,7 +15,7 @@
 
 use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, Loop, MAYBE, NOWHERE, ONCE, Op, THREADED, TOUCHES, body};
 use super::known::Known;
-use super::{Cells, Eof, solve};
+use super::{Eof, Options, solve};
 use alloc::vec::Vec;
 
 /// A loop that is open.
@@ -50,13 +50,13 @@ struct Walk<'a> {
 
 /// Rewrites the program, in place.
 #[inline(never)]
-pub(super) fn propagate(ir: &mut Ir, cells: Cells, eof: Eof) {
+pub(super) fn propagate(ir: &mut Ir, options: &Options) {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Walk {
         ops,
         loops,
-        mask: u32::MAX >> (32 - 8 * cells.bytes()),
-        eof,
+        mask: u32::MAX >> (32 - 8 * options.cells.bytes()),
+        eof: options.eof,
         known: Known::START,
         stores: [NONE; 32],
         frames: Vec::new(),
