@@ -12,9 +12,6 @@ use crate::front::bf::{Cells, width};
 /// just stored is in the cache.
 const STEPS: i32 = 4;
 
-/// The steps before the last.
-const EARLIER: [i32; STEPS as usize - 1] = [1, 2, 3];
-
 /// Bytes of code of a loop's body at most, if there is no loop in it; more than any
 /// if its end is elsewhere.
 fn innermost(behind: &[Op], cells: Cells) -> Option<usize> {
@@ -170,24 +167,30 @@ impl Emitter<'_, '_> {
             self.first_touch(op, op.at);
         }
         self.test_start(op);
-        let from = self.out.a.label();
-        self.out.a.jcc(Cond::E, from);
         let mut cache = self.cache;
         cache.shift(op.b);
-        self.exits.push(Exit { from, behind: op.b, cache });
+        let from = self.way_out(op.b, cache);
+        self.out.a.jcc(Cond::E, from);
     }
 
-    /// Lets the base catch up on each way out of a loop: up to the one before, and on.
-    fn catch_up(&mut self) {
-        let end = self.out.a.label();
+    /// A label for a way out of a loop where the base is so many cells behind; what
+    /// registers hold once it has caught up.
+    fn way_out(&mut self, behind: i32, cache: Cache) -> Label {
+        let from = self.out.a.label();
+        self.exits.push(Exit { from, behind, cache });
+        from
+    }
+
+    /// Lets the base catch up on each way out of a loop, which ends behind that: up to the
+    /// one before, and on.
+    fn catch_up(&mut self, end: Label) {
         self.out.a.jmp_short(end);
         while let Some(exit) = self.exits.pop() {
             self.out.a.bind(exit.from);
             self.out.shift(exit.behind - self.exits.last().map_or(0, |exit| exit.behind));
             self.cache.meet(exit.cache);
         }
-        self.out.a.bind(end);
-        self.out.forget_flags();
+        self.end_loop(end, None);
     }
 
     pub(super) fn close(&mut self, op: &Op) {
@@ -215,7 +218,8 @@ impl Emitter<'_, '_> {
             self.out.a.jcc(Cond::Ne, top);
         }
         if !self.exits.is_empty() {
-            self.catch_up();
+            let over = self.out.a.label();
+            self.catch_up(over);
         }
         if body == Body::Region {
             for (home, &register) in core::mem::take(&mut self.homes).iter().zip(&HOMES) {
@@ -286,12 +290,11 @@ impl Emitter<'_, '_> {
         // The mark holds for all steps; none is so long that it could jump over a guard.
         debug_assert!(!op.is(FAR));
         self.first_touch(op, op.at);
-        let behind = EARLIER.map(|step| {
-            let from = self.out.a.label();
+        for step in 1..STEPS {
+            let from = self.way_out(step * stride, Cache::EMPTY);
             self.out.cmp_m(op.at + step * stride);
             self.out.a.jcc_short(Cond::E, from);
-            from
-        });
+        }
         self.out.shift(STEPS * stride);
         self.out.cmp_m(op.at);
         match scanner {
@@ -302,13 +305,8 @@ impl Emitter<'_, '_> {
             }
             None => drop(self.out.a.jcc(Cond::Ne, round)),
         }
-        self.out.a.jmp_short(end);
-        // Each test leads to as many steps as the base is behind.
-        for from in behind.into_iter().rev() {
-            self.out.a.bind(from);
-            self.out.shift(stride);
-        }
-        self.end_loop(end, Some(Cache::EMPTY));
+        self.cache = Cache::EMPTY;
+        self.catch_up(end);
         self.become_known(op.at, 0);
     }
 }
