@@ -158,7 +158,7 @@ impl<'a> Emitter<'a, '_> {
         let entry = self.out.a.label();
         self.out.a.jmp(entry);
         self.operations(&ir.ops, first);
-        self.out.a.bind(entry);
+        self.out.bind(entry);
         self.operations(&ir.ops[first..], ir.ops.len() - first);
     }
 
@@ -170,14 +170,14 @@ impl<'a> Emitter<'a, '_> {
         while let Some(outline) = self.outlines.pop() {
             match outline {
                 Outline::Far { from, site, pointer } => {
-                    self.out.a.bind(from);
+                    self.out.bind(from);
                     let pointer = self.out.address(pointer);
                     let a = &mut *self.out.a;
                     a.mov_rm(RCX, qword(RSP)).lea(RAX, pointer).mov_mr(qword(RCX).disp(POINTER), RAX);
                     a.mov_r64_imm64(RAX, (site as i64) << 8 | LEFT as i64).jmp(self.stubs.leave);
                 }
                 Outline::Edge { from, back, probe } => {
-                    self.out.a.bind(from);
+                    self.out.bind(from);
                     self.out.cmp_m(probe.b);
                     self.out.a.jcc(Cond::E, back);
                     // This faults.
@@ -188,7 +188,8 @@ impl<'a> Emitter<'a, '_> {
                 Outline::Scan { from, back, scanner, op } => {
                     let last = self.out.address(op.at);
                     let base = address(RAX).disp(-self.out.bytes(op.at));
-                    self.out.a.bind(from).lea(RAX, last).call(scanner).lea(RBX, base);
+                    self.out.bind(from);
+                    self.out.a.lea(RAX, last).call(scanner).lea(RBX, base);
                     // Beyond the tape, this faults.
                     self.first_touch(&op, op.at);
                     self.out.probe(op.at);
@@ -344,8 +345,7 @@ impl<'a> Emitter<'a, '_> {
         for addition in additions {
             self.mul(addition);
         }
-        self.out.a.bind(back);
-        self.out.forget_flags();
+        self.out.bind(back);
         self.outline(Outline::Edge { from, back, probe: *probe });
     }
 }

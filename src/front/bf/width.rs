@@ -109,9 +109,16 @@ impl<'a, 'b> Out<'a, 'b> {
         self.flag = (self.a.offset(), at);
     }
 
-    /// Forgets what the zero flag tells: another way leads here.
+    /// Forgets what the zero flag tells.
     pub(super) const fn forget_flags(&mut self) {
         self.flag = (u32::MAX, 0);
+    }
+
+    /// Binds `label`: another way leads here, on which the zero flag tells something else.
+    #[inline(never)]
+    pub(super) fn bind(&mut self, label: Label) {
+        self.a.bind(label);
+        self.forget_flags();
     }
 
     /// Whether the zero flag tells of the cell at `at` now.

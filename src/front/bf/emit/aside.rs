@@ -43,8 +43,8 @@ impl<'a> Emitter<'a, '_> {
         }
         self.test_start(op);
         let (entry, back) = (self.out.a.label(), self.out.a.label());
-        self.out.a.jcc(Cond::Ne, entry).bind(back);
-        self.out.forget_flags();
+        self.out.a.jcc(Cond::Ne, entry);
+        self.out.bind(back);
         let cache = self.cache;
         // Behind the body other cells may not exist.
         let exists = self.exists_after(op);
@@ -71,15 +71,13 @@ impl<'a> Emitter<'a, '_> {
         self.out.a.jmp(over);
         let (cache, ahead) = (self.cache, self.ahead);
         while let Some(aside) = self.asides.pop() {
-            self.out.a.bind(aside.entry);
-            self.out.forget_flags();
+            self.out.bind(aside.entry);
             self.cache = aside.cache;
             self.ahead.turned = aside.frame.outer;
             self.frames.push(aside.frame);
             self.operations(aside.ops, aside.count);
         }
         (self.cache, self.ahead) = (cache, ahead);
-        self.out.a.bind(over);
-        self.out.forget_flags();
+        self.out.bind(over);
     }
 }

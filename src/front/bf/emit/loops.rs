@@ -117,8 +117,7 @@ impl Emitter<'_, '_> {
 
     /// The end of a loop, which is also reached by passing it over.
     pub(super) fn end_loop(&mut self, end: Label, passed: Option<Cache>) {
-        self.out.a.bind(end);
-        self.out.forget_flags();
+        self.out.bind(end);
         if let Some(passed) = passed {
             self.cache.meet(passed);
         }
@@ -152,11 +151,11 @@ impl Emitter<'_, '_> {
             self.cache.retain(|at| exists.has(at) && self.ahead.reads(at));
             self.ahead.turned = self.cache;
         }
-        self.out.forget_flags();
         if innermost.is_some() && !op.is(ONCE) && self.options.passes.placement {
             self.out.a.align_code(16);
         }
-        let top = self.out.a.here();
+        let top = self.out.a.label();
+        self.out.bind(top);
         let body = if homes.is_some() { Body::Region } else { Body::InLine };
         self.frames.push(Frame { top, end, body, passed, outer, exists });
     }
@@ -186,11 +185,11 @@ impl Emitter<'_, '_> {
     fn catch_up(&mut self, end: Label) {
         self.out.a.jmp_short(end);
         while let Some(exit) = self.exits.pop() {
-            self.out.a.bind(exit.from);
+            self.out.bind(exit.from);
             self.out.shift(exit.behind - self.exits.last().map_or(0, |exit| exit.behind));
             self.cache.meet(exit.cache);
         }
-        self.end_loop(end, None);
+        self.out.bind(end);
     }
 
     pub(super) fn close(&mut self, op: &Op) {
