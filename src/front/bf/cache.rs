@@ -50,7 +50,7 @@ impl Cache {
         let free = self.0.iter().position(|&cell| cell == NONE);
         let found =
             free.or_else(|| (0..HELD).find(|&held| Some(held) != keep && !ahead.reads(self.0[held])))?;
-        self.0[found] = at;
+        *self.0.get_mut(found)? = at;
         Some(found)
     }
 
@@ -69,8 +69,13 @@ impl Cache {
 
     /// A register holds `[at]`, and no other does.
     pub(super) fn set(&mut self, held: usize, at: i32) {
-        self.forget(at);
-        self.0[held] = at;
+        for (index, cell) in self.0.iter_mut().enumerate() {
+            if index == held {
+                *cell = at;
+            } else if *cell == at {
+                *cell = NONE;
+            }
+        }
     }
 
     /// The base moves by so many cells.

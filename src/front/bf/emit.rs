@@ -232,14 +232,14 @@ impl<'a> Emitter<'a, '_> {
                 // A balanced loop needs its probes only once.
                 let is_probe = |op: &&Op| op.kind == Kind::Probe && !op.is(MAYBE);
                 let probes = if op.is(BALANCED) { rest.iter().take_while(is_probe).count() } else { 0 };
-                let (probes, behind) = rest.split_at(probes);
+                let (probes, behind) = rest.split_at_checked(probes).unwrap_or_default();
                 let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
                 self.ahead.ops = behind;
                 self.open(op, probes, index as u32);
                 rest = behind;
             } else if op.kind == Kind::Probe && op.is(MAYBE) {
                 let guarded = rest.iter().take_while(|op| op.kind == Kind::Mul && op.is(MAYBE)).count();
-                let (guarded, behind) = rest.split_at(guarded);
+                let (guarded, behind) = rest.split_at_checked(guarded).unwrap_or_default();
                 self.guard(op, guarded);
                 rest = behind;
             } else if op.kind == Kind::Probe {

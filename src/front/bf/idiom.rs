@@ -28,8 +28,10 @@ pub(super) fn fold(ir: &mut Ir, options: &Options) {
         match op.kind {
             Kind::Open => open = Some(kept - 1),
             Kind::Close => {
-                if let Some(start) = open.take() {
-                    kept = close(&mut ops[start..kept], options.cells) + start;
+                if let Some(start) = open.take()
+                    && let Some(body) = ops.get_mut(start..kept)
+                {
+                    kept = start + close(body, options.cells);
                 }
             }
             Kind::Nop | Kind::Add | Kind::Probe => {}
@@ -54,7 +56,7 @@ fn close(ops: &mut [Op], cells: Cells) -> usize {
     }
     // Probes stand first; what follows them is additions.
     let probes = body.iter().take_while(|op| op.kind == Kind::Probe).count();
-    let (probes, additions) = body.split_at_mut(probes);
+    let (probes, additions) = body.split_at_mut_checked(probes).unwrap_or_default();
     let steps = additions.iter().filter(|op| op.at == counter);
     let step = steps.fold(0u32, |sum, op| sum.wrapping_add(op.b as u32));
     if step & 1 == 0 {

@@ -47,7 +47,7 @@ impl Region {
             return;
         }
         let used = self.used as usize;
-        if let Some(home) = self.homes[..used].iter_mut().find(|home| home.at == at) {
+        if let Some(home) = self.homes.iter_mut().take(used).find(|home| home.at == at) {
             home.written |= written;
         } else if let Some(home) = self.homes.get_mut(used) {
             *home = Home { at, written };

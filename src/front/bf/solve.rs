@@ -30,8 +30,12 @@ struct Sum {
 }
 
 impl Sum {
+    fn number(constant: u32) -> Self {
+        Self { constant, factors: [0; CELLS] }
+    }
+
     fn cell(index: usize) -> Self {
-        let mut sum = Self { constant: 0, factors: [0; CELLS] };
+        let mut sum = Self::number(0);
         sum.factors[index] = 1;
         sum
     }
@@ -53,7 +57,7 @@ struct Round {
 
 impl Round {
     fn index(&mut self, at: i32) -> Option<usize> {
-        if let Some(index) = self.cells[..self.used].iter().position(|&cell| cell == at) {
+        if let Some(index) = self.cells.iter().take(self.used).position(|&cell| cell == at) {
             return Some(index);
         }
         let index = self.used;
@@ -65,19 +69,19 @@ impl Round {
 
     fn run(&mut self, op: &Op) -> Option<()> {
         let at = self.index(op.at)?;
-        match op.kind {
-            Kind::Add => self.sums[at].constant = self.sums[at].constant.wrapping_add(op.b as u32),
-            Kind::Set => self.sums[at] = Sum { constant: op.b as u32, factors: [0; CELLS] },
+        let (from, factor) = match op.kind {
+            Kind::Add | Kind::Set => (Sum::number(op.b as u32), 1),
             Kind::Mul | Kind::Copy if !op.is(MAYBE) => {
                 let from = self.index(op.b)?;
-                let from = self.sums[from];
-                if op.kind == Kind::Copy {
-                    self.sums[at] = Sum { constant: 0, factors: [0; CELLS] };
-                }
-                self.sums[at].add(&from, op.c);
+                (*self.sums.get(from)?, op.c)
             }
             _ => return None,
+        };
+        let sum = self.sums.get_mut(at)?;
+        if let Kind::Set | Kind::Copy = op.kind {
+            *sum = Sum::number(0);
         }
+        sum.add(&from, factor);
         Some(())
     }
 }
@@ -97,6 +101,7 @@ pub(super) fn solve(counter: i32, number: i32, body: &[Op], before: &Known, mask
         round.run(op)?;
     }
     let Round { cells, mut sums, used } = round;
+    let used = used.min(CELLS);
     for sum in &mut sums[..used] {
         sum.constant &= mask;
         sum.factors.iter_mut().for_each(|factor| *factor &= mask);

@@ -49,7 +49,7 @@ fn small_loops(ops: &[Op]) -> Vec<(usize, usize)> {
             Kind::Close => {
                 if let Some(open) = open.take()
                     && loops.len() < LOOPS
-                    && is_small(&ops[open + 1..index], op)
+                    && ops.get(open + 1..index).is_some_and(|body| is_small(body, op))
                 {
                     loops.push((open, index));
                 }
@@ -71,16 +71,23 @@ fn is_small(body: &[Op], close: &Op) -> bool {
 fn rounds(ops: &mut [Op], body: Range<usize>, to: usize) {
     let (close, size) = (ops[body.end], body.len());
     ops.copy_within(body, to);
-    for round in 1..ROUNDS {
-        let (end, moved) = (to + round as usize * (size + 1) - 1, close.b * round);
-        ops[end] =
-            Op { kind: Kind::Exit, flags: close.flags & TOUCHES, at: close.at + moved, b: moved, ..close };
-        for index in 0..size {
-            let op = further(ops[to + index], moved);
-            ops[end + 1 + index] = after(&ops[to..=end + index], op);
+    let Some(all) = ops.get_mut(to..to + ROUNDS as usize * (size + 1)) else { return };
+    for round in 1..=ROUNDS {
+        let moved = close.b * round;
+        for index in 0..=size {
+            // Behind the end of the last round there is no room for another.
+            let at = round as usize * (size + 1) - 1 + index;
+            let Some((before, [place, ..])) = all.split_at_mut_checked(at) else { return };
+            *place = match before.get(index.wrapping_sub(1)) {
+                Some(op) => after(before, further(*op, moved)),
+                None if round == ROUNDS => Op { b: moved, ..close },
+                None => {
+                    let flags = close.flags & TOUCHES;
+                    Op { kind: Kind::Exit, flags, at: close.at + moved, b: moved, ..close }
+                }
+            };
         }
     }
-    ops[to + ROUNDS as usize * (size + 1) - 1] = Op { b: close.b * ROUNDS, ..close };
 }
 
 /// The same operation on cells so much further on.

@@ -248,8 +248,9 @@ impl Walk<'_> {
         if let (kept, Some(before)) = &self.closed
             && *kept == self.kept
             && before.get(at) == Some(0)
+            && let Some(close) = self.ops.get_mut(kept - 1)
         {
-            self.ops[kept - 1].flags |= THREADED;
+            close.flags |= THREADED;
         }
     }
 
@@ -257,7 +258,7 @@ impl Walk<'_> {
         if self.get(op.at).is_some() {
             op.flags |= ENTERED;
         }
-        let about = self.loops[op.b as usize];
+        let Some(about) = self.loops.get(op.b as usize) else { return };
         let is_small = (about.size as usize) < solve::BODY;
         self.frames.push(Frame { open: self.kept, before: is_small.then_some(self.known) });
         self.keep(op);
@@ -266,7 +267,7 @@ impl Walk<'_> {
 
     fn close(&mut self, mut op: Op) {
         let Some(Frame { open: start, before }) = self.frames.pop() else { return };
-        let Some([open, body @ ..]) = self.ops.get_mut(start..self.kept) else { return };
+        let Some([last, open, body @ ..]) = self.ops.get_mut(start - 1..self.kept) else { return };
         // From the new base; here the old one still counts.
         if self.known.get(op.at.wrapping_add(op.b)) == Some(0) {
             if open.is(ENTERED) && op.is(BALANCED) {
@@ -285,7 +286,7 @@ impl Walk<'_> {
         {
             self.kept = start;
             // What the loop before it was threaded to is no more.
-            self.ops[start - 1].flags &= !THREADED;
+            last.flags &= !THREADED;
             self.known = *before;
             self.bar(0);
             for op in answer.ops() {
@@ -293,7 +294,7 @@ impl Walk<'_> {
             }
             return;
         }
-        let writes = self.loops[open.b as usize].writes;
+        let writes = self.loops.get(open.b as usize).map_or(u64::MAX, |about| about.writes);
         self.keep(op);
         self.closed = (self.kept, before);
         self.bar(writes);

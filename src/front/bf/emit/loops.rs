@@ -264,17 +264,18 @@ impl Emitter<'_, '_> {
     /// Does so with what registers hold already.
     fn rejoin_by_moves(&mut self, other: Cache) {
         for (held, at) in self.cache.lacking(other) {
-            if let Some(from) = self.cache.find(at) {
-                self.out.mov_rr(HOMES[held], HOMES[from]);
-                self.cache.set(held, at);
+            if self.held(at).is_some() {
+                self.reload(held, at);
             }
         }
     }
 
     /// Lets one of the registers that hold cells besides memory hold `[at]`.
     fn reload(&mut self, held: usize, at: i32) {
-        self.out.load(HOMES[held], at);
-        self.cache.set(held, at);
+        if let Some(&register) = HOMES.get(held) {
+            self.read(register, at);
+            self.cache.set(held, at);
+        }
     }
 
     pub(super) fn scan(&mut self, op: &Op) {
