@@ -34,8 +34,8 @@ pub(super) struct Region {
 }
 
 impl Region {
-    fn new(open: u32) -> Self {
-        Self { open, homes: [Home::default(); REGISTERS], used: 0, spoiled: false, turns: false }
+    fn new(open: u32, spoiled: bool) -> Self {
+        Self { open, homes: [Home::default(); REGISTERS], used: 0, spoiled, turns: false }
     }
 
     pub(super) fn homes(&self) -> &[Home] {
@@ -75,7 +75,7 @@ pub(super) fn regions(ir: &Ir) -> Vec<Region> {
     let mut leading = false;
     for (index, op) in ir.ops.iter().enumerate() {
         if op.kind == Kind::Open {
-            open.push(Region::new(index as u32));
+            open.push(Region::new(index as u32, !op.is(BALANCED)));
             leading = true;
         }
         let Some(region) = open.last_mut() else { continue };
@@ -86,7 +86,6 @@ pub(super) fn regions(ir: &Ir) -> Vec<Region> {
             && let Some(mut region) = open.pop()
         {
             region.turns |= !op.is(ONCE);
-            region.spoiled |= !op.is(BALANCED);
             if !region.spoiled && region.turns {
                 while found.pop_if(|inner| inner.open > region.open).is_some() {}
                 found.push(region);
