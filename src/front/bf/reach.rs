@@ -172,36 +172,39 @@ fn tape(options: &Options) -> Reach {
 #[inline(never)]
 pub(super) fn probe(ir: &mut Ir, options: &Options) {
     let stretches = measure(ir);
-    let at = |stretch| stretches.get(stretch).copied().unwrap_or(Reach::NONE);
     let mut placer = Placer { probes: Vec::new(), valid: tape(options), cells: options.cells };
     // Per open loop, what is valid outside.
     let mut outside: Vec<(usize, Reach)> = Vec::new();
     for (index, op) in ir.ops.iter_mut().enumerate() {
-        match op.kind {
+        let (stretch, position) = match op.kind {
             Kind::Open => {
-                let Some(about) = ir.loops.get(op.b as usize) else { continue };
-                outside.push((op.b as usize, placer.valid));
+                let number = op.b as usize;
+                let Some(about) = ir.loops.get(number) else { continue };
+                outside.push((number, placer.valid));
                 if !op.is(BALANCED) && !about.once {
                     placer.valid = placer.valid.common(about.back);
                 }
                 placer.valid.join(op.at);
-                placer.stretch(index, at(body(op.b as usize)), op.c + 1, op.at);
+                (body(number), op.c + 1)
             }
             Kind::Close => {
                 let Some((number, valid)) = outside.pop() else { continue };
-                let Some(about) = ir.loops.get(number) else { continue };
                 if op.is(BALANCED) {
                     placer.valid = valid;
-                } else {
-                    placer.valid = placer.valid.shifted(op.b);
-                    op.flags |= placer.flags(op.at);
-                    placer.valid.join(op.at);
-                    placer.valid = about.leave(op, valid, placer.valid);
-                    placer.stretch(index, at(behind(number)), op.c + 1, op.at);
+                    continue;
                 }
+                let Some(about) = ir.loops.get(number) else { continue };
+                placer.valid = placer.valid.shifted(op.b);
+                op.flags |= placer.flags(op.at);
+                placer.valid.join(op.at);
+                placer.valid = about.leave(op, valid, placer.valid);
+                (behind(number), op.c + 1)
             }
-            Kind::Nop if index == 0 => placer.stretch(index, at(START), 0, 0),
-            _ => {}
+            Kind::Nop => (START, 0),
+            _ => continue,
+        };
+        if let Some(reach) = stretches.get(stretch) {
+            placer.stretch(index, *reach, position, op.at);
         }
     }
     insert(&mut ir.ops, placer.probes);
