@@ -45,15 +45,13 @@ impl Recorded {
         mut needs: Needs,
         emit: &mut dyn FnMut(&mut Asm<'_>) -> u32,
     ) -> Result<Self, Error> {
+        let mut slots = Vec::new();
+        let mut made = Self { bytes: Vec::new(), marks: Vec::new(), records: Vec::new(), entry: 0, name };
         loop {
-            let mut slots = vec![Slot::EMPTY; needs.slots];
-            let mut made = Self {
-                bytes: vec![0; needs.bytes],
-                marks: vec![Mark::EMPTY; needs.marks],
-                records: vec![Record::EMPTY; needs.records],
-                entry: 0,
-                name,
-            };
+            made.bytes = vec![0; needs.bytes];
+            slots.resize(needs.slots, Slot::EMPTY);
+            made.marks.resize(needs.marks, Mark::EMPTY);
+            made.records.resize(needs.records, Record::EMPTY);
             let (marks, records) = (&mut made.marks[..], &mut made.records[..]);
             let tables = Tables { slots: &mut slots, marks, records, ..Tables::none() };
             let mut a = Asm::new(&mut made.bytes, tables);

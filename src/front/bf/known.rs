@@ -25,6 +25,7 @@ impl Known {
         (at & 31) as usize
     }
 
+    #[inline(never)] // Many ask.
     pub(super) fn get(&self, at: i32) -> Option<u32> {
         let place = Self::place(at);
         if self.has >> place & 1 == 1 && self.cells[place] == at {

@@ -69,7 +69,8 @@ fn is_small(body: &[Op], close: &Op) -> bool {
 /// Puts the rounds of `body`, behind which its `Close` is, to where they are to begin.
 #[inline(never)]
 fn rounds(ops: &mut [Op], body: Range<usize>, to: usize) {
-    let (close, size) = (ops[body.end], body.len());
+    let Some(&close) = ops.get(body.end) else { return };
+    let size = body.len();
     ops.copy_within(body, to);
     let Some(all) = ops.get_mut(to..to + ROUNDS as usize * (size + 1)) else { return };
     for round in 1..=ROUNDS {

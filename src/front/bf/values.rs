@@ -79,7 +79,6 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
 }
 
 impl Walk<'_> {
-    #[inline(never)] // Many ask.
     fn get(&self, at: i32) -> Option<u32> {
         self.known.get(at)
     }
