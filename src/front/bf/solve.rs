@@ -89,7 +89,7 @@ impl Round {
 /// The operations that `while [counter] { body }` comes down to, if it does;
 /// `before` is what is known before it, `mask` cuts to a cell.
 pub(super) fn solve(counter: i32, number: i32, body: &[Op], before: &Known, mask: u32) -> Option<Answer> {
-    let mut round = Round { cells: [0; CELLS], sums: [Sum::cell(0); CELLS], used: 0 };
+    let mut round = Round { cells: [0; CELLS], sums: [Sum::number(0); CELLS], used: 0 };
     round.index(counter);
     let mut body = body.iter().filter(|op| op.kind != Kind::Nop).peekable();
     let mut answer = Answer { ops: [Op::NOP; ANSWER], used: 0, mask };

@@ -69,7 +69,7 @@ impl<'a> Emitter<'a, '_> {
         }
         let over = self.out.a.label();
         self.out.a.jmp(over);
-        let (cache, ahead) = (self.cache, self.ahead);
+        let (cache, turned) = (self.cache, self.ahead.turned);
         while let Some(aside) = self.asides.pop() {
             self.out.bind(aside.entry);
             self.cache = aside.cache;
@@ -77,7 +77,7 @@ impl<'a> Emitter<'a, '_> {
             self.frames.push(aside.frame);
             self.operations(aside.ops, aside.count);
         }
-        (self.cache, self.ahead) = (cache, ahead);
+        (self.cache, self.ahead.turned) = (cache, turned);
         self.out.bind(over);
     }
 }
