@@ -255,7 +255,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             trace.reserved(memory.size().bytes(), start, view);
             trace.load(code, start, view, &mut |code| memory.load(code));
             let memory = memory.seal()?;
-            trace.sealed(strategy.name(), start);
+            trace.sealed(strategy, start);
             (start, if options.sandbox { memory.mseal()? } else { Some(memory) })
         }
         Map::Unprotected => {
@@ -272,7 +272,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             let start = page.address(offset as usize, bytes);
             trace.step("reserve nothing, the code is there", start);
             exec::seal_in_place(page)?;
-            trace.sealed("inplace", start);
+            trace.step("seal (inplace)", start);
             (start, None)
         }
         Map::NotExecutable(page, offset) => {

@@ -9,6 +9,7 @@
 //! filled is written like that first, so that the patch can be seen to happen.
 
 use crate::code::{Code, Hexadecimal, Hole};
+use crate::exec::Strategy;
 use crate::fault::Ending;
 use crate::host::Input;
 use crate::sys::{self, Error, linux};
@@ -39,10 +40,12 @@ impl Trace {
         }
     }
 
-    /// Tells that the memory at `address` has been sealed in the way called `name`.
+    /// Tells that the memory at `address` has been sealed by this strategy.
     #[inline(never)]
-    pub(super) fn sealed(self, name: &str, address: usize) {
-        self.tell(format_args!("seal ({name})"), address);
+    pub(super) fn sealed(self, strategy: Strategy, address: usize) {
+        if self.on {
+            self.tell(format_args!("seal ({})", strategy.name()), address);
+        }
     }
 
     /// Tells that `entry`, in the memory at `address`, is jumped to.
