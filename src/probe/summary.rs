@@ -20,7 +20,6 @@ struct Line<'a> {
 }
 
 /// What the line says, if it is a whole report.
-#[inline(never)]
 fn read(line: &[u8]) -> Option<Line<'_>> {
     let mut result = Line { tried: 0, works: 0, causes: [b""; Causes::MOST] };
     let mut causes = result.causes.iter_mut();
@@ -79,7 +78,6 @@ fn is_one(text: &[u8]) -> bool {
 
 /// The string that begins `text`, with its escapes, and what comes behind its
 /// closing quote and blanks.
-#[inline(never)]
 fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     loop {
