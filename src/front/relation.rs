@@ -49,9 +49,9 @@ pub trait Relation {
 
     /// Code for the terms after those given, the last of which are the history: a
     /// [`series`](super::series) or, if `direct`, which must be
-    /// [possible](Self::is_direct), a function of [`argument`](Self::argument), a
-    /// count and an index that gives the last of `count` terms from `index` on; it
-    /// may rely on the terms given.
+    /// [possible](Self::is_direct), a function of where such terms go, a count and an
+    /// index that gives the last of `count` terms from `index` on; it may rely on the
+    /// terms given.
     ///
     /// # Errors
     /// If the code would have 2 GiB or more.
