@@ -119,7 +119,6 @@ impl Large {
         self.0.get(i).copied().unwrap_or(0)
     }
 
-    #[inline(never)] // Three callers.
     fn is_below(&self, other: &Self) -> bool {
         let size = self.0.len().max(other.0.len());
         let differing = (0..size).rev().find(|i| self.limb(*i) != other.limb(*i));
