@@ -6,7 +6,7 @@ use crate::command;
 use alloc::vec;
 use barejit::{
     front::{
-        relation::{Error, Explained, Relation},
+        relation::{Error, Explained, Recurrence},
         text::Position,
     },
     host::{
@@ -90,7 +90,7 @@ impl Request {
 
     /// Prints the terms of `relation` up to number `last`, each behind `label` and
     /// its index, or the last alone; or shows the code.
-    pub(super) fn print(&self, relation: &dyn Relation, last: u64, label: &str, format: Format) -> Outcome {
+    pub(super) fn print(&self, relation: &dyn Recurrence, last: u64, label: &str, format: Format) -> Outcome {
         let mut buffer = vec![0; BUFFER];
         let mut output = Output::new(Fd::STDOUT, &mut buffer);
         let layout = relation.layout();
@@ -106,7 +106,7 @@ impl Request {
         Ok(())
     }
 
-    fn run(&self, relation: &dyn Relation, last: u64, series: &mut Series<'_, '_>) -> Outcome {
+    fn run(&self, relation: &dyn Recurrence, last: u64, series: &mut Series<'_, '_>) -> Outcome {
         let (cli, tools) = (&self.cli, &self.options.tools);
         let refused = |error| cli.refused(error);
         let shows = tools.listing || tools.raw.is_some();

@@ -79,7 +79,7 @@ impl Relation {
 
     /// A batch of the article's function.
     fn call(&self, a: &mut Asm<'_>, function: asm::Label) {
-        let done = qword(series::TERMS).disp(relation::Relation::layout(self).scratch(0));
+        let done = qword(series::TERMS).disp(relation::Recurrence::layout(self).scratch(0));
         let term = qword(series::TERMS).index(R11, Scale::X8);
         a.mov_ri(R11, 0);
         let top = a.here();
@@ -97,7 +97,7 @@ impl Relation {
     }
 }
 
-impl relation::Relation for Relation {
+impl relation::Recurrence for Relation {
     fn given(&self) -> &[u64] {
         &self.start
     }

@@ -39,8 +39,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// A relation, ready to become code.
-pub trait Relation {
+/// A recurrence relation, ready to become code.
+pub trait Recurrence {
     /// The terms that are given, from term 0 on, as the bits of 64-bit numbers.
     fn given(&self) -> &[u64];
 

@@ -159,7 +159,7 @@ impl Relation {
     }
 }
 
-impl relation::Relation for Relation {
+impl relation::Recurrence for Relation {
     fn given(&self) -> &[u64] {
         &self.initial
     }

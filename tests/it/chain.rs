@@ -3,7 +3,7 @@
 
 use crate::support::*;
 use crate::{fuzz, native};
-use barejit::front::{chain::Relation, relation::Relation as _};
+use barejit::front::{chain::Relation, relation::Recurrence as _};
 use std::sync::atomic::Ordering::Relaxed;
 
 #[test]

@@ -7,7 +7,7 @@ use crate::native;
 use crate::random::Random;
 use barejit::front::{
     chain,
-    relation::{Error, Relation as _},
+    relation::{Error, Recurrence as _},
     rpn,
 };
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
