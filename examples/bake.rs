@@ -23,8 +23,8 @@ fn main() -> Result<(), Error> {
     // SAFETY: (1) the bytes are the function above, which keeps to the ABI, takes
     // one integer and returns one.
     let function = unsafe { memory.function::<extern "sysv64" fn(i64) -> i64>(code.entry()) };
-    println!("{}", function(20));
-    assert_eq!(function(20), 41);
+    println!("{}", function.call(20));
+    assert_eq!(function.call(20), 41);
     memory.release()
 }
 // ANCHOR_END: life

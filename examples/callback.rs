@@ -36,7 +36,7 @@ fn main() -> Result<(), Error> {
     // SAFETY: (1) the bytes are the function above, which keeps to the ABI, takes
     // a number and a function that it calls, and returns a number.
     let function = unsafe { memory.function::<Countdown>(code.entry()) };
-    assert_eq!(function(3, show), 0);
+    assert_eq!(function.call(3, show), 0);
     memory.release()
 }
 

@@ -30,8 +30,8 @@ fn main() -> Result<(), Error> {
     // SAFETY: (1) the bytes are the function above, which keeps to the ABI, takes
     // one integer and returns one.
     let function = unsafe { memory.function::<extern "sysv64" fn(i64) -> i64>(code.entry()) };
-    println!("3^{exponent} = {}", function(3));
-    assert_eq!(function(3), 3_i64.wrapping_pow(exponent));
+    println!("3^{exponent} = {}", function.call(3));
+    assert_eq!(function.call(3), 3_i64.wrapping_pow(exponent));
     memory.release()
 }
 

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! No safe path makes a page writable and executable at once, calls what is not
-//! sealed, or, by the [`Symbol`] it was given, calls what is no longer mapped. How that is done is a [`Strategy`];
+//! sealed, or calls what is no longer mapped. How that is done is a [`Strategy`];
 //! a host that denies one may grant another. The recipes of the classic articles
 //! that break these rules stand apart: [`Unprotected`] needs an `unsafe fn`, and
 //! [`seal_in_place`] makes a static page executable and ends its being writable. This file
@@ -23,7 +23,7 @@ pub use file::{DIRECTORIES, Directory};
 
 use crate::code::{Code, Page};
 use crate::sys::{Contents, Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, linux, piece};
-use core::{marker::PhantomData, mem, ops::Deref, ptr::NonNull};
+use core::{marker::PhantomData, mem, ptr::NonNull};
 
 /// How memory is first writable and then executable without ever being both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -278,15 +278,38 @@ impl<Phase: Runs> Memory<Phase> {
     /// 1. The bytes from `offset` on are machine code that keeps to the System V
     ///    ABI as a function of type `F`.
     /// 2. Calling it with any arguments of that type does nothing undefined.
-    /// 3. Nobody calls a copy of the `F` once the symbol is gone.
     ///
     /// # Panics
     /// If `offset` is outside the memory.
-    pub unsafe fn function<F: Function>(&self, offset: u32) -> Symbol<'_, F> {
+    ///
+    /// # Examples
+    /// ```
+    /// # use barejit::{code::Code, exec::{Guard, Memory, PageSize, Strategy}, sys::Error};
+    /// # fn main() -> Result<(), Error> {
+    /// let size = PageSize::needed(6)?;
+    /// let mut memory = Memory::obtain(Strategy::WriteThenExecute, size, Guard::None)?;
+    /// memory.load(&Code::new(&[0xB8, 42, 0, 0, 0, 0xC3]));
+    /// let memory = memory.seal()?;
+    /// // SAFETY: (1, 2) mov eax, 42; ret
+    /// let answer = unsafe { memory.function::<extern "sysv64" fn() -> u32>(0) };
+    /// assert_eq!(answer.call(), 42);
+    /// memory.release()
+    /// # }
+    /// ```
+    /// It cannot be called when the memory is gone:
+    /// ```compile_fail,E0505
+    /// # use barejit::exec::{Executable, Memory};
+    /// fn late(memory: Memory<Executable>) -> u32 {
+    ///     let answer = unsafe { memory.function::<extern "sysv64" fn() -> u32>(0) };
+    ///     let _ = memory.release();
+    ///     answer.call()
+    /// }
+    /// ```
+    pub unsafe fn function<F: Function>(&self, offset: u32) -> Callable<'_, F> {
         assert!((offset as usize) < self.size().bytes(), "entry outside the code memory");
         // SAFETY: the address is mapped and executable as long as `self` is
         // borrowed; the rest are the caller's duties.
-        unsafe { Symbol::at(self.address() + offset as usize) }
+        unsafe { Callable::at(self.address() + offset as usize) }
     }
 }
 
@@ -371,20 +394,21 @@ fn load(memory: &mut [u8], code: &Code<'_>, base: usize) {
     }
 }
 
-/// A function in code memory, usable as long as the memory is borrowed.
+/// A function in code memory, which can be called as long as the memory is borrowed. The
+/// pointer to it stays in here: a copy could outlive the memory.
 #[derive(Debug)]
-pub struct Symbol<'memory, F> {
+pub struct Callable<'memory, F> {
     function: F,
     memory: PhantomData<&'memory ()>,
 }
 
-impl<F: Function> Symbol<'_, F> {
+impl<F: Function> Callable<'_, F> {
     // ANCHOR: cast
     /// The only place where an address becomes a function of generated code.
     ///
     /// # Safety
     /// 1. At `address` is machine code of type `F`, mapped and executable for the
-    ///    life that the caller gives the symbol.
+    ///    life that the caller gives the result.
     pub unsafe fn at(address: usize) -> Self {
         const { assert!(size_of::<F>() == size_of::<usize>()) }
         // SAFETY: a function pointer is an address (psABI, 3.1.2), and this one
@@ -393,13 +417,13 @@ impl<F: Function> Symbol<'_, F> {
         Self { function, memory: PhantomData }
     }
     // ANCHOR_END: cast
-}
 
-impl<F> Deref for Symbol<'_, F> {
-    type Target = F;
-
-    fn deref(&self) -> &F {
-        &self.function
+    /// The pointer.
+    ///
+    /// # Safety
+    /// 1. Nobody calls it when the memory is no longer what it is now.
+    pub unsafe fn pointer(self) -> F {
+        self.function
     }
 }
 
@@ -417,6 +441,26 @@ macro_rules! functions {
         impl<R, $($argument),*> Function for extern "sysv64" fn($($argument),*) -> R {}
         impl<R, $($argument),*> sealed::Sealed for unsafe extern "sysv64" fn($($argument),*) -> R {}
         impl<R, $($argument),*> Function for unsafe extern "sysv64" fn($($argument),*) -> R {}
+
+        #[allow(non_snake_case, reason = "an argument is called like its type")]
+        impl<R, $($argument),*> Callable<'_, extern "sysv64" fn($($argument),*) -> R> {
+            /// Calls the function.
+            pub fn call(&self, $($argument: $argument),*) -> R {
+                (self.function)($($argument),*)
+            }
+        }
+
+        #[allow(non_snake_case, reason = "an argument is called like its type")]
+        impl<R, $($argument),*> Callable<'_, unsafe extern "sysv64" fn($($argument),*) -> R> {
+            /// Calls the function.
+            ///
+            /// # Safety
+            /// 1. The arguments are such as the function wants them.
+            pub unsafe fn call(&self, $($argument: $argument),*) -> R {
+                // SAFETY: duty 1 of the caller.
+                unsafe { (self.function)($($argument),*) }
+            }
+        }
     };
 }
 functions!();
@@ -444,7 +488,7 @@ mod tests {
         // SAFETY: (1) `write` has put a function of this type at offset 0; (2) it
         // does nothing but answer.
         let function = unsafe { memory.function::<Answer>(0) };
-        function()
+        function.call()
     }
 
     #[test]

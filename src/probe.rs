@@ -34,7 +34,7 @@ pub use out::{Out, Text};
 pub use rows::{ROWS, Row, Use, find};
 pub use trial::Area;
 
-use crate::exec::Symbol;
+use crate::exec::Callable;
 use crate::sys::Error;
 use crate::sys::linux::nanoseconds;
 use core::mem::MaybeUninit;
@@ -282,6 +282,6 @@ fn trial(record: &Record, bench: bool, write: &mut dyn FnMut(u32) -> Place) {
 #[inline(never)]
 fn call(place: Place) -> u32 {
     // SAFETY: (1) the stub is there, or memory that faults, which ends the trial.
-    let function = unsafe { Symbol::<extern "sysv64" fn() -> u32>::at(place.run.as_ptr() as usize) };
-    function()
+    let function = unsafe { Callable::<extern "sysv64" fn() -> u32>::at(place.run.as_ptr() as usize) };
+    function.call()
 }

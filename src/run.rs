@@ -13,7 +13,7 @@ pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
 use crate::code::{Code, Page};
-use crate::exec::{self, Executable, Guard, Memory, PageSize, Strategy, Symbol, Unprotected};
+use crate::exec::{self, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected};
 use crate::fault::{self, Entry, Rescue};
 use crate::host::Output;
 use crate::sys::{self, Sysno, sandbox};
@@ -284,7 +284,9 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
     // SAFETY: (1) the entry is in the code, which is mapped as long as the result
     // lives, and executable unless the signal that this raises is handled; the
     // rest are the caller's duties 1 and 2.
-    let entry = *unsafe { Symbol::at(start + code.entry() as usize) };
+    let function = unsafe { Callable::<Entry>::at(start + code.entry() as usize) };
+    // SAFETY: (1) nobody calls it when the result is gone.
+    let entry = unsafe { function.pointer() };
     Ok(Loaded { entry, start, memory })
 }
 

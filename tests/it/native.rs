@@ -26,7 +26,7 @@ impl Loaded {
         // SAFETY: (1, 2) the front end under test says so, and that is what is tested.
         let function = unsafe { self.memory.function::<Function>(self.entry) };
         let [a, b, c, d, e, f] = args;
-        function(a, b, c, d, e, f)
+        function.call(a, b, c, d, e, f)
     }
 }
 
