@@ -16,7 +16,7 @@ pub(super) enum Ours {
     /// Memory that is opened again for a rewrite.
     Again(Strategy),
     /// The same with a file in one of [`DIRECTORIES`].
-    In(usize),
+    In(u8),
 }
 
 impl Ours {
@@ -24,7 +24,7 @@ impl Ours {
         let size = PageSize::needed(1)?;
         match self {
             Self::Once(strategy) | Self::Again(strategy) => Memory::obtain(strategy, size, Guard::None),
-            Self::In(directory) => Memory::obtain_in(&DIRECTORIES[directory], size, Guard::None),
+            Self::In(directory) => Memory::obtain_in(&DIRECTORIES[usize::from(directory)], size, Guard::None),
         }
     }
 

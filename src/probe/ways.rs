@@ -148,17 +148,40 @@ pub(super) struct Way {
     patch: [Do; 4],
 }
 
-/// A step of a way.
+/// A step of a way, in two bytes. Where memory comes into view, that is what is run
+/// from then on, and the first of a trial is what is written, too.
 #[derive(Clone, Copy, Debug)]
 enum Do {
     /// There is no more.
     End,
     /// The next part of the trial begins.
     Enter(Step),
-    /// Memory comes into view.
-    Get(To, Kind),
-    /// mprotect(2)
-    Protect(To, Bits),
+    /// A private page in place of the last one, a copy of the file if there is one.
+    Private(Bits),
+    /// A page that can be seen twice: the file, if there is one.
+    Shared(Bits),
+    /// 256 MiB of address space.
+    Reserve,
+    /// mremap(2): the memory there is, once more.
+    Alias,
+    /// The segment, with these flags times SHM_RDONLY.
+    Attach(u8),
+    /// The end of the heap.
+    Break,
+    /// Data.
+    Bss,
+    /// The stack.
+    Stack,
+    /// The code of barejit.
+    Text,
+    /// A private page for RW under READ_IMPLIES_EXEC.
+    Implied,
+    /// A private page whose first touch userfaultfd(2) answers.
+    Watch,
+    /// What is run is written instead, and the other way round.
+    Swap,
+    /// mprotect(2) of what is run.
+    Protect(Bits),
     /// pkey_mprotect(2) of what is run.
     Tag,
     /// memfd_create(2) with these flags, one page.
@@ -172,8 +195,6 @@ enum Do {
     Segment,
     /// shmctl(2): the segment goes with its last view.
     Remove,
-    /// userfaultfd(2) for what is run.
-    Watch,
     /// The code is stored.
     Store,
     /// pwrite(2) of the code to the beginning of the file.
@@ -187,19 +208,7 @@ enum Do {
     /// close(2)
     Close,
 }
-use Do::{
-    Close, End, Enter, Fill, Forget, Get, Memfd, Nameless, OwnMemory, Poke, Protect, Remove, Segment, Store,
-    Supply, Tag, Watch,
-};
-
-/// What memory is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum To {
-    Write,
-    Run,
-    Both,
-}
-use To::{Both, Run, Write};
+use Do::*;
 
 /// Protections, in a byte.
 #[derive(Clone, Copy, Debug)]
@@ -211,50 +220,17 @@ enum Bits {
 }
 use Bits::{Rw, Rwx, Rx};
 
-/// Where memory comes from.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// A private page.
-    Private(Bits),
-    /// A page that can be seen twice.
-    Shared(Bits),
-    /// 256 MiB of address space.
-    Reserve,
-    /// The file.
-    View(Bits),
-    /// A copy of the file, in place of the last one.
-    Snapshot,
-    /// mremap(2): the memory there is, once more.
-    Alias,
-    /// The segment.
-    Attach,
-    /// The segment, for SHM_RDONLY and SHM_EXEC.
-    AttachExecutable,
-    /// The end of the heap.
-    Break,
-    /// Data.
-    Bss,
-    /// The stack.
-    Stack,
-    /// The code of barejit.
-    Text,
-    /// A private page for RW under READ_IMPLIES_EXEC.
-    Implied,
-}
-use Kind::{
-    Alias, Attach, AttachExecutable, Break, Bss, Implied, Private, Reserve, Shared, Snapshot, Stack, Text,
-    View,
-};
-
 const W: Do = Enter(Step::Write);
 const P: Do = Enter(Step::Protect);
 const MFD_EXEC: u8 = 16;
 const NOEXEC_SEAL: u8 = base::NOEXEC_SEAL as u8;
+/// SHM_RDONLY and SHM_EXEC.
+const READ_EXECUTE: u8 = 0o11;
 
 /// Code is replaced by a store, in place or through the writable view.
 const STORED: &[Do] = &[Store];
 /// RX → RW, a store, RW → RX.
-const FLIPPED: &[Do] = &[Protect(Run, Rw), Store, Protect(Run, Rx)];
+const FLIPPED: &[Do] = &[Protect(Rw), Store, Protect(Rx)];
 
 const fn way(take: &[Do], patch: &[Do]) -> Way {
     let mut way = Way { take: [End; 7], patch: [End; 4] };
@@ -263,34 +239,28 @@ const fn way(take: &[Do], patch: &[Do]) -> Way {
     way
 }
 
-pub(super) const CONTROL: Way = way(&[Get(Both, Private(Rw)), W, Store], STORED);
-pub(super) const ANON_RWX: Way = way(&[Get(Both, Private(Rwx)), W, Store], STORED);
-pub(super) const RESERVE_COMMIT: Way =
-    way(&[Get(Both, Reserve), Protect(Run, Rw), W, Store, P, Protect(Run, Rx)], FLIPPED);
-pub(super) const PKEY_MPROTECT: Way = way(&[Get(Both, Private(Rw)), W, Store, P, Tag], FLIPPED);
-pub(super) const MEMFD_DUAL_EXEC: Way =
-    way(&[Memfd(MFD_EXEC), Get(Write, View(Rw)), Get(Run, View(Rx)), W, Store], STORED);
+pub(super) const CONTROL: Way = way(&[Private(Rw), W, Store], STORED);
+pub(super) const ANON_RWX: Way = way(&[Private(Rwx), W, Store], STORED);
+pub(super) const RESERVE_COMMIT: Way = way(&[Reserve, Protect(Rw), W, Store, P, Protect(Rx)], FLIPPED);
+pub(super) const PKEY_MPROTECT: Way = way(&[Private(Rw), W, Store, P, Tag], FLIPPED);
+pub(super) const MEMFD_DUAL_EXEC: Way = way(&[Memfd(MFD_EXEC), Shared(Rw), Shared(Rx), W, Store], STORED);
 pub(super) const MEMFD_DUAL_NOEXEC_SEAL: Way =
-    way(&[Memfd(NOEXEC_SEAL), Get(Write, View(Rw)), Get(Run, View(Rx)), W, Store], STORED);
+    way(&[Memfd(NOEXEC_SEAL), Shared(Rw), Shared(Rx), W, Store], STORED);
 pub(super) const MEMFD_MPROTECT: Way =
-    way(&[Memfd(0), Get(Write, View(Rw)), Get(Run, View(Bits::None)), W, Store, P, Protect(Run, Rx)], STORED);
+    way(&[Memfd(0), Shared(Rw), Shared(Bits::None), W, Store, P, Protect(Rx)], STORED);
 pub(super) const MEMFD_PRIVATE: Way =
-    way(&[Memfd(0), W, Fill, P, Get(Run, Snapshot), Close], &[Memfd(0), Fill, Get(Run, Snapshot), Close]);
-pub(super) const OTMPFILE_DUAL: Way =
-    way(&[Nameless, Get(Write, View(Rw)), Get(Run, View(Rx)), W, Store], STORED);
-pub(super) const SELF_MEM: Way = way(&[Get(Both, Private(Rx)), OwnMemory, W, Poke], &[Poke]);
-pub(super) const MREMAP_RX_TO_RW: Way =
-    way(&[Get(Both, Shared(Rx)), Get(Write, Alias), P, Protect(Write, Rw), W, Store], STORED);
-pub(super) const MREMAP_RW_TO_RX: Way =
-    way(&[Get(Both, Shared(Rw)), Get(Run, Alias), W, Store, P, Protect(Run, Rx)], STORED);
-pub(super) const SYSV_SHM: Way =
-    way(&[Segment, Get(Write, Attach), Get(Run, AttachExecutable), Remove, W, Store], STORED);
-pub(super) const BRK: Way = way(&[Get(Both, Break), W, Store, P, Protect(Run, Rwx)], STORED);
-pub(super) const BSS: Way = way(&[Get(Both, Bss), W, Store, P, Protect(Run, Rwx)], STORED);
-pub(super) const STACK: Way = way(&[Get(Both, Stack), W, Store, P, Protect(Run, Rwx)], STORED);
-pub(super) const TEXT: Way = way(&[Get(Both, Text), P, Protect(Run, Rwx), W, Store], STORED);
-pub(super) const USERFAULT: Way = way(&[Get(Both, Stack), Watch, W, Store, Supply], &[Forget, Store, Supply]);
-pub(super) const READ_IMPLIES_EXEC: Way = way(&[Get(Both, Implied), W, Store], STORED);
+    way(&[Memfd(0), W, Fill, P, Private(Rx), Close], &[Memfd(0), Fill, Private(Rx), Close]);
+pub(super) const OTMPFILE_DUAL: Way = way(&[Nameless, Shared(Rw), Shared(Rx), W, Store], STORED);
+pub(super) const SELF_MEM: Way = way(&[Private(Rx), OwnMemory, W, Poke], &[Poke]);
+pub(super) const MREMAP_RX_TO_RW: Way = way(&[Shared(Rx), Alias, P, Protect(Rw), Swap, W, Store], STORED);
+pub(super) const MREMAP_RW_TO_RX: Way = way(&[Shared(Rw), Alias, W, Store, P, Protect(Rx)], STORED);
+pub(super) const SYSV_SHM: Way = way(&[Segment, Attach(0), Attach(READ_EXECUTE), Remove, W, Store], STORED);
+pub(super) const BRK: Way = way(&[Break, W, Store, P, Protect(Rwx)], STORED);
+pub(super) const BSS: Way = way(&[Bss, W, Store, P, Protect(Rwx)], STORED);
+pub(super) const STACK: Way = way(&[Stack, W, Store, P, Protect(Rwx)], STORED);
+pub(super) const TEXT: Way = way(&[Text, P, Protect(Rwx), W, Store], STORED);
+pub(super) const USERFAULT: Way = way(&[Stack, Watch, W, Store, Supply], &[Forget, Store, Supply]);
+pub(super) const READ_IMPLIES_EXEC: Way = way(&[Implied, W, Store], STORED);
 
 /// What performs the steps of a way.
 pub(super) struct Machine<'a> {
@@ -328,20 +298,40 @@ impl<'a> Machine<'a> {
                 record.enter(step);
                 Ok(())
             }
-            Get(to, kind) => {
-                let at = self.get(kind);
-                if to != Run {
-                    self.write = at;
-                }
-                if to != Write {
-                    self.place.run = at;
-                }
+            Private(bits) => {
+                let last = Some(run).filter(|run| *run != NonNull::dangling());
+                self.see(map(last, PAGE, prot(bits), MapFlags::PRIVATE, file))
+            }
+            Shared(bits) => self.see(map(None, PAGE, prot(bits), MapFlags::SHARED, file)),
+            Reserve => {
+                let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+                self.see(map(None, 256 << 20, Prot::empty(), flags, file))
+            }
+            Alias => self.see(linux::mremap_alias(run, PAGE)),
+            Attach(flags) => self.see(linux::shmat(record.segment(), u32::from(flags) << 12)),
+            Break => {
+                let page = base::brk(0).next_multiple_of(PAGE);
+                let grown = page != 0 && base::brk(page + PAGE) >= page + PAGE;
+                self.see(if grown { Ok(address(page)) } else { Err(Error::new(Sysno::brk, Errno::ENOMEM)) })
+            }
+            Bss => self.see(Ok(address(DATA.1.get() as usize))),
+            Stack => self.see(Ok(self.stack)),
+            Text => self.see(Ok(address(room as *const () as usize))),
+            Implied => {
+                const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
+                let persona = record.need(linux::personality(u32::MAX));
+                record.need(linux::personality(persona | READ_IMPLIES_EXEC));
+                let page = map(None, PAGE, RW, MapFlags::PRIVATE, file);
+                // Of no consequence in a process of the trial's own.
+                let _ = linux::personality(persona);
+                self.see(page)
+            }
+            Watch => self.watch(),
+            Swap => {
+                core::mem::swap(&mut self.write, &mut self.place.run);
                 Ok(())
             }
-            Protect(to, bits) => {
-                let at = if to == Write { self.write } else { run };
-                protect(address(at.as_ptr() as usize & !(PAGE - 1)), prot(bits))
-            }
+            Protect(bits) => protect(address(run.as_ptr() as usize & !(PAGE - 1)), prot(bits)),
             // SAFETY: (1) the page is the trial's own.
             Tag => unsafe { linux::pkey_mprotect(run, PAGE, RX) },
             Memfd(flags) => self.sized(base::memfd_create(c"barejit-probe", flags.into())),
@@ -351,11 +341,7 @@ impl<'a> Machine<'a> {
                 Ok(())
             }
             Segment => linux::shm_create(PAGE).map(|segment| record.owns_segment(Some(segment))),
-            Remove => {
-                let removed = linux::shm_remove(record.segment());
-                removed.map(|()| record.owns_segment(None))
-            }
-            Watch => self.watch(),
+            Remove => linux::shm_remove(record.segment()).map(|()| record.owns_segment(None)),
             Store => {
                 // SAFETY: (1) the steps before have made it writable.
                 unsafe { store(self.write, token) };
@@ -382,43 +368,14 @@ impl<'a> Machine<'a> {
         record.need(result);
     }
 
-    fn get(&mut self, kind: Kind) -> NonNull<u8> {
-        let Place { run, file } = self.place;
-        let anonymous = |size, prot, flags| map(None, size, prot, flags, Fd::NONE);
-        let memory = match kind {
-            Private(bits) => return page(self.record, prot(bits)),
-            Shared(bits) => anonymous(PAGE, prot(bits), MapFlags::SHARED),
-            Reserve => anonymous(256 << 20, Prot::empty(), MapFlags::PRIVATE.union(MapFlags::NORESERVE)),
-            View(bits) => map(None, PAGE, prot(bits), MapFlags::SHARED, file),
-            Snapshot => {
-                let last = Some(run).filter(|run| *run != NonNull::dangling());
-                map(last, PAGE, RX, MapFlags::PRIVATE, file)
-            }
-            Alias => linux::mremap_alias(run, PAGE),
-            Attach => linux::shmat(self.record.segment(), 0),
-            AttachExecutable => {
-                const SHM_RDONLY_EXEC: u32 = 0o10_000 | 0o100_000;
-                linux::shmat(self.record.segment(), SHM_RDONLY_EXEC)
-            }
-            Break => {
-                let page = base::brk(0).next_multiple_of(PAGE);
-                let grown = page != 0 && base::brk(page + PAGE) >= page + PAGE;
-                if grown { Ok(address(page)) } else { Err(Error::new(Sysno::brk, Errno::ENOMEM)) }
-            }
-            Bss => Ok(address(DATA.1.get() as usize)),
-            Stack => Ok(self.stack),
-            Text => Ok(address(room as *const () as usize)),
-            Implied => {
-                const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
-                let persona = self.record.need(linux::personality(u32::MAX));
-                self.record.need(linux::personality(persona | READ_IMPLIES_EXEC));
-                let page = anonymous(PAGE, RW, MapFlags::PRIVATE);
-                // Of no consequence in a process of the trial's own.
-                let _ = linux::personality(persona);
-                page
-            }
-        };
-        self.record.need(memory)
+    /// Takes memory that has come into view.
+    #[inline(never)]
+    fn see(&mut self, memory: Result<NonNull<u8>, Error>) -> Result<(), Error> {
+        self.place.run = memory?;
+        if self.write == NonNull::dangling() {
+            self.write = self.place.run;
+        }
+        Ok(())
     }
 
     /// Takes a file and gives it one page.
