@@ -36,6 +36,11 @@ impl Ours {
         token: u32,
     ) -> Result<Place, Error> {
         let first = held.is_none();
+        let enter = |step| {
+            if first {
+                record.enter(step);
+            }
+        };
         let memory = match (held.take(), self) {
             (Some(old), Self::Once(_)) => {
                 // The next mapping of that size goes to the same address.
@@ -46,13 +51,11 @@ impl Ours {
             (None, _) => self.obtain(),
         };
         let mut memory = memory?;
-        if first {
-            record.enter(Step::Write);
-        }
-        memory.load(&Code::new(&code(token)));
-        if first {
-            record.enter(Step::Protect);
-        }
+        let bytes = code(token);
+        let code = Code::new(&bytes);
+        enter(Step::Write);
+        memory.load(&code);
+        enter(Step::Protect);
         let memory = memory.make_executable()?;
         let place = Place { run: address(memory.address()), file: memory.file().unwrap_or(Fd::NONE) };
         core::mem::forget(held.replace(memory));
