@@ -48,7 +48,7 @@ fn read(line: &[u8]) -> Option<Line<'_>> {
             b'"' => {
                 let text;
                 (text, rest) = string(after)?;
-                if let Some(value) = rest.strip_prefix(b":") {
+                if let Some(value) = rest.trim_ascii_start().strip_prefix(b":") {
                     key = text;
                     if depth == 1 {
                         section = text;
@@ -77,12 +77,12 @@ fn is_one(text: &[u8]) -> bool {
 }
 
 /// The string that begins `text`, with its escapes, and what comes behind its
-/// closing quote and blanks.
+/// closing quote.
 fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     loop {
         match text.get(at)? {
-            b'"' => return Some((text.get(..at)?, text.get(at + 1..)?.trim_ascii_start())),
+            b'"' => return Some((text.get(..at)?, text.get(at + 1..)?)),
             b'\\' => at += 2,
             _ => at += 1,
         }
@@ -94,21 +94,13 @@ impl Line<'_> {
     fn title(&self) -> Text<120> {
         let mut title = Text::EMPTY;
         let mut last: &[u8] = b"";
-        loop {
-            let mut next = last;
-            for cause in self.causes {
-                if cause > last && (next == last || cause < next) {
-                    next = cause;
-                }
-            }
-            if next == last {
-                return title;
-            }
+        while let Some(next) = self.causes.iter().filter(|cause| **cause > last).min() {
             let separator = if title.is_empty() { "" } else { " + " };
             title.append(separator.as_bytes());
             title.append(next);
             last = next;
         }
+        title
     }
 }
 
