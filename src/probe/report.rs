@@ -93,9 +93,11 @@ struct Screen<'a> {
 }
 
 impl Out for Screen<'_> {
-    fn put(&mut self, text: &str) {
-        for word in text.split_inclusive(' ') {
-            let size = word.trim_ascii_end().len();
+    fn put(&mut self, mut text: &str) {
+        while !text.is_empty() {
+            let size = text.bytes().position(|byte| byte == b' ').unwrap_or(text.len());
+            let (word, rest) = text.split_at_checked(size + 1).unwrap_or((text, ""));
+            text = rest;
             if let Some(indent) = self.indent
                 && self.column > indent
                 && self.column + size > self.width
