@@ -35,7 +35,7 @@ pub(super) enum Try {
 #[derive(Debug)]
 pub struct Row {
     /// Where in the table it stands, and so its texts.
-    place: u8,
+    pub(super) place: u8,
     /// What it is good for.
     pub purpose: Use,
     pub(super) way: Try,

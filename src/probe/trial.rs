@@ -157,8 +157,8 @@ impl Record {
     /// What the record and the end of the process say about the trial, for code
     /// that returns `tokens` before and after its rewrite.
     pub(super) fn judge(&self, row: &'static Row, end: Wait, tokens: [u32; 2]) -> Outcome {
-        let step = Step::ALL[self.get(Cell::Step) as usize % Step::ALL.len()];
-        let seen = [Cell::First, Cell::Second].map(|cell| self.get(cell) as u32);
+        let step = Step::ALL.get(self.get(Cell::Step) as usize).copied().unwrap_or(Step::Obtain);
+        let seen = [self.get(Cell::First) as u32, self.get(Cell::Second) as u32];
         let mut outcome = Outcome {
             row,
             verdict: Verdict::Works,
