@@ -41,6 +41,13 @@ impl Json<'_> {
         self.comma = true;
     }
 
+    /// Ends an object or an array, and begins a member behind it.
+    #[inline(never)]
+    fn next(&mut self, start: &str) {
+        self.close(start);
+        self.comma = false;
+    }
+
     /// A member between quotes, which are empty for a number or a truth value.
     /// Nothing is null.
     #[inline(never)]
@@ -76,11 +83,9 @@ impl Json<'_> {
 /// Prints the report, without a newline.
 pub fn print(report: &Report<'_>, out: &mut dyn Out) {
     let mut json = Json { out, comma: false };
-    json.open("{");
-    json.number("schema", Some(1));
-    json.member("version", env!("CARGO_PKG_VERSION"), "\"");
+    json.open(concat!("{\"schema\":1,\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"host\":{"));
     host(report.host, &mut json);
-    json.open("\"strategies\":[");
+    json.next("]},\"strategies\":[");
     for outcome in report.tried() {
         json.strings(
             "name verdict step errno signal fresh_after",
@@ -96,17 +101,14 @@ pub fn print(report: &Report<'_>, out: &mut dyn Out) {
         json.number("repatch_ns", outcome.repatch_ns);
         json.close("}");
     }
-    json.close("]");
-    json.open("\"causes\":[");
+    json.next("],\"causes\":[");
     for cause in report.causes.iter() {
         json.strings("cause evidence", &[cause.name, cause.evidence.text()]);
         json.close("}");
     }
-    json.close("]");
-    json.open("\"advice\":\"");
+    json.next("],\"advice\":\"");
     advice(report, &mut json);
-    json.close("\"");
-    json.open("\"engines\":[");
+    json.next("\",\"engines\":[");
     for engine in &ENGINES {
         let (verdict, step, setting) = match engine.prospect(report) {
             None => continue,
@@ -120,8 +122,8 @@ pub fn print(report: &Report<'_>, out: &mut dyn Out) {
     json.close("]}");
 }
 
+/// The members of the host, and of its last array all elements.
 fn host(host: &Host, json: &mut Json<'_>) {
-    json.open("\"host\":{");
     for (i, name) in host.names.iter().enumerate() {
         json.member(word(NAMES, i), name.text(), "\"");
     }
@@ -133,13 +135,11 @@ fn host(host: &Host, json: &mut Json<'_>) {
     for (i, limit) in host.limits.iter().enumerate() {
         json.number(word(LIMITS, i), *limit);
     }
-    json.close("}");
-    json.open("\"directories\":[");
+    json.next("},\"directories\":[");
     for (i, flags) in host.directories.iter().enumerate() {
         json.strings("path", &[word(DIRECTORIES, i)]);
         json.flag("read_only", *flags, Host::READ_ONLY);
         json.flag("noexec", *flags, Host::NOEXEC);
         json.close("}");
     }
-    json.close("]}");
 }
