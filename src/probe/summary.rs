@@ -9,6 +9,7 @@
 use super::out::{Out, Text, all, fill, number};
 use super::rows::COUNT;
 use super::{Causes, ROWS, Use, find};
+use crate::sys::piece;
 use alloc::vec::Vec;
 
 /// What one host reported.
@@ -134,8 +135,7 @@ impl Group {
         let (hosts, usable) = (count(self.hosts), count(self.usable));
         fill(out, "~: ~~, a W^X strategy on ~\n", &[title, hosts.text(), noun, usable.text()]);
         for share in 0..3 {
-            let heading = if share == 0 { "works" } else { "fails" };
-            let heading = if share == 1 { "works on some" } else { heading };
+            let heading = piece("works|works on some|fails", b'|', share);
             let mut any = false;
             for (row, &[tried, works]) in ROWS.iter().zip(&self.rows) {
                 let its_share = if works == 0 { 2 } else { usize::from(works < tried) };
