@@ -412,6 +412,7 @@ impl Rescue {
     ///
     /// # Errors
     /// The syscall that refused.
+    #[inline(never)]
     pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Result<Self, Error> {
         RESCUED.store(what as usize, Relaxed);
         RESCUE.store(rescue as usize, Relaxed);

@@ -129,6 +129,7 @@ const _: () = assert!(PROGRAM[PROCESS - 2].operand == Sysno::kill as u32);
 ///
 /// # Errors
 /// The syscall that refused.
+#[inline(never)]
 pub fn enter() -> Result<(), Error> {
     const PR_SET_NO_NEW_PRIVS: u32 = 38;
     let mut program = PROGRAM;
