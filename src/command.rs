@@ -3,8 +3,6 @@
 
 use crate::cli::{self, Arg, Cli, Outcome};
 use barejit::{
-    code::Code,
-    front::Recorded,
     run::{Map, Options, Perf, handle_faults},
     sys::linux,
 };
@@ -67,12 +65,6 @@ pub(crate) fn arguments(
 pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     handle_faults().unwrap_or_else(|error| cli.refused(error));
     command(cli)
-}
-
-/// `code` with its record, if somebody wanted one.
-#[inline(never)]
-pub(crate) fn explained<'a>(code: Code<'a>, recorded: &'a Option<Recorded>) -> Code<'a> {
-    code.with_records(recorded.as_ref().map_or(&[], Recorded::records))
 }
 
 /// Whether `argument` is an option that every command shares which runs code;

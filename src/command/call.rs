@@ -51,8 +51,12 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         }
     };
     let greeting = Greeting::new(text, !as_documented, print, room);
-    let recorded = options.tools.explain().then(|| greeting.recorded());
-    let code = command::explained(greeting.code(), &recorded);
+    let mut code = greeting.code();
+    let recorded;
+    if options.tools.explain() {
+        recorded = greeting.recorded();
+        recorded.annotate(&mut code);
+    }
     // SAFETY: (1) the code takes nothing and returns what the call-back answers;
     // (2) it hands its own text to a call-back that reads it, on a stack that is
     // aligned or that the call-back aligns; (3) which owns nothing; (4) no output.

@@ -40,9 +40,12 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     });
     let page = Some((&hello::PAGE, hello::offset(layout)));
     options.map = map.map(|place| Map::chosen(place, page));
-    let stages = options.tools.explain().then(|| Stages::of(layout));
-    let code = hello::code(layout);
-    let code = stages.as_ref().map_or(code, |stages| stages.annotate(code));
+    let mut code = hello::code(layout);
+    let stages;
+    if options.tools.explain() {
+        stages = Stages::of(layout);
+        stages.annotate(&mut code);
+    }
     // SAFETY: (1) the stub takes nothing and returns in RAX; (2) it writes 12 of
     // its own bytes to standard output and clobbers what the ABI lets it; (3) no
     // call-backs; (4) no output.

@@ -32,8 +32,12 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     });
     let number = number.unwrap_or_else(|| cli::complain("Usage: barejit ret <integer>\n"));
     let constant = ret::Constant::new(number);
-    let recorded = options.tools.explain().then(|| constant.recorded());
-    let code = command::explained(constant.code(), &recorded);
+    let mut code = constant.code();
+    let recorded;
+    if options.tools.explain() {
+        recorded = constant.recorded();
+        recorded.annotate(&mut code);
+    }
     // SAFETY: (1) the code takes nothing and returns in EAX; (2) it does nothing
     // else; (3) no call-backs; (4) no output.
     let result = unsafe { run::run(&code, [0; 6], &options) };

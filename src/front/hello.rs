@@ -141,6 +141,7 @@ pub struct Stages {
 
 impl Stages {
     /// The stub in this layout.
+    #[inline(never)]
     pub fn of(layout: Layout) -> Self {
         let (filler, end) = match layout {
             Layout::Listing => (&[][..], &[][..]),
@@ -155,9 +156,11 @@ impl Stages {
         }
     }
 
-    /// `code`, the stub in the same layout, with the record and what it was before.
-    pub fn annotate<'a>(&'a self, code: Code<'a>) -> Code<'a> {
-        self.after.annotate(code).with_before(&self.before.code(), self.hole)
+    /// Adds the record, and what it was before, to `code`, the stub in the same layout.
+    #[inline(never)]
+    pub fn annotate<'a>(&'a self, code: &mut Code<'a>) {
+        self.after.annotate(code);
+        *code = code.with_before(&self.before.code(), self.hole);
     }
 }
 
@@ -187,7 +190,9 @@ mod tests {
         for layout in [Layout::Listing, Layout::Words] {
             let stages = Stages::of(layout);
             assert_eq!(stages.after.code().bytes(), code(layout).bytes());
-            let before = stages.annotate(code(layout)).before().unwrap();
+            let mut annotated = code(layout);
+            stages.annotate(&mut annotated);
+            let before = annotated.before().unwrap();
             assert_eq!((before.at, before.size), (0x18, 4));
             assert_eq!(before.bytes[..31], DOCUMENTED);
             assert_eq!(before.bytes[31..], code(layout).bytes()[31..]);

@@ -89,18 +89,13 @@ impl Recorded {
     /// The finished code.
     pub fn code(&self) -> Code<'_> {
         let code = Code::new(&self.bytes).with_marks(&self.marks).entered_at(self.entry);
-        self.annotate(code.named(self.name))
+        code.named(self.name).with_records(&self.records)
     }
 
-    /// The record.
-    pub fn records(&self) -> &[Record] {
-        &self.records
-    }
-
-    /// `code`, which was made by the same function from the same arguments, with
-    /// the record.
-    pub fn annotate<'a>(&'a self, code: Code<'a>) -> Code<'a> {
+    /// Adds the record to `code`, which was made by the same function from the same
+    /// arguments.
+    pub fn annotate<'a>(&'a self, code: &mut Code<'a>) {
         debug_assert_eq!(code.bytes(), &self.bytes[..]);
-        code.with_records(&self.records)
+        *code = code.with_records(&self.records);
     }
 }
