@@ -28,7 +28,7 @@ fn own_file(before: &str, process: u64, after: &str, more: bool) -> Result<Owned
     let mut path = String::new();
     // A string takes everything.
     let _ = write!(path, "{before}{process}{after}");
-    linux::create_own(&sys::path(path.as_bytes())?, more)
+    sys::at(path.as_bytes(), &|path| linux::create_own(path, more))
 }
 
 /// A file in the making, little-endian.

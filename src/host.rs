@@ -214,6 +214,6 @@ pub fn read_until(fd: Fd, limit: usize, enough: &mut dyn FnMut(&[u8]) -> bool) -
 /// # Errors
 /// What open(2) and read(2) answer; EFBIG if there are more than `limit` bytes.
 pub fn read_file(path: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
-    let file = linux::open(&sys::path(path)?)?;
+    let file = sys::at(path, &linux::open)?;
     read_to_end(file.fd(), limit)
 }

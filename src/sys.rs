@@ -13,7 +13,7 @@ pub mod signal;
 
 use alloc::ffi::CString;
 use bitflags::bitflags;
-use core::{fmt, mem::MaybeUninit, num::NonZero};
+use core::{ffi::CStr, fmt, mem::MaybeUninit, num::NonZero};
 
 pub(crate) use region::{Contents, Region};
 pub use region::{Guard, PageSize};
@@ -246,12 +246,14 @@ pub fn read_new(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> 
     }
 }
 
-/// `path` as the kernel takes it.
+/// What `open` makes of `path` as the kernel takes it.
 ///
 /// # Errors
-/// EINVAL of open(2) if there is a NUL in it.
-pub fn path(path: &[u8]) -> Result<CString, Error> {
-    CString::new(path).map_err(|_| Error::new(Sysno::open, Errno::EINVAL))
+/// EINVAL of open(2) if there is a NUL in it, and what `open` answers.
+#[inline(never)]
+pub fn at(path: &[u8], open: &dyn Fn(&CStr) -> Result<OwnedFd, Error>) -> Result<OwnedFd, Error> {
+    let path = CString::new(path).map_err(|_| Error::new(Sysno::open, Errno::EINVAL))?;
+    open(&path)
 }
 
 /// From now on write(2) answers EFBIG where a file would exceed RLIMIT_FSIZE; the

@@ -90,7 +90,7 @@ fn write_file(path: &[u8], bytes: &[u8]) -> Result<(), sys::Error> {
         return sys::write_all(Fd::STDOUT, bytes);
     }
     sys::ignore_sigxfsz()?;
-    let file = linux::create(&sys::path(path)?)?;
+    let file = sys::at(path, &linux::create)?;
     sys::write_all(file.fd(), bytes)?;
     file.close()
 }
