@@ -63,7 +63,8 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(record: &'a Record, code: &'a [u8]) -> Self {
+    /// The line of `record` about `code`.
+    pub fn new(record: &'a Record, code: &'a [u8]) -> Self {
         let start = record.offset as usize;
         Self { record, bytes: code.get(start..start + record.size as usize).unwrap_or_default() }
     }

@@ -4,7 +4,7 @@
 //! Everything comes from the assembler's record; nothing is decoded. Code without
 //! one is listed as the data that it is to us.
 
-use crate::code::{Code, Data, Hexadecimal, Line, RecordKind};
+use crate::code::{Code, Data, Hexadecimal, Line, Record, RecordKind};
 use crate::host::Output;
 use crate::sys::{Error, Fd};
 use alloc::{string::String, vec};
@@ -68,7 +68,8 @@ pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
 fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
     if code.lines().next().is_none() {
         sheet.write_str("; machine code from outside: nobody has recorded what it means\n")?;
-        return data(sheet, code.bytes());
+        let whole = Record { size: code.bytes().len() as u32, ..Record::EMPTY };
+        return Columns::behind(DATA, false).line(sheet, &Line::new(&whole, code.bytes()), None, None);
     }
     let before = code.before().filter(|before| before.lines().next().is_some());
     let columns = Columns::of(code, before.is_some());
@@ -119,7 +120,12 @@ struct Columns {
 impl Columns {
     fn of(code: &Code<'_>, two: bool) -> Self {
         let widest = code.lines().map(|line| line.bytes().len().min(Self::fit(&line))).max();
-        let text = 6 + 3 * widest.unwrap_or(0) + 1;
+        Self::behind(widest.unwrap_or(0), two)
+    }
+
+    /// Those of rows of at most so many bytes.
+    fn behind(widest: usize, two: bool) -> Self {
+        let text = 6 + 3 * widest + 1;
         let right = text + 18;
         Self { text, right, comment: if two { right + text + 14 } else { text + 32 } }
     }
@@ -179,14 +185,4 @@ impl Columns {
             Ok(())
         }
     }
-}
-
-/// Bytes that nobody has recorded.
-fn data(sheet: &mut Sheet<'_>, bytes: &[u8]) -> fmt::Result {
-    for (i, row) in bytes.chunks(DATA).enumerate() {
-        write!(sheet, "{:04X}  {}", i * DATA, Hexadecimal(row))?;
-        sheet.tab(6 + 3 * DATA + 1)?;
-        writeln!(sheet, "{}", Data(row))?;
-    }
-    Ok(())
 }
