@@ -91,7 +91,7 @@ impl Cli {
     /// The name of the command.
     #[inline(never)]
     pub(crate) fn command(&self) -> &'static str {
-        core::str::from_utf8(self.command).unwrap_or_default()
+        sys::utf8(self.command).unwrap_or_default()
     }
 
     /// The next option or positional argument.

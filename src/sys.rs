@@ -199,7 +199,7 @@ pub fn described(errno: Errno) -> &'static str {
 #[inline(never)]
 pub(crate) fn piece(text: &str, separator: u8, n: usize) -> &str {
     let piece = text.as_bytes().split(|byte| *byte == separator).nth(n).unwrap_or_default();
-    core::str::from_utf8(piece).unwrap_or_default()
+    utf8(piece).unwrap_or_default()
 }
 
 /// Writes all of `bytes`: partial writes are continued, EINTR is retried, and a
@@ -292,6 +292,12 @@ impl fmt::Write for Line {
         }
         Ok(())
     }
+}
+
+/// Bytes from outside as text, if they are UTF-8 and any.
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    let first = bytes.utf8_chunks().next()?;
+    first.invalid().is_empty().then_some(first.valid())
 }
 
 /// Bytes from outside as text; what is not UTF-8 becomes U+FFFD.

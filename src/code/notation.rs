@@ -107,9 +107,13 @@ impl fmt::Display for Data<'_> {
         for run in self.0.chunk_by(|a, b| text(a) && text(b)) {
             f.write_str(before)?;
             before = ", ";
-            match (run, core::str::from_utf8(run)) {
-                ([first, ..], Ok(run)) if text(first) => write!(f, "\"{run}\"")?,
-                _ => run.iter().try_for_each(|byte| write!(f, "0x{byte:02x}"))?,
+            match run {
+                [byte] if !text(byte) => write!(f, "0x{:02x}", u64::from(*byte))?,
+                _ => {
+                    for byte in b"\"".iter().chain(run).chain(b"\"") {
+                        f.write_char(char::from(*byte))?;
+                    }
+                }
             }
         }
         Ok(())

@@ -181,7 +181,7 @@ fn compile_and_run(
     loop {
         let pointer = (first as u64).wrapping_mul(options.cells.bytes() as u64).wrapping_add(tape.address());
         let arguments = [pointer, &raw mut console as u64, 0, 0, 0, 0];
-        let name = core::str::from_utf8(source.name).unwrap_or("-");
+        let name = sys::utf8(source.name).unwrap_or("-");
         let explained = Explained::new(&program, source.program, name);
         let code = program.code().with_source(&explained);
         // SAFETY: (1) the code is a function of a pointer and a console, which may

@@ -15,7 +15,7 @@ use barejit::{
         series::{self, Series},
     },
     run::{self, Ending, Options},
-    sys::Fd,
+    sys::{self, Fd},
 };
 
 /// The longest text that is read: offsets into it have 32 bits.
@@ -130,7 +130,7 @@ impl Request {
         let mut term = given.last().copied().unwrap_or(0);
         if let Some(compiled) = &compiled {
             let code = compiled.code();
-            let name = core::str::from_utf8(self.file.unwrap_or(b"-")).unwrap_or("-");
+            let name = sys::utf8(self.file.unwrap_or(b"-")).unwrap_or("-");
             let explained = Explained::new(self.text, name, code.marks());
             let code = code.with_source(&explained);
             let address = series.address();
