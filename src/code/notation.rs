@@ -128,7 +128,7 @@ impl fmt::Display for Hexadecimal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut before = "";
         for byte in self.0 {
-            write!(f, "{before}{byte:02X}")?;
+            write!(f, "{before}{:02X}", u64::from(*byte))?;
             before = " ";
         }
         Ok(())

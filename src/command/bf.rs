@@ -211,9 +211,10 @@ fn compile_and_run(
             }
             Some(Verdict::Outside { position, cell }) => {
                 output.flush().unwrap_or_else(|error| cli.refused(error));
-                let command = source.program.get(position as usize).map_or('?', |&byte| byte.into());
+                let position = position as usize;
+                let command = Lossy(source.program.get(position..=position).unwrap_or(b"?"));
                 let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
-                let place = source.place(position as usize);
+                let place = source.place(position);
                 let what = format_args!("{place}: '{command}' touches cell {cell}, {side}");
                 return Err(cli.fail(Status::Faulted, what));
             }

@@ -32,8 +32,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.what.bytes().try_for_each(|byte| match (byte, self.subject as u8) {
             (b'#', _) => self.subject.fmt(f),
-            (b'?', byte @ b'!'..=b'~') => write!(f, " '{}'", char::from(byte)),
-            (b'?', byte) => write!(f, ", byte {byte:#04x}"),
+            (b'?', byte @ b'!'..=b'~') => {
+                [' ', '\'', byte.into(), '\''].iter().try_for_each(|part| f.write_char(*part))
+            }
+            (b'?', byte) => write!(f, ", byte {:#04x}", u64::from(byte)),
             (b'@', byte) | (byte, _) => f.write_char(char::from(byte)),
         })
     }
