@@ -294,7 +294,8 @@ impl fmt::Write for Line {
     }
 }
 
-/// Bytes from outside as text, if they are UTF-8 and any.
+/// Bytes from outside as text, if they are UTF-8 and any. By what [`Lossy`] needs anyway:
+/// `core::str::from_utf8` would be one more decoder.
 pub fn utf8(bytes: &[u8]) -> Option<&str> {
     let first = bytes.utf8_chunks().next()?;
     first.invalid().is_empty().then_some(first.valid())
