@@ -506,6 +506,8 @@ pub(super) fn companion(record: &Record) -> Result<Option<Pid>, Error> {
     let trial = base::getpid().ok();
     let child = linux::fork()?;
     if child.is_none() {
+        // Its end is no way back into what its parent was doing.
+        WAY_BACK.store(0, Relaxed);
         prepare(Orphan::Dies, record);
         // It may have died before that: whoever is the parent now, or even the
         // tracer, never wakes this process.

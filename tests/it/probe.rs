@@ -307,6 +307,15 @@ fn without_fork_trials_share_a_process() {
     let nothing = "ptrace-poke = denied obtain EPERM\nexecveat-memfd = denied run EPERM";
     probe(refused).expect(nothing, &["confined"], 0);
 
+    // From some call on, when trials have processes of their own in turn: they end there.
+    for when in [10, 20, 30] {
+        let mut strace = tool("strace", "strace");
+        strace.args(["-f", "-o", "/dev/null", "-e", &format!("inject=wait4:error=EINVAL:when={when}")]);
+        strace.args([BAREJIT, "probe", "--json"]);
+        let run = finish(strace);
+        assert_eq!(run.text().lines().count(), 1, "when={when}: {}", run.text());
+    }
+
     // Root is exempt from the limit.
     let barejit = copy("nobody");
     let mut limited = Command::new(&barejit);
