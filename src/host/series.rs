@@ -107,10 +107,8 @@ impl<'a, 'b> Series<'a, 'b> {
     }
 }
 
-/// Takes a batch of `count` terms; answers 0, or 1 if a write was refused.
-///
-/// # Panics
-/// If the batch has fewer terms.
+/// Takes a batch of `count` terms, no more than there is room for; answers 0, or 1 if a write was
+/// refused.
 pub extern "sysv64" fn call_back(series: &mut Series<'_, '_>, count: u64) -> u64 {
     fault::call_back(|| match series.take(count as usize) {
         Ok(()) => 0,
