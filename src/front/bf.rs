@@ -31,6 +31,7 @@ mod stubs;
 mod unroll;
 mod values;
 mod width;
+mod zeros;
 
 pub use explain::Explained;
 pub use place::Verdict;

@@ -128,6 +128,10 @@ fn known_programs_do_what_an_interpreter_does() {
         "+[>,.]".into(),
         // What one round sets to 3 the next adds to.
         ">>>>>>++>>+>>+++>>+>>++>>+>>+[<[-]+++>>+>[-<+>]<<<<]>.>.>.>.>.>.>.>.".into(),
+        // What a loop leaves zero may be anything before, or another cell.
+        ">+++++<++[>.[-]<-]>.".into(),
+        format!("++[{}+.{}[-]<-]", ">".repeat(65), "<".repeat(64)),
+        "+>>+++[<<[->+<]>[-<+>]>-]<<.>.".into(),
         right(""),
         right("+"),
         right("<+[>+]"),

@@ -53,9 +53,31 @@ impl Known {
         self.written |= bit(at);
     }
 
-    /// Forgets the cells in `writes`, a set of [`bit`]s.
-    pub(super) fn forget_all(&mut self, writes: u64) {
-        self.has &= !(writes as u32 | (writes >> 32) as u32);
-        self.written |= writes;
+    /// Forgets the cells in `writes`, a set of [`bit`]s, and those in `zeros` that are
+    /// not known to be zero.
+    pub(super) fn forget_all(&mut self, writes: u64, zeros: u64) {
+        let fold = |bits: u64| bits as u32 | (bits >> 32) as u32;
+        self.has &= !fold(writes & !zeros);
+        self.retain(fold(zeros), |_, value| value == 0);
+        self.written |= writes & !zeros;
+    }
+
+    /// What is true of this state or of `before`; from there to here no cells were
+    /// written to but those in `writes`, and some that are zero if they were before.
+    pub(super) fn or(&mut self, before: &Self, writes: u64) {
+        self.written = before.written | writes;
+        self.retain(u32::MAX, |at, value| before.get(at) == Some(value));
+    }
+
+    /// Forgets of the entries in `places` those that are not to be kept.
+    fn retain(&mut self, places: u32, keep: impl Fn(i32, u32) -> bool) {
+        let mut rest = self.has & places;
+        while rest != 0 {
+            let place = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            if !keep(self.cells[place], self.values[place]) {
+                self.has &= !(1 << place);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! One walk over the program that carries [`Known`]. Laws:
 //! - what a loop does not write is known behind it as before it; its own cell is
-//!   zero behind it;
+//!   zero behind it, and what it leaves as it was is known in it and behind it too;
 //! - a loop whose cell is known to be zero at its start is nothing, and one whose
 //!   cell is known to be zero at its end runs at most once;
 //! - a store is dead if the next thing that happens to its cell, in a straight
@@ -15,15 +15,15 @@
 
 use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, Loop, MAYBE, NOWHERE, ONCE, Op, THREADED, TOUCHES, body};
 use super::known::Known;
-use super::{Eof, Options, solve};
+use super::{Eof, Options, solve, zeros};
 use alloc::vec::Vec;
 
 /// A loop that is open.
 struct Frame {
     /// Index of its `Open` among the operations kept.
     open: usize,
-    /// What was known before it, if it is small.
-    before: Option<Known>,
+    /// What was known before it.
+    before: Known,
 }
 
 /// No store.
@@ -42,7 +42,7 @@ struct Walk<'a> {
     stores: [u32; 32],
     frames: Vec<Frame>,
     /// How much was kept when a loop was closed last, and what was known before it.
-    closed: (usize, Option<Known>),
+    closed: (usize, Known),
     /// The cell whose loop has just been entered and that nothing has written to.
     entered: Option<i32>,
     kept: usize,
@@ -51,6 +51,7 @@ struct Walk<'a> {
 /// Rewrites the program, in place.
 #[inline(never)]
 pub(super) fn propagate(ir: &mut Ir, options: &Options) {
+    zeros::find(ir);
     let Ir { ops, loops, .. } = ir;
     let mut walk = Walk {
         ops,
@@ -60,7 +61,7 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
         known: Known::START,
         stores: [NONE; 32],
         frames: Vec::new(),
-        closed: (0, None),
+        closed: (0, Known::START),
         entered: None,
         kept: 0,
     };
@@ -105,12 +106,10 @@ impl Walk<'_> {
         self.stores[(at & 31) as usize] = NONE;
     }
 
-    /// No store moves over what comes here, which writes `writes`, a set of
-    /// [`bit`](super::ir::bit)s.
+    /// No store moves over what comes here.
     #[inline(never)] // Many bar.
-    fn bar(&mut self, writes: u64) {
+    fn bar(&mut self) {
         self.stores = [NONE; 32];
-        self.known.forget_all(writes);
     }
 
     fn step(&mut self, mut op: Op) {
@@ -152,7 +151,7 @@ impl Walk<'_> {
             },
             Kind::PutByte => self.keep(op),
             Kind::Probe => {
-                self.bar(0);
+                self.bar();
                 self.keep(op);
             }
             Kind::Get => {
@@ -169,7 +168,8 @@ impl Walk<'_> {
             Kind::Close => self.close(op),
             Kind::Scan => {
                 self.keep(op);
-                self.bar(u64::MAX);
+                self.bar();
+                self.known.forget_all(u64::MAX, 0);
                 self.known.set(op.at, 0);
             }
         }
@@ -244,8 +244,8 @@ impl Walk<'_> {
     /// A loop over `[at]` follows. If another ends right here, and `[at]` was zero
     /// before that, then both are passed over together.
     fn thread(&mut self, at: i32) {
-        if let (kept, Some(before)) = &self.closed
-            && *kept == self.kept
+        let (kept, before) = &self.closed;
+        if *kept == self.kept
             && before.get(at) == Some(0)
             && let Some(close) = self.ops.get_mut(kept - 1)
         {
@@ -258,10 +258,12 @@ impl Walk<'_> {
             op.flags |= ENTERED;
         }
         let Some(about) = self.loops.get(op.b as usize) else { return };
-        let is_small = (about.size as usize) < solve::BODY;
-        self.frames.push(Frame { open: self.kept, before: is_small.then_some(self.known) });
+        self.frames.push(Frame { open: self.kept, before: self.known });
         self.keep(op);
-        self.bar(about.writes);
+        self.bar();
+        if !op.is(ONCE) && !about.once {
+            self.known.forget_all(about.writes, about.zeros);
+        }
     }
 
     fn close(&mut self, mut op: Op) {
@@ -277,26 +279,32 @@ impl Walk<'_> {
             }
             open.flags |= ONCE;
             op.flags = op.flags & !(TOUCHES | FAR) | ONCE;
-        } else if let Some(before) = &before
-            && op.is(BALANCED)
-            && let Some(answer) = solve::solve(op.at, open.b, body, before, self.mask)
+        } else if op.is(BALANCED)
+            && body.len() < solve::BODY
+            && let Some(answer) = solve::solve(op.at, open.b, body, &before, self.mask)
             // It takes no more room than the loop.
             && answer.ops().len() <= body.len() + 2
         {
             self.kept = start;
             // What the loop before it was threaded to is no more.
             last.flags &= !THREADED;
-            self.known = *before;
-            self.bar(0);
+            self.known = before;
+            self.bar();
             for op in answer.ops() {
                 self.step(*op);
             }
             return;
         }
-        let writes = self.loops.get(open.b as usize).map_or(u64::MAX, |about| about.writes);
+        let entered = open.is(ENTERED);
+        let writes = self.loops.get(open.b as usize).map_or(u64::MAX, |about| about.writes & !about.zeros);
         self.keep(op);
         self.closed = (self.kept, before);
-        self.bar(writes);
+        self.bar();
+        if !op.is(BALANCED) {
+            self.known.forget_all(u64::MAX, 0);
+        } else if !entered {
+            self.known.or(&before, writes);
+        }
         self.known.set(op.at, 0);
     }
 }

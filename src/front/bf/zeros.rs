@@ -1,0 +1,85 @@
+//! Cells that loops use and leave zero.
+//!
+//! Programs clear what they compute with, for the next round to find it so. Law: a cell
+//! whose [`bit`] a balanced loop has in its [`zeros`](super::ir::Loop::zeros) is zero
+//! after every round if it was before the loop. For of all cells with that bit the loop
+//! writes to one, and ends each round with it zero; loops within are balanced like it.
+
+use super::ir::{BALANCED, Ir, Kind, bit};
+use alloc::vec::Vec;
+
+/// A loop that is open.
+struct Frame {
+    number: u32,
+    /// Cells that have been written to, as [`bit`]s.
+    written: u64,
+    /// Bits that more than one of these has.
+    shared: u64,
+    /// Bits of cells that may not be zero here, if they were when the round began.
+    dirty: u64,
+    /// The cell of each bit in `written`.
+    cells: [i32; 64],
+}
+
+impl Frame {
+    /// `[at]` is written to.
+    fn writes(&mut self, at: i32) {
+        let cell = &mut self.cells[(at & 63) as usize];
+        if self.written & bit(at) == 0 {
+            *cell = at;
+        } else if *cell != at {
+            self.shared |= bit(at);
+        }
+        self.written |= bit(at);
+    }
+
+    /// A balanced loop over `[counter]` has ended.
+    fn contains(&mut self, inner: &Self, counter: i32) {
+        self.shared |= inner.shared;
+        let mut rest = inner.written;
+        while rest != 0 {
+            let at = inner.cells[rest.trailing_zeros() as usize];
+            rest &= rest - 1;
+            self.writes(at);
+        }
+        self.dirty |= inner.dirty;
+        self.writes(counter);
+        self.dirty &= !bit(counter);
+    }
+}
+
+/// Fills in [`Loop::zeros`](super::ir::Loop::zeros).
+#[inline(never)]
+pub(super) fn find(ir: &mut Ir) {
+    let mut frames: Vec<Frame> = Vec::new();
+    for op in &ir.ops {
+        if op.kind == Kind::Open {
+            frames.push(Frame { number: op.b as u32, written: 0, shared: 0, dirty: 0, cells: [0; 64] });
+            continue;
+        }
+        let Some(frame) = frames.last_mut() else { continue };
+        match op.kind {
+            Kind::Nop | Kind::Probe | Kind::Put | Kind::PutByte => {}
+            Kind::Close => {
+                let Some(inner) = frames.pop() else { continue };
+                if !op.is(BALANCED) {
+                    continue;
+                }
+                if let Some(about) = ir.loops.get_mut(inner.number as usize) {
+                    about.zeros = inner.written & !inner.shared & !inner.dirty;
+                }
+                if let Some(outer) = frames.last_mut() {
+                    outer.contains(&inner, op.at);
+                }
+            }
+            Kind::Set if op.b == 0 => {
+                frame.writes(op.at);
+                frame.dirty &= !bit(op.at);
+            }
+            _ => {
+                frame.writes(op.at);
+                frame.dirty |= bit(op.at);
+            }
+        }
+    }
+}
