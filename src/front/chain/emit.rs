@@ -114,7 +114,13 @@ impl<'e, 'a> Emitter<'e, 'a> {
             (Op::Affine { a, b }, Op::Div(d)) if d.is_power_of_two() && d > 2 => {
                 let x = self.affine(x, a, 0, None);
                 self.mark(second);
-                self.halve(x, b, d.trailing_zeros())
+                self.halve(x, b, d.trailing_zeros(), false)
+            }
+            // The sign is in the flags.
+            (Op::Bits { and, xor }, Op::Div(d)) if d.is_power_of_two() => {
+                let tested = self.bits(x, and, xor);
+                self.mark(second);
+                self.halve(x, 0, d.trailing_zeros(), tested)
             }
             // The sign is taken from the quotient, or the quotient from the sign.
             (Op::Div(d), Op::Affine { a: -1, b }) if first.multiplies() && !state.is_natural() => {
@@ -139,7 +145,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 self.a.sar_ri(x, k as u8);
                 x
             }
-            Op::Div(d) if d.is_power_of_two() => self.halve(x, 0, d.trailing_zeros()),
+            Op::Div(d) if d.is_power_of_two() => self.halve(x, 0, d.trailing_zeros(), false),
             Op::Div(d) => self.quotient(x, d, state),
             Op::Rem(d) if d.is_power_of_two() => {
                 self.low_bits(x, d);
@@ -250,26 +256,43 @@ impl<'e, 'a> Emitter<'e, 'a> {
         to
     }
 
-    fn bits(&mut self, x: Gpr64, and: i64, xor: i64) {
+    /// `(x & and) ^ xor`; whether SF is its sign.
+    fn bits(&mut self, x: Gpr64, and: i64, xor: i64) -> bool {
         if and == !xor {
             self.alu(Alu::Or, x, xor);
-            return;
+            return true;
         }
-        match (and, short(and), u32::try_from(and)) {
-            (-1, ..) => {}
-            (0xFFFF_FFFF, ..) => _ = self.a.mov_rr(low(x), low(x)),
-            (_, None, Ok(mask)) => _ = self.a.and_ri(low(x), mask as i32),
-            _ => self.alu(Alu::And, x, and),
-        }
+        let anded = match (and, short(and), u32::try_from(and)) {
+            (-1, ..) => false,
+            (0xFFFF_FFFF, ..) => {
+                self.a.mov_rr(low(x), low(x));
+                false
+            }
+            (_, None, Ok(mask)) => {
+                self.a.and_ri(low(x), mask as i32);
+                false
+            }
+            _ => {
+                self.alu(Alu::And, x, and);
+                true
+            }
+        };
         match xor {
-            0 => {}
-            -1 => _ = self.a.not_r(x),
-            _ => self.alu(Alu::Xor, x, xor),
+            0 => anded,
+            -1 => {
+                self.a.not_r(x);
+                false
+            }
+            _ => {
+                self.alu(Alu::Xor, x, xor);
+                true
+            }
         }
     }
 
-    /// `(x + b) / 2^k`: negative dividends first go up by 2^k − 1.
-    fn halve(&mut self, x: Gpr64, b: i64, k: u32) -> Gpr64 {
+    /// `(x + b) / 2^k`: negative dividends first go up by 2^k − 1. If it was `tested`, SF
+    /// is the sign of x.
+    fn halve(&mut self, x: Gpr64, b: i64, k: u32, tested: bool) -> Gpr64 {
         let t = other_than(&[x]);
         if k == 1 {
             self.add(x, b);
@@ -277,11 +300,13 @@ impl<'e, 'a> Emitter<'e, 'a> {
             return x;
         }
         let up = ((1u64 << k) - 1) as i64;
-        match short(up.wrapping_add(b)) {
+        let up = up.wrapping_add(b);
+        match short(up) {
             Some(up) => self.a.lea(t, address(x).disp(up)),
-            None => self.a.mov_ri(t, up.wrapping_add(b)).add_rr(t, x),
+            None => self.a.mov_ri(t, up).add_rr(t, x),
         };
         match b {
+            0 if tested && short(up).is_some() => {}
             0 => _ = self.a.test_rr(x, x),
             _ => self.add(x, b),
         }
