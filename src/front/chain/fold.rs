@@ -166,9 +166,15 @@ impl Op {
                 Self::Bits { and: (d - 1) as i64, xor: 0 }
             }
             Self::Div(d) if x.is_natural() && d.is_power_of_two() => Self::Sar(d.trailing_zeros()),
-            // A mask of known bits flips them, or does nothing.
+            // A mask of known bits flips them, or does nothing; flipping known bits adds or
+            // subtracts them.
             Self::Bits { and, xor } if x.unknown & !and == 0 => {
-                Self::Bits { and: -1, xor: xor ^ x.value & !and }
+                let xor = xor ^ x.value & !and;
+                if xor & x.unknown == 0 {
+                    Self::Affine { a: 1, b: (xor & !x.value).wrapping_sub(xor & x.value) }
+                } else {
+                    Self::Bits { and: -1, xor }
+                }
             }
             op => op,
         }
@@ -190,15 +196,21 @@ impl Op {
                 (Self::Affine { a, b }, (u64::MAX >> unused) as i64)
             }
             Self::Bits { and, xor } => {
-                // What does not matter may be masked or not: best is no mask, then
-                // one that makes this a disjunction.
-                let flip = xor & wanted;
-                let mask = match and | !wanted {
-                    -1 => -1,
-                    _ if (and ^ !xor) & wanted == 0 => !flip,
-                    _ => and,
+                // What is known or does not matter may be masked or not: best is no mask,
+                // then one that makes this a disjunction, then no flip.
+                let (open, known) = (wanted & x.unknown, wanted & !x.unknown);
+                let after = self.apply(x.value);
+                let (set, cleared) = (known & after & !x.value, known & x.value & !after);
+                let (mask, flip) = if open & !and == 0 {
+                    (-1, open & xor | set | cleared)
+                } else if open & (and ^ !xor) == 0 && cleared == 0 {
+                    (!(open & xor | set), open & xor | set)
+                } else if open & xor == 0 && set == 0 {
+                    (and & !(known & x.value) | known & x.value & !cleared, 0)
+                } else {
+                    (and, xor & wanted)
                 };
-                (Self::Bits { and: mask, xor: flip }, wanted & and)
+                (Self::Bits { and: mask, xor: flip }, wanted & mask)
             }
             Self::Sar(k) => {
                 let sign = if wanted as u64 >> (64 - k) != 0 { i64::MIN } else { 0 };
