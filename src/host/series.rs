@@ -6,17 +6,32 @@ use super::number::{Counter, Digits, Format, LONGEST, copy};
 use crate::fault;
 use crate::sys::{Error, Guard, PageSize, Region};
 
+/// Zeroed words between pages that fault when touched: history, batch and scratch, as the
+/// front end laid them out.
+#[derive(Debug)]
+struct Words {
+    /// Room for them.
+    pages: Region,
+    count: usize,
+    /// The first word of the batch.
+    first: usize,
+}
+
+impl Words {
+    /// What is before the batch, and the rest.
+    fn split(&mut self) -> (&mut [u64], &mut [u64]) {
+        // SAFETY: so many words are there as long as the pages live, any bits are a word, and only
+        // `self` leads to them.
+        let words = unsafe { core::slice::from_raw_parts_mut(self.pages.base().as_ptr().cast(), self.count) };
+        words.split_at_mut(self.first)
+    }
+}
+
 /// A series that is being printed, one line a term.
 #[derive(Debug)]
 pub struct Series<'a, 'b> {
     output: &'a mut Output<'b>,
-    /// Zeroed words between pages that fault when touched: history, batch and
-    /// scratch, as the front end laid them out.
-    pages: Region,
-    /// How many words there are; the pages have room for them.
-    count: usize,
-    /// The first word of the batch.
-    first: usize,
+    words: Words,
     counter: Counter,
     format: Format,
     silent: bool,
@@ -40,8 +55,8 @@ impl<'a, 'b> Series<'a, 'b> {
         silent: bool,
     ) -> Result<Self, Error> {
         let size = PageSize::needed(words.saturating_mul(size_of::<u64>()))?;
-        let pages = Region::zeroed(size, Guard::PAGE)?;
-        Ok(Self { output, pages, count: words, first, counter, format, silent, taken: 0, error: None })
+        let words = Words { pages: Region::zeroed(size, Guard::PAGE)?, count: words, first };
+        Ok(Self { output, words, counter, format, silent, taken: 0, error: None })
     }
 
     /// Where the lines go.
@@ -51,24 +66,17 @@ impl<'a, 'b> Series<'a, 'b> {
 
     /// The last terms before the batch, the latest at the end.
     pub fn history(&mut self) -> &mut [u64] {
-        self.words().0
+        self.words.split().0
     }
 
     /// Everything from the batch on, scratch included.
     pub fn batch(&mut self) -> &mut [u64] {
-        self.words().1
+        self.words.split().1
     }
 
     /// Address of the batch, for generated code, which may write to all the words.
     pub fn address(&mut self) -> u64 {
         self.batch().as_mut_ptr() as u64
-    }
-
-    fn words(&mut self) -> (&mut [u64], &mut [u64]) {
-        // SAFETY: so many words are there as long as the pages live, any bits are a word, and only
-        // `self` leads to them.
-        let words = unsafe { core::slice::from_raw_parts_mut(self.pages.base().as_ptr().cast(), self.count) };
-        words.split_at_mut(self.first)
     }
 
     /// Prints one term.
@@ -79,19 +87,17 @@ impl<'a, 'b> Series<'a, 'b> {
         lines(self.output, &mut self.counter, &[bits], self.format)
     }
 
-    /// Prints the first `count` terms of the batch.
+    /// Prints the first `count` terms of the batch, or all of it.
     ///
     /// # Errors
     /// What write(2) answers.
     pub fn take(&mut self, count: usize) -> Result<(), Error> {
-        self.taken += count as u64;
+        let (_, batch) = self.words.split();
+        let terms = batch.get(..count).unwrap_or(batch);
+        self.taken += terms.len() as u64;
         if self.silent {
             return Ok(());
         }
-        // SAFETY: as in `words`.
-        let words: &[u64] =
-            unsafe { core::slice::from_raw_parts(self.pages.base().as_ptr().cast(), self.count) };
-        let terms = words.get(self.first..).unwrap_or_default().get(..count).unwrap_or_default();
         lines(self.output, &mut self.counter, terms, self.format)?;
         if self.output.is_terminal() { self.output.flush() } else { Ok(()) }
     }
@@ -107,7 +113,7 @@ impl<'a, 'b> Series<'a, 'b> {
     }
 }
 
-/// Takes a batch of `count` terms, no more than there is room for; answers 0, or 1 if a write was
+/// Takes a batch of `count` terms; answers 0, or 1 if a write was
 /// refused.
 pub extern "sysv64" fn call_back(series: &mut Series<'_, '_>, count: u64) -> u64 {
     fault::call_back(|| match series.take(count as usize) {
