@@ -74,7 +74,8 @@ impl Relation {
         if parsed.history > initial.len() {
             return text.fail_at(parsed.deepest, MISSING, initial.len() as i64);
         }
-        let parts = fold::fold(&parsed.parts);
+        let mut parts = fold::fold(&parsed.parts);
+        fold::share(&mut parts);
         let longest = (UNROLLED / parts.len().max(1)).clamp(1, WINDOW);
         let (mut window, mut history, mut indexed) = (0, 0, false);
         for part in &parts {

@@ -47,6 +47,9 @@ fn tokens_mean_what_they_say() {
         ("-1e300 (1) *", "1e300", "1", "-inf"),
         ("1 10 /", "", "0", "0.1"),
         ("(1) 1e22 *", "1", "1", "1e+22"),
+        // Zeros of both signs are not the same.
+        ("1 0 (1) + / 1 -0 (1) + / -", "-0", "1", "inf"),
+        ("(1) (1) * (1) (1) * + (1) (1) * /", "3", "1", "2"),
         ("(40)", &vec!["7"; 40].join(","), "41", "7"),
     ] {
         let run = rpn(&["-e", relation, "--start", start, "--terms", terms, "--last"]);

@@ -3,12 +3,14 @@
 //! ```text
 //! xmm0 … xmm(W−1)   window: the last W terms; each unrolled copy of the loop puts
 //!                   its term where the oldest was, so nothing moves
-//! xmmW … xmm14      operands between operations; the oldest spill into memory
+//! xmmW … xmm14      operands between operations; the oldest spill into memory, but not
+//!                   those with several readers
 //! xmm15             the index, if the relation uses it
 //! ```
 //!
 //! Constants and terms beyond the window are operands in memory.
 
+use super::fold::SHARED;
 use super::parse::{Op, Part};
 use crate::asm::{Asm, Gpr64, Mem, RSI, XMM0, Xmm, qword};
 use crate::front::pool::Pool;
@@ -28,7 +30,8 @@ const TWO: Place = Place::Constant(2f64.to_bits());
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Constant(u64),
-    /// A register that only reads: a term of the window, or the index.
+    /// A register that has other readers: a term of the window, the index, or a result
+    /// that is shared.
     Term(Xmm),
     /// A term in memory.
     Back(usize),
@@ -66,8 +69,10 @@ pub(super) struct Emitter<'e, 'a> {
     spilled: usize,
     /// Registers that nobody has, a bit each.
     free: u16,
-    /// How often the oldest term of the window is still to be read.
-    oldest: usize,
+    /// How often each register is still to be read until it is nobody's.
+    reads: [usize; 16],
+    /// Where shared results are.
+    shared: [Xmm; SHARED as usize],
 }
 
 impl<'e, 'a> Emitter<'e, 'a> {
@@ -81,13 +86,26 @@ impl<'e, 'a> Emitter<'e, 'a> {
     ) -> Self {
         let last = if plan.indexed { 15 } else { 16 };
         let free = ((1u32 << last) - (1 << plan.window)) as u16;
-        let oldest =
-            plan.parts.iter().filter(|part| matches!(part.op, Op::Back(back) if back == plan.window)).count();
-        let mut emitter = Self { a, pool, plan, base, copy, stack: Vec::new(), spilled: 0, free, oldest };
-        if let (Some(slot), 0) = (emitter.oldest_slot(), oldest) {
-            emitter.free |= 1 << slot.number();
+        let (reads, shared) = ([usize::MAX; 16], [XMM0; SHARED as usize]);
+        let mut emitter =
+            Self { a, pool, plan, base, copy, stack: Vec::new(), spilled: 0, free, reads, shared };
+        if let Some(slot) = emitter.oldest_slot() {
+            emitter.is_read(slot, emitter.count(Op::Back(plan.window)));
         }
         emitter
+    }
+
+    /// How often the term reads a value.
+    fn count(&self, op: Op) -> usize {
+        self.plan.parts.iter().filter(|part| part.op == op).count()
+    }
+
+    /// A register is nobody's after so many reads.
+    fn is_read(&mut self, register: Xmm, reads: usize) {
+        self.reads[register.number() as usize] = reads;
+        if reads == 0 {
+            self.free |= 1 << register.number();
+        }
     }
 
     /// One term, into the register that it gives. RSI points to where it belongs
@@ -107,8 +125,16 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 }
                 Op::Back(back) => self.push(Place::Back(back)),
                 Op::Index => self.push(Place::Term(INDEX)),
+                Op::Again(shared) => self.push(Place::Term(self.shared[shared as usize - 1])),
                 Op::Sqrt | Op::Negate => self.unary(part.op),
                 Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(part.op),
+            }
+            if let Some(place) = self.shared.get_mut((part.shared as usize).wrapping_sub(1))
+                && let Some(Place::Own(register)) = self.stack.pop()
+            {
+                *place = register;
+                self.is_read(register, 1 + self.count(Op::Again(part.shared)));
+                self.push(Place::Term(register));
             }
         }
         let result = self.pop();
@@ -197,8 +223,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
     /// operands.
     #[inline(never)] // Three callers.
     fn dies(&self, place: Place, reads: usize) -> bool {
-        let oldest = self.oldest_slot().map(Place::Term);
-        oldest == Some(place) && self.oldest == reads
+        matches!(place, Place::Term(register) if self.reads[register.number() as usize] == reads)
     }
 
     /// Makes `place`, popped before, a register of its own.
@@ -219,11 +244,14 @@ impl<'e, 'a> Emitter<'e, 'a> {
 
     /// Tells that the operands at these places were read for a result in `to`.
     fn read(&mut self, places: &[Place], to: Xmm) {
-        let Some(slot) = self.oldest_slot() else { return };
-        let reads = places.iter().filter(|place| **place == Place::Term(slot)).count();
-        self.oldest -= reads;
-        if reads > 0 && self.oldest == 0 && to != slot {
-            self.free |= 1 << slot.number();
+        for &place in places {
+            if let Place::Term(register) = place {
+                let reads = &mut self.reads[register.number() as usize];
+                *reads -= 1;
+                if *reads == 0 && register != to {
+                    self.free |= 1 << register.number();
+                }
+            }
         }
     }
 

@@ -48,6 +48,55 @@ pub(super) fn fold(parts: &[Part]) -> Vec<Part> {
     folded
 }
 
+/// Results that are kept for all who want them, at most: each takes a register.
+pub(super) const SHARED: u8 = 3;
+
+/// The longest relation that is searched for them, in operations.
+const SEARCHED: usize = 64;
+
+/// Has what is computed more than once computed only the first time, the longest first.
+pub(super) fn share(parts: &mut Vec<Part>) {
+    for shared in 1..=SHARED {
+        let ends = 0..if parts.len() > SEARCHED { 0 } else { parts.len() };
+        let operations = ends.rev().filter_map(|end| {
+            let (before, behind) = parts.split_at(end + 1);
+            let operation = last(before);
+            let again =
+                operation.len() > 1 && behind.windows(operation.len()).any(|part| same(part, operation));
+            again.then_some((end, operation.len()))
+        });
+        let Some((end, size)) = operations.max_by_key(|&(_, size)| size) else { return };
+        parts[end].shared = shared;
+        let operation = last(&parts[..=end]).to_vec();
+        let mut at = end + 1;
+        while let Some(part) = parts.get(at..at + size) {
+            if same(part, &operation) {
+                let again = Part { op: Op::Again(shared), shared: 0, ..part[size - 1] };
+                parts.splice(at..at + size, [again]);
+            }
+            at += 1;
+        }
+    }
+}
+
+/// The operation that ends here, with all its operands.
+fn last(parts: &[Part]) -> &[Part] {
+    let mut missing = 1;
+    let from = parts.iter().rposition(|part| {
+        missing = missing + part.op.takes() - 1;
+        missing == 0
+    });
+    parts.get(from.unwrap_or(0)..).unwrap_or_default()
+}
+
+/// Whether both compute the same, bit for bit.
+fn same(one: &[Part], other: &[Part]) -> bool {
+    one.iter().zip(other).all(|(one, other)| match (one.op, other.op) {
+        (Op::Constant(x), Op::Constant(y)) => x.to_bits() == y.to_bits(),
+        (x, y) => x == y,
+    })
+}
+
 /// Whether `y` is a power of two whose reciprocal is a normal number too.
 fn is_power(y: f64) -> bool {
     let bits = y.to_bits();

@@ -13,6 +13,8 @@ pub(super) enum Op {
     Back(usize),
     /// Pushes the index of the term.
     Index,
+    /// Pushes what the part with this [`Part::shared`] computed.
+    Again(u8),
     Add,
     Sub,
     Mul,
@@ -25,7 +27,7 @@ impl Op {
     /// How many operands it takes.
     pub(super) const fn takes(self) -> usize {
         match self {
-            Self::Constant(_) | Self::Back(_) | Self::Index => 0,
+            Self::Constant(_) | Self::Back(_) | Self::Index | Self::Again(_) => 0,
             Self::Sqrt | Self::Negate => 1,
             Self::Add | Self::Sub | Self::Mul | Self::Div => 2,
         }
@@ -37,6 +39,8 @@ impl Op {
 pub(super) struct Part {
     pub(super) op: Op,
     pub(super) end: u32,
+    /// The number that others name its result by, from 1, or 0.
+    pub(super) shared: u8,
 }
 
 /// A relation and what its text says about it.
@@ -130,7 +134,7 @@ pub(super) fn relation(text: &mut Text<'_>) -> Option<Parsed> {
             parsed.deepest = at;
         }
         parsed.depth = parsed.depth.max(operands);
-        parsed.parts.push(Part { op, end: text.at as u32 });
+        parsed.parts.push(Part { op, end: text.at as u32, shared: 0 });
     }
     let what = match operands {
         1 => return Some(parsed),

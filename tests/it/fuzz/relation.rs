@@ -341,6 +341,12 @@ fn rpn_text(random: &mut Random, reach: usize) -> Vec<u8> {
         }
         text.extend_from_slice(random.of(&["", " ", "\t"]).as_bytes());
     }
+    if random.below(4) == 0 {
+        // The same again, and something else again in between.
+        let other = rpn_text(random, reach);
+        let mut operator = || [random.of(b"+-*/")];
+        text = [&text[..], &other, &operator(), &text, &operator(), &other, &operator()].concat();
+    }
     text
 }
 
