@@ -166,17 +166,21 @@ impl Op {
                 Self::Bits { and: (d - 1) as i64, xor: 0 }
             }
             Self::Div(d) if x.is_natural() && d.is_power_of_two() => Self::Sar(d.trailing_zeros()),
-            // A mask of known bits flips them, or does nothing; flipping known bits adds or
-            // subtracts them.
+            // A mask of known bits flips them, or does nothing.
             Self::Bits { and, xor } if x.unknown & !and == 0 => {
-                let xor = xor ^ x.value & !and;
-                if xor & x.unknown == 0 {
-                    Self::Affine { a: 1, b: (xor & !x.value).wrapping_sub(xor & x.value) }
-                } else {
-                    Self::Bits { and: -1, xor }
-                }
+                Self::Bits { and: -1, xor: xor ^ x.value & !and }
             }
             op => op,
+        }
+    }
+
+    /// Flipping known bits of `x` as a sum.
+    fn known_sum(self, x: State) -> Option<Self> {
+        match self {
+            Self::Bits { and: -1, xor } if xor & x.unknown == 0 => {
+                Some(Self::Affine { a: 1, b: (xor & !x.value).wrapping_sub(xor & x.value) })
+            }
+            _ => None,
         }
     }
 
@@ -258,6 +262,12 @@ pub(super) fn push(parts: &mut Vec<Part>, mut part: Part) {
         }
         // A shift that keeps the sign does to all bits alike, so it can come first.
         (Op::Sar(k), Some(Op::Bits { and, xor })) => [part.op, Op::Bits { and: and >> k, xor: xor >> k }],
+        // So can one to the left, where it joins another operation.
+        (Op::Affine { a, b: 0 }, Some(Op::Bits { and, xor }))
+            if a.count_ones() == 1 && matches!(parts[..], [.., Part { op: Op::Affine { .. }, .. }, _]) =>
+        {
+            [part.op, Op::Bits { and: and.wrapping_mul(a), xor: xor.wrapping_mul(a) }]
+        }
         // Down and up again by the same bits clears them; the rest of the way is
         // up or down.
         (Op::Affine { a, b }, Some(Op::Sar(k))) if a.trailing_zeros() >= k => {
@@ -318,8 +328,12 @@ pub(super) fn orbit(parts: &[Part], start: State) -> State {
 pub(super) fn narrow(parts: &[Part], first: State) -> Vec<Part> {
     let mut state = first;
     let mut narrowed = Vec::new();
-    for part in parts {
-        push(&mut narrowed, Part { op: part.op.within(state), ..*part });
+    let is_sum = |index: usize| parts.get(index).is_some_and(|part| matches!(part.op, Op::Affine { .. }));
+    for (index, part) in parts.iter().enumerate() {
+        let op = part.op.within(state);
+        // Between two sums it becomes one with them.
+        let sum = if is_sum(index.wrapping_sub(1)) && is_sum(index + 1) { op.known_sum(state) } else { None };
+        push(&mut narrowed, Part { op: sum.unwrap_or(op), ..*part });
         state = part.op.state(state);
     }
     let mut states = Vec::new();
