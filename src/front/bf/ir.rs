@@ -184,8 +184,6 @@ pub(super) struct Loop {
     /// Of these, the bits whose cells are zero after each round if they were zero
     /// before the loop.
     pub(super) zeros: u64,
-    /// Operations between its brackets, as it was read, and one more.
-    pub(super) size: u32,
     /// Of an unbalanced loop: what exists when a round is over.
     pub(super) back: Reach,
     /// Of an unbalanced loop: every round moves the base by the same.
@@ -195,8 +193,7 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    pub(super) const NEW: Self =
-        Self { writes: 0, zeros: 0, size: 0, back: Reach::NONE, strides: false, once: false };
+    pub(super) const NEW: Self = Self { writes: 0, zeros: 0, back: Reach::NONE, strides: false, once: false };
 
     /// What exists behind the unbalanced loop that `close` ends, if `before` did where
     /// it began and `back` does when a round is over.

@@ -66,7 +66,7 @@ fn measure(ir: &mut Ir) -> Stretches {
     let mut known = Reach::NONE;
     // The cell of a loop that ended just before.
     let mut zero = None;
-    for (index, op) in ops.iter().enumerate() {
+    for op in ops.iter() {
         let ended = zero.take();
         match op.kind {
             Kind::Nop => {}
@@ -81,9 +81,6 @@ fn measure(ir: &mut Ir) -> Stretches {
                     known = Reach::NONE;
                 }
                 writes = bit(op.at);
-                if let Some(about) = loops.get_mut(number) {
-                    about.size = index as u32;
-                }
                 (stretch, reach) = (body(number), Reach::cell(op.at));
             }
             Kind::Close => {
@@ -112,7 +109,6 @@ fn measure(ir: &mut Ir) -> Stretches {
                     known = about.leave(op, known.joined(outer.1), about.back);
                     (stretch, reach) = (behind(number), Reach::cell(op.at));
                 }
-                about.size = index as u32 - about.size;
                 about.writes = writes;
                 writes |= before;
             }

@@ -129,12 +129,13 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 Op::Sqrt | Op::Negate => self.unary(part.op),
                 Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(part.op),
             }
-            if let Some(place) = self.shared.get_mut((part.shared as usize).wrapping_sub(1))
-                && let Some(Place::Own(register)) = self.stack.pop()
+            if part.shared > 0
+                && let Some(top) = self.stack.last_mut()
+                && let Place::Own(register) = *top
             {
-                *place = register;
+                *top = Place::Term(register);
+                self.shared[part.shared as usize - 1] = register;
                 self.is_read(register, 1 + self.count(Op::Again(part.shared)));
-                self.push(Place::Term(register));
             }
         }
         let result = self.pop();
