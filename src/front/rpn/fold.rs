@@ -55,28 +55,42 @@ pub(super) const SHARED: u8 = 3;
 const SEARCHED: usize = 64;
 
 /// Has what is computed more than once computed only the first time, the longest first.
+#[inline(never)]
 pub(super) fn share(parts: &mut Vec<Part>) {
     for shared in 1..=SHARED {
-        let ends = 0..if parts.len() > SEARCHED { 0 } else { parts.len() };
-        let operations = ends.rev().filter_map(|end| {
-            let (before, behind) = parts.split_at(end + 1);
-            let operation = last(before);
-            let again =
-                operation.len() > 1 && behind.windows(operation.len()).any(|part| same(part, operation));
-            again.then_some((end, operation.len()))
-        });
-        let Some((end, size)) = operations.max_by_key(|&(_, size)| size) else { return };
-        parts[end].shared = shared;
-        let operation = last(&parts[..=end]).to_vec();
-        let mut at = end + 1;
-        while let Some(part) = parts.get(at..at + size) {
-            if same(part, &operation) {
-                let again = Part { op: Op::Again(shared), shared: 0, ..part[size - 1] };
-                parts.splice(at..at + size, [again]);
+        let Some((end, size)) = repeated(parts) else { return };
+        if let Some(part) = parts.get_mut(end - 1) {
+            part.shared = shared;
+        }
+        let mut at = end;
+        while let Some((before, behind)) = parts.split_at_checked(at)
+            && let (Some(operation), Some(again)) = (before.get(end - size..end), behind.get(..size))
+        {
+            if same(again, operation) {
+                // Its last part alone stays.
+                parts.copy_within(at + size - 1.., at);
+                parts.truncate(parts.len() + 1 - size);
+                parts[at] = Part { op: Op::Again(shared), shared: 0, ..parts[at] };
             }
             at += 1;
         }
     }
+}
+
+/// The longest operation that comes again: where it ends the first time, and its size.
+fn repeated(parts: &[Part]) -> Option<(usize, usize)> {
+    if parts.len() > SEARCHED {
+        return None;
+    }
+    let (mut end, mut size) = (0, 1);
+    for at in 1..parts.len() {
+        let (before, behind) = parts.split_at(at);
+        let operation = last(before);
+        if operation.len() > size && behind.windows(operation.len()).any(|again| same(again, operation)) {
+            (end, size) = (at, operation.len());
+        }
+    }
+    (size > 1).then_some((end, size))
 }
 
 /// The operation that ends here, with all its operands.
