@@ -195,7 +195,8 @@ pub fn read_until(fd: Fd, limit: usize, enough: &mut dyn FnMut(&[u8]) -> bool) -
         if used > limit {
             return Err(Error::new(Sysno::read, Errno::EFBIG));
         }
-        if bytes.capacity() - used < STEP {
+        // The end of a small file is found without more room.
+        if bytes.capacity() - used < STEP / 16 {
             bytes.reserve(used.max(STEP));
         }
         let room = bytes.spare_capacity_mut();
