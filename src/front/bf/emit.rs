@@ -315,8 +315,10 @@ impl<'a> Emitter<'a, '_> {
             Kind::Copy => self.copy(op),
             Kind::Product => self.product(op),
             Kind::Put => {
-                self.operand(at, None);
-                self.read(RAX, at);
+                match self.operand(at, None) {
+                    Some(held) => self.out.mov_rr(RAX, held),
+                    None => self.out.load(RAX, at),
+                }
                 self.out.a.call(self.stubs.put);
             }
             Kind::PutByte => {

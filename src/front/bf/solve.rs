@@ -17,7 +17,7 @@ use super::known::Known;
 /// Cells that a body may name.
 const CELLS: usize = 10;
 /// Operations in a body.
-pub(super) const BODY: usize = 40;
+const BODY: usize = 40;
 /// Operations in an answer.
 const ANSWER: usize = 40;
 
@@ -89,6 +89,12 @@ impl Round {
 /// The operations that `while [counter] { body }` comes down to, if it does;
 /// `before` is what is known before it, `mask` cuts to a cell.
 pub(super) fn solve(counter: i32, number: i32, body: &[Op], before: &Known, mask: u32) -> Option<Answer> {
+    // Of most loops this is all that there is to see.
+    let is_arithmetic =
+        |op: &Op| matches!(op.kind, Kind::Nop | Kind::Probe | Kind::Add | Kind::Set | Kind::Mul | Kind::Copy);
+    if body.len() >= BODY || !body.iter().all(is_arithmetic) {
+        return None;
+    }
     let mut round = Round { cells: [0; CELLS], sums: [Sum::number(0); CELLS], used: 0 };
     round.index(counter);
     let mut body = body.iter().filter(|op| op.kind != Kind::Nop).peekable();

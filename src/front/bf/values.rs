@@ -17,14 +17,7 @@ use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, Loop, MAYBE, NOWHERE, ONCE, Op
 use super::known::Known;
 use super::{Eof, Options, solve, zeros};
 use alloc::vec::Vec;
-
-/// A loop that is open.
-struct Frame {
-    /// Index of its `Open` among the operations kept.
-    open: usize,
-    /// What was known before it.
-    before: Known,
-}
+use core::slice;
 
 /// No store.
 const NONE: u32 = u32::MAX;
@@ -40,7 +33,10 @@ struct Walk<'a> {
     /// By the lowest five bits of a cell's distance: the store to it that nothing
     /// has read yet, as an index.
     stores: [u32; 32],
-    frames: Vec<Frame>,
+    /// Of loops that are open: the index of the `Open` among the operations kept.
+    opens: Vec<usize>,
+    /// What was known before each of them.
+    before: Vec<Known>,
     /// How much was kept when a loop was closed last, and what was known before it.
     closed: (usize, Known),
     /// The cell whose loop has just been entered and that nothing has written to.
@@ -60,7 +56,8 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
         eof: options.eof,
         known: Known::START,
         stores: [NONE; 32],
-        frames: Vec::new(),
+        opens: Vec::new(),
+        before: Vec::new(),
         closed: (0, Known::START),
         entered: None,
         kept: 0,
@@ -258,7 +255,9 @@ impl Walk<'_> {
             op.flags |= ENTERED;
         }
         let Some(about) = self.loops.get(op.b as usize) else { return };
-        self.frames.push(Frame { open: self.kept, before: self.known });
+        self.opens.push(self.kept);
+        // From place to place: it is as large as many operations.
+        self.before.extend_from_slice(slice::from_ref(&self.known));
         self.keep(op);
         self.bar();
         if !op.is(ONCE) && !about.once {
@@ -267,44 +266,49 @@ impl Walk<'_> {
     }
 
     fn close(&mut self, mut op: Op) {
-        let Some(Frame { open: start, before }) = self.frames.pop() else { return };
-        let Some([last, open, body @ ..]) = self.ops.get_mut(start - 1..self.kept) else { return };
+        let Some(start) = self.opens.pop() else { return };
+        let outside = self.opens.len();
+        let (Some([last, open, body @ ..]), Some(before)) =
+            (self.ops.get_mut(start - 1..self.kept), self.before.get(outside))
+        else {
+            return;
+        };
         // From the new base; here the old one still counts.
         if self.known.get(op.at.wrapping_add(op.b)) == Some(0) {
             if open.is(ENTERED) && op.is(BALANCED) {
                 // It runs exactly once: no loop at all. The body stays open to
                 // what comes behind it.
                 *open = Op::NOP;
-                return;
+                return self.before.truncate(outside);
             }
             open.flags |= ONCE;
             op.flags = op.flags & !(TOUCHES | FAR) | ONCE;
         } else if op.is(BALANCED)
-            && body.len() < solve::BODY
-            && let Some(answer) = solve::solve(op.at, open.b, body, &before, self.mask)
+            && let Some(answer) = solve::solve(op.at, open.b, body, before, self.mask)
             // It takes no more room than the loop.
             && answer.ops().len() <= body.len() + 2
         {
             self.kept = start;
             // What the loop before it was threaded to is no more.
             last.flags &= !THREADED;
-            self.known = before;
+            self.known = *before;
+            self.before.truncate(outside);
             self.bar();
             for op in answer.ops() {
                 self.step(*op);
             }
             return;
         }
-        let entered = open.is(ENTERED);
-        let writes = self.loops.get(open.b as usize).map_or(u64::MAX, |about| about.writes & !about.zeros);
-        self.keep(op);
-        self.closed = (self.kept, before);
-        self.bar();
         if !op.is(BALANCED) {
             self.known.forget_all(u64::MAX, 0);
-        } else if !entered {
-            self.known.or(&before, writes);
+        } else if !open.is(ENTERED) {
+            let about = self.loops.get(open.b as usize);
+            self.known.or(before, about.map_or(u64::MAX, |about| about.writes & !about.zeros));
         }
         self.known.set(op.at, 0);
+        self.closed = (self.kept + 1, *before);
+        self.before.truncate(outside);
+        self.keep(op);
+        self.bar();
     }
 }

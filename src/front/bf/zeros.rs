@@ -6,9 +6,10 @@
 //! writes to one, and ends each round with it zero; loops within are balanced like it.
 
 use super::ir::{BALANCED, Ir, Kind, bit};
-use alloc::vec::Vec;
+use alloc::vec;
 
 /// A loop that is open.
+#[derive(Clone)]
 struct Frame {
     number: u32,
     /// Cells that have been written to, as [`bit`]s.
@@ -22,6 +23,8 @@ struct Frame {
 }
 
 impl Frame {
+    const NEW: Self = Self { number: 0, written: 0, shared: 0, dirty: 0, cells: [0; 64] };
+
     /// `[at]` is written to.
     fn writes(&mut self, at: i32) {
         let cell = &mut self.cells[(at & 63) as usize];
@@ -51,25 +54,31 @@ impl Frame {
 /// Fills in [`Loop::zeros`](super::ir::Loop::zeros).
 #[inline(never)]
 pub(super) fn find(ir: &mut Ir) {
-    let mut frames: Vec<Frame> = Vec::new();
+    // The first stands for the program. A frame is as large as many operations, so it
+    // stays for the next loop of its depth.
+    let mut frames = vec![Frame::NEW];
+    let mut depth = 0;
     for op in &ir.ops {
-        if op.kind == Kind::Open {
-            frames.push(Frame { number: op.b as u32, written: 0, shared: 0, dirty: 0, cells: [0; 64] });
-            continue;
-        }
-        let Some(frame) = frames.last_mut() else { continue };
+        let Some([frame, inner @ ..]) = frames.get_mut(depth..) else { return };
         match op.kind {
             Kind::Nop | Kind::Probe | Kind::Put | Kind::PutByte => {}
+            Kind::Open => {
+                if inner.is_empty() {
+                    frames.push(Frame::NEW);
+                }
+                depth += 1;
+                if let Some(frame) = frames.get_mut(depth) {
+                    (frame.number, frame.written, frame.shared, frame.dirty) = (op.b as u32, 0, 0, 0);
+                }
+            }
             Kind::Close => {
-                let Some(inner) = frames.pop() else { continue };
-                if !op.is(BALANCED) {
-                    continue;
-                }
-                if let Some(about) = ir.loops.get_mut(inner.number as usize) {
-                    about.zeros = inner.written & !inner.shared & !inner.dirty;
-                }
-                if let Some(outer) = frames.last_mut() {
-                    outer.contains(&inner, op.at);
+                depth = depth.saturating_sub(1);
+                if op.is(BALANCED)
+                    && let Some(about) = ir.loops.get_mut(frame.number as usize)
+                    && let Some([outer, frame, ..]) = frames.get_mut(depth..)
+                {
+                    about.zeros = frame.written & !frame.shared & !frame.dirty;
+                    outer.contains(frame, op.at);
                 }
             }
             Kind::Set if op.b == 0 => {
