@@ -132,6 +132,9 @@ fn known_programs_do_what_an_interpreter_does() {
         ">+++++<++[>.[-]<-]>.".into(),
         format!("++[{}+.{}[-]<-]", ">".repeat(65), "<".repeat(64)),
         "+>>+++[<<[->+<]>[-<+>]>-]<<.>.".into(),
+        // Runs of output, one longer than an operation takes.
+        ",[..>...<-]>..<<..".into(),
+        format!("+{}", ".".repeat(40_000)),
         right(""),
         right("+"),
         right("<+[>+]"),

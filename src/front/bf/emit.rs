@@ -93,7 +93,6 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Pr
             Kind::Probe => (5, 1),
             Kind::Close => (0, 1),
             Kind::Exit => (3, 1),
-            Kind::Put | Kind::PutByte | Kind::Get => (1, 0),
             _ => (0, 0),
         };
         room.slots += slots;
@@ -319,10 +318,11 @@ impl<'a> Emitter<'a, '_> {
                     Some(held) => self.out.mov_rr(RAX, held),
                     None => self.out.load(RAX, at),
                 }
-                self.out.a.call(self.stubs.put);
+                self.put(op);
             }
             Kind::PutByte => {
-                self.out.a.mov_ri(AL, op.b as u8 as i64).call(self.stubs.put);
+                self.out.a.mov_ri(AL, op.b as u8 as i64);
+                self.put(op);
             }
             Kind::Get => {
                 self.read(RAX, at);
@@ -333,6 +333,13 @@ impl<'a> Emitter<'a, '_> {
             Kind::Close => self.close(op),
             Kind::Scan => self.scan(op),
             Kind::Move => self.out.shift(op.b),
+        }
+    }
+
+    /// Puts AL as often as `op` says.
+    fn put(&mut self, op: &Op) {
+        for _ in 0..=op.d {
+            self.out.a.call(self.stubs.put);
         }
     }
 

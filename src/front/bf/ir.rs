@@ -25,9 +25,9 @@ pub(super) enum Kind {
     Copy,
     /// `[at] += k × [b] × [b + d]`
     Product,
-    /// Output of `[at]`.
+    /// Output of `[at]`, `d` more times than once.
     Put,
-    /// Output of the byte `b`.
+    /// Output of the byte `b`, likewise.
     PutByte,
     /// Input into `[at]`.
     Get,

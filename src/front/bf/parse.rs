@@ -63,6 +63,12 @@ pub(super) fn parse(source: &[u8], plain: bool) -> Result<Ir, Error> {
         next += 1;
         match kind {
             Kind::Nop => continue,
+            Kind::Put => {
+                while op.d < i16::MAX && source.get(next) == Some(&byte) {
+                    op.d += 1;
+                    next += 1;
+                }
+            }
             Kind::Move | Kind::Add => {
                 let more = run(source, next, byte);
                 next += more;

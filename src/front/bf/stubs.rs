@@ -18,7 +18,7 @@ use crate::asm::*;
 /// Where generated code finds its shared parts.
 #[derive(Clone, Copy)]
 pub(super) struct Stubs {
-    /// Puts AL; keeps all registers but the scratch ones.
+    /// Puts AL; keeps all registers but the scratch ones, and of these RAX.
     pub(super) put: Label,
     /// Gets a byte into EAX, which must hold the cell; keeps the others likewise.
     pub(super) get: Label,

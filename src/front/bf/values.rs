@@ -140,7 +140,9 @@ impl Walk<'_> {
             },
             Kind::Product => self.product(op),
             Kind::Put => match self.get(op.at) {
-                Some(value) => self.keep(Op::new(Kind::PutByte, 0, value as u8 as i32, op.c)),
+                Some(value) => {
+                    self.keep(Op { d: op.d, ..Op::new(Kind::PutByte, 0, value as u8 as i32, op.c) });
+                }
                 None => {
                     self.reads(op.at);
                     self.keep(op);

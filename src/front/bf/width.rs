@@ -320,8 +320,8 @@ pub(super) fn size(op: &Op, cells: Cells) -> usize {
         Kind::Mul => load + 7 + load + 3 + prefix + store,
         Kind::Copy => load + 7 + store,
         Kind::Product => 48,
-        Kind::Put => load + 8,
-        Kind::PutByte => 10,
+        Kind::Put => load + 8 + 5 * op.d as usize,
+        Kind::PutByte => 10 + 5 * op.d as usize,
         Kind::Get => 24,
         Kind::Open | Kind::Close => 24,
         // With what lets the base catch up.
