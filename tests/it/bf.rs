@@ -132,6 +132,7 @@ fn known_programs_do_what_an_interpreter_does() {
         ">+++++<++[>.[-]<-]>.".into(),
         format!("++[{}+.{}[-]<-]", ">".repeat(65), "<".repeat(64)),
         "+>>+++[<<[->+<]>[-<+>]>-]<<.>.".into(),
+        format!(">+++++<++{}>.[-]+<-{}>.", "[".repeat(300), "]".repeat(300)),
         // Runs of output, one longer than an operation takes.
         ",[..>...<-]>..<<..".into(),
         format!("+{}", ".".repeat(40_000)),

@@ -51,29 +51,35 @@ impl Frame {
     }
 }
 
+/// Loops within so many are not looked at on their own: a frame is as large as many
+/// operations, and who nests millions would pay for each.
+const DEEPEST: usize = 256;
+
 /// Fills in [`Loop::zeros`](super::ir::Loop::zeros).
 #[inline(never)]
 pub(super) fn find(ir: &mut Ir) {
-    // The first stands for the program. A frame is as large as many operations, so it
-    // stays for the next loop of its depth.
+    // The first stands for the program; each stays for the next loop of its depth.
     let mut frames = vec![Frame::NEW];
     let mut depth = 0;
     for op in &ir.ops {
-        let Some([frame, inner @ ..]) = frames.get_mut(depth..) else { return };
+        let Some([frame, inner @ ..]) = frames.get_mut(depth.min(DEEPEST)..) else { return };
         match op.kind {
             Kind::Nop | Kind::Probe | Kind::Put | Kind::PutByte => {}
             Kind::Open => {
-                if inner.is_empty() {
+                if inner.is_empty() && depth < DEEPEST {
                     frames.push(Frame::NEW);
                 }
                 depth += 1;
-                if let Some(frame) = frames.get_mut(depth) {
+                if depth <= DEEPEST
+                    && let Some(frame) = frames.get_mut(depth)
+                {
                     (frame.number, frame.written, frame.shared, frame.dirty) = (op.b as u32, 0, 0, 0);
                 }
             }
             Kind::Close => {
                 depth = depth.saturating_sub(1);
-                if op.is(BALANCED)
+                if depth < DEEPEST
+                    && op.is(BALANCED)
                     && let Some(about) = ir.loops.get_mut(frame.number as usize)
                     && let Some([outer, frame, ..]) = frames.get_mut(depth..)
                 {
@@ -81,7 +87,7 @@ pub(super) fn find(ir: &mut Ir) {
                     outer.contains(frame, op.at);
                 }
             }
-            Kind::Set if op.b == 0 => {
+            Kind::Set if op.b == 0 && depth <= DEEPEST => {
                 frame.writes(op.at);
                 frame.dirty &= !bit(op.at);
             }
