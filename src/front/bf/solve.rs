@@ -130,7 +130,12 @@ pub(super) fn solve(counter: i32, number: i32, body: &[Op], before: &Known, mask
         }
     }
     let resets = (1..used).any(|i| !untouched[i] && sums[i].factors[i] == 0);
-    let guarded = resets || answer.used > 1;
+    // What multiplies is worth a jump, for most such loops are an `if` that seldom holds.
+    let multiplies = (1..used).any(|i| {
+        let factor = |j: usize| j != i && sums[i].factors[j] != 0 && constant[j].is_none();
+        !untouched[i] && sums[i].factors[i] != 0 && (1..used).any(factor)
+    });
+    let guarded = resets || multiplies || answer.used > 1;
     if !guarded {
         answer.used = 0;
     }
