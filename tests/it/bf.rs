@@ -133,6 +133,14 @@ fn known_programs_do_what_an_interpreter_does() {
         format!("++[{}+.{}[-]<-]", ">".repeat(65), "<".repeat(64)),
         "+>>+++[<<[->+<]>[-<+>]>-]<<.>.".into(),
         format!(">+++++<++{}>.[-]+<-{}>.", "[".repeat(300), "]".repeat(300)),
+        // Copied, cleared and brought back, or not quite.
+        ",[->+>+<<]>[-<+>]<.>.>.".into(),
+        ",[->+>+<<]>>[-<<+>>]<<.>.>.".into(),
+        ",[->+>+<<]+>[-<+>]<.>.>.".into(),
+        ",[->+>+<<]>+[-<+>]<.>.>.".into(),
+        ",[->+>++<<]>>[-<<+>>]<<.>.>.".into(),
+        ",[->+<],>[-<+>]<.>.".into(),
+        ",>+++<[->+<]>[-<+>]<.>.".into(),
         // Runs of output, one longer than an operation takes.
         ",[..>...<-]>..<<..".into(),
         format!("+{}", ".".repeat(40_000)),

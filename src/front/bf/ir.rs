@@ -100,6 +100,12 @@ impl Op {
         self.b + self.d as i32
     }
 
+    /// Whether it is an assignment to `[at]`.
+    pub(super) fn changes(&self, at: i32) -> bool {
+        let assigns = self.kind.is_product() || matches!(self.kind, Kind::Add | Kind::Set | Kind::Get);
+        assigns && self.at == at
+    }
+
     /// Whether it has a place in the source.
     pub(super) fn has_place(&self) -> bool {
         self.kind != Kind::Nop && !self.kind.is_product() && self.c != NOWHERE

@@ -99,8 +99,7 @@ fn further(op: Op, by: i32) -> Op {
 
 /// What an operation comes to if the rounds before have set its cell.
 fn after(before: &[Op], op: Op) -> Op {
-    let writes = |op: &&Op| matches!(op.kind, Kind::Add | Kind::Set | Kind::Mul | Kind::Copy | Kind::Product);
-    let last = before.iter().rev().filter(writes).find(|write| write.at == op.at);
+    let last = before.iter().rev().find(|write| write.changes(op.at));
     match (op.kind, last) {
         (Kind::Add, Some(Op { kind: Kind::Set, b, .. })) => {
             Op { kind: Kind::Set, b: b.wrapping_add(op.b), ..op }

@@ -8,6 +8,7 @@
 //!   cell is known to be zero at its end runs at most once;
 //! - a store is dead if the next thing that happens to its cell, in a straight
 //!   line, is another store;
+//! - what is cleared and then gets back what it was copied to was never cleared;
 //! - output of a known value is output of a constant.
 //!
 //! Stores never move over a probe or a change of the base: there memory must be
@@ -216,13 +217,35 @@ impl Walk<'_> {
         if op.c & self.mask == 0 {
             return;
         }
+        let clears = self.get(op.at) == Some(0) && !op.is(MAYBE);
+        if clears && op.c & self.mask == 1 && self.restores(op.at, op.b) {
+            return self.known.forget(op.at);
+        }
         self.reads(op.b);
-        if self.get(op.at) == Some(0) && !op.is(MAYBE) {
+        if clears {
             return self.overwrite(Op { kind: Kind::Copy, ..op });
         }
         self.reads(op.at);
         self.keep(op);
         self.known.forget(op.at);
+    }
+
+    /// Whether `[copy]` is what `[at]` was before it was cleared, in which case it is
+    /// not any more.
+    fn restores(&mut self, at: i32, copy: i32) -> bool {
+        let [copied, cleared] = [copy, at].map(|cell| self.stores[(cell & 31) as usize] as usize);
+        let Some([made, between @ ..]) = self.ops.get_mut(copied..self.kept) else { return false };
+        if made.kind != Kind::Copy || (made.at, made.b) != (copy, at) || made.c & self.mask != 1 {
+            return false;
+        }
+        let mut writes = between.iter_mut().zip(copied + 1..).filter(|(op, _)| op.changes(at));
+        match (writes.next(), writes.next()) {
+            (Some((clear, place)), None) if place == cleared && clear.kind == Kind::Set => {
+                *clear = Op::NOP;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn product(&mut self, op: Op) {
