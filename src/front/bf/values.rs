@@ -8,7 +8,8 @@
 //!   cell is known to be zero at its end runs at most once;
 //! - a store is dead if the next thing that happens to its cell, in a straight
 //!   line, is another store;
-//! - what is cleared and then gets back what it was copied to was never cleared;
+//! - what is cleared and then gets back what it was copied to was never cleared, and if
+//!   that was a multiple, it was multiplied;
 //! - output of a known value is output of a constant.
 //!
 //! Stores never move over a probe or a change of the base: there memory must be
@@ -218,8 +219,15 @@ impl Walk<'_> {
             return;
         }
         let clears = self.get(op.at) == Some(0) && !op.is(MAYBE);
-        if clears && op.c & self.mask == 1 && self.restores(op.at, op.b) {
-            return self.known.forget(op.at);
+        if clears && let Some(factor) = self.restores(op.at, op.b) {
+            let c = op.c.wrapping_mul(factor) & self.mask;
+            self.reads(op.at);
+            self.known.forget(op.at);
+            return match c {
+                0 => self.set(op.at, 0, NOWHERE),
+                1 => {}
+                _ => self.keep_store(Op { kind: Kind::Copy, b: op.at, c, ..op }),
+            };
         }
         self.reads(op.b);
         if clears {
@@ -230,21 +238,21 @@ impl Walk<'_> {
         self.known.forget(op.at);
     }
 
-    /// Whether `[copy]` is what `[at]` was before it was cleared, in which case it is
-    /// not any more.
-    fn restores(&mut self, at: i32, copy: i32) -> bool {
+    /// The multiple that `[copy]` is of what `[at]` was before it was cleared, if it is
+    /// one; then it is cleared no more.
+    fn restores(&mut self, at: i32, copy: i32) -> Option<u32> {
         let [copied, cleared] = [copy, at].map(|cell| self.stores[(cell & 31) as usize] as usize);
-        let Some([made, between @ ..]) = self.ops.get_mut(copied..self.kept) else { return false };
-        if made.kind != Kind::Copy || (made.at, made.b) != (copy, at) || made.c & self.mask != 1 {
-            return false;
+        let [made, between @ ..] = self.ops.get_mut(copied..self.kept)? else { return None };
+        if made.kind != Kind::Copy || (made.at, made.b) != (copy, at) {
+            return None;
         }
         let mut writes = between.iter_mut().zip(copied + 1..).filter(|(op, _)| op.changes(at));
         match (writes.next(), writes.next()) {
             (Some((clear, place)), None) if place == cleared && clear.kind == Kind::Set => {
                 *clear = Op::NOP;
-                true
+                Some(made.c)
             }
-            _ => false,
+            _ => None,
         }
     }
 
