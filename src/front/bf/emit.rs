@@ -337,6 +337,7 @@ impl<'a> Emitter<'a, '_> {
     }
 
     /// Puts AL as often as `op` says.
+    #[inline(never)] // Two callers.
     fn put(&mut self, op: &Op) {
         for _ in 0..=op.d {
             self.out.a.call(self.stubs.put);

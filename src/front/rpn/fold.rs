@@ -22,7 +22,11 @@ pub(super) fn fold(parts: &[Part]) -> Vec<Part> {
                     value => (2, Some(Op::Constant(value))),
                 }
             }
-            // x·1, x/1, x−0 and x+(−0) are x.
+            // 1·x, x·1, x/1, x−0 and x+(−0) are x.
+            (Op::Mul, ..) if let Some(one) = one_before_last(&folded) => {
+                folded.remove(one);
+                (0, None)
+            }
             (Op::Mul | Op::Div, _, Some(Op::Constant(1.0))) => (1, None),
             (Op::Sub | Op::Add, _, Some(Op::Constant(zero)))
                 if zero == 0.0 && zero.is_sign_negative() == (part.op == Op::Add) =>
@@ -85,7 +89,7 @@ fn repeated(parts: &[Part]) -> Option<(usize, usize)> {
     let (mut end, mut size) = (0, 1);
     for at in 1..parts.len() {
         let (before, behind) = parts.split_at(at);
-        let operation = last(before);
+        let operation = before.get(last(before)?..).unwrap_or_default();
         if operation.len() > size && behind.windows(operation.len()).any(|again| same(again, operation)) {
             (end, size) = (at, operation.len());
         }
@@ -93,14 +97,22 @@ fn repeated(parts: &[Part]) -> Option<(usize, usize)> {
     (size > 1).then_some((end, size))
 }
 
-/// The operation that ends here, with all its operands.
-fn last(parts: &[Part]) -> &[Part] {
+/// Where the operation that ends here begins, with all its operands, if that is near.
+#[inline(never)] // Two callers.
+fn last(parts: &[Part]) -> Option<usize> {
     let mut missing = 1;
-    let from = parts.iter().rposition(|part| {
+    let far = parts.len().saturating_sub(SEARCHED);
+    let from = parts.get(far..)?.iter().rposition(|part| {
         missing = missing + part.op.takes() - 1;
         missing == 0
     });
-    parts.get(from.unwrap_or(0)..).unwrap_or_default()
+    Some(far + from?)
+}
+
+/// Where a 1 is before the operation that ends here.
+fn one_before_last(parts: &[Part]) -> Option<usize> {
+    let one = last(parts)?.checked_sub(1)?;
+    (parts.get(one)?.op == Op::Constant(1.0)).then_some(one)
 }
 
 /// Whether both compute the same, bit for bit.
