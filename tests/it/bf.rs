@@ -132,7 +132,8 @@ fn known_programs_do_what_an_interpreter_does() {
         ">+++++<++[>.[-]<-]>.".into(),
         format!("++[{}+.{}[-]<-]", ">".repeat(65), "<".repeat(64)),
         "+>>+++[<<[->+<]>[-<+>]>-]<<.>.".into(),
-        format!(">+++++<++{}>.[-]+<-{}>.", "[".repeat(300), "]".repeat(300)),
+        // Nor may it be cleared only now and then, however deep.
+        format!(",{}>+.>[<[-]>[-]]<<-{}>.", "[".repeat(300), "]".repeat(300)),
         // Copied, cleared and brought back, or not quite.
         ",[->+>+<<]>[-<+>]<.>.>.".into(),
         ",[->+>+<<]>>[-<<+>>]<<.>.>.".into(),
@@ -145,6 +146,7 @@ fn known_programs_do_what_an_interpreter_does() {
         ",[->+++<]>[-<--->]<.[.>+<-]>.".into(),
         ",>,<[->>+++<<]>>[-<<+++++>>]<<[->+++>+<<]>.>.".into(),
         ",>+++<[->+<]>[-<+>]<.>.".into(),
+        format!(",[->+<]+++{}+{}[-]>[-<+>]<.>.", ">".repeat(32), "<".repeat(32)),
         // Runs of output, one longer than an operation takes.
         ",[..>...<-]>..<<..".into(),
         format!("+{}", ".".repeat(40_000)),

@@ -238,17 +238,18 @@ impl Walk<'_> {
         self.known.forget(op.at);
     }
 
-    /// The multiple that `[copy]` is of what `[at]` was before it was cleared, if it is
-    /// one; then it is cleared no more.
+    /// The multiple that `[copy]` is of what `[at]`, known to be zero, was before it was
+    /// cleared, if it is one; then it is cleared no more. Nothing has read the zero, for
+    /// who would have had a constant instead.
     fn restores(&mut self, at: i32, copy: i32) -> Option<u32> {
-        let [copied, cleared] = [copy, at].map(|cell| self.stores[(cell & 31) as usize] as usize);
+        let copied = self.stores[(copy & 31) as usize] as usize;
         let [made, between @ ..] = self.ops.get_mut(copied..self.kept)? else { return None };
         if made.kind != Kind::Copy || (made.at, made.b) != (copy, at) {
             return None;
         }
-        let mut writes = between.iter_mut().zip(copied + 1..).filter(|(op, _)| op.changes(at));
+        let mut writes = between.iter_mut().filter(|op| op.changes(at));
         match (writes.next(), writes.next()) {
-            (Some((clear, place)), None) if place == cleared && clear.kind == Kind::Set => {
+            (Some(clear), None) if clear.kind == Kind::Set => {
                 *clear = Op::NOP;
                 Some(made.c)
             }
