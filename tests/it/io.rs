@@ -1,7 +1,16 @@
 //! Reading and writing where the other side is slow, impatient or gone.
 
 use crate::support::*;
+use barejit::{
+    host::{
+        Output,
+        number::{Counter, Format},
+        series::Series,
+    },
+    sys::linux,
+};
 use std::{
+    ffi::CString,
     io::{PipeReader, PipeWriter, Read, Write},
     os::fd::AsRawFd,
     process::Stdio,
@@ -13,6 +22,26 @@ fn do_not_block(fd: &impl AsRawFd) {
     // SAFETY: a flag of a descriptor that is open.
     let result = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// No compiler here makes such code. What is printed is what is counted.
+#[test]
+fn who_asks_for_more_terms_than_a_batch_has_gets_those_that_it_has() {
+    let path = scratch("terms");
+    let name = CString::new(path.to_str().expect("UTF-8")).expect("no NUL");
+    let file = linux::create(&name).expect("a file");
+    let mut buffer = vec![0; 64 * 1024];
+    let mut output = Output::new(file.fd(), &mut buffer);
+    let counter = Counter::new("Term ", 7);
+    let mut series = Series::new(&mut output, 5, 2, counter, Format::Integer, false).expect("memory");
+    series.batch().copy_from_slice(&[10, 20, 30]);
+    series.take(2).expect("printed");
+    series.take(100).expect("printed");
+    assert_eq!(series.taken(), 5);
+    output.flush().expect("written");
+    let lines = std::fs::read_to_string(&path).expect("the file");
+    std::fs::remove_file(&path).expect("ours");
+    assert_eq!(lines, "Term 7: 10\nTerm 8: 20\nTerm 9: 10\nTerm 10: 20\nTerm 11: 30\n");
 }
 
 fn pipe() -> (PipeReader, PipeWriter) {
