@@ -50,6 +50,7 @@ impl fmt::Display for Diagnosis<'_> {
         write!(f, ": SIG{} (", signal.name())?;
         match signal {
             _ if reason <= 0 => f.write_str("sent by a process")?,
+            Signal::SEGV if self.fault.overflow => f.write_str("the overflow trap, int 4")?,
             // #GP and #SS (SDM vol. 3A, 6.15) bring no address.
             Signal::SEGV if reason == signal::KERNEL => {
                 f.write_str("a privileged instruction, or an address not aligned or not canonical")?;
