@@ -17,4 +17,5 @@ extern crate std;
 pub mod front;
 pub mod host;
 pub mod probe;
+pub mod repl;
 pub mod run;

@@ -72,6 +72,11 @@ impl Fd {
     pub const STDERR: Self = Self(2);
     /// The −1 that anonymous mappings take.
     pub const NONE: Self = Self(usize::MAX);
+
+    /// Its number.
+    pub const fn number(self) -> usize {
+        self.0
+    }
 }
 
 /// A file descriptor that is closed when its owner goes.
@@ -169,10 +174,10 @@ macro_rules! names {
     };
 }
 names! {
-    brk clock_gettime close execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
-    memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
-    read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
-    wait4 write
+    brk clock_gettime close close_range execveat fallocate fcntl fork ftruncate getpgrp getpid getrlimit ioctl
+    kill madvise memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace
+    pwrite64 read rt_sigaction seccomp setitimer setpgid setrlimit shmat shmctl shmget sigaltstack statfs syslog
+    uname unlink userfaultfd wait4 write
 }
 
 impl fmt::Debug for Error {

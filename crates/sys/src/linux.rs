@@ -1,10 +1,11 @@
 //! The syscalls of barejit, one thin function each; those that only the probe makes
 //! are in [`trial`]. No other file makes one.
 
+pub mod job;
 pub mod trial;
 
 use super::sandbox::Instruction;
-use super::signal::{Action, AlternateStack, Disposition, Signal};
+use super::signal::{Action, AlternateStack, Context, Disposition, Signal};
 use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno};
 use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
 use syscalls::{syscall3, syscall6};
@@ -280,6 +281,28 @@ pub(super) fn sigaltstack(stack: Region) -> Result<(), Error> {
     result?;
     mem::forget(stack);
     Ok(())
+}
+
+/// sigaltstack(2): the alternate stack that is in force.
+///
+/// # Errors
+/// The errno of the call.
+pub(super) fn alternate_stack() -> Result<AlternateStack, Error> {
+    let mut alternate = AlternateStack { base: 0, flags: 0, size: 0 };
+    // SAFETY: the kernel writes one structure.
+    unsafe { syscall!(sigaltstack, 0, &raw mut alternate) }.map(|_| alternate)
+}
+
+/// rt_sigreturn(2) to a context that was not a handler's: the thread goes on with the
+/// registers, flags and extended state that are in it.
+///
+/// # Safety
+/// 1. Going on there does nothing undefined, and the extended state is an XSAVE area
+///    as the kernel writes it, or null.
+#[unsafe(naked)]
+pub unsafe extern "sysv64" fn resume(context: &Context) -> ! {
+    // RSP is the address of the ucontext_t: a handler's return has popped the word below.
+    core::arch::naked_asm!("mov rsp, rdi", "mov eax, 15", "syscall", "ud2")
 }
 
 /// The flag of [`memfd_create`] that nobody may ever execute the file as a

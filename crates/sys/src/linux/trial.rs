@@ -9,6 +9,13 @@ use core::ffi::CStr;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pid(i32);
 
+impl Pid {
+    /// Its number.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+}
+
 /// What wait4(2) tells about a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
