@@ -6,7 +6,7 @@
 //!                              RSP ─▶
 //! ```
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use barejit_sys::{Error, Guard, PageSize, Region, linux, read_some};
 
 /// Bytes of a page.
@@ -97,6 +97,15 @@ impl Space {
         let within = |region: &Region| address.checked_sub(region.address()).filter(|at| *at < HALF * PAGE);
         let at = within(&self.stack).or_else(|| Some(within(&self.data)? + HALF * PAGE))?;
         Some((at / PAGE, at % PAGE))
+    }
+
+    /// The pages that hold the `size` bytes at `address`, as they are.
+    pub fn old_pages(&self, address: usize, size: usize) -> Vec<OldPage> {
+        let touched = |n: usize| {
+            let page = self.address_of_page(n);
+            page < address + size && address < page + PAGE
+        };
+        self.pages().enumerate().filter(|(n, _)| touched(*n)).map(|(n, page)| (n, Box::new(*page))).collect()
     }
 
     /// Writes `bytes` to memory of the session.

@@ -175,8 +175,8 @@ macro_rules! names {
 }
 names! {
     brk clock_gettime close close_range execveat fallocate fcntl fork ftruncate getpgrp getpid getrlimit ioctl
-    kill madvise memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace
-    pwrite64 read rt_sigaction seccomp setitimer setpgid setrlimit shmat shmctl shmget sigaltstack statfs syslog
+    kill madvise memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl
+    process_vm_readv ptrace pwrite64 read rt_sigaction seccomp setitimer setpgid setrlimit shmat shmctl shmget sigaltstack statfs syslog
     uname unlink userfaultfd wait4 write
 }
 
