@@ -26,8 +26,10 @@ const STEP: usize = 64 * 1024;
 pub(crate) struct Global(UnsafeCell<Heap>);
 
 impl Global {
-    /// The heap before anything is allocated.
-    pub(crate) const EMPTY: Self = Self(UnsafeCell::new(Heap::empty()));
+    /// A heap before anything is allocated.
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(Heap::empty()))
+    }
 }
 
 // SAFETY: the process has one thread, and no signal handler allocates.

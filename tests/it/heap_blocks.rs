@@ -8,7 +8,7 @@ const LARGE: usize = 64 * 1024;
 
 #[test]
 fn large_blocks_are_aligned_and_keep_their_bytes() {
-    let heap = Global::EMPTY;
+    let heap = Global::new();
     for align in [1, 4096, 8192, 64 * 1024, 2 << 20, 16 << 20] {
         for size in [LARGE, LARGE + 1, 5 << 20] {
             let layout = Layout::from_size_align(size, align).expect("a layout");
