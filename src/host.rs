@@ -10,9 +10,9 @@ pub mod console;
 pub mod number;
 pub mod series;
 
-use crate::fault;
-use crate::sys::{self, Errno, Error, Fd, Sysno, linux};
 use alloc::vec::Vec;
+use barejit_exec::fault;
+use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux};
 use core::marker::PhantomData;
 
 /// Bytes on their way to a descriptor. They leave when the buffer is full, on

@@ -11,7 +11,8 @@
 mod heap;
 mod mem;
 
-use barejit::{fault, sys};
+use barejit_exec::fault;
+use barejit_sys as sys;
 use core::{
     panic::PanicInfo,
     sync::atomic::{AtomicU8, Ordering},

@@ -8,15 +8,17 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use crate::fault::{Args, Ending, install as handle_faults};
+pub use barejit_exec::fault::{Args, Ending, install as handle_faults};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
-use crate::code::{Code, Page};
-use crate::exec::{self, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected};
-use crate::fault::{self, Entry, Rescue};
 use crate::host::Output;
-use crate::sys::{self, Sysno, sandbox};
+use barejit_asm::{Code, Page};
+use barejit_exec::{
+    self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
+    fault::{self, Entry, Rescue},
+};
+use barejit_sys::{self as sys, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
 use trace::Trace;
 

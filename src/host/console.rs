@@ -1,8 +1,8 @@
 //! Input, output and a tape for code that computes on cells.
 
 use super::{Input, Output};
-use crate::fault;
-use crate::sys::{Error, Guard, PageSize, Region};
+use barejit_exec::fault;
+use barejit_sys::{Error, Guard, PageSize, Region};
 
 /// Zeroed memory between pages that fault when touched. Only touched pages take
 /// memory.

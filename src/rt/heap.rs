@@ -4,7 +4,7 @@
 //! grows; large ones are mappings of their own, so that growing one moves page
 //! tables and not bytes, and freeing one gives it back.
 
-use barejit::sys::{self, Errno, Error, Fd, MapFlags, PageSize, Prot, Sysno, linux};
+use barejit_sys::{self as sys, Errno, Error, Fd, MapFlags, PageSize, Prot, Sysno, linux};
 use core::{
     alloc::{GlobalAlloc, Layout},
     cell::UnsafeCell,

@@ -1,8 +1,8 @@
 //! What a person is told of a fault in generated code.
 
-use crate::code::{Code, Hexadecimal, Mark};
-use crate::fault::{Fault, Place};
-use crate::sys::signal::{self, Signal};
+use barejit_asm::{Code, Hexadecimal, Mark};
+use barejit_exec::fault::{Fault, Place};
+use barejit_sys::signal::{self, Signal};
 use core::fmt;
 
 /// A fault and the code it happened in, as one line says it:

@@ -1,14 +1,12 @@
 //! Reading and writing where the other side is slow, impatient or gone.
 
 use crate::support::*;
-use barejit::{
-    host::{
-        Output,
-        number::{Counter, Format},
-        series::Series,
-    },
-    sys::linux,
+use barejit::host::{
+    Output,
+    number::{Counter, Format},
+    series::Series,
 };
+use barejit_sys::linux;
 use std::{
     ffi::CString,
     io::{PipeReader, PipeWriter, Read, Write},

@@ -27,8 +27,10 @@
 //!
 //! One call at a time, by the one thread there is.
 
-use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
-use crate::sys::{self, Errno, Error, Guard, PageSize, Region, linux};
+use barejit_sys::{
+    self as sys, Errno, Error, Guard, PageSize, Region, linux,
+    signal::{self, Context, Disposition, Info, Mask, Signal},
+};
 use core::{
     arch::naked_asm,
     cell::UnsafeCell,
