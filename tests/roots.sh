@@ -5,8 +5,9 @@
 # network; takes an hour. Not part of `make test`.
 #
 # The toolchain is that of the caller (`rustc --print sysroot`), mounted into the roots,
-# because a root has no rustup. Each user has a cargo home of its own. DIRECTORY gets the
-# roots and a log for each run; a root that is there already is used again.
+# because a root has no rustup; so are the certificates, which the caller's network may
+# need. Each user has a cargo home of its own. DIRECTORY gets the roots and a log for each
+# run; a root that is there already is used again.
 set -eu
 [ "$(id -u)" = 0 ] || { echo "roots.sh: needs root" >&2; exit 1; }
 [ $# -ge 1 ] || { echo "usage: roots.sh DIRECTORY [SUITE…]" >&2; exit 2; }
@@ -27,6 +28,7 @@ make_root() {
     DEBIAN_FRONTEND=noninteractive chroot "$root" sh -c \
         'apt-get update -qq && apt-get install -y -qq --no-install-recommends git make ca-certificates' \
         >>"$directory/$1.log" 2>&1
+    cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
     chroot "$root" useradd --create-home user
     mkdir -p "$root/opt/rust"
     touch "$root/opt/ready"
@@ -47,8 +49,10 @@ run() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     unshare --mount --pid --fork --propagation private sh -euc '
         root=$1 rust=$2 user=$3 target=$4
+        # A root that is no mount point has no propagation to make private.
+        mount --bind "$root" "$root"
         mount -t proc proc "$root/proc"
-        mount -t sysfs sysfs "$root/sys"
+        mount --rbind /sys "$root/sys"
         mount --rbind /dev "$root/dev"
         mount -t tmpfs tmpfs "$root/dev/shm"
         mount --bind "$rust" "$root/opt/rust"

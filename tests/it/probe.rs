@@ -433,7 +433,7 @@ fn firejail() {
     };
     let (inside, outside) = (filters(sandbox()), filters(Command::new("env")));
     if inside.status != 0 || inside.text() == outside.text() {
-        return place::untested(&format!("firejail sets up no filter: {}", inside.stderr));
+        return place::untested(&format!("firejail runs without a filter ({})", inside.stderr));
     }
     let report = probe_under(sandbox(), Path::new(BAREJIT));
     let rows = report.rows();
