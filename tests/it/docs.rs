@@ -129,10 +129,13 @@ fn pages_show_what_is_so() {
     if let Some(why) = place::missing(Need::Tracing) {
         untested(&format!("the transcripts of strace and gdb: {why}"));
     }
+    let denies_rows = !place::denied_rows().is_empty();
     for path in pages() {
         let kept = std::fs::read_to_string(&path).expect("text");
         let made = renewed(&kept);
-        if kept == made {
+        // A row that the place denies has more to say, so that columns are wider.
+        let folded = |page: &str| page.split_whitespace().collect::<Vec<_>>().join(" ");
+        if kept == made || denies_rows && folded(&kept) == folded(&made) {
             continue;
         }
         if std::env::var_os("BLESS").is_some() {

@@ -25,6 +25,26 @@ pub(crate) enum Need {
     AnotherUser,
     /// personality(2) with ADDR_NO_RANDOMIZE.
     FixedAddresses,
+    /// personality(2) with READ_IMPLIES_EXEC.
+    ReadImpliesExec,
+    /// userfaultfd(2) of user mode only.
+    UserFaults,
+}
+
+/// Rows of `barejit probe` that a place may deny by itself, which is asked without barejit:
+/// common filters of containers do.
+const ROWS: [(&str, Need); 3] = [
+    ("ptrace-poke", Need::Tracing),
+    ("read-implies-exec", Need::ReadImpliesExec),
+    ("userfaultfd", Need::UserFaults),
+];
+
+/// The rows of `barejit probe` that the place denies by itself. The running test is recorded
+/// as one that did not compare them.
+#[track_caller]
+pub(crate) fn denied_rows() -> Vec<&'static str> {
+    let denied = ROWS.iter().filter_map(|(row, need)| Some((*row, missing(*need)?)));
+    denied.map(|(row, why)| (row, untested(&format!("the row {row}: {why}"))).0).collect()
 }
 
 /// Whether the place lacks `need`. If so, the running test is recorded as not run and has
@@ -40,7 +60,7 @@ pub(crate) fn lacks(need: Need) -> bool {
 
 /// Why `need` is not granted, if so.
 pub(crate) fn missing(need: Need) -> Option<&'static str> {
-    static FOUND: [OnceLock<Option<String>>; 5] = [const { OnceLock::new() }; 5];
+    static FOUND: [OnceLock<Option<String>>; 7] = [const { OnceLock::new() }; 7];
     FOUND[need as usize].get_or_init(|| attempt(need)).as_deref()
 }
 
@@ -70,6 +90,14 @@ fn attempt(need: Need) -> Option<String> {
         Need::FixedAddresses => {
             regime::same_addresses(&mut command);
             "personality(ADDR_NO_RANDOMIZE) is denied"
+        }
+        Need::ReadImpliesExec => {
+            regime::read_implies_exec(&mut command);
+            "personality(READ_IMPLIES_EXEC) is denied"
+        }
+        Need::UserFaults => {
+            regime::user_faults(&mut command);
+            "userfaultfd is denied"
         }
     };
     let said = match command.output() {
