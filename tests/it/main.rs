@@ -16,6 +16,7 @@ mod hello;
 mod hostile;
 mod house;
 mod io;
+mod limits;
 mod listing;
 mod manual;
 mod matrix;
