@@ -41,7 +41,6 @@ check:  ## formatting, lints and documentation, warnings being errors
 	@$(NEED) $(LINKER)
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
 fuzz:  ## feed random input to everything for SECONDS (60), or to one TARGET
@@ -56,7 +55,7 @@ bench-bf: build  ## measure bf next to others: PEERS='name=command …' PROGRAMS
 	$(BENCH) -- bf $(or $(PROGRAMS),benches/bf) barejit='$(BAREJIT) bf' $(PEERS)
 
 rooms:  ## count the lines of each room: code, then comments
-	@find src -name '*.rs' | xargs awk '{ split(FILENAME, part, "[/.]"); room[part[2]]; \
+	@find src crates/*/src -name '*.rs' | xargs awk '{ split(FILENAME, part, "[/.]"); room[part[2]]; \
 	  if (/^ *\/\//) comments[part[2]]++; else if (NF) code[part[2]]++ } \
 	  END { for (r in room) printf "%6d %6d  %s\n", code[r], comments[r], r }' | sort -n
 

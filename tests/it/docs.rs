@@ -209,8 +209,8 @@ fn the_picture_of_the_pipeline_shows_what_is_so() {
     for name in types {
         let phase = name.strip_prefix("Memory<").and_then(|rest| rest.strip_suffix('>'));
         let (file, declared) = match phase {
-            Some(phase) => ("src/exec.rs", format!("pub struct {phase}(")),
-            None => ("src/code.rs", format!("pub struct {name}<")),
+            Some(phase) => ("crates/exec/src/memory.rs", format!("pub struct {phase}(")),
+            None => ("crates/asm/src/code.rs", format!("pub struct {name}<")),
         };
         assert!(std::fs::read_to_string(file).expect("text").contains(&declared), "{file} has no {name}");
     }

@@ -57,6 +57,14 @@ pub(crate) fn user_faults(command: &mut Command) {
     });
 }
 
+/// pkey_mprotect(2) with no key of its own, on no page at all.
+pub(crate) fn key_protection(command: &mut Command) {
+    before_exec(command, || {
+        // SAFETY: a range of 0 bytes.
+        checked(unsafe { libc::syscall(libc::SYS_pkey_mprotect, 0, 0, libc::PROT_READ, -1) })
+    });
+}
+
 /// A disposition without a handler, SIG_IGN or SIG_DFL, in place of what was inherited.
 fn disposition(command: &mut Command, signal: i32, disposition: libc::sighandler_t) {
     before_exec(command, move || {

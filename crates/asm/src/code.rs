@@ -387,7 +387,7 @@ impl<const SIZE: usize> Hole<SIZE> {
 /// error:
 ///
 /// ```compile_fail
-/// use barejit::code::{Hole, patch_rip};
+/// use barejit_asm::{Hole, patch_rip};
 /// const LEA: [u8; 8] = [0x48, 0x8D, 0x35, 0, 0, 0, 0, 0xC3];
 /// const BEYOND: [u8; 8] = patch_rip(LEA, Hole::new(3), 9);
 /// # fn main() { let _ = BEYOND; }
@@ -395,7 +395,7 @@ impl<const SIZE: usize> Hole<SIZE> {
 ///
 /// # Examples
 /// ```
-/// use barejit::code::{Hole, patch_rip};
+/// use barejit_asm::{Hole, patch_rip};
 /// const LEA: [u8; 8] = [0x48, 0x8D, 0x35, 0, 0, 0, 0, 0xC3];
 /// const REACHES_RET: [u8; 8] = patch_rip(LEA, Hole::new(3), 7);
 /// assert_eq!(REACHES_RET, LEA);

@@ -68,7 +68,7 @@ impl Guard {
 
 /// What a mapping shows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Contents {
+pub enum Contents {
     /// Fresh zeroed pages.
     Anonymous,
     /// A file from its first byte, in common with everybody who maps it.
@@ -90,7 +90,7 @@ impl Contents {
 /// A mapping and its guards. Holding one proves that the pages are this
 /// program's; what may be done with them is the owner's knowledge.
 #[derive(Debug)]
-pub(crate) struct Region {
+pub struct Region {
     base: NonNull<u8>,
     size: PageSize,
     guard: Guard,
@@ -102,7 +102,7 @@ impl Region {
     /// # Errors
     /// What mmap(2) answers, for the guards or for what is between them.
     #[inline(never)]
-    pub(crate) fn map(size: PageSize, guard: Guard, contents: Contents, prot: Prot) -> Result<Self, Error> {
+    pub fn map(size: PageSize, guard: Guard, contents: Contents, prot: Prot) -> Result<Self, Error> {
         if guard == Guard::None {
             let (flags, fd) = contents.flags();
             // SAFETY: (1) the mapping is not fixed.
@@ -118,7 +118,7 @@ impl Region {
     ///
     /// # Errors
     /// As [`map`](Self::map).
-    pub(crate) fn zeroed(size: PageSize, guard: Guard) -> Result<Self, Error> {
+    pub fn zeroed(size: PageSize, guard: Guard) -> Result<Self, Error> {
         Self::map(size, guard, Contents::Anonymous, Prot::READ_WRITE)
     }
 
@@ -126,7 +126,7 @@ impl Region {
     ///
     /// # Errors
     /// What mmap(2) answers.
-    pub(crate) fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
+    pub fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
         let whole = size.bytes().checked_add(2 * guard.bytes());
         let whole = whole.ok_or(Error::new(Sysno::mmap, Errno::ENOMEM))?;
         let flags = MapFlags::PRIVATE_ANONYMOUS.union(MapFlags::NORESERVE);
@@ -142,7 +142,7 @@ impl Region {
     /// # Errors
     /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere.
     #[inline(never)]
-    pub(crate) fn fill(&self, contents: Contents, prot: Prot) -> Result<(), Error> {
+    pub fn fill(&self, contents: Contents, prot: Prot) -> Result<(), Error> {
         let (flags, fd) = contents.flags();
         let flags = flags.union(MapFlags::FIXED);
         // SAFETY: (1) the pages are this region's, and its owner wants them
@@ -158,7 +158,7 @@ impl Region {
     ///
     /// # Errors
     /// What mprotect(2) answers.
-    pub(crate) unsafe fn protect(&self, prot: Prot) -> Result<(), Error> {
+    pub unsafe fn protect(&self, prot: Prot) -> Result<(), Error> {
         // SAFETY: (1) the pages are this region's; the rest is duty 1.
         unsafe { linux::mprotect(self.base, self.size.bytes(), prot) }
     }
@@ -168,22 +168,22 @@ impl Region {
     ///
     /// # Errors
     /// What mseal(2) answers.
-    pub(crate) fn mseal(&self) -> Result<(), Error> {
+    pub fn mseal(&self) -> Result<(), Error> {
         linux::mseal(self.base, self.size.bytes())
     }
 
     /// Where the pages between the guards begin.
-    pub(crate) fn base(&self) -> NonNull<u8> {
+    pub fn base(&self) -> NonNull<u8> {
         self.base
     }
 
     /// The same as a number.
-    pub(crate) fn address(&self) -> usize {
+    pub fn address(&self) -> usize {
         self.base.as_ptr() as usize
     }
 
     /// How large they are.
-    pub(crate) fn size(&self) -> PageSize {
+    pub fn size(&self) -> PageSize {
         self.size
     }
 
@@ -199,7 +199,7 @@ impl Region {
     ///
     /// # Errors
     /// What munmap(2) answers; the pages then stay.
-    pub(crate) fn release(self) -> Result<(), Error> {
+    pub fn release(self) -> Result<(), Error> {
         let result = self.unmap();
         mem::forget(self);
         result

@@ -190,7 +190,7 @@ impl Cond {
 /// where only the address counts (`lea`).
 ///
 /// ```
-/// use barejit::asm::{Mem, RCX, RDI, Scale, qword};
+/// use barejit_asm::{Mem, RCX, RDI, Scale, qword};
 /// let term: Mem<64> = qword(RDI).index(RCX, Scale::X8).disp(-16);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,9 +4,9 @@
 //! sealed and file have it, it shows offsets into that file. A jitdump names those.
 
 use super::{WRITTEN, names, own_file};
-use crate::code::Code;
-use crate::sys::{self, Error, linux};
 use alloc::string::String;
+use barejit_asm::Code;
+use barejit_sys::{self as sys, Error, linux};
 use core::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
 /// Writes /tmp/perf-PID.map, which stays: it is read after this process is gone.

@@ -7,9 +7,9 @@ pub mod gdb;
 pub mod jitdump;
 pub mod perf_map;
 
-use crate::code::{Code, Symbol};
-use crate::sys::{self, Error, OwnedFd, linux};
 use alloc::{string::String, vec::Vec};
+use barejit_asm::{Code, Symbol};
+use barejit_sys::{self as sys, Error, OwnedFd, linux};
 use core::{fmt::Write, sync::atomic::AtomicU32};
 
 /// The names of `code`.

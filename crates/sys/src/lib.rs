@@ -4,6 +4,10 @@
 //! Every wrapper answers with an [`Error`] that names the call, so that a
 //! message can say which question failed.
 
+#![no_std]
+
+extern crate alloc;
+
 pub mod linux;
 pub mod process;
 pub mod processor;
@@ -15,8 +19,7 @@ use alloc::ffi::CString;
 use bitflags::bitflags;
 use core::{ffi::CStr, fmt, mem::MaybeUninit, num::NonZero};
 
-pub(crate) use region::{Contents, Region};
-pub use region::{Guard, PageSize};
+pub use region::{Contents, Guard, PageSize, Region};
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {
@@ -88,7 +91,8 @@ impl OwnedFd {
     pub fn close(self) -> Result<(), Error> {
         let fd = self.0;
         core::mem::forget(self);
-        match linux::close(fd) {
+        // SAFETY: (1) it was this owner's, which is forgotten.
+        match unsafe { linux::close(fd) } {
             Err(error) if error.is(Errno::EINTR) => Ok(()),
             result => result,
         }
@@ -99,7 +103,8 @@ impl Drop for OwnedFd {
     /// close(2) releases the descriptor whatever it answers.
     #[inline(never)]
     fn drop(&mut self) {
-        let _ = linux::close(self.0);
+        // SAFETY: (1) this owner goes.
+        let _ = unsafe { linux::close(self.0) };
     }
 }
 
@@ -197,7 +202,7 @@ pub fn described(errno: Errno) -> &'static str {
 /// Piece `n` of `text`, counted from 0, where a `separator` is between each two; nothing
 /// behind the last. One text, because a table of texts would need relocating.
 #[inline(never)]
-pub(crate) fn piece(text: &str, separator: u8, n: usize) -> &str {
+pub fn piece(text: &str, separator: u8, n: usize) -> &str {
     let piece = text.as_bytes().split(|byte| *byte == separator).nth(n).unwrap_or_default();
     utf8(piece).unwrap_or_default()
 }

@@ -18,11 +18,11 @@
 
 mod file;
 
-pub use crate::sys::{Guard, PageSize};
+pub use barejit_sys::{Error, Guard, PageSize};
 pub use file::{DIRECTORIES, Directory};
 
-use crate::code::{Code, Page};
-use crate::sys::{Contents, Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, linux, piece};
+use barejit_asm::{Code, Page};
+use barejit_sys::{Contents, Errno, Fd, MapFlags, OwnedFd, Prot, Region, linux, piece};
 use core::{marker::PhantomData, mem, ptr::NonNull};
 
 /// How memory is first writable and then executable without ever being both.
@@ -284,7 +284,8 @@ impl<Phase: Runs> Memory<Phase> {
     ///
     /// # Examples
     /// ```
-    /// # use barejit::{code::Code, exec::{Guard, Memory, PageSize, Strategy}, sys::Error};
+    /// # use barejit_asm::Code;
+    /// # use barejit_exec::{Error, Guard, Memory, PageSize, Strategy};
     /// # fn main() -> Result<(), Error> {
     /// let size = PageSize::needed(6)?;
     /// let mut memory = Memory::obtain(Strategy::WriteThenExecute, size, Guard::None)?;
@@ -298,7 +299,7 @@ impl<Phase: Runs> Memory<Phase> {
     /// ```
     /// It cannot be called when the memory is gone:
     /// ```compile_fail,E0505
-    /// # use barejit::exec::{Executable, Memory};
+    /// # use barejit_exec::{Executable, Memory};
     /// fn late(memory: Memory<Executable>) -> u32 {
     ///     let answer = unsafe { memory.function::<extern "sysv64" fn() -> u32>(0) };
     ///     let _ = memory.release();
@@ -388,7 +389,7 @@ pub fn seal_in_place(page: &'static Page) -> Result<(), Error> {
 fn load(memory: &mut [u8], code: &Code<'_>, base: usize) {
     memory[..code.bytes().len()].copy_from_slice(code.bytes());
     for relocation in code.relocations() {
-        let cell = crate::code::Hole::<8>::new(relocation.at);
+        let cell = barejit_asm::Hole::<8>::new(relocation.at);
         let offset = u64::from_le_bytes(cell.read(memory));
         cell.fill(memory, (base as u64 + offset).to_le_bytes());
     }

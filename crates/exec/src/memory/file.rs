@@ -1,6 +1,6 @@
 //! Files that nobody else can name, to be mapped twice.
 
-use crate::sys::{Errno, Error, OwnedFd, PageSize, Sysno, linux};
+use barejit_sys::{Errno, Error, OwnedFd, PageSize, Sysno, linux};
 use core::ffi::CStr;
 
 /// Refuses sizes at which the kernel would send SIGXFSZ instead of an answer

@@ -1,9 +1,8 @@
 //! Emits a function at run time and calls it: the power to raise to comes from
 //! the command line and is unrolled into multiplications.
 
-use barejit::asm::{Asm, RAX, RDI, Tables};
-use barejit::exec::{Guard, Memory, PageSize, Strategy};
-use barejit::sys::Error;
+use barejit_asm::{Asm, RAX, RDI, Tables};
+use barejit_exec::{Error, Guard, Memory, PageSize, Strategy};
 
 fn power(a: &mut Asm<'_>, exponent: u32) {
     a.mov_ri(RAX, 1);

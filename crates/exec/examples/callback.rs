@@ -1,9 +1,8 @@
 //! Generated code that calls back into Rust: a loop that counts down and shows
 //! each number.
 
-use barejit::asm::{Asm, Cond, R12, RAX, RBX, RDI, RSI, RSP, Slot, Tables};
-use barejit::exec::{Guard, Memory, PageSize, Strategy};
-use barejit::sys::Error;
+use barejit_asm::{Asm, Cond, R12, RAX, RBX, RDI, RSI, RSP, Slot, Tables};
+use barejit_exec::{Error, Guard, Memory, PageSize, Strategy};
 
 /// What the code calls. A panic here would have no way through generated code
 /// and ends the process, as it does in any `extern "sysv64"` function.

@@ -2,17 +2,15 @@
 //! assembled, only copied, sealed and called.
 
 // ANCHOR: life
-use barejit::asm::{Asm, Baked, RAX, RDI};
-use barejit::code::Code;
-use barejit::exec::{Guard, Memory, PageSize, Strategy};
-use barejit::sys::Error;
+use barejit_asm::{Asm, Baked, Code, RAX, RDI};
+use barejit_exec::{Error, Guard, Memory, PageSize, Strategy};
 
 /// Twice the argument, plus one.
 const fn twice_plus_one(a: &mut Asm<'_>) {
     a.mov_rr(RAX, RDI).add_rr(RAX, RAX).add_ri(RAX, 1).ret();
 }
 
-static CODE: Baked<11, ()> = barejit::bake!(twice_plus_one);
+static CODE: Baked<11, ()> = barejit_asm::bake!(twice_plus_one);
 
 fn main() -> Result<(), Error> {
     let code = Code::new(&CODE.bytes);

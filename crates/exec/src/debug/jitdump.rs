@@ -8,8 +8,8 @@
 //! perf learns of the file by seeing it mapped for execution.
 
 use super::{File, WRITTEN, names, own_file};
-use crate::code::{Code, Symbol};
-use crate::sys::{self, Contents, Error, Guard, PageSize, Prot, Region, linux};
+use barejit_asm::{Code, Symbol};
+use barejit_sys::{self as sys, Contents, Error, Guard, PageSize, Prot, Region, linux};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// The mapping that leads perf to the file. One that attaches later looks for it

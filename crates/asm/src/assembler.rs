@@ -11,7 +11,7 @@
 //! fixups; it refuses to know where code will run, or whether.
 //!
 //! ```
-//! use barejit::asm::{Asm, RAX, RDI, Tables};
+//! use barejit_asm::{Asm, RAX, RDI, Tables};
 //!
 //! let mut bytes = [0; 16];
 //! let mut a = Asm::new(&mut bytes, Tables::none());
@@ -22,12 +22,12 @@
 //!
 //! Mixed widths do not compile:
 //! ```compile_fail
-//! # use barejit::asm::{Asm, RAX, EDI, Tables};
+//! # use barejit_asm::{Asm, RAX, EDI, Tables};
 //! Asm::new(&mut [], Tables::none()).add_rr(RAX, EDI);
 //! ```
 //! nor does a width that the instruction lacks:
 //! ```compile_fail
-//! # use barejit::asm::{Asm, AL, CL, Tables};
+//! # use barejit_asm::{Asm, AL, CL, Tables};
 //! Asm::new(&mut [], Tables::none()).imul_rr(AL, CL);
 //! ```
 
@@ -39,7 +39,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use crate::code::{Label, Scale};
+use crate::code::{Label, Scale};
 pub use bake::Baked;
 pub use operand::*;
 pub use tables::{Needs, Slot, Tables};
@@ -86,7 +86,7 @@ impl Error {
 /// The largest code, and a window to write its end through.
 const MAX_ROOM: usize = i32::MAX as usize + 16;
 
-/// The assembler: see the [module](self).
+/// The assembler: a cursor over borrowed bytes, as the head of this crate shows.
 #[derive(Debug)]
 pub struct Asm<'a> {
     /// The buffer, or nothing while a record is kept, so that one test of room

@@ -54,8 +54,11 @@ unsafe fn long(
 ///
 /// # Errors
 /// What was written and could not be kept, on some file systems.
-pub(crate) fn close(fd: Fd) -> Result<(), Error> {
-    // SAFETY: only an `OwnedFd` closes, and only its own.
+///
+/// # Safety
+/// 1. The caller owns the descriptor, and nothing uses it afterwards.
+pub unsafe fn close(fd: Fd) -> Result<(), Error> {
+    // SAFETY: (1) is the caller's duty.
     unsafe { syscall!(close, fd.0) }.map(drop)
 }
 

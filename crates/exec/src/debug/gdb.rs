@@ -17,8 +17,8 @@
 //! Both symbols are in the dynamic symbol table, which no stripping removes.
 
 use super::{File, names};
-use crate::code::Code;
 use alloc::vec::Vec;
+use barejit_asm::Code;
 use core::{
     ops::Range,
     ptr,
