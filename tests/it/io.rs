@@ -104,6 +104,9 @@ fn input_that_comes_in_pieces_or_does_not_block_is_waited_for() {
 
 #[test]
 fn waiting_can_be_interrupted_or_refused() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let wait = |call: &str, errno: &str, args: &[&str]| {
         let injections = [format!("inject={call}:error=EAGAIN:when=1"), format!("inject=poll:error={errno}")];
         strace(&["-e", &injections[0], "-e", &injections[1]], args).0

@@ -40,6 +40,23 @@ pub(crate) fn same_addresses(command: &mut Command) {
     });
 }
 
+/// What is readable is executable (personality(2)).
+pub(crate) fn read_implies_exec(command: &mut Command) {
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::personality(libc::READ_IMPLIES_EXEC as u64) }.into())
+    });
+}
+
+/// A descriptor of userfaultfd(2) for faults of user mode.
+pub(crate) fn user_faults(command: &mut Command) {
+    const USER_MODE_ONLY: i32 = 1;
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | USER_MODE_ONLY) })
+    });
+}
+
 /// A signal that does nothing, as nohup(1) has it.
 pub(crate) fn ignore(command: &mut Command, signal: i32) {
     before_exec(command, move || {
