@@ -18,3 +18,10 @@ pub mod series;
 pub mod text;
 
 pub use recorded::Recorded;
+
+/// Stops at a broken invariant: a bug of this program, told with the caller's place.
+#[cold]
+#[track_caller]
+fn bug(invariant: &str) -> ! {
+    panic!("{invariant}")
+}
