@@ -142,7 +142,7 @@ impl Request {
         Ok(())
     }
 
-    /// The function that gives what is asked for.
+    /// The function for the terms that are printed.
     fn function(&self, relation: &dyn Recurrence) -> Function {
         match self.only_last && relation.has_last_term() {
             true => Function::LastTerm,

@@ -5,7 +5,7 @@
 //!                                          combine, rotate─▶ ─select─▶ instructions
 //! ```
 //!
-//! One file a pass; [`Relation::optimise`] is their order. Arithmetic wraps, so the
+//! One file a pass; `Relation::optimise` is their order. Arithmetic wraps, so the
 //! passes may use every identity modulo 2⁶⁴. The code cannot fault: divisors are never
 //! zero and no division instruction is used. Only the documented form divides as its
 //! article does, and can fault as it does there.

@@ -5,7 +5,7 @@
 //! text ─parse─▶ stack code ─fold, share─▶ ─window─▶ plan ─emit─▶ instructions
 //! ```
 //!
-//! One file a pass; [`Relation::optimise`] is their order. Every operation is one IEEE
+//! One file a pass; `Relation::optimise` is their order. Every operation is one IEEE
 //! 754 operation in the order of the text: no contraction, no reassociation. Only the
 //! sign of a NaN, which the standard leaves open, may differ. The code cannot fault.
 

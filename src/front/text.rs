@@ -1,12 +1,12 @@
 //! Reading text for the small languages: a cursor, integers, positions, and errors
 //! with their place.
 //!
-//! Owns the rules that the languages share. It knows no language: each parser decides
-//! what may stand where and words its own messages.
+//! Owns the rules that the languages share. It knows no language: each parser has
+//! its own grammar and words its own messages.
 
 use core::{cell::Cell, fmt};
 
-/// An error in a text: where, and what.
+/// An error in a text, with its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Error {
     /// Offset into the text, in bytes.

@@ -8,7 +8,7 @@ use super::ir::{Op, Operation};
 use crate::front::text::{Error, Message, Text};
 use alloc::vec::Vec;
 
-/// A relation and what its text says about it.
+/// A relation as stack code, and its needs.
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) operations: Vec<Operation>,
