@@ -19,6 +19,7 @@ mod listing;
 mod manual;
 mod matrix;
 mod native;
+mod paste;
 mod probe;
 mod probe_forms;
 mod random;
