@@ -3,7 +3,7 @@
 //!
 //! The shapes are bare pairs, `0x` and `\x`, the `h` suffix, arrays of C and Rust,
 //! string literals, and the dumps of xxd, od, hexdump, objdump, gdb and barejit itself,
-//! whose offset columns and mnemonics are dropped ([`dump`]). Nothing is guessed: a group
+//! whose offset columns and mnemonics are dropped. Nothing is guessed: a group
 //! of digits that could be two things is an error that names it.
 
 mod dump;
