@@ -4,16 +4,6 @@ use super::memory::{OldPage, PAGE, PAGES, Space};
 use alloc::{boxed::Box, vec::Vec};
 use barejit_exec::State;
 
-/// The general-purpose registers in the order of their encoding.
-pub const GENERAL: [&str; 16] = [
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-    "r15",
-];
-
-/// The flags that programs change, with their bits in RFLAGS (SDM vol. 1, 3.4.3).
-pub const FLAGS: [(&str, u32); 7] =
-    [("cf", 0), ("pf", 2), ("af", 4), ("zf", 6), ("sf", 7), ("df", 10), ("of", 11)];
-
 /// A stretch of memory that has changed.
 #[derive(Clone, Debug)]
 pub struct Bytes {
@@ -74,7 +64,7 @@ impl Snapshot {
 
 /// The registers and flags that differ: name, old and new value.
 pub fn numbers(old: &State, new: &State) -> Vec<(&'static str, u64, u64)> {
-    let general = GENERAL.iter().zip(old.general.iter().zip(&new.general)).map(|(n, (o, w))| (*n, *o, *w));
+    let general = State::GENERAL.iter().zip(old.general.iter().zip(&new.general)).map(|(n, (o, w))| (*n, *o, *w));
     general.chain([("mxcsr", old.mxcsr().into(), new.mxcsr().into())]).filter(|(_, o, w)| o != w).collect()
 }
 
@@ -82,7 +72,7 @@ pub fn numbers(old: &State, new: &State) -> Vec<(&'static str, u64, u64)> {
 pub fn flags(old: &State, new: &State) -> Vec<(&'static str, bool)> {
     let bit = |state: &State, bit: u32| state.flags >> bit & 1 != 0;
     let differs = |(_, n): &&(&str, u32)| bit(old, *n) != bit(new, *n);
-    FLAGS.iter().filter(differs).map(|(name, n)| (*name, bit(new, *n))).collect()
+    State::FLAGS.iter().filter(differs).map(|(name, n)| (*name, bit(new, *n))).collect()
 }
 
 /// The numbers of the vector registers that differ.

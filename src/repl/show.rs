@@ -1,7 +1,7 @@
 //! What the prompt prints: for people, and as JSON, one object a line (RFC 8259).
 
 use super::{
-    change::{self, Bytes, FLAGS, GENERAL},
+    change::{self, Bytes},
     line::{Crash, Outcome, Stop},
     session::{Done, Session},
 };
@@ -119,7 +119,7 @@ impl Display for Fault<'_> {
 
 /// All general-purpose registers, three in a row, and RIP of none: lines have no place.
 pub fn registers(out: &mut String, state: &State) {
-    for (n, (name, value)) in GENERAL.iter().zip(&state.general).enumerate() {
+    for (n, (name, value)) in State::GENERAL.iter().zip(&state.general).enumerate() {
         put!(out, "  {name:<4}{value:#018x}{}", if n % 3 == 2 { "\n" } else { "" });
     }
     put!(out, "\n");
@@ -127,7 +127,7 @@ pub fn registers(out: &mut String, state: &State) {
 
 /// The flags that programs change.
 pub fn flags(out: &mut String, state: &State) {
-    for (name, bit) in FLAGS {
+    for (name, bit) in State::FLAGS {
         put!(out, "  {name} {}", state.flags >> bit & 1);
     }
     put!(out, "\n");

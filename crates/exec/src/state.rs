@@ -36,6 +36,15 @@ pub struct State {
 }
 
 impl State {
+    /// The names of the general-purpose registers in the order of their encoding.
+    pub const GENERAL: [&str; 16] = [
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    ];
+
+    /// The flags that programs change, with their bits in RFLAGS (SDM vol. 1, 3.4.3).
+    pub const FLAGS: [(&str, u32); 7] =
+        [("cf", 0), ("pf", 2), ("af", 4), ("zf", 6), ("sf", 7), ("df", 10), ("of", 11)];
+
     /// All registers zero, the extended state initial.
     pub const INITIAL: Self =
         Self { area: [0; AREA], used: 0, general: [0; 16], rip: 0, flags: Self::ALWAYS };
@@ -43,7 +52,7 @@ impl State {
     /// The bit of RFLAGS that is always set, and the one that lets interrupts in.
     pub const ALWAYS: u64 = 0x202;
 
-    /// The flags that instructions of a program change: CF PF AF ZF SF DF OF.
+    /// The bits of [`FLAGS`](Self::FLAGS).
     pub const STATUS: u64 = 0x0CD5;
 
     /// TF, the trap flag.
@@ -53,7 +62,7 @@ impl State {
     ///
     /// # Safety
     /// 1. The kernel has given `context` to a handler that still runs.
-    pub(crate) unsafe fn capture(&mut self, context: &Context) {
+    pub unsafe fn capture(&mut self, context: &Context) {
         self.general = context.general();
         self.rip = context.rip;
         self.flags = context.rflags;

@@ -293,6 +293,26 @@ pub(super) fn alternate_stack() -> Result<AlternateStack, Error> {
     unsafe { syscall!(sigaltstack, 0, &raw mut alternate) }.map(|_| alternate)
 }
 
+/// Any syscall with six arguments, and its answer as the kernel gives it: an errno is
+/// negative.
+///
+/// # Safety
+/// 1. The call does nothing undefined with these arguments.
+pub unsafe fn raw(call: usize, arguments: &[u64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = *arguments;
+    let answer: i64;
+    // SAFETY: duty 1 of the caller; `syscall` changes RAX, RCX and R11 besides (SDM vol.
+    // 2B).
+    unsafe {
+        core::arch::asm!(
+            "syscall", inlateout("rax") call as i64 => answer,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    answer
+}
+
 /// rt_sigreturn(2) to a context that was not a handler's: the thread goes on with the
 /// registers, flags and extended state that are in it.
 ///
