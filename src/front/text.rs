@@ -1,7 +1,13 @@
 //! What the small languages have in common: reading numbers and telling places.
 
 use super::relation::Error;
-use core::{cell::Cell, fmt};
+use core::{
+    fmt,
+    sync::atomic::{
+        AtomicBool, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
 
 /// Why a piece of text is no integer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,17 +69,21 @@ impl Position {
 }
 
 /// A text whose places are asked for, best in order: each is counted on from the
-/// one before.
+/// one before. Any thread may ask.
 #[derive(Debug)]
 pub struct Places<'a> {
     source: &'a [u8],
-    last: Cell<(usize, Position)>,
+    /// Set while a thread uses the last place; another then counts from the beginning.
+    busy: AtomicBool,
+    /// Offset, line and column of the last place.
+    last: [AtomicUsize; 3],
 }
 
 impl<'a> Places<'a> {
     /// The places of `source`.
     pub fn new(source: &'a [u8]) -> Self {
-        Self { source, last: Cell::new((0, Position { line: 1, column: 1 })) }
+        let last = [0, 1, 1].map(AtomicUsize::new);
+        Self { source, busy: AtomicBool::new(false), last }
     }
 
     /// The text.
@@ -84,9 +94,12 @@ impl<'a> Places<'a> {
     /// The position of byte `offset`.
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.source.len());
-        let (mut known, mut place) = self.last.get();
-        if offset < known {
-            (known, place) = (0, Position { line: 1, column: 1 });
+        let (mut known, mut place) = (0, Position { line: 1, column: 1 });
+        let mine = !self.busy.swap(true, Acquire);
+        let [last, line, column] = &self.last;
+        if mine && last.load(Relaxed) <= offset {
+            known = last.load(Relaxed);
+            place = Position { line: line.load(Relaxed), column: column.load(Relaxed) };
         }
         for byte in &self.source[known..offset] {
             match byte {
@@ -95,7 +108,12 @@ impl<'a> Places<'a> {
                 _ => place.column += usize::from(byte & 0xC0 != 0x80),
             }
         }
-        self.last.set((offset, place));
+        if mine {
+            last.store(offset, Relaxed);
+            line.store(place.line, Relaxed);
+            column.store(place.column, Relaxed);
+            self.busy.store(false, Release);
+        }
         place
     }
 }
