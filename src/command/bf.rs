@@ -159,7 +159,7 @@ fn compile_and_run(
     cli: &Cli,
     source: Source,
     mut options: Options,
-    running: &run::Options,
+    running: &run::Options<'_>,
     tape_size: PageSize,
     report: &mut Option<Report>,
 ) -> Outcome {
@@ -175,12 +175,12 @@ fn compile_and_run(
 
     let tape = PageSize::needed(abi::GUARD).and_then(|guard| Tape::map(tape_size, guard));
     let tape = tape.unwrap_or_else(|error| cli.refused(error));
-    let running = running.rescuing(&mut output);
     let mut console = Console::new(&mut output, &mut input, &tape);
     let mut first = 0i64;
     loop {
         let pointer = (first as u64).wrapping_mul(options.cells.bytes() as u64).wrapping_add(tape.address());
         let arguments = [pointer, &raw mut console as u64, 0, 0, 0, 0];
+        let running = running.rescuing(console.output());
         let name = sys::utf8(source.name).unwrap_or("-");
         let explained = Explained::new(&program, source.program, name);
         let code = program.code().with_source(&explained);

@@ -34,7 +34,7 @@ pub(super) struct Request {
     /// The number of the last term; without one, the lines have it.
     pub(super) terms: Option<u64>,
     only_last: bool,
-    options: Options,
+    options: Options<'static>,
 }
 
 /// What is done with an argument that not both commands know, if it is known.
@@ -134,8 +134,8 @@ impl Request {
             let explained = Explained::new(self.text, name, code.marks());
             let code = code.with_source(&explained);
             let address = series.address();
-            let options = self.options.rescuing(series.output());
             let cookie = core::ptr::from_mut(series) as u64;
+            let options = self.options.rescuing(series.output());
             let args = [address, count, index, series::call_back as *const () as u64, cookie, 0];
             // SAFETY: (1) a relation gives such functions; (2) they stay in the layout,
             // which the series has too, and call back with its cookie; (3) the

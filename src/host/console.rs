@@ -66,6 +66,11 @@ impl<'a, 'b> Console<'a, 'b> {
         Self { output, input, flush, fill, tape: tape.address(), pointer: 0, error: None }
     }
 
+    /// Where bytes go.
+    pub fn output(&mut self) -> &mut Output<'b> {
+        self.output
+    }
+
     /// Why a call-back answered [`answer::REFUSED`].
     pub fn refusal(&self) -> Option<Error> {
         self.error

@@ -14,6 +14,11 @@ pub unsafe fn started_with(stack: *const usize) {
     START.store(stack as usize, Ordering::Relaxed);
 }
 
+/// Whether `rt` and no C library started this process.
+pub fn is_started() -> bool {
+    START.load(Ordering::Relaxed) != 0
+}
+
 /// The arguments of the process, its own name first. Bytes, because nothing promises UTF-8.
 /// None if a C library and not `rt` started this process.
 #[derive(Clone, Debug)]

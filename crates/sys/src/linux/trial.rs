@@ -28,7 +28,7 @@ pub fn alarm(seconds: u32) {
 
 /// execveat(2) of the file behind `fd` itself, without arguments or
 /// environment. Comes back only to say why not.
-pub fn execveat(fd: Fd) -> Error {
+pub fn execveat(fd: Fd<'_>) -> Error {
     const AT_EMPTY_PATH: usize = 0x1000;
     const NONE: [usize; 1] = [0];
     let (path, none) = (c"".as_ptr(), NONE.as_ptr());
@@ -43,11 +43,21 @@ pub fn execveat(fd: Fd) -> Error {
 /// fork(2), by clone(2) as the C library does it or, where a sandbox refuses that,
 /// by the old call. `None` is the child.
 ///
+/// # Safety
+/// 1. The process has one thread, so that the child is a whole copy; or the child does only
+///    what a signal handler may (signal-safety(7)).
+///
 /// # Errors
 /// The errno of the second call.
-pub fn fork() -> Result<Option<Pid>, Error> {
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::trial::fork();
+/// ```
+pub unsafe fn fork() -> Result<Option<Pid>, Error> {
     const SIGCHLD: usize = 17;
-    // SAFETY: the process has one thread, so the child is a whole copy.
+    // SAFETY: duty 1 of the caller.
     let result = match unsafe { syscall!(clone, SIGCHLD, 0, 0, 0, 0) } {
         // SAFETY: likewise.
         Err(_) => unsafe { syscall!(fork) },
@@ -83,7 +93,7 @@ pub fn getppid() -> Result<usize, Error> {
 ///
 /// # Errors
 /// The errno of the call.
-pub unsafe fn ioctl(fd: Fd, request: u32, argument: &mut [u64]) -> Result<(), Error> {
+pub unsafe fn ioctl(fd: Fd<'_>, request: u32, argument: &mut [u64]) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
     unsafe { syscall!(ioctl, fd.0, request, argument.as_mut_ptr()) }.map(drop)
 }
@@ -103,21 +113,40 @@ pub unsafe fn discard(address: NonNull<u8>, size: usize) -> Result<(), Error> {
 
 /// mremap(2) with an old size of 0: a second mapping of shared pages.
 ///
+/// # Safety
+/// 1. Nobody relies on the pages at `address` being mapped once.
+///
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have mapped address 0.
-pub fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Error> {
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::trial::mremap_alias(core::ptr::NonNull::dangling(), 4096);
+/// ```
+pub unsafe fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
-    // SAFETY: with an old size of 0 nothing is moved or unmapped.
+    // SAFETY: with an old size of 0 nothing is moved or unmapped; duty 1 of the caller.
     let alias = unsafe { syscall!(mremap, address.as_ptr(), 0, size, MAYMOVE) }?;
     NonNull::new(alias as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
 }
 
 /// personality(2); `u32::MAX` only asks.
 ///
+/// # Safety
+/// 1. With READ_IMPLIES_EXEC, nobody relies on memory that is mapped from now on not being
+///    executable.
+///
 /// # Errors
 /// The errno of the call.
-pub fn personality(persona: u32) -> Result<u32, Error> {
-    // SAFETY: the execution domain touches no memory.
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::trial::personality(0x0040_0000);
+/// ```
+pub unsafe fn personality(persona: u32) -> Result<u32, Error> {
+    // SAFETY: duty 1 of the caller.
     let result = unsafe { syscall!(personality, persona) };
     result.map(|persona| persona as u32)
 }
@@ -152,7 +181,7 @@ pub unsafe fn ptrace(request: u32, child: Option<Pid>, address: usize, data: u64
 ///
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have written less.
-pub fn pwrite(fd: Fd, bytes: &[u8], offset: usize) -> Result<(), Error> {
+pub fn pwrite(fd: Fd<'_>, bytes: &[u8], offset: usize) -> Result<(), Error> {
     // SAFETY: the kernel only reads `bytes`; what a write to the file changes
     // is memory that the caller made for it.
     let result = unsafe { syscall!(pwrite64, fd.0, bytes.as_ptr(), bytes.len(), offset) };
@@ -174,10 +203,20 @@ pub fn setrlimit(resource: u32, limit: u64) -> Result<(), Error> {
 
 /// shmat(2) of a segment wherever there is room.
 ///
+/// # Safety
+/// 1. With SHM_EXEC and without SHM_RDONLY the pages are writable and executable at once:
+///    nothing writes to them but what may decide what runs.
+///
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have attached at address 0.
-pub fn shmat(segment: usize, flags: u32) -> Result<NonNull<u8>, Error> {
-    // SAFETY: a new mapping harms nobody.
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::trial::shmat(0, 0o100_000);
+/// ```
+pub unsafe fn shmat(segment: usize, flags: u32) -> Result<NonNull<u8>, Error> {
+    // SAFETY: a new mapping replaces none; the rest is duty 1 of the caller.
     let address = unsafe { syscall!(shmat, segment, 0, flags) }?;
     NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::shmat))
 }
@@ -248,7 +287,7 @@ pub fn uname() -> Result<[[u8; 65]; 6], Error> {
 /// The errno of the call.
 pub fn userfaultfd(flags: u32) -> Result<OwnedFd, Error> {
     // SAFETY: a descriptor that watches nothing yet.
-    unsafe { syscall!(userfaultfd, flags) }.map(|fd| OwnedFd(Fd(fd)))
+    unsafe { syscall!(userfaultfd, flags) }.map(OwnedFd)
 }
 
 /// wait4(2) for a child to end or to stop for its tracer; EINTR is retried.
