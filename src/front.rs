@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bf;
+mod bug;
 pub mod call;
 pub mod chain;
 pub mod hello;
@@ -18,3 +19,5 @@ pub mod series;
 pub mod text;
 
 pub use recorded::Recorded;
+
+use bug::bug;
