@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bf;
+mod bug;
 pub mod call;
 pub mod chain;
 pub mod hello;
@@ -26,12 +27,7 @@ pub mod text;
 
 pub use recorded::Recorded;
 
-/// Stops at a broken invariant, with the location of the caller.
-#[cold]
-#[track_caller]
-fn bug(invariant: &str) -> ! {
-    panic!("{invariant}")
-}
+use bug::bug;
 
 /// Whether both have the same bytes, at compile time.
 const fn same_bytes(a: &[u8], b: &[u8]) -> bool {
