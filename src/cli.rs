@@ -251,7 +251,7 @@ impl Cli {
     /// A refusal that concerns a file ends the process, too.
     #[cold]
     #[inline(never)]
-    fn refused_for(&self, path: &[u8], error: Error) -> ! {
+    pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> ! {
         self.end(Status::Refused, format_args!("{}: {error}", Lossy(path)))
     }
 }

@@ -14,6 +14,7 @@ mod relation;
 pub(crate) mod ret;
 pub(crate) mod rpn;
 pub(crate) mod run;
+mod source;
 
 /// What `--help` says of the options that every command shares which runs code.
 const RUNNING: &str = "  --map wx|rwx|dual|sealed|file

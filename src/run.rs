@@ -8,7 +8,7 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use barejit_exec::fault::{Args, Ending, install as handle_faults};
+pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
@@ -69,7 +69,7 @@ impl Map {
 /// flushed if the process is asked to end meanwhile. It keeps the type's own lifetime to
 /// itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Rescued<'a>(NonNull<Output<'static>>, PhantomData<&'a mut Output<'a>>);
+pub struct Rescued<'a>(NonNull<Output<'static>>, PhantomData<&'a mut ()>);
 
 /// How to run code.
 #[derive(Clone, Copy, Debug)]

@@ -21,6 +21,7 @@ mod listing;
 mod manual;
 mod matrix;
 mod native;
+mod paste;
 mod probe;
 mod probe_forms;
 mod random;
