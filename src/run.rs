@@ -16,7 +16,7 @@ use crate::code::{Code, Page};
 use crate::exec::{self, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected};
 use crate::fault::{self, Entry, Rescue};
 use crate::host::Output;
-use crate::sys::{self, Sysno, sandbox};
+use crate::sys::{self, Fd, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
 use trace::Trace;
 
@@ -83,12 +83,22 @@ pub struct Options {
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
+    /// The descriptor that the code or its call-backs read from, if any. A sandbox leaves
+    /// no other to read.
+    pub input: Option<Fd>,
 }
 
 impl Options {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self =
-        Self { map: None, guarded: false, verbose: None, sandbox: false, tools: Tools::NONE, output: None };
+    pub const BARE: Self = Self {
+        map: None,
+        guarded: false,
+        verbose: None,
+        sandbox: false,
+        tools: Tools::NONE,
+        output: None,
+        input: None,
+    };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
@@ -306,7 +316,7 @@ unsafe fn call(
         Some(output) => Some(unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }?),
     };
     if options.sandbox {
-        sandbox::enter()?;
+        sandbox::enter(options.input)?;
     }
     // SAFETY: (1 to 3) the caller's.
     Ok(unsafe { fault::call(entry, args, place) })

@@ -7,6 +7,7 @@ use barejit::{
     code::Code,
     front::raw,
     run::{self, Options},
+    sys::Fd,
 };
 use core::fmt::Write;
 
@@ -26,7 +27,8 @@ Options:
 const LIMIT: usize = 1 << 28;
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut source, mut options) = (None, Options::GUARDED);
+    // The code may read standard input.
+    let (mut source, mut options) = (None, Options { input: Some(Fd::STDIN), ..Options::GUARDED });
     let mut args = [0; 6];
     let mut given = 0;
     command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {

@@ -49,6 +49,14 @@ pub(crate) fn ignore(command: &mut Command, signal: i32) {
     });
 }
 
+/// A file as a descriptor that survives execve(2).
+pub(crate) fn inherit(command: &mut Command, file: fs::File, descriptor: i32) {
+    before_exec(command, move || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::dup2(file.as_raw_fd(), descriptor) }.into())
+    });
+}
+
 /// A limit of setrlimit(2), soft and hard.
 pub(crate) fn limit(command: &mut Command, resource: u32, value: u64) {
     before_exec(command, move || {
