@@ -1,39 +1,10 @@
 //! What only a build script can do: linker arguments of the freestanding
-//! executable, the names of errors, and telling the assembler what it is optimised
-//! for. The arguments
-//! go to the binary only: tests, examples and this script link against the C
-//! library as usual.
+//! executable. The arguments go to the binary only: tests,
+//! examples and this script link against the C library as usual.
 
 use std::env;
 
-/// The largest errno of Linux, EHWPOISON.
-#[cfg(feature = "linux")]
-const LAST_ERRNO: i32 = 133;
-
-/// Writes what every errno is called and means, a line a number: one string for
-/// the executable, where a table would need code or relocations for each entry.
-#[cfg(feature = "linux")]
-fn errnos() {
-    let lines = (1..=LAST_ERRNO).map(|number| {
-        let known = syscalls::Errno::new(number).name_and_description();
-        known.map_or("\n".into(), |(name, description)| format!("{name} ({description})\n"))
-    });
-    let folder = env::var("OUT_DIR").expect("cargo sets it");
-    std::fs::write(std::path::Path::new(&folder).join("errnos"), lines.collect::<String>())
-        .expect("the folder is writable");
-}
-
 fn main() {
-    #[cfg(feature = "linux")]
-    errnos();
-
-    // For speed the encoder of src/asm.rs is folded into every call; else each method
-    // and the encoder are there once, and a call costs its arguments.
-    println!("cargo::rustc-check-cfg=cfg(compact)");
-    if !matches!(env::var("OPT_LEVEL").as_deref(), Ok("2" | "3")) {
-        println!("cargo::rustc-cfg=compact");
-    }
-
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/linker.ld");
     let arguments = [
         // There is no C run-time to start from: src/rt brings `_start`.

@@ -4,17 +4,15 @@
 //! use a command that was not told what to do.
 
 use alloc::vec::Vec;
-use barejit::{
-    code::Code,
-    front::text,
-    host,
-    run::{self, Diagnosis, Ending},
-    sys::{self, Error, Fd, linux, process::Arguments},
-};
+use barejit::front::text;
+use barejit::host;
+use barejit::run::{self, Diagnosis, Ending};
+use barejit_asm::Code;
+use barejit_sys::{self as sys, Error, Fd, linux, process::Arguments};
 use core::fmt;
 use getargs::{Argument, Options};
 
-pub(crate) use barejit::sys::Lossy;
+pub(crate) use barejit_sys::Lossy;
 
 /// Exit statuses, as `--help` lists them.
 #[derive(Clone, Copy)]

@@ -2,10 +2,8 @@
 //! and says what came of it.
 
 use crate::cli::{self, Arg, Cli, Outcome};
-use barejit::{
-    run::{Map, Options, Perf, handle_faults},
-    sys::linux,
-};
+use barejit::run::{Map, Options, Perf, handle_faults};
+use barejit_sys::linux;
 
 pub(crate) mod bf;
 pub(crate) mod call;

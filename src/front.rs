@@ -1,4 +1,4 @@
-//! The front ends: text in, [`Code`](crate::code::Code) out.
+//! The front ends: text in, [`Code`](barejit_asm::Code) out.
 //!
 //! A front end knows a language and the assembler. It never sees memory, the
 //! kernel or another front end, and what a mark in its code means is its secret.

@@ -1,39 +1,20 @@
-//! A JIT with nothing underneath it.
-//!
-//! A byte of machine code is born in a front end, laid out by the assembler,
-//! becomes finished code, is moved into memory, sealed and run. It never walks
-//! back:
+//! The front ends, the runner and the probe behind the executable `barejit`.
 //!
 //! ```text
-//! front ──▶ asm ──▶ code ──▶ exec ──▶ run
-//! text      bytes   entry,   rw-p     call
-//!                   marks    r-xp
+//! front ──▶ barejit-asm ──▶ barejit-exec ──▶ run
+//! text      bytes, entry,   rw-p             call
+//!           marks           r-xp
 //! ```
 //!
-//! [`asm`] and [`code`] need nothing but `core`: without the feature `linux` they
-//! are the whole library.
+//! This library serves the executable and its tests. The crates below it are for
+//! everyone: `barejit-asm` assembles, `barejit-exec` is code memory.
 #![no_std]
 
-#[cfg(feature = "linux")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod asm;
-pub mod code;
-#[cfg(feature = "linux")]
-pub mod debug;
-#[cfg(feature = "linux")]
-pub mod exec;
-#[cfg(feature = "linux")]
-pub mod fault;
-#[cfg(feature = "linux")]
 pub mod front;
-#[cfg(feature = "linux")]
 pub mod host;
-#[cfg(feature = "linux")]
 pub mod probe;
-#[cfg(feature = "linux")]
 pub mod run;
-#[cfg(feature = "linux")]
-pub mod sys;

@@ -8,7 +8,7 @@ mod cli;
 mod command;
 mod rt;
 
-use barejit::sys::process::arguments;
+use barejit_sys::process::arguments;
 use cli::{Cli, Outcome};
 
 /// Runs the command that the arguments name and gives the exit status.

@@ -34,9 +34,8 @@ pub use out::{Out, Text};
 pub use rows::{ROWS, Row, Use, find};
 pub use trial::Area;
 
-use crate::exec::Callable;
-use crate::sys::Error;
-use crate::sys::linux::nanoseconds;
+use barejit_exec::Callable;
+use barejit_sys::{Error, linux::nanoseconds};
 use core::mem::MaybeUninit;
 use rows::{Try, set};
 use trial::{Lab, Orphan, Record};

@@ -11,11 +11,16 @@
 mod heap;
 mod mem;
 
-use barejit::{fault, sys};
+use barejit_exec::fault;
+use barejit_sys as sys;
 use core::{
     panic::PanicInfo,
     sync::atomic::{AtomicU8, Ordering},
 };
+use heap::Global;
+
+#[global_allocator]
+static GLOBAL: Global = Global::new();
 
 /// The first instruction of the process: relocates the image, then hands the
 /// stack pointer to [`start`] on an aligned stack. RBP = 0 ends the chain of frames.

@@ -8,15 +8,17 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use crate::fault::{Args, Ending, install as handle_faults};
+pub use barejit_exec::fault::{Args, Ending, install as handle_faults};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
-use crate::code::{Code, Page};
-use crate::exec::{self, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected};
-use crate::fault::{self, Entry, Rescue};
 use crate::host::Output;
-use crate::sys::{self, Fd, Sysno, sandbox};
+use barejit_asm::{Code, Page};
+use barejit_exec::{
+    self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
+    fault::{self, Entry, Rescue},
+};
+use barejit_sys::{self as sys, Fd, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
 use trace::Trace;
 
@@ -310,15 +312,14 @@ unsafe fn call(
     args: &Args,
     options: &Options,
 ) -> Result<Ending, sys::Error> {
-    let _rescue = match options.output {
-        None => None,
+    let _rescue = options.output.map(|output| {
         // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
-        Some(output) => Some(unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }?),
-    };
+        unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }
+    });
     if options.sandbox {
         sandbox::enter(options.input)?;
     }
-    // SAFETY: (1 to 3) the caller's.
+    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns.
     Ok(unsafe { fault::call(entry, args, place) })
 }
 

@@ -8,7 +8,7 @@
 
 use crate::functions::{self, CONSTANT, INSTRUCTIONS, Operands};
 use crate::measure::{Row, Shot, medians};
-use barejit::asm::{Asm, Baked, Slot, Tables};
+use barejit_asm::{Asm, Baked, Slot, Tables};
 use dynasmrt::{VecAssembler, x64::X64Relocation};
 use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind, code_asm::CodeAssembler};
 use std::{hint::black_box, time::Instant};
@@ -19,7 +19,7 @@ const COPIES: usize = 64;
 const ROUNDS: usize = 1000;
 
 /// The function as constant bytes, which is how barejit emits what is known.
-static BAKED: Baked<{ functions::SIZE }, ()> = barejit::bake!(functions::barejit, &CONSTANT);
+static BAKED: Baked<{ functions::SIZE }, ()> = barejit_asm::bake!(functions::barejit, &CONSTANT);
 
 /// Buffers for barejit's assembler, which borrows them.
 struct Buffers {

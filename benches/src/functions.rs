@@ -1,6 +1,6 @@
 //! The function that everyone emits, once for each.
 
-use barejit::asm::{self, Asm, Cond, Gpr64, Scale, address, byte, qword};
+use barejit_asm::{self as asm, Asm, Cond, Gpr64, Scale, address, byte, qword};
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm, x64::X64Relocation};
 use iced_x86::{
     Code, IcedError, Instruction, Register,

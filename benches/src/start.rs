@@ -4,7 +4,7 @@
 //! is gone; most of it is the kernel's.
 
 use crate::measure::{BAREJIT, Row, Scratch, Shot, medians, run, silent};
-use barejit::asm::{Asm, EAX, EDI, EDX, ESI, Mem, R8, R9, R10, RAX, RBX, RCX, RDI, RSI, Slot, Tables, qword};
+use barejit_asm::{Asm, EAX, EDI, EDX, ESI, Mem, R8, R9, R10, RAX, RBX, RCX, RDI, RSI, Slot, Tables, qword};
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},

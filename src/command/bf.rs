@@ -13,8 +13,8 @@ use barejit::{
         console::{Console, Tape, answer},
     },
     run::{self, Diagnosis, Ending},
-    sys::{self, Fd, Lossy, PageSize, linux, processor},
 };
+use barejit_sys::{self as sys, Fd, Lossy, PageSize, linux, processor};
 use core::fmt;
 
 const HELP: &str = "\

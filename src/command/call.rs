@@ -3,11 +3,9 @@
 use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
 use alloc::vec;
-use barejit::{
-    front::call::Greeting,
-    host::callback::{self, answer},
-    run::{self, Options},
-};
+use barejit::front::call::Greeting;
+use barejit::host::callback::{self, answer};
+use barejit::run::{self, Options};
 
 const HELP: &str = "\
 Usage: barejit call [OPTION…] [TEXT]

@@ -2,7 +2,8 @@
 
 use super::relation::Request;
 use crate::cli::{Arg, Cli, Outcome, integer};
-use barejit::{front::chain::Relation, host::number::Format};
+use barejit::front::chain::Relation;
+use barejit::host::number::Format;
 
 const HELP: &str = "\
 Usage: barejit chain [OPTION…] [FILE]

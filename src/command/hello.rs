@@ -2,11 +2,9 @@
 
 use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
-use barejit::{
-    front::hello::{self, Layout, Stages, TEXT},
-    run::{self, Map, Options},
-    sys::{self, Errno, Error, Fd, Sysno},
-};
+use barejit::front::hello::{self, Layout, Stages, TEXT};
+use barejit::run::{self, Map, Options};
+use barejit_sys::{self as sys, Errno, Error, Fd, Sysno};
 
 const HELP: &str = "\
 Usage: barejit hello [OPTION…]

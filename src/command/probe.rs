@@ -2,11 +2,9 @@
 
 use crate::cli::{self, Arg, Cli, Outcome, Status};
 use alloc::vec::Vec;
-use barejit::{
-    host::Output,
-    probe::{self, Area, Out, Request, json, report, summary::Summary},
-    sys::{self, Error, Fd, linux},
-};
+use barejit::host::Output;
+use barejit::probe::{self, Area, Out, Request, json, report, summary::Summary};
+use barejit_sys::{self as sys, Error, Fd, linux};
 
 const HELP: &str = "\
 Usage: barejit probe [OPTION…] [FILE…]

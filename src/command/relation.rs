@@ -15,8 +15,8 @@ use barejit::{
         series::{self, Series},
     },
     run::{self, Ending, Options},
-    sys::{self, Fd},
 };
+use barejit_sys::{self as sys, Fd};
 
 /// The longest text that is read: offsets into it have 32 bits.
 const LIMIT: usize = (1 << 32) - 1;

@@ -2,10 +2,8 @@
 
 use crate::cli::{self, Arg, Cli, Outcome, integer};
 use crate::command;
-use barejit::{
-    front::ret,
-    run::{self, Options},
-};
+use barejit::front::ret;
+use barejit::run::{self, Options};
 
 const HELP: &str = "\
 Usage: barejit ret [OPTION…] <integer>

@@ -2,10 +2,8 @@
 
 use super::relation::Request;
 use crate::cli::{Arg, Cli, Outcome};
-use barejit::{
-    front::rpn::Relation,
-    host::number::{DECIMALS, Format},
-};
+use barejit::front::rpn::Relation;
+use barejit::host::number::{DECIMALS, Format};
 
 const HELP: &str = "\
 Usage: barejit rpn [OPTION…] [FILE]

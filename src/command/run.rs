@@ -3,12 +3,10 @@
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, integer};
 use crate::command;
 use alloc::{string::String, vec::Vec};
-use barejit::{
-    code::Code,
-    front::raw,
-    run::{self, Options},
-    sys::Fd,
-};
+use barejit::front::raw;
+use barejit::run::{self, Options};
+use barejit_asm::Code;
+use barejit_sys::Fd;
 use core::fmt::Write;
 
 const HELP: &str = "\

@@ -37,8 +37,8 @@ pub use explain::Explained;
 pub use place::Verdict;
 
 use super::Recorded;
-use crate::code::Code;
 use alloc::vec::Vec;
+use barejit_asm::Code;
 use ir::Ir;
 use place::Site;
 

@@ -9,9 +9,7 @@
 //! The call-back is `extern "sysv64" fn(text: *const u8, size: u64) -> u8`.
 
 use super::Recorded;
-use crate::asm::{Asm, Baked, Mem, RAX, RDI, RSI, RSP, Slot, Tables};
-use crate::bake;
-use crate::code::{Code, Hole};
+use barejit_asm::{Asm, Baked, Code, Hole, Mem, RAX, RDI, RSI, RSP, Slot, Tables, bake};
 
 /// What is printed unless another text is given.
 pub const TEXT: &[u8] = b"Hello, JIT!";

@@ -13,13 +13,13 @@ mod magic;
 mod parse;
 mod state;
 
-use crate::asm::{self, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, Scale, qword};
 use crate::front::Recorded;
 use crate::front::pool::Pool;
 use crate::front::relation::{self, AROUND, Error};
 use crate::front::series::{self, Layout};
 use crate::front::text::Text;
 use alloc::vec::Vec;
+use barejit_asm::{self as asm, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, Scale, qword};
 use emit::{Emitter, HOMES};
 use fold::{Op, Part};
 use parse::Step;

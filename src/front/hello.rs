@@ -6,9 +6,7 @@
 //! compiler, which also holds it against the documented bytes.
 
 use super::Recorded;
-use crate::asm::{Asm, Baked, Mem, RAX, RDI, RDX, RSI};
-use crate::bake;
-use crate::code::{Code, Hole, Page, patch_rip};
+use barejit_asm::{Asm, Baked, Code, Hole, Mem, Page, RAX, RDI, RDX, RSI, bake, patch_rip};
 
 /// What the stub writes, without a newline.
 pub const TEXT: [u8; 12] = *b"Hello World!";

@@ -1,7 +1,7 @@
 //! Constants behind the code that uses them, reached from RIP.
 
-use crate::asm::{Asm, Label, Mem};
 use alloc::vec::Vec;
+use barejit_asm::{Asm, Label, Mem};
 
 /// The constants of one piece of code.
 #[derive(Default)]

@@ -3,9 +3,8 @@
 //! A stub baked by the compiler is assembled once more for its record: what a
 //! listing says and what runs come from the same lines. Nothing here formats.
 
-use crate::asm::{Asm, Error, Needs, Slot, Tables};
-use crate::code::{Code, Mark, Record};
 use alloc::{vec, vec::Vec};
+use barejit_asm::{Asm, Code, Error, Mark, Needs, Record, Slot, Tables};
 
 /// Owns what a [`Code`] borrows: one function with its marks and, for a listing,
 /// the record of how it came about.

@@ -5,8 +5,8 @@
 use super::Recorded;
 use super::series::Layout;
 use super::text::{Places, Position};
-use crate::asm;
-use crate::code::{Mark, Source};
+use barejit_asm as asm;
+use barejit_asm::{Mark, Source};
 use core::fmt::{self, Write};
 
 /// An error in a text: where, and what.

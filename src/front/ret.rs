@@ -1,9 +1,7 @@
 //! `ret`: the smallest JIT, six bytes with a hole for a number.
 
 use super::Recorded;
-use crate::asm::{Asm, Baked, EAX};
-use crate::bake;
-use crate::code::{Code, Hole};
+use barejit_asm::{Asm, Baked, Code, EAX, Hole, bake};
 
 // ANCHOR: ret
 const fn constant(a: &mut Asm<'_>, number: i32) -> Hole<4> {

@@ -12,13 +12,13 @@ mod emit;
 mod fold;
 mod parse;
 
-use crate::asm::{Asm, Cond, Gpr64, R10, R11, RAX, RDI, RDX, RSI, Scale, XMM0, Xmm, address, qword};
 use crate::front::Recorded;
 use crate::front::pool::Pool;
 use crate::front::relation::{self, AROUND, Error};
 use crate::front::series::{self, Layout};
 use crate::front::text::Text;
 use alloc::vec::Vec;
+use barejit_asm::{Asm, Cond, Gpr64, R10, R11, RAX, RDI, RDX, RSI, Scale, XMM0, Xmm, address, qword};
 use emit::{Emitter, INDEX, Plan, WINDOW};
 use parse::{MISSING, Op, Parsed};
 

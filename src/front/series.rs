@@ -12,8 +12,9 @@
 //! first of `count` ≥ 1 terms, and `call_back(cookie, n)` has `n` terms to take;
 //! anything but 0 ends the series and is the status.
 
-use crate::asm::{Asm, Cond, Gpr64, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
-use crate::asm::{R8, Scale, address, qword};
+use barejit_asm::{
+    Asm, Cond, Gpr64, R8, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Scale, address, qword,
+};
 
 /// The terms of a full batch: 32 KiB stay in the first-level cache.
 const BATCH: usize = 4096;

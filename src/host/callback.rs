@@ -1,8 +1,8 @@
 //! Rust functions that generated code calls, and what they remember for the
 //! caller.
 
-use crate::fault;
-use crate::sys::{self, Error, Fd};
+use barejit_exec::fault;
+use barejit_sys::{self as sys, Error, Fd};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What a call-back answers in AL.

@@ -1,8 +1,8 @@
 //! Input, output and a tape for code that computes on cells.
 
 use super::{Input, Output};
-use crate::fault;
-use crate::sys::{Error, Guard, PageSize, Region};
+use barejit_exec::fault;
+use barejit_sys::{Error, Guard, PageSize, Region};
 
 /// Zeroed memory between pages that fault when touched. Only touched pages take
 /// memory.
@@ -86,8 +86,12 @@ extern "sysv64" fn flush(console: &mut Console<'_, '_>) -> u64 {
     })
 }
 
-/// Reading may block, so what was written must be seen before.
+/// Reading may block, so what was written must be seen before. Behind the end of the
+/// input nothing is read.
 extern "sysv64" fn fill(console: &mut Console<'_, '_>) -> u64 {
+    if console.input.has_ended() {
+        return answer::ENDED;
+    }
     fault::call_back(|| {
         let result = console.output.flush().and_then(|()| console.input.fill());
         let result = result.map(|size| if size == 0 { answer::ENDED } else { answer::DONE });

@@ -3,8 +3,8 @@
 
 use super::Output;
 use super::number::{Counter, Digits, Format, LONGEST, copy};
-use crate::fault;
-use crate::sys::{Error, Guard, PageSize, Region};
+use barejit_exec::fault;
+use barejit_sys::{Error, Guard, PageSize, Region};
 
 /// Zeroed words between pages that fault when touched: history, batch and scratch, as the
 /// front end laid them out.

@@ -7,8 +7,7 @@ use super::out::{Out, Text, all, contains, fill, number, word};
 use super::report::{ending, errno_name};
 use super::rows::{COUNT, place, set};
 use super::{Fresh, Outcome, ROWS, Report, Use, Verdict};
-use crate::sys::signal::Signal;
-use crate::sys::{Errno, Error, Sysno, piece};
+use barejit_sys::{Errno, Error, Sysno, piece, signal::Signal};
 
 /// A reason why rows fail.
 #[derive(Clone, Copy, Debug)]

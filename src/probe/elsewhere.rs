@@ -4,12 +4,12 @@
 use super::Step;
 use super::trial::{self, Record};
 use super::ways::{Place, RX, TOKENS, code, keep, page};
-use crate::asm::{Asm, Baked, EAX, EDI};
-use crate::bake;
-use crate::code::Hole;
-use crate::sys::linux::trial::{self as linux, Wait};
-use crate::sys::signal::Signal;
-use crate::sys::{Fd, linux as base};
+use barejit_asm::{Asm, Baked, EAX, EDI, Hole, bake};
+use barejit_sys::{
+    Fd, linux as base,
+    linux::trial::{self as linux, Wait},
+    signal::Signal,
+};
 use core::ptr::NonNull;
 
 /// Ways whose code runs in another process: the whole trial is theirs.

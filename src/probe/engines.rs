@@ -3,7 +3,7 @@
 
 use super::rows::set;
 use super::{Report, Step};
-use crate::sys::piece;
+use barejit_sys::piece;
 
 /// An engine and what it needs.
 #[derive(Debug)]

@@ -7,8 +7,7 @@
 
 use super::out::{Text, contains, word};
 use super::trial::{Lab, Orphan, Record};
-use crate::sys::linux::trial as linux;
-use crate::sys::{self, Errno, Error, linux as base};
+use barejit_sys::{self as sys, Errno, Error, linux as base, linux::trial as linux};
 use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
 use core::ffi::CStr;
 

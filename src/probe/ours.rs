@@ -4,9 +4,9 @@
 use super::trial::Record;
 use super::ways::{Place, address, code};
 use super::{Step, trial};
-use crate::code::Code;
-use crate::exec::{DIRECTORIES, Guard, Memory, PageSize, Patchable, Strategy, Writable};
-use crate::sys::{Error, Fd};
+use barejit_asm::Code;
+use barejit_exec::{DIRECTORIES, Guard, Memory, PageSize, Patchable, Strategy, Writable};
+use barejit_sys::{Error, Fd};
 
 /// What exec is asked for.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Text going out, piece by piece. Not `core::fmt`: a report is made of plain
 //! strings and whole numbers, and formatting machinery would outweigh it.
 
-use crate::sys::piece;
+use barejit_sys::piece;
 
 /// Where text goes. What becomes of it is the receiver's knowledge.
 pub trait Out {

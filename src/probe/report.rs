@@ -4,7 +4,7 @@
 use super::host::Name;
 use super::out::{Out, Text, all, blanks, fill, number, word};
 use super::{ENGINES, Outcome, Prospect, ROWS, Report, Use, Verdict, advice};
-use crate::sys::{Errno, described, piece, signal::Signal};
+use barejit_sys::{Errno, described, piece, signal::Signal};
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,8 @@
 use super::elsewhere::Elsewhere;
 use super::ours::Ours;
 use super::ways::{self, Way};
-use crate::exec::Strategy;
-use crate::sys::piece;
+use barejit_exec::Strategy;
+use barejit_sys::piece;
 
 /// What a strategy that works is good for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,8 +9,8 @@
 use super::out::{Out, Text, all, fill, number};
 use super::rows::COUNT;
 use super::{Causes, ROWS, Use, find};
-use crate::sys::piece;
 use alloc::vec::Vec;
+use barejit_sys::piece;
 
 /// What one host reported.
 struct Line<'a> {

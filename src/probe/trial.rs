@@ -18,8 +18,10 @@
 
 use super::host::{Answer, Host};
 use super::{Fresh, Outcome, Row, Step, Verdict};
-use crate::sys::signal::{self, Context, Disposition, Info, Mask, Signal};
-use crate::sys::{Errno, Error, Fd, Guard, MapFlags, Prot, linux as base};
+use barejit_sys::{
+    Errno, Error, Fd, Guard, MapFlags, Prot, linux as base,
+    signal::{self, Context, Disposition, Info, Mask, Signal},
+};
 use base::trial::{self as linux, Pid, Segment, Wait};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 

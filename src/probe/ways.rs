@@ -6,11 +6,8 @@
 
 use super::trial::Record;
 use super::{Fresh, Step};
-use crate::asm::{Asm, Baked, EAX};
-use crate::bake;
-use crate::code::Hole;
-use crate::sys::linux::trial as linux;
-use crate::sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, linux as base};
+use barejit_asm::{Asm, Baked, EAX, Hole, bake};
+use barejit_sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, linux as base, linux::trial as linux};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -366,7 +363,8 @@ impl<'a> Machine<'a> {
                 unsafe { linux::ioctl(file, UFFDIO_COPY, copy) }
             }
             Close => {
-                let _ = base::close(file);
+                // SAFETY: (1) the trial opened it, and forgets it here.
+                let _ = unsafe { base::close(file) };
                 self.place.file = Fd::NONE;
                 Ok(())
             }

@@ -1,8 +1,8 @@
 //! What a person is told of a fault in generated code.
 
-use crate::code::{Code, Hexadecimal, Mark};
-use crate::fault::{Fault, Place};
-use crate::sys::signal::{self, Signal};
+use barejit_asm::{Code, Hexadecimal, Mark};
+use barejit_exec::fault::{Fault, Place};
+use barejit_sys::signal::{self, Signal};
 use core::fmt;
 
 /// A fault and the code it happened in, as one line says it:
@@ -50,6 +50,7 @@ impl fmt::Display for Diagnosis<'_> {
         write!(f, ": SIG{} (", signal.name())?;
         match signal {
             _ if reason <= 0 => f.write_str("sent by a process")?,
+            Signal::SEGV if self.fault.overflow => f.write_str("the overflow trap, int 4")?,
             // #GP and #SS (SDM vol. 3A, 6.15) bring no address.
             Signal::SEGV if reason == signal::KERNEL => {
                 f.write_str("a privileged instruction, or an address not aligned or not canonical")?;

@@ -4,10 +4,10 @@
 //! Everything comes from the assembler's record; nothing is decoded. Code without
 //! one is listed as the data that it is to us.
 
-use crate::code::{Code, Data, Hexadecimal, Line, Record, RecordKind};
 use crate::host::Output;
-use crate::sys::{Error, Fd};
 use alloc::{string::String, vec};
+use barejit_asm::{Code, Data, Hexadecimal, Line, Record, RecordKind};
+use barejit_sys::{Error, Fd};
 use core::fmt::{self, Write};
 
 /// Bytes of an instruction in a row; a longer one goes on in the next.

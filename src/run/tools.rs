@@ -2,14 +2,16 @@
 //! bytes instead of a run, a narration of it, and names for perf and gdb.
 
 use super::{Error, listing};
-use crate::code::Code;
-use crate::debug::{
-    gdb::{Caller, Registered},
-    jitdump::{self, Marker},
-    perf_map,
+use barejit_asm::Code;
+use barejit_exec::{
+    debug::{
+        gdb::{Caller, Registered},
+        jitdump::{self, Marker},
+        perf_map,
+    },
+    fault,
 };
-use crate::fault;
-use crate::sys::{self, Fd, linux};
+use barejit_sys::{self as sys, Fd, linux};
 
 /// What perf is told by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

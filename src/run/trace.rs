@@ -8,11 +8,10 @@
 //! Telling changes one thing: code that knows what it was before its hole was
 //! filled is written like that first, so that the patch can be seen to happen.
 
-use crate::code::{Code, Hexadecimal, Hole};
-use crate::exec::Strategy;
-use crate::fault::Ending;
 use crate::host::Input;
-use crate::sys::{self, Error, linux};
+use barejit_asm::{Code, Hexadecimal, Hole};
+use barejit_exec::{Strategy, fault::Ending};
+use barejit_sys::{self as sys, Error, linux};
 use core::fmt::{self, Display as _};
 
 /// The narrator, or nobody.

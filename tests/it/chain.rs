@@ -1,8 +1,9 @@
 //! `chain`: its terms, its errors, its form as documented, and its compiler
 //! against an evaluator that knows nothing of it.
 
+use crate::fuzz;
+use crate::native;
 use crate::support::*;
-use crate::{fuzz, native};
 use barejit::front::{chain::Relation, relation::Recurrence as _};
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -8,10 +8,8 @@ mod report;
 
 use crate::random::Random;
 use crate::support::*;
-use barejit::{
-    asm::{Asm, Cond, EAX, Error, Label, Mem, Needs, R9, RAX, RBX, Slot, Tables},
-    front::raw,
-};
+use barejit::front::raw;
+use barejit_asm::{Asm, Cond, EAX, Error, Label, Mem, Needs, R9, RAX, RBX, Slot, Tables};
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},

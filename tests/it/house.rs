@@ -15,21 +15,31 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The room of a source file: the first part of its path under src. The command line
-/// and the commands are parts of `main`.
+/// All source files, those of the packages below the executable included.
+fn all_sources() -> Vec<PathBuf> {
+    let packages = ["src", "crates/asm/src", "crates/exec/src", "crates/sys/src"];
+    packages.iter().flat_map(|folder| sources(Path::new(folder))).collect()
+}
+
+/// The room of a source file: its package below `crates`, else the first part of its path
+/// under src. The command line and the commands are parts of `main`.
 fn room(path: &Path) -> String {
-    let first = path.strip_prefix("src").expect("under src").components().next().expect("a part");
-    let name = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_string();
+    let second = path.components().nth(1).expect("a part");
+    let name = second.as_os_str().to_string_lossy().trim_end_matches(".rs").to_string();
     if ["cli", "command"].contains(&name.as_str()) { "main".into() } else { name }
 }
 
-/// What stands behind `crate::` or `barejit::` in `text`, alone or in braces.
+/// The rooms that `text` names: the part behind `crate::` or `barejit::`, alone or in
+/// braces, and the packages.
 fn named(text: &str) -> Vec<String> {
     let first = |text: &str| {
         let word = text.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_').next();
         word.unwrap_or_default().to_string()
     };
     let mut found = Vec::new();
+    for (at, _) in text.match_indices("barejit_") {
+        found.push(first(&text[at + "barejit_".len()..]));
+    }
     for path in ["crate::", "barejit::"] {
         for (at, _) in text.match_indices(path) {
             let rest = &text[at + path.len()..];
@@ -56,21 +66,18 @@ fn named(text: &str) -> Vec<String> {
 #[test]
 fn arrows_between_rooms_go_one_way() {
     let allowed: &[(&str, &[&str])] = &[
-        ("code", &[]),
-        ("asm", &["code"]),
-        ("front", &["asm", "code"]),
+        ("asm", &[]),
         ("sys", &[]),
-        ("exec", &["code", "sys"]),
-        ("fault", &["sys"]),
-        ("debug", &["code", "sys"]),
-        ("host", &["fault", "sys"]),
-        ("probe", &["asm", "code", "exec", "sys"]),
-        ("run", &["code", "debug", "exec", "fault", "host", "sys"]),
-        ("main", &["code", "front", "host", "probe", "run", "sys"]),
-        ("rt", &["fault", "main", "sys"]),
+        ("exec", &["asm", "sys"]),
+        ("front", &["asm"]),
+        ("host", &["exec", "sys"]),
+        ("probe", &["asm", "exec", "sys"]),
+        ("run", &["asm", "exec", "host", "sys"]),
+        ("main", &["asm", "front", "host", "probe", "run", "sys"]),
+        ("rt", &["exec", "main", "sys"]),
     ];
     let (mut seen, mut wrong) = (Vec::new(), Vec::new());
-    for path in sources(Path::new("src")) {
+    for path in all_sources() {
         let room = room(&path);
         let Some((_, targets)) = allowed.iter().find(|(name, _)| *name == room) else {
             assert_eq!(room, "lib", "a room that is in no list");
@@ -92,15 +99,40 @@ fn arrows_between_rooms_go_one_way() {
     for (room, targets) in allowed {
         for target in *targets {
             let used = seen.iter().any(|(from, to)| from == room && to == target);
-            assert!(used, "nobody goes from {room} to {target}");
+            assert!(used, "no file of {room} names {target}");
         }
     }
 }
 
 #[test]
 fn every_file_opens_with_what_it_owns() {
-    for path in sources(Path::new("src")).into_iter().chain(sources(Path::new("tests"))) {
+    for path in all_sources().into_iter().chain(sources(Path::new("tests"))) {
         let text = std::fs::read_to_string(&path).expect("text");
         assert!(text.starts_with("//!"), "{} opens without a word", path.display());
+    }
+}
+
+/// The Debian packages in the Makefile: what stands behind a colon in its lists.
+fn packages_of_the_makefile() -> Vec<String> {
+    let text = std::fs::read_to_string("Makefile").expect("text").replace("\\\n", " ");
+    let list = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).expect(name);
+        let pairs = line.split_once('=').expect("a list").1.split_whitespace();
+        pairs.flat_map(|pair| pair.split(':').nth(1).expect("COMMAND:PACKAGE").split(',')).collect::<Vec<_>>()
+    };
+    [list("LINKER"), list("TOOLS")].concat().into_iter().map(String::from).collect()
+}
+
+#[test]
+fn makefile_readme_and_contributing_name_the_same_packages() {
+    let packages = packages_of_the_makefile();
+    let unique: std::collections::BTreeSet<_> = packages.iter().collect();
+    assert_eq!(unique.len(), packages.len(), "twice in the Makefile: {packages:?}");
+    for page in ["README.md", "CONTRIBUTING.md"] {
+        let text = std::fs::read_to_string(page).expect("text");
+        let named = |word: &str| text.split(|c: char| !c.is_alphanumeric() && c != '-').any(|w| w == word);
+        let needed = packages.iter().map(String::as_str).chain(["make", "git"]);
+        let missing: Vec<_> = needed.filter(|word| !named(word)).collect();
+        assert!(missing.is_empty(), "{page} does not name {missing:?}");
     }
 }

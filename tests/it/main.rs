@@ -11,6 +11,7 @@ mod docs;
 mod elf;
 mod fault;
 mod fuzz;
+mod heap_blocks;
 mod hello;
 mod hostile;
 mod house;
@@ -28,6 +29,10 @@ mod rpn;
 mod sandbox;
 mod signal;
 mod trace;
+
+/// The heap is in the executable alone, where no test harness is.
+#[path = "../../src/rt/heap.rs"]
+mod heap;
 
 /// The memory functions are in the executable alone, where no test harness is.
 #[path = "../../src/rt/mem.rs"]

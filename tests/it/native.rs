@@ -1,9 +1,7 @@
 //! Generated code run by the test itself.
 
-use barejit::{
-    code::Code,
-    exec::{Executable, Guard, Memory, PageSize, Strategy},
-};
+use barejit_asm::Code;
+use barejit_exec::{Executable, Guard, Memory, PageSize, Strategy};
 
 type Function = extern "sysv64" fn(u64, u64, u64, u64, u64, u64) -> u64;
 

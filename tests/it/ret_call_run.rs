@@ -40,12 +40,18 @@ const LIFECYCLE: [&str; 3] = [
 
 #[test]
 fn ret_makes_five_syscalls() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let [map, seal, unmap] = LIFECYCLE;
     assert_calls(&["ret", "7"], &[map, seal, unmap, "exit_group(7) = ?"]);
 }
 
 #[test]
 fn call_makes_six_syscalls() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let [map, seal, unmap] = LIFECYCLE;
     let print = "write(1, \"Hello, JIT!\\n\", 12) = 12";
     assert_calls(&["call"], &[map, seal, print, unmap, "exit_group(0) = ?"]);
@@ -65,6 +71,9 @@ fn call_prints_any_text() {
 
 #[test]
 fn call_reports_what_its_call_back_could_not_write() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     inject("write:error=ENOSPC:when=1", &["call"]).expect(
         "",
         "barejit: call: write: ENOSPC (No space left on device)\n",
@@ -75,6 +84,9 @@ fn call_reports_what_its_call_back_could_not_write() {
 
 #[test]
 fn a_panicking_call_back_ends_the_call_and_nothing_else() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let panicked = run(&["call", "--panic"]);
     assert_eq!((panicked.text().as_str(), panicked.status), ("", 3), "{panicked:?}");
     assert!(
@@ -90,6 +102,9 @@ fn a_panicking_call_back_ends_the_call_and_nothing_else() {
 
 #[test]
 fn every_refusal_is_reported() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     for command in [&["ret", "1"][..], &["call"], &["call", "--as-documented"]] {
         let tried = ["wx", "dual", "sealed", "file"]
             .map(|map| format!("{map}: mmap: EPERM (Operation not permitted)"));

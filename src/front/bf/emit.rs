@@ -17,10 +17,10 @@ use super::scan::Scanners;
 use super::stubs::{self, Stubs, TAPE_START};
 use super::width::{self, Out};
 use super::{Cells, Error, Options, Program};
-use crate::asm::{self, *};
 use crate::front::Recorded;
 use alloc::vec::Vec;
 use aside::Aside;
+use barejit_asm::{self as asm, *};
 use loops::{Exit, Frame};
 
 /// Code that stands behind the program.

@@ -2,8 +2,8 @@
 //! code came from.
 
 use super::Program;
-use crate::code::{Mark, Source};
 use crate::front::text::{Places, Position};
+use barejit_asm::{Mark, Source};
 use core::fmt::{self, Write};
 
 /// A program with its source.

@@ -6,7 +6,7 @@
 
 use super::stubs::TAPE_START;
 use super::{Cells, Options};
-use crate::asm::*;
+use barejit_asm::*;
 
 /// Bytes of a block: two vectors.
 const BLOCK: i32 = 64;

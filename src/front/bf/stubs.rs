@@ -13,7 +13,7 @@
 
 use super::abi::{BROKEN, ENDED, FILL, FLUSH, INPUT, OUTPUT, TAPE};
 use super::{Eof, Options};
-use crate::asm::*;
+use barejit_asm::*;
 
 /// Where generated code finds its shared parts.
 #[derive(Clone, Copy)]

@@ -6,8 +6,8 @@
 use super::Cells;
 use super::ir::{Kind, Op};
 use super::place::Site;
-use crate::asm::*;
 use alloc::vec::Vec;
+use barejit_asm::*;
 
 /// Does something with the cell width as the constant `$W`.
 macro_rules! by_width {

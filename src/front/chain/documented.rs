@@ -5,8 +5,7 @@
 //! the processor raises #DE. `cqo` belongs there.
 
 use super::parse::Step;
-use crate::asm::{Asm, Baked, RAX, RDI, RDX};
-use crate::bake;
+use barejit_asm::{Asm, Baked, RAX, RDI, RDX, bake};
 
 /// Whether the article has this operator.
 pub(super) const fn knows(operator: u8) -> bool {

@@ -8,8 +8,8 @@
 use super::fold::{Op, Part};
 use super::magic::Magic;
 use super::state::State;
-use crate::asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, RAX, RCX, RDX, Scale, address};
 use crate::front::pool::Pool;
+use barejit_asm::{Asm, Cond, Gpr32, Gpr64, Mem, R8, R9, R10, RAX, RCX, RDX, Scale, address};
 
 /// Where a term can be.
 pub(super) const HOMES: [Gpr64; 4] = [RAX, RDX, RCX, R8];

@@ -12,10 +12,10 @@
 
 use super::fold::SHARED;
 use super::parse::{Op, Part};
-use crate::asm::{Asm, Gpr64, Mem, RSI, XMM0, Xmm, qword};
 use crate::front::pool::Pool;
 use crate::front::series::Layout;
 use alloc::vec::Vec;
+use barejit_asm::{Asm, Gpr64, Mem, RSI, XMM0, Xmm, qword};
 
 /// Back-references up to this one find their term in a register.
 pub(super) const WINDOW: usize = 8;

@@ -40,6 +40,23 @@ pub(crate) fn same_addresses(command: &mut Command) {
     });
 }
 
+/// What is readable is executable (personality(2)).
+pub(crate) fn read_implies_exec(command: &mut Command) {
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::personality(libc::READ_IMPLIES_EXEC as u64) }.into())
+    });
+}
+
+/// A descriptor of userfaultfd(2) for faults of user mode.
+pub(crate) fn user_faults(command: &mut Command) {
+    const USER_MODE_ONLY: i32 = 1;
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | USER_MODE_ONLY) })
+    });
+}
+
 /// A signal that does nothing, as nohup(1) has it.
 pub(crate) fn ignore(command: &mut Command, signal: i32) {
     before_exec(command, move || {
@@ -53,7 +70,10 @@ pub(crate) fn ignore(command: &mut Command, signal: i32) {
 pub(crate) fn inherit(command: &mut Command, file: fs::File, descriptor: i32) {
     before_exec(command, move || {
         // SAFETY: numbers only.
-        checked(unsafe { libc::dup2(file.as_raw_fd(), descriptor) }.into())
+        checked(unsafe { libc::dup2(file.as_raw_fd(), descriptor) }.into())?;
+        // It may have had that number before; then it is still close-on-exec.
+        // SAFETY: numbers only.
+        checked(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) }.into())
     });
 }
 

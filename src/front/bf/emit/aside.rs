@@ -6,9 +6,9 @@
 
 use super::Emitter;
 use super::loops::{Body, Frame, next_probe};
-use crate::asm::*;
 use crate::front::bf::cache::{Ahead, Cache};
 use crate::front::bf::ir::{Op, THREADED, body};
+use barejit_asm::*;
 
 /// Operations of a body that stands aside, at most.
 const MOST: usize = 64;

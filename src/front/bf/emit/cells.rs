@@ -5,9 +5,9 @@
 //! operation begins, unless that changes it again.
 
 use super::{Emitter, HOMES};
-use crate::asm::*;
 use crate::front::bf::ir::{Kind, MAYBE, Op};
 use crate::front::bf::width::low;
+use barejit_asm::*;
 
 impl Emitter<'_, '_> {
     /// The register that a cell lives in here, and memory does not have it.

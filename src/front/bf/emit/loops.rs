@@ -1,11 +1,11 @@
 //! Loops: their tests, their ends, and what registers hold where ways meet.
 
 use super::{Emitter, HOMES, Outline, touches_first};
-use crate::asm::*;
 use crate::front::bf::cache::Cache;
 use crate::front::bf::ir::{BALANCED, ENTERED, FAR, Kind, MAYBE, ONCE, Op, Reach, THREADED, TOUCHES};
 use crate::front::bf::registers::{Home, Region};
 use crate::front::bf::{Cells, width};
+use barejit_asm::*;
 
 /// Steps of a scan before it jumps back or calls for vectors, each with a jump that is
 /// not taken before the end: those cost less. Most scans are over by then, and what was

@@ -1,0 +1,594 @@
+//! A guarded call: what goes wrong in generated code comes back to the call site
+//! as a value.
+//!
+//! ```text
+//!   call ──▶ enter ──▶ generated code ──▶ call-back (Rust)
+//!    ▲         │ ▲           │ signal          │ panic
+//!    │         │ │           ▼                 ▼
+//!    │       saves into    on_fault          escape
+//!    │       RECORD, then    │ jumps           │ jumps
+//!    └───── leave ◀──────────┴─────────────────┘
+//!           restores everything from RECORD
+//! ```
+//!
+//! [`call`] alone makes no syscall and already survives a call-back that panics;
+//! [`install`] adds the signals. The stack between the call site and the place of
+//! the fault is abandoned, never unwound.
+//!
+//! The handler of a fault in generated code jumps to `leave`, as siglongjmp(3) does. It
+//! never returns through rt_sigreturn(2), which would restore what generated code may
+//! have ruined: CS and SS, RFLAGS, MXCSR and the x87 state, PKRU, the alternate stack.
+//! The kernel enters a handler with all of these in order. Handlers run with no signal
+//! blocked that was not blocked before, so there is no mask to restore either.
+//!
+//! A fault on the way from the handler through `leave` ends the process: one line, status
+//! 3. A fault in barejit's own code, call-backs included, is one line, then death by that
+//! signal; so is a signal of this kind that a process has sent.
+//!
+//! One call at a time, by the one thread there is.
+
+use barejit_sys::{
+    self as sys, Errno, Error, Guard, PageSize, Region, linux,
+    signal::{self, Context, Disposition, Info, Mask, Signal},
+};
+use core::{
+    arch::naked_asm,
+    cell::UnsafeCell,
+    mem,
+    ops::Range,
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+/// Integer arguments in the order of the System V ABI: rdi, rsi, rdx, rcx, r8,
+/// r9. A function that takes fewer does not notice the others.
+pub type Args = [u64; 6];
+
+/// Generated code as [`call`] enters it.
+pub type Entry = extern "sysv64" fn(u64, u64, u64, u64, u64, u64) -> u64;
+
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The code returned and left this in RAX.
+    Returned(u64),
+    /// A signal stopped it.
+    Faulted(Fault),
+    /// A call-back panicked; the panic handler has said so.
+    Panicked,
+}
+
+/// A signal raised by generated code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Which signal.
+    pub signal: Signal,
+    /// Its `si_code`.
+    pub reason: i32,
+    /// The instruction.
+    pub place: Place,
+    /// Where the code lay in memory.
+    pub start: usize,
+    /// The address that the instruction wanted; of SIGSYS, the instruction's own.
+    pub address: usize,
+    /// Whether it wanted to store there.
+    pub store: bool,
+    /// Whether it was `int 4`, the overflow trap.
+    pub overflow: bool,
+    /// The syscall that was refused, if the signal is SIGSYS.
+    pub syscall: i32,
+}
+
+impl Fault {
+    /// Whether the instruction itself was what could not be fetched.
+    pub fn at_itself(&self) -> bool {
+        self.signal == Signal::SEGV
+            && !self.store
+            && match self.place {
+                Place::Code(offset) => self.start + offset as usize == self.address,
+                Place::Wild(rip) => rip == self.address,
+            }
+    }
+
+    /// Whether not even the first instruction, at `entry`, could run.
+    pub fn not_executable(&self, entry: u32) -> bool {
+        self.place == Place::Code(entry) && self.at_itself()
+    }
+}
+
+/// Where the instruction pointer was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At this offset into the code.
+    Code(u32),
+    /// At this address outside, where a wild jump led.
+    Wild(usize),
+}
+
+/// What the thread is doing.
+mod state {
+    /// Code of ours, outside of a guarded call.
+    pub(super) const IDLE: u32 = 0;
+    /// Generated code.
+    pub(super) const GENERATED: u32 = 1;
+    /// Code of ours that generated code has called.
+    pub(super) const CALL_BACK: u32 = 2;
+    /// The way back from generated code, in the handler of its fault or in `leave`.
+    pub(super) const LEAVING: u32 = 3;
+    /// A fault has been told that ends the process.
+    pub(super) const DYING: u32 = 4;
+}
+
+/// How the code came back to [`leave`].
+mod ending {
+    pub(super) const RETURNED: u8 = 0;
+    pub(super) const FAULTED: u8 = 1;
+    pub(super) const PANICKED: u8 = 2;
+}
+
+/// What `enter` saves and `leave` restores. A static, because generated code may
+/// overwrite its stack.
+#[repr(C)]
+struct Record {
+    /// rbx, rbp, r12, r13, r14, r15, rsp, return address: 8 bytes each; then
+    /// MXCSR (4) and the x87 control word (2). Only `enter` and `leave` touch it.
+    saved: UnsafeCell<[u64; 9]>,
+    /// RSP just before the code was called, for debuggers; at offset 72.
+    frame: AtomicUsize,
+    /// One of [`state`]; at offset 80, where `enter` and `leave` know it.
+    state: AtomicU32,
+    /// One of [`ending`].
+    ending: AtomicU8,
+    /// Where the code lies.
+    start: AtomicUsize,
+    end: AtomicUsize,
+    /// What `on_fault` saw.
+    signal: AtomicU8,
+    reason: AtomicI32,
+    rip: AtomicUsize,
+    address: AtomicUsize,
+    error: AtomicU64,
+    exception: AtomicU64,
+    syscall: AtomicI32,
+}
+
+// SAFETY: the cell is written and read by the one thread that calls, in `enter`
+// and `leave`; the rest is atomic.
+unsafe impl Sync for Record {}
+
+static RECORD: Record = Record {
+    saved: UnsafeCell::new([0; 9]),
+    frame: AtomicUsize::new(0),
+    state: AtomicU32::new(state::IDLE),
+    ending: AtomicU8::new(ending::RETURNED),
+    start: AtomicUsize::new(0),
+    end: AtomicUsize::new(0),
+    signal: AtomicU8::new(0),
+    reason: AtomicI32::new(0),
+    rip: AtomicUsize::new(0),
+    address: AtomicUsize::new(0),
+    error: AtomicU64::new(0),
+    exception: AtomicU64::new(0),
+    syscall: AtomicI32::new(0),
+};
+
+const _: () = assert!(
+    mem::offset_of!(Record, saved) == 0
+        && mem::offset_of!(Record, frame) == 72
+        && mem::offset_of!(Record, state) == 80
+);
+
+/// Saves the caller's state and calls `entry` on the stack that ends at `stack`, or
+/// on the caller's if that is 0. No register leads into our memory but, on the
+/// caller's stack, RSP. What comes back is in RAX, and means nothing unless the
+/// ending is `RETURNED`.
+///
+/// The second half is [`leave`], the way back from generated code, however it ended
+/// and whatever it did to the registers: restores the caller's and returns, keeping
+/// RAX.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 {
+    naked_asm!(
+        "lea rax, [rip + {record}]",
+        "mov [rax], rbx",
+        "mov [rax + 8], rbp",
+        "mov [rax + 16], r12",
+        "mov [rax + 24], r13",
+        "mov [rax + 32], r14",
+        "mov [rax + 40], r15",
+        "mov [rax + 48], rsp",
+        "mov rcx, [rsp]",
+        "mov [rax + 56], rcx",
+        "stmxcsr [rax + 64]",
+        "fnstcw [rax + 68]",
+        "mov dword ptr [rax + 80], {generated}",
+        "mov r10, rsi", // r10 = args
+        "sub rsp, 8",   // rsp = 16n, as the ABI wants it at a call
+        "test rdx, rdx",
+        "cmovnz rsp, rdx", // rdx = stack, 16n too
+        "mov [rax + 72], rsp",
+        "mov rax, rdi", // rax = entry
+        "mov rdi, [r10]",
+        "mov rsi, [r10 + 8]",
+        "mov rdx, [r10 + 16]",
+        "mov rcx, [r10 + 24]",
+        "mov r8, [r10 + 32]",
+        "mov r9, [r10 + 40]",
+        "xor r10d, r10d",
+        "xor r11d, r11d",
+        "xor ebx, ebx",
+        "xor ebp, ebp",
+        "xor r12d, r12d",
+        "xor r13d, r13d",
+        "xor r14d, r14d",
+        "xor r15d, r15d",
+        "call rax",
+        ".globl barejit_leave, barejit_leave_end",
+        ".hidden barejit_leave, barejit_leave_end",
+        "barejit_leave:",
+        "lea rdx, [rip + {record}]",
+        "mov dword ptr [rdx + 80], {leaving}",
+        "mov rbx, [rdx]",
+        "mov rbp, [rdx + 8]",
+        "mov r12, [rdx + 16]",
+        "mov r13, [rdx + 24]",
+        "mov r14, [rdx + 32]",
+        "mov r15, [rdx + 40]",
+        "mov rsp, [rdx + 48]",
+        "mov rcx, [rdx + 56]",
+        "mov [rsp], rcx",
+        "push 2", // no direction, no trap, no alignment check, no nested task
+        "popfq",
+        "fninit",
+        "fldcw [rdx + 68]",
+        "ldmxcsr [rdx + 64]",
+        "mov dword ptr [rdx + 80], {idle}",
+        "ret",
+        "barejit_leave_end:",
+        record = sym RECORD,
+        generated = const state::GENERATED,
+        leaving = const state::LEAVING,
+        idle = const state::IDLE,
+    )
+}
+
+unsafe extern "sysv64" {
+    #[link_name = "barejit_leave"]
+    fn leave() -> !;
+    #[link_name = "barejit_leave_end"]
+    static LEAVE_END: u8;
+}
+
+/// Calls `entry` and says how that ended. The addresses in `code` are the code's,
+/// for telling its faults from wild jumps.
+///
+/// # Safety
+/// 1. `entry` keeps to the System V ABI, or breaks it only by raising a signal
+///    while [`install`] has been called.
+/// 2. Called with `args` it does nothing undefined.
+/// 3. Call-backs that panic own nothing that must be dropped.
+/// 4. The bytes at `code` can be read until this returns, unless the code unmaps them
+///    itself and never comes back to them.
+///
+/// # Panics
+/// If generated code is running already.
+pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
+    assert!(RECORD.state.load(Relaxed) == state::IDLE, "generated code called from a call-back");
+    RECORD.start.store(code.start, Relaxed);
+    RECORD.end.store(code.end, Relaxed);
+    RECORD.ending.store(ending::RETURNED, Relaxed);
+    // SAFETY: duties 1 to 3 of the caller; neither record nor stack is in use.
+    let value = unsafe { enter(entry, args, STACK.load(Relaxed)) };
+    RECORD.end.store(0, Relaxed);
+    match RECORD.ending.load(Relaxed) {
+        ending::RETURNED => Ending::Returned(value),
+        // SAFETY: (1) duty 4 of the caller.
+        ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
+        _ => Ending::Panicked,
+    }
+}
+
+/// What `on_fault` left in the record.
+///
+/// # Safety
+/// 1. The bytes at `code` can be read where the code has just run.
+unsafe fn fault(code: Range<usize>) -> Fault {
+    let (signal, reason) = (Signal::new(RECORD.signal.load(Relaxed)), RECORD.reason.load(Relaxed));
+    let mut rip = RECORD.rip.load(Relaxed);
+    let exception = RECORD.exception.load(Relaxed);
+    // A byte before RIP, 0 if that is none of the code's.
+    let before = |distance: usize| {
+        let at = rip.wrapping_sub(distance);
+        // SAFETY: duty 1 of the caller: it is part of an instruction that has run.
+        if code.contains(&at) { unsafe { (at as *const u8).read_volatile() } } else { 0 }
+    };
+    // `CD n` is `int n`. Its first byte is asked for if the second one fits, so both are
+    // of one instruction.
+    let int = |n: u8| before(1) == n && before(2) == 0xCD;
+    // Emulators tell no number. A general protection fault for a reason has an error code.
+    let unknown = exception > signal::exception::LAST && RECORD.error.load(Relaxed) == 0;
+    let overflow = (signal, reason) == (Signal::SEGV, signal::KERNEL)
+        && (exception == signal::exception::OVERFLOW || unknown && int(4));
+    // RIP is behind a trap and at a fault (SDM vol. 3A, 6.5), and behind a `syscall`.
+    rip = rip.wrapping_sub(match (signal, reason) {
+        _ if overflow => 2,
+        (Signal::TRAP, signal::KERNEL) if int(3) => 2,
+        // CC, `int3`.
+        (Signal::TRAP, signal::KERNEL) => 1,
+        // F1, `int1`: a trap on a processor; virtual machines have it as a fault.
+        (Signal::TRAP, signal::BREAKPOINT) if exception == signal::exception::DEBUG && before(1) == 0xF1 => 1,
+        (Signal::SYS, signal::SECCOMP) => 2,
+        _ => 0,
+    });
+    let place = if code.contains(&rip) { Place::Code((rip - code.start) as u32) } else { Place::Wild(rip) };
+    Fault {
+        signal,
+        reason,
+        place,
+        start: code.start,
+        address: RECORD.address.load(Relaxed),
+        store: RECORD.error.load(Relaxed) & STORE != 0,
+        overflow,
+        syscall: RECORD.syscall.load(Relaxed),
+    }
+}
+
+/// The bit of a page fault's error code for a store (SDM vol. 3A, 4.7).
+const STORE: u64 = 2;
+
+/// What debuggers unwind generated code by: the address of a word that holds its
+/// canonical frame address (DWARF 5, 6.4) while it runs, whatever it does to its stack,
+/// and where the instructions lie that call it.
+pub fn caller() -> (usize, Range<usize>) {
+    (&raw const RECORD.frame as usize, enter as *const () as usize..&raw const LEAVE_END as usize)
+}
+
+/// Marks `body` as Rust code called by generated code: a panic in it ends the
+/// guarded call, a signal in it is a bug of ours. Outside a guarded call it is code like
+/// any other.
+pub fn call_back<T>(body: impl FnOnce() -> T) -> T {
+    let before = RECORD.state.load(Relaxed);
+    if before == state::GENERATED {
+        RECORD.state.store(state::CALL_BACK, Relaxed);
+    }
+    let result = body();
+    RECORD.state.store(before, Relaxed);
+    result
+}
+
+/// Whether a panic now is one of a call-back, which [`escape`] can end.
+pub fn in_call_back() -> bool {
+    RECORD.state.load(Relaxed) == state::CALL_BACK
+}
+
+/// Abandons the call-back and the generated code that called it: [`call`] then
+/// answers [`Ending::Panicked`].
+///
+/// # Safety
+/// 1. [`in_call_back`] says so.
+pub unsafe fn escape() -> ! {
+    RECORD.ending.store(ending::PANICKED, Relaxed);
+    // SAFETY: by duty 1 generated code has been called, so `enter` has filled the
+    // record, and the frame it was called from waits for the code to return.
+    unsafe { leave() }
+}
+
+/// What generated code can do wrong.
+const FAULTS: [Signal; 6] = [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE, Signal::TRAP, Signal::SYS];
+
+/// How a process is asked to end.
+const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+
+/// Room for a handler that writes a line, besides what the kernel pushes.
+const HANDLER: usize = 16 * 1024;
+
+/// The stack of generated code and of what it calls back.
+const CODE_STACK: usize = 1 << 20;
+
+/// More than an operand of 16 bits moves RSP, as that of `ret` (SDM vol. 2B): what
+/// comes next on that stack is a fault.
+const STACK_GUARD: usize = 128 * 1024;
+
+/// Where the stack of generated code ends; 0 before faults are handled.
+static STACK: AtomicUsize = AtomicUsize::new(0);
+
+/// Catches the signals of faults from now on, on a stack of their own, and gives
+/// generated code one too: what it does to its stack, it does to nobody else's.
+/// INT, TERM and HUP end the process after [`Rescue`] has flushed what was printed,
+/// unless they were ignored. A limit on the size of files is an answer and no signal.
+/// Only the first call does anything.
+///
+/// # Errors
+/// The syscall that refused.
+pub fn install() -> Result<(), Error> {
+    if STACK.load(Relaxed) != 0 {
+        return Ok(());
+    }
+    signal::stack(HANDLER, Guard::PAGE)?;
+    for signal in FAULTS {
+        linux::rt_sigaction(signal, Disposition::Handled(fault_entry, Mask::of(&[])))?;
+    }
+    for signal in ENDS {
+        let others = Mask::of(&ENDS).without(signal);
+        if linux::rt_sigaction(signal, Disposition::Handled(end_entry, others))? {
+            linux::rt_sigaction(signal, Disposition::Ignored)?;
+        }
+    }
+    sys::ignore_sigxfsz()?;
+    let (size, guard) = (PageSize::needed(CODE_STACK)?, PageSize::needed(STACK_GUARD)?);
+    let stack = Region::zeroed(size, Guard::Pages(guard))?;
+    STACK.store(stack.address() + size.bytes(), Relaxed);
+    // It is in use until the process ends.
+    mem::forget(stack);
+    Ok(())
+}
+
+/// The first instructions of the handler of faults. The kernel leaves AC and NT as they
+/// were; Rust wants neither.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn fault_entry(number: i32, info: &Info, context: &mut Context) {
+    naked_asm!(
+        "push 2",
+        "popfq",
+        "sub rsp, 8",      // rsp = 16n; rdi, rsi, rdx as the kernel had them
+        "call {on_fault}", // al = 1: generated code has ended
+        "add rsp, 8",
+        "test al, al",
+        "jnz {leave}",
+        "ret", // to rt_sigreturn
+        on_fault = sym on_fault,
+        leave = sym leave,
+    )
+}
+
+/// The handler of faults. In generated code: notes what happened and says that the
+/// thread goes on in [`leave`]. Anywhere else the process ends, unless the signal is a
+/// filter's question.
+extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> bool {
+    let signal = Signal::new(number as u8);
+    match RECORD.state.load(Relaxed) {
+        state::GENERATED => {
+            RECORD.state.store(state::LEAVING, Relaxed);
+            // ANCHOR: record
+            RECORD.signal.store(signal.number(), Relaxed);
+            RECORD.reason.store(info.code, Relaxed);
+            RECORD.rip.store(context.rip as usize, Relaxed);
+            RECORD.address.store(info.address, Relaxed);
+            RECORD.error.store(context.error, Relaxed);
+            RECORD.exception.store(context.exception, Relaxed);
+            RECORD.syscall.store(info.syscall, Relaxed);
+            RECORD.ending.store(ending::FAULTED, Relaxed);
+            // ANCHOR_END: record
+            true
+        }
+        state::IDLE | state::CALL_BACK if signal == Signal::SYS && info.code == signal::SECCOMP => {
+            // A filter that asks instead of answering: ours is the answer.
+            context.rax = -i64::from(Errno::EPERM.into_raw()) as u64;
+            false
+        }
+        before => end_of_fault(signal, info, context.rip, before),
+    }
+}
+
+/// Tells of a fault that is no [`Fault`], in one line, and ends the process.
+#[cold]
+fn end_of_fault(signal: Signal, info: &Info, rip: u64, before: u32) -> ! {
+    /// The exit status for generated code that has failed.
+    const STATUS: i32 = 3;
+    // From here on another fault is not told.
+    RECORD.state.store(state::DYING, Relaxed);
+    let (name, address) = (signal.name(), info.address);
+    match (before, info.sender()) {
+        (state::DYING, _) => {}
+        (_, Some(0)) => sys::report(format_args!("SIG{name} (sent by a process)")),
+        (_, Some(process)) => {
+            sys::report(format_args!("SIG{name} (sent by process {})", u64::from(process)));
+        }
+        (state::LEAVING, None) => {
+            sys::report(format_args!(
+                "generated code has broken the way back from it: SIG{name} at {rip:#x}, address {address:#x}"
+            ));
+            linux::exit(STATUS);
+        }
+        (_, None) => sys::report(format_args!(
+            "SIG{name} in barejit itself at {rip:#x}, address {address:#x}; this is a bug"
+        )),
+    }
+    die_of(signal)
+}
+
+/// What saves the output when the process is asked to end: a function and its
+/// argument.
+static RESCUE: AtomicUsize = AtomicUsize::new(0);
+static RESCUED: AtomicUsize = AtomicUsize::new(0);
+
+/// Set while output must not be flushed, because it is being flushed.
+static HELD: AtomicBool = AtomicBool::new(false);
+/// The signal that arrived meanwhile.
+static PENDING: AtomicU8 = AtomicU8::new(0);
+/// Set once the process is about to end.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Output that is saved when the process is asked to end, as long as this lives.
+#[derive(Debug)]
+pub struct Rescue(());
+
+impl Rescue {
+    /// From now on `rescue` is called with `what` when INT, TERM or HUP arrive,
+    /// before the process ends, if [`install`] has been called.
+    ///
+    /// # Safety
+    /// 1. `rescue` may be called with `what` at any instruction while this lives,
+    ///    on the alternate stack.
+    #[inline(never)]
+    pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Self {
+        RESCUED.store(what as usize, Relaxed);
+        RESCUE.store(rescue as usize, Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Rescue {
+    fn drop(&mut self) {
+        RESCUE.store(0, Relaxed);
+    }
+}
+
+/// Calls `flush`, which a second flush must not interrupt: a signal that asks
+/// the process to end waits until it is done. The same signal a second time does not.
+pub fn held<T>(flush: impl FnOnce() -> T) -> T {
+    HELD.store(true, Relaxed);
+    let result = flush();
+    HELD.store(false, Relaxed);
+    let pending = PENDING.load(Relaxed);
+    if pending != 0 {
+        rescue_and_die(Signal::new(pending));
+    }
+    result
+}
+
+/// The first instructions of the handler of requests to end, as of [`fault_entry`].
+#[unsafe(naked)]
+unsafe extern "sysv64" fn end_entry(number: i32, info: &Info, context: &mut Context) {
+    naked_asm!("push 2", "popfq", "jmp {on_end}", on_end = sym on_end)
+}
+
+/// The handler of requests to end. One that comes while the output is flushed for the
+/// end changes nothing.
+extern "sysv64" fn on_end(number: i32) {
+    let signal = Signal::new(number as u8);
+    if ENDING.load(Relaxed) {
+        return;
+    }
+    if !HELD.load(Relaxed) {
+        // Generated code may have been interrupted; this is ours.
+        call_back(|| rescue_and_die(signal));
+    }
+    if PENDING.swap(signal.number(), Relaxed) == signal.number() {
+        die_of(signal);
+    }
+}
+
+fn rescue_and_die(signal: Signal) -> ! {
+    ENDING.store(true, Relaxed);
+    let rescue = RESCUE.swap(0, Relaxed);
+    if rescue != 0 {
+        // SAFETY: only `Rescue` stores here, and a function's address.
+        let rescue = unsafe { mem::transmute::<usize, unsafe fn(*mut ())>(rescue) };
+        // SAFETY: (1) the promise made to `Rescue::prepare`.
+        unsafe { rescue(RESCUED.load(Relaxed) as *mut ()) };
+    }
+    die_of(signal)
+}
+
+/// Ends the process as if nobody had handled `signal`, which is not blocked in its own
+/// handler. The first process of a PID namespace survives what it sends to itself
+/// (pid_namespaces(7)), and a filter can refuse the calls: then it exits, with what a
+/// shell says of a process that died of a signal.
+fn die_of(signal: Signal) -> ! {
+    let restored = linux::rt_sigaction(signal, Disposition::Default);
+    let _ = restored.and_then(|_| linux::kill_self(signal));
+    linux::exit(128 + i32::from(signal.number()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+//! The operating system as this program sees it: types here, syscalls in
+//! [`linux`], and nothing anywhere else.
+//!
+//! Every wrapper answers with an [`Error`] that names the call, so that a
+//! message can say which question failed.
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod linux;
+mod mapped;
+pub mod process;
+pub mod processor;
+mod region;
+pub mod sandbox;
+pub mod signal;
+
+use alloc::ffi::CString;
+use bitflags::bitflags;
+use core::{ffi::CStr, fmt, mem::MaybeUninit, num::NonZero};
+
+pub use region::{Contents, Guard, PageSize, Region};
+pub use syscalls::{Errno, Sysno};
+
+bitflags! {
+    /// What a page may be used for: the `PROT_` flags of mmap(2). No flag is
+    /// PROT_NONE.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Prot: u32 {
+        /// PROT_READ
+        const READ = 1;
+        /// PROT_WRITE
+        const WRITE = 2;
+        /// PROT_EXEC
+        const EXEC = 4;
+        /// The first two.
+        const READ_WRITE = 3;
+        /// The first and the last.
+        const READ_EXECUTE = 5;
+    }
+}
+
+bitflags! {
+    /// What kind of mapping: the `MAP_` flags of mmap(2).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct MapFlags: u32 {
+        /// MAP_SHARED
+        const SHARED = 0x01;
+        /// MAP_PRIVATE
+        const PRIVATE = 0x02;
+        /// MAP_FIXED
+        const FIXED = 0x10;
+        /// MAP_ANONYMOUS
+        const ANONYMOUS = 0x20;
+        /// The usual two: fresh pages of one's own.
+        const PRIVATE_ANONYMOUS = 0x22;
+        /// MAP_NORESERVE
+        const NORESERVE = 0x4000;
+    }
+}
+
+/// A file descriptor that somebody else keeps open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fd(usize);
+
+impl Fd {
+    /// Standard input.
+    pub const STDIN: Self = Self(0);
+    /// Standard output.
+    pub const STDOUT: Self = Self(1);
+    /// Standard error.
+    pub const STDERR: Self = Self(2);
+    /// The −1 that anonymous mappings take.
+    pub const NONE: Self = Self(usize::MAX);
+}
+
+/// A file descriptor that is closed when its owner goes.
+#[derive(Debug)]
+pub struct OwnedFd(Fd);
+
+impl OwnedFd {
+    /// The descriptor, to be used while the owner lives.
+    pub fn fd(&self) -> Fd {
+        self.0
+    }
+
+    /// Ends writing: a file system may tell only now that it could not.
+    ///
+    /// # Errors
+    /// What close(2) answers, unless it was interrupted, when it has closed.
+    pub fn close(self) -> Result<(), Error> {
+        let fd = self.0;
+        core::mem::forget(self);
+        // SAFETY: (1) it was this owner's, which is forgotten.
+        match unsafe { linux::close(fd) } {
+            Err(error) if error.is(Errno::EINTR) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl Drop for OwnedFd {
+    /// close(2) releases the descriptor whatever it answers.
+    #[inline(never)]
+    fn drop(&mut self) {
+        // SAFETY: (1) this owner goes.
+        let _ = unsafe { linux::close(self.0) };
+    }
+}
+
+/// A refused syscall: its number and its answer in one word, so that results
+/// travel in registers.
+///
+/// ```text
+/// bits   0..32  errno; 0 if the call claimed success but had no effect
+///       32..63  number of the call
+///       63      set
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Error(NonZero<u64>);
+
+impl Error {
+    /// `call` answered `errno`.
+    pub fn new(call: Sysno, errno: Errno) -> Self {
+        let bits = NonZero::new(1 << 63 | (call as u64) << 32 | errno.into_raw() as u32 as u64);
+        Self(bits.expect("a bit is set"))
+    }
+
+    /// `call` claimed success, and nothing has happened.
+    pub fn without_effect(call: Sysno) -> Self {
+        Self::new(call, Errno::new(0))
+    }
+
+    /// The word, which is not 0.
+    pub fn into_word(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The error that [`into_word`](Self::into_word) gave; none is 0.
+    pub fn from_word(word: u64) -> Option<Self> {
+        NonZero::new(word).map(Self)
+    }
+
+    /// The answer.
+    pub fn errno(self) -> Errno {
+        Errno::new(self.0.get() as i32)
+    }
+
+    /// Whether this was the answer.
+    pub fn is(self, errno: Errno) -> bool {
+        self.errno() == errno
+    }
+
+    /// The call's name in section 2 of the manual.
+    pub fn name(self) -> &'static str {
+        let place = NAMED.iter().position(|call| *call == (self.0.get() >> 32) as u16);
+        let name = piece(NAMES, b' ', place.unwrap_or(NAMED.len()));
+        // The manual's pwrite.
+        name.strip_suffix("64").unwrap_or(name)
+    }
+}
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        /// The numbers of the calls that this program makes.
+        const NAMED: &[u16] = &[$(Sysno::$name as u16),*];
+        /// Their names, a space behind each.
+        const NAMES: &str = concat!($(stringify!($name), " "),*);
+    };
+}
+names! {
+    brk clock_gettime clone close execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
+    memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
+    read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
+    wait4 write
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match (i64::from(self.errno().into_raw()), described(self.errno())) {
+            (0, _) => f.write_str(": claimed success without effect"),
+            (number, "") => write!(f, ": errno {number}"),
+            (_, text) => write!(f, ": {text}"),
+        }
+    }
+}
+
+/// What an errno is called and, in parentheses, means (errno(3)); nothing for a
+/// number that Linux does not use.
+pub fn described(errno: Errno) -> &'static str {
+    const LINES: &str = include_str!(concat!(env!("OUT_DIR"), "/errnos"));
+    piece(LINES, b'\n', (errno.into_raw() as usize).wrapping_sub(1))
+}
+
+/// Piece `n` of `text`, counted from 0, where a `separator` is between each two; nothing
+/// behind the last. One text, because a table of texts would need relocating.
+#[inline(never)]
+pub fn piece(text: &str, separator: u8, n: usize) -> &str {
+    let piece = text.as_bytes().split(|byte| *byte == separator).nth(n).unwrap_or_default();
+    utf8(piece).unwrap_or_default()
+}
+
+/// Writes all of `bytes`: partial writes are continued, EINTR is retried, and a
+/// descriptor that does not block is waited for (write(2)).
+///
+/// # Errors
+/// Any other errno, and a write that takes nothing.
+pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        match linux::write(fd, bytes) {
+            Ok(0) => return Err(Error::new(Sysno::write, Errno::EIO)),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.is(Errno::EINTR) => {}
+            Err(error) if error.is(Errno::EAGAIN) => linux::poll(fd, linux::Ready::Write)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads what there is, up to the size of `buffer`; EINTR is retried, and a
+/// descriptor that does not block is waited for (read(2)).
+///
+/// # Errors
+/// Any other errno.
+pub fn read_some(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
+    // SAFETY: bytes are a case of bytes or nothing, and `read_new` writes nothing.
+    read_new(fd, unsafe { &mut *(core::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) })
+}
+
+/// The same into memory that need not hold anything yet. As many bytes of it as
+/// this says hold what was read.
+///
+/// # Errors
+/// As [`read_some`].
+pub fn read_new(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
+    loop {
+        match linux::read(fd, buffer) {
+            Err(error) if error.is(Errno::EINTR) => {}
+            Err(error) if error.is(Errno::EAGAIN) => linux::poll(fd, linux::Ready::Read)?,
+            // More than there is room for would be a lie.
+            result => return result.map(|read| read.min(buffer.len())),
+        }
+    }
+}
+
+/// What `open` makes of `path` as the kernel takes it.
+///
+/// # Errors
+/// EINVAL of open(2) if there is a NUL in it, and what `open` answers.
+#[inline(never)]
+pub fn at(path: &[u8], open: &dyn Fn(&CStr) -> Result<OwnedFd, Error>) -> Result<OwnedFd, Error> {
+    let path = CString::new(path).map_err(|_| Error::new(Sysno::open, Errno::EINVAL))?;
+    open(&path)
+}
+
+/// From now on write(2) answers EFBIG where a file would exceed RLIMIT_FSIZE; the
+/// kernel would end the process by SIGXFSZ.
+///
+/// # Errors
+/// What sigaction(2) answers.
+pub fn ignore_sigxfsz() -> Result<(), Error> {
+    linux::rt_sigaction(signal::Signal::XFSZ, signal::Disposition::Ignored).map(|_| ())
+}
+
+/// Tells the person one line on standard error, in one write, starting with the
+/// program's name. Nobody is left to tell if that fails.
+pub fn report(message: fmt::Arguments<'_>) {
+    let mut line = Line { bytes: [0; 1024], used: 0 };
+    let _ = fmt::Write::write_fmt(&mut line, format_args!("barejit: {message}"));
+    // A message that was cut still ends its line.
+    let end = line.used.min(line.bytes.len() - 1);
+    line.bytes[end] = b'\n';
+    let _ = write_all(Fd::STDERR, &line.bytes[..=end]);
+}
+
+/// Text that is cut at the end of its buffer. Bytes that would break the line
+/// (control characters in an argument, say) become `?`.
+struct Line {
+    bytes: [u8; 1024],
+    used: usize,
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            let Some(place) = self.bytes.get_mut(self.used) else { return Err(fmt::Error) };
+            *place = if byte.is_ascii_control() { b'?' } else { byte };
+            self.used += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes from outside as text, if they are UTF-8 and any. By what [`Lossy`] needs anyway:
+/// `core::str::from_utf8` would be one more decoder.
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    let first = bytes.utf8_chunks().next()?;
+    first.invalid().is_empty().then_some(first.valid())
+}
+
+/// Bytes from outside as text; what is not UTF-8 becomes U+FFFD.
+#[derive(Clone, Copy, Debug)]
+pub struct Lossy<'a>(pub &'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{FFFD}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,512 @@
+//! The syscalls of barejit, one thin function each; those that only the probe makes
+//! are in [`trial`]. No other file makes one.
+
+pub mod trial;
+
+use super::sandbox::Instruction;
+use super::signal::{Action, AlternateStack, Disposition, Signal};
+use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno, mapped};
+use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
+use syscalls::{syscall3, syscall6};
+
+/// Makes the syscall of this name with up to six arguments that are numbers or
+/// pointers.
+macro_rules! syscall {
+    ($call:ident) => { syscall!($call, 0) };
+    ($call:ident, $a:expr) => { syscall!($call, $a, 0) };
+    ($call:ident, $a:expr, $b:expr) => { syscall!($call, $a, $b, 0) };
+    ($call:ident, $a:expr, $b:expr, $c:expr) => {
+        short(Sysno::$call, $a as usize, $b as usize, $c as usize)
+    };
+    ($call:ident, $a:expr, $b:expr, $c:expr, $d:expr) => { syscall!($call, $a, $b, $c, $d, 0) };
+    ($call:ident, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr) => { syscall!($call, $a, $b, $c, $d, $e, 0) };
+    ($call:ident, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr) => {
+        long($a as usize, $b as usize, $c as usize, $d as usize, $e as usize, $f as usize, Sysno::$call)
+    };
+}
+use syscall;
+
+/// # Safety
+/// 1. The call does nothing undefined with these arguments.
+#[inline(never)]
+unsafe fn short(call: Sysno, a: usize, b: usize, c: usize) -> Result<usize, Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall3(call, a, b, c) }.map_err(|errno| Error::new(call, errno))
+}
+
+/// # Safety
+/// 1. The call does nothing undefined with these arguments.
+#[inline(never)]
+unsafe fn long(
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+    call: Sysno,
+) -> Result<usize, Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall6(call, a, b, c, d, e, f) }.map_err(|errno| Error::new(call, errno))
+}
+
+/// close(2). The descriptor is gone afterwards, whatever the kernel answers.
+///
+/// # Errors
+/// What was written and could not be kept, on some file systems.
+///
+/// # Safety
+/// 1. The caller owns the descriptor, and nothing uses it afterwards.
+pub unsafe fn close(fd: Fd) -> Result<(), Error> {
+    // SAFETY: (1) is the caller's duty.
+    unsafe { syscall!(close, fd.0) }.map(drop)
+}
+
+/// clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; 0 if it is refused.
+pub fn nanoseconds() -> u64 {
+    const MONOTONIC: usize = 1;
+    let mut time = [0u64; 2];
+    // SAFETY: the kernel writes a struct timespec, two words.
+    let answer = unsafe { syscall!(clock_gettime, MONOTONIC, time.as_mut_ptr()) };
+    answer.map_or(0, |_| time[0] * 1_000_000_000 + time[1])
+}
+
+/// exit_group(2): ends the process with the low eight bits of `status`.
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: ending the process touches no memory of ours.
+        let _ = unsafe { syscall!(exit_group, status) };
+        // Only a filter can refuse exit_group; then a trap is the way out.
+        // SAFETY: `ud2` raises SIGILL and nothing else.
+        unsafe { core::arch::asm!("ud2", options(nomem, nostack)) };
+    }
+}
+
+/// Whether `fd` is a terminal: ioctl(2) with TCGETS answers.
+#[inline(never)]
+pub fn is_terminal(fd: Fd) -> bool {
+    const TCGETS: usize = 0x5401;
+    // struct termios of the kernel has 36 bytes.
+    let mut termios = [0u64; 8];
+    // SAFETY: the kernel writes at most a termios, and there is room.
+    unsafe { syscall!(ioctl, fd.0, TCGETS, termios.as_mut_ptr()) }.is_ok()
+}
+
+/// getpid(2).
+///
+/// # Errors
+/// The errno of the call, which only a filter can cause.
+pub fn getpid() -> Result<usize, Error> {
+    // SAFETY: asking for one's own number touches nothing.
+    unsafe { syscall!(getpid) }
+}
+
+/// kill(2) of this process itself.
+///
+/// # Errors
+/// The errno of the call.
+pub fn kill_self(signal: Signal) -> Result<(), Error> {
+    let own = getpid()?;
+    // SAFETY: a signal does what its disposition says, which is somebody's wish.
+    unsafe { syscall!(kill, own, signal.number()) }.map(drop)
+}
+
+/// mmap(2).
+///
+/// # Safety
+/// 1. With [`MapFlags::FIXED`], nobody may rely on what was mapped there.
+///
+/// # Errors
+/// The errno of the call; errno 0 if it claims to have mapped where no new mapping can
+/// be, or elsewhere than a fixed one was asked for.
+#[inline(never)]
+pub unsafe fn mmap(
+    address: usize,
+    size: usize,
+    prot: Prot,
+    flags: MapFlags,
+    fd: Fd,
+    offset: usize,
+) -> Result<NonNull<u8>, Error> {
+    // SAFETY: a new mapping harms nobody, and a fixed one is the caller's duty 1.
+    let answer = unsafe { syscall!(mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) }?;
+    if !flags.contains(MapFlags::FIXED) {
+        return mapped(Sysno::mmap, answer, size);
+    }
+    NonNull::new(answer as *mut u8).filter(|_| answer == address).ok_or(Error::without_effect(Sysno::mmap))
+}
+
+/// A new mapping of `size` bytes that `call` claims to have made.
+fn mapped(call: Sysno, address: usize, size: usize) -> Result<NonNull<u8>, Error> {
+    if !mapped::is_credible(address, size) {
+        return Err(Error::without_effect(call));
+    }
+    mapped::remember(address, size);
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(call))
+}
+
+/// mprotect(2).
+///
+/// # Safety
+/// 1. The pages from `address` on are mapped and nobody relies on a use of them
+///    that `prot` forbids.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<(), Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall!(mprotect, address.as_ptr(), size, prot.bits()) }.map(drop)
+}
+
+/// mremap(2) with MREMAP_MAYMOVE.
+///
+/// # Safety
+/// 1. The `old` bytes at `address` are one private mapping of the caller's, and
+///    nothing points into it afterwards.
+///
+/// # Errors
+/// The errno of the call; errno 0 if it claims to have moved the mapping to where none
+/// can be. The mapping then stays.
+pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Error> {
+    const MAYMOVE: usize = 1;
+    let before = address.as_ptr() as usize;
+    // SAFETY: duty 1 of the caller.
+    let answer = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) }?;
+    mapped::forget(before);
+    let result = mapped(Sysno::mremap, answer, new);
+    if result.is_err() {
+        mapped::remember(before, old);
+    }
+    result
+}
+
+/// madvise(2) with MADV_HUGEPAGE: 2 MiB at a time are mapped where they are
+/// touched, if the kernel likes to.
+///
+/// # Safety
+/// 1. The pages are one private mapping of the caller's.
+pub unsafe fn prefer_huge(address: NonNull<u8>, size: usize) {
+    const MADV_HUGEPAGE: usize = 14;
+    // SAFETY: duty 1 of the caller. A kernel that refuses maps small pages.
+    let _ = unsafe { syscall!(madvise, address.as_ptr(), size, MADV_HUGEPAGE) };
+}
+
+/// munmap(2).
+///
+/// # Safety
+/// 1. The pages are the caller's and nothing points into them any more.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall!(munmap, address.as_ptr(), size) }?;
+    mapped::forget(address.as_ptr() as usize);
+    Ok(())
+}
+
+/// What [`poll`] waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum Ready {
+    /// POLLIN
+    Read = 1,
+    /// POLLOUT
+    Write = 4,
+}
+
+/// poll(2) of one descriptor, without a limit; EINTR is an answer like any other.
+///
+/// # Errors
+/// Any other errno.
+pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
+    #[repr(C)]
+    struct Poll {
+        fd: i32,
+        events: u16,
+        occurred: u16,
+    }
+    let mut poll = Poll { fd: fd.0 as i32, events: ready as u16, occurred: 0 };
+    // SAFETY: the kernel reads and writes the one structure.
+    match unsafe { syscall!(poll, &raw mut poll, 1, usize::MAX) } {
+        Err(error) if error.is(Errno::EINTR) => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+/// brk(2) as the kernel has it: asks for a new program break, or with 0 for none, and
+/// answers with the one in force, which is the old one on refusal. An answer that the
+/// kernel cannot give, or none, is 0.
+pub fn brk(address: usize) -> usize {
+    // SAFETY: only memory beyond the program's own is gained; this program
+    // never lowers the break.
+    let result = unsafe { syscall!(brk, address) };
+    result.ok().and_then(|answer| mapped::program_break(address, answer)).unwrap_or(0)
+}
+
+/// open(2), for reading; the descriptor does not survive execve(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
+    const O_RDONLY_CLOEXEC: u32 = 0o2_000_000;
+    open_with(path, O_RDONLY_CLOEXEC, 0)
+}
+
+/// read(2). As many bytes of the buffer as this says hold what was read.
+///
+/// # Errors
+/// The errno of the call.
+pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
+    // SAFETY: the kernel writes to `buffer` alone, which is borrowed for it.
+    unsafe { syscall!(read, fd.0, buffer.as_mut_ptr(), buffer.len()) }
+}
+
+/// write(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize, Error> {
+    // SAFETY: the kernel only reads `bytes`.
+    unsafe { syscall!(write, fd.0, bytes.as_ptr(), bytes.len()) }
+}
+
+/// rt_sigaction(2). Says whether the signal was ignored before.
+///
+/// # Errors
+/// The errno of the call.
+pub fn rt_sigaction(signal: Signal, disposition: Disposition) -> Result<bool, Error> {
+    const SET: usize = size_of::<u64>();
+    let action = Action::new(disposition, rt_sigreturn as *const () as usize);
+    let mut before = Action::new(Disposition::Default, 0);
+    // SAFETY: the kernel reads one action and writes one; handlers are functions
+    // of the right type.
+    let result = unsafe { syscall!(rt_sigaction, signal.number(), &raw const action, &raw mut before, SET) };
+    result.map(|_| before.handler == Action::SIG_IGN)
+}
+
+/// rt_sigreturn(2): where handlers return to, with the frame at RSP.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn rt_sigreturn() -> ! {
+    core::arch::naked_asm!("mov eax, 15", "syscall", "ud2")
+}
+
+/// sigaltstack(2): gives `stack` to signal handlers, for as long as the process
+/// lives.
+///
+/// # Errors
+/// The errno of the call.
+pub(super) fn sigaltstack(stack: Region) -> Result<(), Error> {
+    let alternate = AlternateStack { base: stack.address(), flags: 0, size: stack.size().bytes() };
+    // SAFETY: the kernel reads one structure; the pages are given up below.
+    let result = unsafe { syscall!(sigaltstack, &raw const alternate, 0) };
+    result?;
+    mem::forget(stack);
+    Ok(())
+}
+
+/// The flag of [`memfd_create`] that nobody may ever execute the file as a
+/// program: MFD_NOEXEC_SEAL. Mapping it executable is another matter.
+pub const NOEXEC_SEAL: u32 = 8;
+
+/// memfd_create(2), with a descriptor that does not survive execve(2) and a file
+/// that can be sealed.
+///
+/// # Errors
+/// The errno of the call; errno 0 if it claims success and has made no file.
+#[inline(never)]
+pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
+    const CLOEXEC: u32 = 1;
+    const ALLOW_SEALING: u32 = 2;
+    // SAFETY: the kernel only reads the name, up to its NUL.
+    let fd = unsafe { syscall!(memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) }?;
+    made(Sysno::memfd_create, fd)
+}
+
+/// Takes a descriptor that `call` claims to have made, with its flag for close-on-exec.
+///
+/// A seccomp filter can answer with any number, and so with the number of a file that
+/// this process was started with. Such a descriptor survived execve(2), so it cannot
+/// have FD_CLOEXEC; the new one must. Until that is known nothing is written to the
+/// descriptor, nor is it closed. In a program that has other descriptors with
+/// FD_CLOEXEC this proves less.
+///
+/// # Errors
+/// errno 0 if `call` did not make it; what fcntl(2) answers otherwise. The descriptor
+/// is then left alone.
+fn made(call: Sysno, fd: usize) -> Result<OwnedFd, Error> {
+    const GETFD: usize = 1;
+    const FD_CLOEXEC: usize = 1;
+    // SAFETY: the flags of a descriptor are read.
+    match unsafe { syscall!(fcntl, fd, GETFD) } {
+        Ok(flags) if flags == FD_CLOEXEC => Ok(OwnedFd(Fd(fd))),
+        Err(error) if !error.is(Errno::EBADF) => Err(error),
+        _ => Err(Error::without_effect(call)),
+    }
+}
+
+/// ftruncate(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn ftruncate(fd: Fd, size: usize) -> Result<(), Error> {
+    // SAFETY: the size of a file is nobody's memory, unless it is mapped, and
+    // then a missing page is a signal.
+    unsafe { syscall!(ftruncate, fd.0, size) }.map(drop)
+}
+
+/// fallocate(2) of the first `size` bytes.
+///
+/// # Errors
+/// The errno of the call.
+pub fn fallocate(fd: Fd, size: usize) -> Result<(), Error> {
+    // SAFETY: a file grows, which is nobody's memory.
+    unsafe { syscall!(fallocate, fd.0, 0, 0, size) }.map(drop)
+}
+
+/// What [`add_seals`] can forbid for good: the F_SEAL_ flags of fcntl(2).
+pub mod seals {
+    /// More seals.
+    pub const SEAL: u32 = 0x01;
+    /// A smaller size.
+    pub const SHRINK: u32 = 0x02;
+    /// A larger size.
+    pub const GROW: u32 = 0x04;
+    /// Other bytes.
+    pub const WRITE: u32 = 0x08;
+    /// Another executable bit.
+    pub const EXEC: u32 = 0x20;
+}
+
+/// fcntl(2) with F_ADD_SEALS.
+///
+/// # Errors
+/// The errno of the call.
+pub fn add_seals(fd: Fd, seals: u32) -> Result<(), Error> {
+    const ADD_SEALS: usize = 1033;
+    // SAFETY: seals take rights away and touch no memory.
+    unsafe { syscall!(fcntl, fd.0, ADD_SEALS, seals) }.map(drop)
+}
+
+/// The mode of files that are nobody else's business.
+const OWNER_ONLY: u32 = 0o600;
+
+/// open(2) of a nameless file in `directory`, for reading and writing by this
+/// process alone.
+///
+/// # Errors
+/// The errno of the call.
+pub fn open_nameless(directory: &CStr) -> Result<OwnedFd, Error> {
+    /// O_RDWR, O_EXCL (no name later either), O_CLOEXEC, O_TMPFILE.
+    const FLAGS: u32 = 0o2 | 0o200 | 0o2_000_000 | 0o20_200_000;
+    open_with(directory, FLAGS, OWNER_ONLY)
+}
+
+/// open(2) of a file that does not exist yet, otherwise likewise.
+///
+/// # Errors
+/// The errno of the call.
+pub fn open_new(path: &CStr) -> Result<OwnedFd, Error> {
+    /// O_RDWR, O_CREAT, O_EXCL, O_CLOEXEC.
+    const FLAGS: u32 = 0o2 | 0o100 | 0o200 | 0o2_000_000;
+    open_with(path, FLAGS, OWNER_ONLY)
+}
+
+/// open(2) of a file for writing, which is made or emptied.
+///
+/// # Errors
+/// The errno of the call.
+pub fn create(path: &CStr) -> Result<OwnedFd, Error> {
+    /// O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC.
+    const FLAGS: u32 = 0o1 | 0o100 | 0o1000 | 0o2_000_000;
+    // What umask(2) leaves of it.
+    open_with(path, FLAGS, 0o666)
+}
+
+/// The same for reading too, and not through a symbolic link: for names that
+/// somebody else could have taken. With `more`, what is in the file stays, and
+/// writing goes on at its end.
+///
+/// # Errors
+/// The errno of the call.
+pub fn create_own(path: &CStr, more: bool) -> Result<OwnedFd, Error> {
+    /// O_RDWR, O_CREAT, O_NOFOLLOW, O_CLOEXEC.
+    const FLAGS: u32 = 0o2 | 0o100 | 0o400_000 | 0o2_000_000;
+    const TRUNCATE: u32 = 0o1000;
+    const APPEND: u32 = 0o2000;
+    open_with(path, FLAGS | if more { APPEND } else { TRUNCATE }, 0o666)
+}
+
+fn open_with(path: &CStr, flags: u32, mode: u32) -> Result<OwnedFd, Error> {
+    // SAFETY: the kernel only reads the path, up to its NUL.
+    let fd = unsafe { syscall!(open, path.as_ptr(), flags, mode) }?;
+    made(Sysno::open, fd)
+}
+
+/// unlink(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn unlink(path: &CStr) -> Result<(), Error> {
+    // SAFETY: the kernel only reads the path, up to its NUL.
+    unsafe { syscall!(unlink, path.as_ptr()) }.map(drop)
+}
+
+/// getrlimit(2): the soft and the hard limit of `resource`.
+///
+/// # Errors
+/// The errno of the call.
+pub fn getrlimit(resource: u32) -> Result<[u64; 2], Error> {
+    let mut limit = [0u64; 2];
+    // SAFETY: the kernel writes one rlimit of two words.
+    let result = unsafe { syscall!(getrlimit, resource, limit.as_mut_ptr()) };
+    result.map(|_| limit)
+}
+
+/// prctl(2) with an operation that takes at most one number.
+///
+/// # Safety
+/// 1. The operation points at no memory.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn prctl(operation: u32, argument: usize) -> Result<usize, Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall!(prctl, operation, argument, 0, 0, 0) }
+}
+
+/// The width of the terminal behind `fd` in columns: ioctl(2) with TIOCGWINSZ.
+pub fn terminal_width(fd: Fd) -> Option<u16> {
+    const TIOCGWINSZ: usize = 0x5413;
+    // struct winsize: rows, columns and two sizes in pixels.
+    let mut size = [0u16; 4];
+    // SAFETY: the kernel writes one winsize.
+    unsafe { syscall!(ioctl, fd.0, TIOCGWINSZ, size.as_mut_ptr()) }.ok()?;
+    Some(size[1]).filter(|columns| *columns > 0)
+}
+
+/// seccomp(2) with SECCOMP_SET_MODE_FILTER.
+///
+/// # Errors
+/// The errno of the call.
+pub(super) fn seccomp(program: &[Instruction]) -> Result<(), Error> {
+    #[repr(C)]
+    struct Program {
+        size: u16,
+        instructions: *const Instruction,
+    }
+    const SET_MODE_FILTER: usize = 1;
+    let program = Program { size: program.len() as u16, instructions: program.as_ptr() };
+    // SAFETY: the kernel reads the program, whose size is its own.
+    unsafe { syscall!(seccomp, SET_MODE_FILTER, 0, &raw const program) }.map(drop)
+}
+
+/// mseal(2), of Linux 6.10 and later: the pages cannot be unmapped, moved or
+/// protected otherwise again.
+///
+/// # Errors
+/// The errno of the call, ENOSYS on older kernels.
+pub(super) fn mseal(address: NonNull<u8>, size: usize) -> Result<(), Error> {
+    // SAFETY: what the pages are for now they stay for.
+    unsafe { syscall!(mseal, address.as_ptr(), size, 0) }.map(drop)
+}

@@ -1,0 +1,214 @@
+//! Mappings that somebody owns: whole pages, if wanted between two guards. Not
+//! inlined, because many own one.
+//!
+//! ```text
+//!   ┌ guard ┬──────── size ────────┬ guard ┐
+//!   │ ----- │ as the owner wants   │ ----- │
+//!   └───────┴──────────────────────┴───────┘
+//!           ▲ base                     one reservation, one unmapping
+//! ```
+
+use super::{Errno, Error, Fd, MapFlags, Prot, Sysno, linux};
+use core::{mem, num::NonZero, ptr::NonNull};
+
+/// A whole number of pages, in bytes, at least one. Page size on x86-64 is
+/// 4096 bytes (SDM vol. 3A, 4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageSize(NonZero<usize>);
+
+impl PageSize {
+    /// One page.
+    pub const PAGE: usize = 4096;
+
+    /// The fewest pages that hold `bytes` bytes; `None` if they do not fit the
+    /// address space.
+    pub fn covering(bytes: usize) -> Option<Self> {
+        let size = bytes.max(1).checked_next_multiple_of(Self::PAGE)?;
+        NonZero::new(size).filter(|size| size.get() <= isize::MAX as usize).map(Self)
+    }
+
+    /// The same, or what mmap(2) would say.
+    ///
+    /// # Errors
+    /// ENOMEM if they do not fit.
+    #[inline(never)]
+    pub fn needed(bytes: usize) -> Result<Self, Error> {
+        match Self::covering(bytes) {
+            Some(size) => Ok(size),
+            None => Err(Error::new(Sysno::mmap, Errno::ENOMEM)),
+        }
+    }
+
+    /// The size in bytes, a multiple of 4096.
+    pub const fn bytes(self) -> usize {
+        self.0.get()
+    }
+}
+
+/// How much inaccessible memory lies on each side of a region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guard {
+    /// Whatever happens to be mapped there.
+    None,
+    /// This many pages.
+    Pages(PageSize),
+}
+
+impl Guard {
+    /// One page on each side: catches what runs over an end byte by byte.
+    pub const PAGE: Self = Self::Pages(PageSize(NonZero::new(PageSize::PAGE).unwrap()));
+
+    const fn bytes(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Pages(size) => size.bytes(),
+        }
+    }
+}
+
+/// What a mapping shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Contents {
+    /// Fresh zeroed pages.
+    Anonymous,
+    /// A file from its first byte, in common with everybody who maps it.
+    Shared(Fd),
+    /// The same, but what is written is not seen by others.
+    Private(Fd),
+}
+
+impl Contents {
+    const fn flags(self) -> (MapFlags, Fd) {
+        match self {
+            Self::Anonymous => (MapFlags::PRIVATE_ANONYMOUS, Fd::NONE),
+            Self::Shared(fd) => (MapFlags::SHARED, fd),
+            Self::Private(fd) => (MapFlags::PRIVATE, fd),
+        }
+    }
+}
+
+/// A mapping and its guards. Holding one proves that the pages are this
+/// program's; what may be done with them is the owner's knowledge.
+#[derive(Debug)]
+pub struct Region {
+    base: NonNull<u8>,
+    size: PageSize,
+    guard: Guard,
+}
+
+impl Region {
+    /// Maps `size` bytes of `contents` for `prot`, between guards.
+    ///
+    /// # Errors
+    /// What mmap(2) answers, for the guards or for what is between them.
+    #[inline(never)]
+    pub fn map(size: PageSize, guard: Guard, contents: Contents, prot: Prot) -> Result<Self, Error> {
+        if guard == Guard::None {
+            let (flags, fd) = contents.flags();
+            // SAFETY: (1) the mapping is not fixed.
+            let base = unsafe { linux::mmap(0, size.bytes(), prot, flags, fd, 0) }?;
+            return Ok(Self { base, size, guard });
+        }
+        let region = Self::reserve(size, guard)?;
+        region.fill(contents, prot)?;
+        Ok(region)
+    }
+
+    /// Maps `size` bytes of zeroes for reading and writing, between guards.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub fn zeroed(size: PageSize, guard: Guard) -> Result<Self, Error> {
+        Self::map(size, guard, Contents::Anonymous, Prot::READ_WRITE)
+    }
+
+    /// Sets `size` bytes and their guards aside, inaccessible.
+    ///
+    /// # Errors
+    /// What mmap(2) answers.
+    pub fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
+        let whole = size.bytes().checked_add(2 * guard.bytes());
+        let whole = whole.ok_or(Error::new(Sysno::mmap, Errno::ENOMEM))?;
+        let flags = MapFlags::PRIVATE_ANONYMOUS.union(MapFlags::NORESERVE);
+        // SAFETY: (1) the mapping is not fixed.
+        let base = unsafe { linux::mmap(0, whole, Prot::empty(), flags, Fd::NONE, 0) }?;
+        let base = NonNull::new(base.as_ptr().wrapping_add(guard.bytes()));
+        Ok(Self { base: base.ok_or(Error::without_effect(Sysno::mmap))?, size, guard })
+    }
+
+    /// Replaces what is between the guards, in one step. A mapping and not a
+    /// change of protection: a kernel that only claims to do it is found out.
+    ///
+    /// # Errors
+    /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere.
+    #[inline(never)]
+    pub fn fill(&self, contents: Contents, prot: Prot) -> Result<(), Error> {
+        let (flags, fd) = contents.flags();
+        let flags = flags.union(MapFlags::FIXED);
+        // SAFETY: (1) the pages are this region's, and its owner wants them
+        // replaced.
+        unsafe { linux::mmap(self.address(), self.size.bytes(), prot, flags, fd, 0) }.map(drop)
+    }
+
+    /// Changes what the pages between the guards may be used for.
+    ///
+    /// # Safety
+    /// 1. Nobody relies on a use that `prot` forbids.
+    ///
+    /// # Errors
+    /// What mprotect(2) answers.
+    pub unsafe fn protect(&self, prot: Prot) -> Result<(), Error> {
+        // SAFETY: (1) the pages are this region's; the rest is duty 1.
+        unsafe { linux::mprotect(self.base, self.size.bytes(), prot) }
+    }
+
+    /// Makes the pages between the guards what they are until the process ends,
+    /// by mseal(2); its owner must not give them back.
+    ///
+    /// # Errors
+    /// What mseal(2) answers.
+    pub fn mseal(&self) -> Result<(), Error> {
+        linux::mseal(self.base, self.size.bytes())
+    }
+
+    /// Where the pages between the guards begin.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// The same as a number.
+    pub fn address(&self) -> usize {
+        self.base.as_ptr() as usize
+    }
+
+    /// How large they are.
+    pub fn size(&self) -> PageSize {
+        self.size
+    }
+
+    #[inline(never)]
+    fn unmap(&self) -> Result<(), Error> {
+        let guard = self.guard.bytes();
+        let Some(base) = NonNull::new(self.base.as_ptr().wrapping_sub(guard)) else { return Ok(()) };
+        // SAFETY: (1) the pages are this object's, which is about to be gone.
+        unsafe { linux::munmap(base, self.size.bytes() + 2 * guard) }
+    }
+
+    /// Gives everything back to the kernel.
+    ///
+    /// # Errors
+    /// What munmap(2) answers; the pages then stay.
+    pub fn release(self) -> Result<(), Error> {
+        let result = self.unmap();
+        mem::forget(self);
+        result
+    }
+}
+
+impl Drop for Region {
+    /// The way out when something else has failed already; what it answers
+    /// would hide the first reason.
+    fn drop(&mut self) {
+        let _ = self.unmap();
+    }
+}
