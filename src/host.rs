@@ -6,11 +6,12 @@
 //! back only at the end of a buffer. Nothing here knows what runs.
 
 pub mod callback;
-pub mod console;
 pub mod number;
 pub mod series;
 
 use alloc::vec::Vec;
+pub use barejit_exec::fault::call_back;
+
 use barejit_exec::fault;
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux};
 use core::marker::PhantomData;

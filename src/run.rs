@@ -8,7 +8,7 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use barejit_exec::fault::{Args, Ending, install as handle_faults};
+pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
