@@ -45,7 +45,7 @@ _barejit() {
         bf:--map) words='wx rwx dual sealed file' ;;
         bf:--perf) words='map jitdump' ;;
         bf:--raw) words='' ;;
-        bf:*) words='-e --cells --eof --tape --opt --stats --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        bf:*) words='-e --cells --eof --tape --opt --stats --ir --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         probe:--strategy) words='' ;;
         probe:*) words='--json --strategy --list --bench --quiet --summary --help' ;;
         esac

@@ -81,6 +81,7 @@ complete -c barejit -n '__fish_seen_subcommand_from bf' -l eof -x -a 'unchanged 
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l tape -r -d 'how many cells there are, rounded up to whole pages (4194304)'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l opt -x -a '0 1 2' -d 'command by command, with cheap passes, with everything (2, or with --sandbox 0, whatever this says)'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l stats -d 'tell sizes and times on standard error'
+complete -c barejit -n '__fish_seen_subcommand_from bf' -l ir -d 'print the program after each pass of the compiler instead of running it'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l map -x -a 'wx rwx dual sealed file' -d 'how code gets into executable memory; without it, the first of these that this host grants, rwx left out: written, then sealed; writable and executable at once; two views of a memory file; a sealed memory file; a nameless file'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l sandbox -d 'before running, give up every right that is not needed any more: most syscalls, and any change to the code'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l verbose -d 'tell which ways into executable memory were refused, and why'

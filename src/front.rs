@@ -1,7 +1,7 @@
 //! The front ends: text in, [`Code`](barejit_asm::Code) out.
 //!
 //! ```text
-//! bf    chain ─┐  ┌─ rpn    call hello ret   raw
+//! bf    chain ─┐  ┌─ rpn    call hello ret   hex
 //!  │      │  relation │        │
 //!  │      ├─ series ──┤     recorded
 //!  └──────┴── text ───┘
@@ -19,8 +19,8 @@ mod cases;
 pub mod chain;
 mod documented;
 pub mod hello;
+pub mod hex;
 mod pool;
-pub mod raw;
 mod recorded;
 pub mod relation;
 pub mod ret;

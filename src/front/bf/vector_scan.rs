@@ -1,8 +1,11 @@
-//! Looking for a zero cell 64 bytes at a time.
+//! Scanning for a zero cell with AVX2, 64 bytes at a time, as memchr(3) does.
 //!
-//! One routine per direction and stride, shared by all scans. Reading a vector of cells
-//! that were just written one by one is slow, so scans come here only after some steps
-//! of their own. Strides that do not divide a vector have no routine.
+//! One routine per direction and stride, shared by all scans. A vector load of cells that
+//! were just written one by one waits for the stores, so a scan tests some cells one by one
+//! before it comes here. A stride that does not divide a vector has no routine.
+//!
+//! Invariant: a routine reads only blocks that hold a cell of the tape; blocks and pages
+//! are aligned, so such a read does not fault.
 
 use super::stubs::TAPE_START;
 use super::{Cells, Options};
@@ -11,7 +14,7 @@ use barejit_asm::*;
 /// Bytes of a block: two vectors.
 const BLOCK: i32 = 64;
 
-/// The routines that a program needs.
+/// The routines that a program calls.
 ///
 /// A routine takes the address of a cell on the tape in RAX and gives, in RAX, the
 /// first cell from there on, in its direction and stride, that is zero or not on the
@@ -31,7 +34,7 @@ impl Scanners {
         size.is_power_of_two().then(|| *routine.get_or_insert_with(|| a.label()))
     }
 
-    /// Emits the routines that were asked for.
+    /// Emits the routines that are called.
     pub(super) fn emit(&self, a: &mut Asm<'_>, options: &Options) {
         for (shift, [left, right]) in self.routines.iter().enumerate() {
             for (entry, is_right) in [(left, false), (right, true)] {
@@ -44,10 +47,9 @@ impl Scanners {
     }
 }
 
-#[inline(never)]
 fn emit(a: &mut Asm<'_>, stride: i32, right: bool, options: &Options) {
     let (next, found, out) = (a.label(), a.label(), a.label());
-    // rsi = the cells of the stride in every block, a bit each; rdi = those from here on.
+    // rsi = a bit for each cell of the stride in a block; rdi = those from the first on.
     a.mov_rr(ECX, EAX).mov_ri(RSI, pattern(stride));
     if stride > 1 {
         a.and_ri(ECX, stride - 1).shl_rcl(RSI).mov_rr(ECX, EAX);
@@ -59,7 +61,7 @@ fn emit(a: &mut Asm<'_>, stride: i32, right: bool, options: &Options) {
         a.not_r(ECX).shl_rcl(RDI).shr_rcl(RDI);
     }
     a.and_ri(RAX, -BLOCK).vpxor_yyy(YMM0, YMM0, YMM0);
-    look(a, options.cells);
+    compare(a, options.cells);
     gather(a);
     a.and_rr(RCX, RDI).jcc_short(Cond::Ne, found);
     // rdx = the tape's first byte, or the one behind it; rsp is 8 off the frame.
@@ -71,12 +73,12 @@ fn emit(a: &mut Asm<'_>, stride: i32, right: bool, options: &Options) {
     a.align_code(16).bind(next);
     a.add_ri(RAX, if right { BLOCK } else { -BLOCK });
     a.cmp_rr(RAX, RDX).jcc_short(if right { Cond::Ae } else { Cond::B }, out);
-    look(a, options.cells);
+    compare(a, options.cells);
     // Both vectors have their cells in the same places.
     a.vpor_yyy(YMM3, YMM1, YMM2).vpmovmskb(ECX, YMM3).test_rr(ECX, ESI).jcc_short(Cond::E, next);
     gather(a);
     a.and_rr(RCX, RSI).jmp_short(found);
-    // Beyond the tape the first cell of the stride is the one.
+    // Beyond the tape the result is the first cell of the stride.
     a.bind(out).mov_rr(RCX, RSI).bind(found);
     if right {
         a.bsf_rr(RCX, RCX);
@@ -97,7 +99,7 @@ const fn pattern(stride: i32) -> i64 {
 }
 
 /// Compares the cells of the block at RAX with zero, into YMM1 and YMM2.
-fn look(a: &mut Asm<'_>, cells: Cells) {
+fn compare(a: &mut Asm<'_>, cells: Cells) {
     for (result, at) in [(YMM1, 0), (YMM2, BLOCK / 2)] {
         let vector = ymmword(RAX).disp(at);
         match cells {
@@ -108,7 +110,7 @@ fn look(a: &mut Asm<'_>, cells: Cells) {
     }
 }
 
-/// Gathers what [`look`] found in RCX, a bit a byte.
+/// Gathers the result of [`compare`] in RCX, one bit a byte.
 fn gather(a: &mut Asm<'_>) {
     a.vpmovmskb(ECX, YMM1).vpmovmskb(EDX, YMM2).shl_ri(RDX, BLOCK as u8 / 2).or_rr(RCX, RDX);
 }

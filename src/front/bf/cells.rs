@@ -1,12 +1,14 @@
-//! Instructions on cells, whatever their width: each chooses it once.
+//! The width-generic emitter of cell operations: instructions on cells of 8, 16 or 32
+//! bits, each of which chooses the width once.
 //!
-//! A cell in memory is `at` cells from RBX. A cell in a register is its low bits;
-//! the others are anything.
+//! A cell in memory is addressed from RBX, the data pointer. A cell in a register is the
+//! register's low bits; the bits above are undefined. The emitter also knows which cell
+//! the zero flag describes, and turns instructions into deopt points.
 
 use super::Cells;
-use super::ir::{Kind, Op};
-use super::place::Site;
-use alloc::vec::Vec;
+use super::bounds::fuse::{self, Pending};
+use super::deopt::DeoptTable;
+use super::ir::Op;
 use barejit_asm::*;
 
 /// Does something with the cell width as the constant `$W`.
@@ -31,25 +33,14 @@ macro_rules! by_width {
 
 /// An assembler that knows how wide a cell is.
 #[derive(Debug)]
-pub(super) struct Out<'a, 'b> {
+pub(super) struct CellEmitter<'a, 'b> {
     pub(super) a: &'a mut Asm<'b>,
     pub(super) cells: Cells,
-    /// The cell whose being zero the zero flag tells at this code offset.
+    /// At this code offset the zero flag is set if this cell is zero.
     flag: (u32, i32),
-    pub(super) sites: Vec<Site>,
-    /// While it is something, instructions on cells are probes.
-    probes: Option<Pending>,
-}
-
-/// Cells that are still to be touched before anything is changed.
-#[derive(Debug)]
-struct Pending {
-    /// Where plain code would be.
-    position: u32,
-    /// Where its pointer would be.
-    pointer: i32,
-    low: Option<i32>,
-    high: Option<i32>,
+    pub(super) deopt_points: DeoptTable,
+    /// Checks that accesses are to be.
+    pending: Option<Pending>,
 }
 
 /// A 32-bit view of a register.
@@ -57,28 +48,20 @@ pub(super) const fn low(register: Gpr64) -> Gpr32 {
     register.resize()
 }
 
-impl<'a, 'b> Out<'a, 'b> {
-    pub(super) const fn new(a: &'a mut Asm<'b>, cells: Cells) -> Self {
-        Self { a, cells, flag: (u32::MAX, 0), sites: Vec::new(), probes: None }
+impl<'a, 'b> CellEmitter<'a, 'b> {
+    pub(super) fn new(a: &'a mut Asm<'b>, cells: Cells) -> Self {
+        Self { a, cells, flag: (u32::MAX, 0), deopt_points: DeoptTable::default(), pending: None }
     }
 
-    /// Marks the next instruction as one that may be the first to touch `[at]`, where
-    /// plain code is at `position` with its pointer at `pointer`.
-    pub(super) fn mark(&mut self, at: i32, position: u32, pointer: i32) {
-        self.a.mark(self.sites.len() as u32);
-        self.sites.push(Site { position, delta: self.bytes(pointer - at) });
+    /// Makes the next instruction a deopt point for its access to `[cell]`, where baseline
+    /// code is at `position` with its data pointer at `pointer`. Returns the point's number.
+    pub(super) fn deopt_point(&mut self, cell: i32, position: u32, pointer: i32) -> u32 {
+        self.deopt_points.add(self.a.offset(), position, self.bytes(pointer - cell))
     }
 
-    /// Does so for each instruction on a cell until one was on `[at]`, or says that it
-    /// cannot.
-    pub(super) fn mark_until(&mut self, at: i32, position: u32, pointer: i32) -> bool {
-        let pending = self.probes.get_or_insert(Pending { position, pointer, low: None, high: None });
-        let room = if pending.low.is_none() { &mut pending.low } else { &mut pending.high };
-        let possible = pending.position == position && pending.pointer == pointer && room.is_none();
-        if possible {
-            *room = Some(at);
-        }
-        possible
+    /// Makes the next access to `[cell]` its check, if that can wait; see [`fuse`].
+    pub(super) fn defer_check(&mut self, cell: i32, position: u32, pointer: i32) -> bool {
+        fuse::defer(&mut self.pending, cell, position, pointer)
     }
 
     /// Cells to bytes. Distances are small enough by the parser's limit.
@@ -92,99 +75,95 @@ impl<'a, 'b> Out<'a, 'b> {
     }
 
     /// The operand of an instruction on a cell, which comes next.
-    fn cell(&mut self, at: i32) -> Mem<0> {
-        if let Some(Pending { position, pointer, low, high }) = self.probes.take() {
-            self.mark(at, position, pointer);
-            let rest = |cell: &i32| *cell != at;
-            let (low, high) = (low.filter(rest), high.filter(rest));
-            if low.is_some() || high.is_some() {
-                self.probes = Some(Pending { position, pointer, low, high });
-            }
+    fn operand(&mut self, cell: i32) -> Mem<0> {
+        if let Some((position, pointer)) = fuse::meet(&mut self.pending, cell) {
+            self.deopt_point(cell, position, pointer);
         }
-        self.address(at)
+        self.address(cell)
     }
 
-    /// Notes that the zero flag tells of the cell at `at`.
-    const fn flags_tell(&mut self, at: i32) {
+    /// Notes that the zero flag describes `[at]`.
+    const fn flag_describes(&mut self, at: i32) {
         self.flag = (self.a.offset(), at);
     }
 
-    /// Forgets what the zero flag tells.
-    pub(super) const fn forget_flags(&mut self) {
+    /// Notes that the zero flag describes no cell.
+    pub(super) const fn forget_flag(&mut self) {
         self.flag = (u32::MAX, 0);
     }
 
-    /// Binds `label`: another way leads here, on which the zero flag tells something else.
+    /// Binds `label`, a merge of control flow where the zero flag describes no cell.
     #[inline(never)]
     pub(super) fn bind(&mut self, label: Label) {
         self.a.bind(label);
-        self.forget_flags();
+        self.forget_flag();
     }
 
-    /// Whether the zero flag tells of the cell at `at` now.
-    pub(super) fn knows_flags(&self, at: i32) -> bool {
-        self.flag == (self.a.offset(), at) && self.probes.is_none()
+    /// Whether the zero flag describes `[at]` here.
+    pub(super) fn flag_is_of(&self, at: i32) -> bool {
+        self.flag == (self.a.offset(), at) && self.pending.is_none()
     }
 
     /// `[at] += value`
     #[inline(never)]
     pub(super) fn add_mi(&mut self, at: i32, value: i32) {
-        let cell = self.cell(at);
+        let cell = self.operand(at);
         by_width!(self, W => match value {
             1 => self.a.inc_m::<W>(cell.resize()),
             -1 => self.a.dec_m::<W>(cell.resize()),
             _ => self.a.add_mi::<W>(cell.resize(), value),
         });
-        self.flags_tell(at);
+        self.flag_describes(at);
     }
 
     /// `[at] = value`
     #[inline(never)]
     pub(super) fn mov_mi(&mut self, at: i32, value: i32) {
-        let cell = self.cell(at);
+        let cell = self.operand(at);
         by_width!(self, W => self.a.mov_mi::<W>(cell.resize(), value));
     }
 
     /// Sets the zero flag by `[at]`.
     #[inline(never)]
     pub(super) fn cmp_m(&mut self, at: i32) {
-        let cell = self.cell(at);
+        let cell = self.operand(at);
         by_width!(self, W => self.a.cmp_mi::<W>(cell.resize(), 0));
-        self.flags_tell(at);
+        self.flag_describes(at);
     }
 
-    /// Touches `[at]` and changes only flags.
+    /// Accesses `[at]` and changes only flags.
     #[inline(never)]
-    pub(super) fn probe(&mut self, at: i32) {
-        let cell = self.cell(at);
+    pub(super) fn access(&mut self, at: i32) {
+        let cell = self.operand(at);
         by_width!(self, W => self.a.test_mr::<W>(cell.resize(), RAX.resize()));
     }
 
-    /// `register = [at]`, zero-extended; flags stay.
+    /// `register = [at]`, zero-extended; keeps flags.
     #[inline(never)]
     pub(super) fn load(&mut self, register: Gpr64, at: i32) {
-        let flags = self.flag.0 == self.a.offset();
-        let (to, cell) = (low(register), self.cell(at));
+        let before = self.flag.0 == self.a.offset();
+        let (to, cell) = (low(register), self.operand(at));
         match self.cells {
             Cells::Eight => self.a.movzx_m8(to, cell.resize()),
             Cells::Sixteen => self.a.movzx_m16(to, cell.resize()),
             Cells::ThirtyTwo => self.a.mov_rm(to, cell.resize()),
         };
-        self.flags_stay(flags);
+        self.flag_kept(before);
     }
 
-    /// `[at] = register`; flags stay.
+    /// `[at] = register`; keeps flags.
     #[inline(never)]
     pub(super) fn store(&mut self, at: i32, register: Gpr64) {
-        let flags = self.flag.0 == self.a.offset();
-        let cell = self.cell(at);
+        let before = self.flag.0 == self.a.offset();
+        let cell = self.operand(at);
         by_width!(self, W => self.a.mov_mr::<W>(cell.resize(), register.resize()));
-        self.flags_stay(flags);
+        self.flag_kept(before);
     }
 
-    /// If it did before the last instruction, the zero flag still tells of its cell.
-    const fn flags_stay(&mut self, told: bool) {
-        if told {
+    /// The last instruction kept the zero flag, which describes the same cell if it did
+    /// `before`.
+    const fn flag_kept(&mut self, before: bool) {
+        if before {
             self.flag.0 = self.a.offset();
         }
     }
@@ -192,23 +171,23 @@ impl<'a, 'b> Out<'a, 'b> {
     /// `[at] += register`, or `-=`
     #[inline(never)]
     pub(super) fn add_mr(&mut self, at: i32, register: Gpr64, subtract: bool) {
-        let cell = self.cell(at);
+        let cell = self.operand(at);
         by_width!(self, W => match subtract {
             false => self.a.add_mr::<W>(cell.resize(), register.resize()),
             true => self.a.sub_mr::<W>(cell.resize(), register.resize()),
         });
-        self.flags_tell(at);
+        self.flag_describes(at);
     }
 
     /// `register += [from]`, or `-=`; the register is the cell at `at`.
     #[inline(never)]
     pub(super) fn add_rm(&mut self, at: i32, register: Gpr64, from: i32, subtract: bool) {
-        let cell = self.cell(from);
+        let cell = self.operand(from);
         by_width!(self, W => match subtract {
             false => self.a.add_rm::<W>(register.resize(), cell.resize()),
             true => self.a.sub_rm::<W>(register.resize(), cell.resize()),
         });
-        self.flags_tell(at);
+        self.flag_describes(at);
     }
 
     /// `register += other`, or `-=`; the register is the cell at `at`.
@@ -218,21 +197,21 @@ impl<'a, 'b> Out<'a, 'b> {
             false => self.a.add_rr::<W>(register.resize(), other.resize()),
             true => self.a.sub_rr::<W>(register.resize(), other.resize()),
         });
-        self.flags_tell(at);
+        self.flag_describes(at);
     }
 
     /// `register += value`; the register is the cell at `at`.
     #[inline(never)]
     pub(super) fn add_ri(&mut self, at: i32, register: Gpr64, value: i32) {
         by_width!(self, W => self.a.add_ri::<W>(register.resize(), value));
-        self.flags_tell(at);
+        self.flag_describes(at);
     }
 
     /// Sets the zero flag by a register, which is the cell at `at`.
     #[inline(never)]
     pub(super) fn test_r(&mut self, at: i32, register: Gpr64) {
         by_width!(self, W => self.a.test_rr::<W>(register.resize(), register.resize()));
-        self.flags_tell(at);
+        self.flag_describes(at);
     }
 
     /// `register = value`, for any register.
@@ -288,9 +267,9 @@ impl<'a, 'b> Out<'a, 'b> {
         }
     }
 
-    /// `base += cells`
+    /// `pointer += cells`
     #[inline(never)]
-    pub(super) fn shift(&mut self, cells: i32) {
+    pub(super) fn move_pointer(&mut self, cells: i32) {
         let bytes = (cells as i64) << self.cells as u32;
         match i32::try_from(bytes) {
             Ok(0) => {}
@@ -304,29 +283,33 @@ impl<'a, 'b> Out<'a, 'b> {
     }
 }
 
-/// Bytes of code that an operation takes at most, what is out of line left out.
+/// The most bytes of code that an operation takes, without code out of line.
 pub(super) fn size(op: &Op, cells: Cells) -> usize {
-    // Of an operand-size prefix, an immediate, a displacement.
-    let (prefix, value) = if let Cells::Eight = cells { (0, 1) } else { (1, 4) };
-    let is_near = |at: i32| at << cells as u32 == ((at << cells as u32) as i8) as i32;
-    let near = is_near(op.at) && (!op.kind.is_product() || is_near(op.b));
-    let cell = if near { 1 } else { 4 };
-    let (load, store) = (4 + cell, 3 + prefix + cell);
-    match op.kind {
-        Kind::Nop => 0,
-        Kind::Probe => 40,
-        Kind::Add => load + 3 + prefix + value + store,
-        Kind::Set => store + value + 6,
-        Kind::Mul => load + 7 + load + 3 + prefix + store,
-        Kind::Copy => load + 7 + store,
-        Kind::Product => 48,
-        Kind::Put => load + 8 + 5 * op.d as usize,
-        Kind::PutByte => 10 + 5 * op.d as usize,
-        Kind::Get => 24,
-        Kind::Open | Kind::Close => 24,
-        // With what lets the base catch up.
-        Kind::Exit => 27,
-        Kind::Scan => 110,
-        Kind::Move => 13,
+    // An operand-size prefix, an immediate.
+    let (prefix, immediate) = if let Cells::Eight = cells { (0, 1) } else { (1, 4) };
+    let is_near = |cell: i32| i8::try_from(cell << cells as u32).is_ok();
+    let near = match *op {
+        Op::MulAdd { cell, source, .. } | Op::Copy { cell, source, .. } => is_near(cell) && is_near(source),
+        Op::Product { cell, left, .. } => is_near(cell) && is_near(left),
+        _ => op.cell().is_none_or(is_near),
+    };
+    let displacement = if near { 1 } else { 4 };
+    let (load, store) = (4 + displacement, 3 + prefix + displacement);
+    match *op {
+        Op::Nop => 0,
+        Op::Check { .. } => 40,
+        Op::Add { .. } => load + 3 + prefix + immediate + store,
+        Op::Set { .. } => store + immediate + 6,
+        Op::MulAdd { .. } => load + 7 + load + 3 + prefix + store,
+        Op::Copy { .. } => load + 7 + store,
+        Op::Product { .. } => 48,
+        Op::Output { repeats, .. } => load + 8 + 5 * repeats as usize,
+        Op::OutputByte { repeats, .. } => 10 + 5 * repeats as usize,
+        Op::Input { .. } => 24,
+        Op::Open { .. } | Op::Close { .. } => 24,
+        // With the move of the data pointer on the edge out of the loop.
+        Op::Exit { .. } => 27,
+        Op::Scan { .. } => 110,
+        Op::Move { .. } => 13,
     }
 }

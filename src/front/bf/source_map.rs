@@ -1,5 +1,7 @@
-//! What listings and profilers are told of a program: which commands a piece of
-//! code came from.
+//! The source map: which commands a piece of code came from, for listings, debuggers and
+//! profilers.
+//!
+//! The source of a mark is the byte offset of a command.
 
 use super::Program;
 use crate::front::text::{self, Positions};
@@ -8,13 +10,13 @@ use core::fmt;
 
 /// A program with its source.
 #[derive(Debug)]
-pub struct Explained<'a> {
+pub struct SourceMap<'a> {
     program: &'a Program,
     positions: Positions<'a>,
     name: &'a str,
 }
 
-impl<'a> Explained<'a> {
+impl<'a> SourceMap<'a> {
     /// `program` was made from `source`, which is called `name`.
     pub fn new(program: &'a Program, source: &'a [u8], name: &'a str) -> Self {
         Self { program, positions: Positions::new(source), name }
@@ -23,22 +25,22 @@ impl<'a> Explained<'a> {
     /// Where the commands of a mark begin and end in the source: one, if code for earlier
     /// ones comes next.
     fn range(&self, mark: Mark) -> (usize, usize) {
-        let sites = self.program.sites.get(mark.source as usize..).unwrap_or_default();
-        let Some(first) = sites.first() else { return (0, 0) };
-        let next = sites.iter().find(|site| site.position != first.position);
-        let start = first.position as usize;
-        (start, next.map_or(self.positions.source().len(), |next| (next.position as usize).max(start + 1)))
+        let marks = self.program.code().marks();
+        let behind = &marks[marks.partition_point(|other| other.code < mark.code)..];
+        let behind = behind.iter().skip_while(|other| **other != mark);
+        let next = behind.map(|other| other.source).find(|source| *source != mark.source);
+        let start = mark.source as usize;
+        (start, next.map_or(self.positions.source().len(), |next| (next as usize).max(start + 1)))
     }
 }
 
-impl Source for Explained<'_> {
+impl Source for SourceMap<'_> {
     fn name(&self) -> &str {
         self.name
     }
 
     fn line(&self, mark: Mark) -> u32 {
-        let (start, _) = self.range(mark);
-        self.positions.at(start).line as u32
+        self.positions.at(mark.source as usize).line as u32
     }
 
     fn describe(&self, mark: Mark, f: &mut fmt::Formatter<'_>) -> fmt::Result {
