@@ -1,7 +1,14 @@
 //! The front ends: text in, [`Code`](barejit_asm::Code) out.
 //!
-//! A front end knows a language and the assembler. It never sees memory, the
-//! kernel or another front end, and what a mark in its code means is its secret.
+//! ```text
+//! bf    chain ─┐  ┌─ rpn    call hello ret   raw
+//!  │      │  relation │        │
+//!  │      ├─ series ──┤     recorded
+//!  └──────┴── text ───┘
+//! ```
+//!
+//! A front end knows a language and the assembler. It refuses memory, the kernel and the
+//! other front ends, and the meaning of a mark in its code is private to it.
 #![forbid(unsafe_code)]
 
 pub mod bf;
@@ -9,8 +16,8 @@ mod bug;
 pub mod call;
 pub mod chain;
 pub mod hello;
+pub mod hex;
 mod pool;
-pub mod raw;
 mod recorded;
 pub mod relation;
 pub mod ret;
@@ -21,3 +28,12 @@ pub mod text;
 pub use recorded::Recorded;
 
 use bug::bug;
+
+/// Whether both have the same bytes, at compile time.
+const fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    a.len() == b.len() && i == a.len()
+}

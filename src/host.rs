@@ -126,6 +126,8 @@ pub struct Input<'a> {
     start: *mut u8,
     size: usize,
     fd: Fd,
+    /// Whether the end has been read, and stays.
+    ended: bool,
     buffer: PhantomData<&'a mut [u8]>,
 }
 
@@ -138,7 +140,8 @@ impl<'a> Input<'a> {
     /// Input from `fd` through `buffer`.
     pub fn new(fd: Fd, buffer: &'a mut [u8]) -> Self {
         let start = buffer.as_mut_ptr();
-        Self { next: start, end: start, start, size: buffer.len(), fd, buffer: PhantomData }
+        let size = buffer.len();
+        Self { next: start, end: start, start, size, fd, ended: false, buffer: PhantomData }
     }
 
     /// Input that begins with `first` and goes on with `fd`, through a buffer
@@ -163,19 +166,26 @@ impl<'a> Input<'a> {
     }
 
     /// Reads the next block, if the last one is used up, and says how many
-    /// bytes there are; 0 is the end of the input.
+    /// bytes there are; 0 is the end of the input. The end is read once, unless the
+    /// descriptor is a terminal: there more can follow.
     ///
     /// # Errors
     /// What read(2) answers.
     pub fn fill(&mut self) -> Result<usize, Error> {
-        if self.next == self.end {
+        if self.next == self.end && !self.ended {
             // SAFETY: `size` bytes at `start` are the buffer, borrowed by `self`.
             let buffer = unsafe { core::slice::from_raw_parts_mut(self.start, self.size) };
             let read = sys::read_some(self.fd, buffer)?;
             self.next = self.start;
             self.end = self.start.wrapping_add(read);
+            self.ended = read == 0 && !linux::is_terminal(self.fd);
         }
         Ok(self.end as usize - self.next as usize)
+    }
+
+    /// Whether the end has been read, and no read will be made again.
+    pub fn has_ended(&self) -> bool {
+        self.ended && self.next == self.end
     }
 }
 

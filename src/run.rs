@@ -302,15 +302,14 @@ unsafe fn call(
     args: &Args,
     options: &Options,
 ) -> Result<Ending, sys::Error> {
-    let _rescue = match options.output {
-        None => None,
+    let _rescue = options.output.map(|output| {
         // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
-        Some(output) => Some(unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }?),
-    };
+        unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }
+    });
     if options.sandbox {
         sandbox::enter()?;
     }
-    // SAFETY: (1 to 3) the caller's.
+    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns.
     Ok(unsafe { fault::call(entry, args, place) })
 }
 

@@ -4,7 +4,10 @@
 use crate::fuzz;
 use crate::native;
 use crate::support::*;
-use barejit::front::{chain::Relation, relation::Recurrence as _};
+use barejit::front::{
+    chain::Relation,
+    relation::{Function, Recurrence as _},
+};
 use std::sync::atomic::Ordering::Relaxed;
 
 #[test]
@@ -71,7 +74,7 @@ fn quotients_and_remainders_are_right_at_every_edge() {
             let text = format!("*{FACTOR} {operator}{divisor}");
             // The same code for all: as if the start could be anything.
             let relation = Relation::parse(text.as_bytes(), i64::MAX).expect("a relation");
-            let code = relation.code(true, false).expect("a short program");
+            let code = relation.code(Function::LastTerm, false).expect("a short program");
             let loaded = native::Loaded::new(&code.code());
             for dividend in &edges {
                 let start = dividend.wrapping_mul(inverse);

@@ -174,6 +174,9 @@ fn little_memory_is_success_or_one_clear_line() {
 
 #[test]
 fn a_noexec_mount_refuses_nameless_files() {
+    if lacks(Need::Mounts) {
+        return;
+    }
     for (args, ..) in COMMANDS {
         let said = format!("barejit: {}: mmap: EPERM (Operation not permitted)\n", args[0]);
         under(noexec_mounts, args, &["--map", "file"]).expect("", &said, 1);
@@ -182,6 +185,9 @@ fn a_noexec_mount_refuses_nameless_files() {
 
 #[test]
 fn memory_files_that_may_not_be_programs_still_hold_code() {
+    if lacks(Need::MemfdPolicy) {
+        return;
+    }
     for level in ["1", "2"] {
         for map in ["dual", "sealed"] {
             let mut outer = tool("unshare", "util-linux");
@@ -195,6 +201,9 @@ fn memory_files_that_may_not_be_programs_still_hold_code() {
 
 #[test]
 fn what_cannot_be_fallen_back_to_is_named_with_its_step() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let log = ["-e", "inject=mprotect:error=EACCES", "-e", "inject=memfd_create:error=ENOSYS"];
     let (run, _) = strace(&[&log[..], &["-e", "inject=fallocate:error=ENOSPC"]].concat(), &["hello"]);
     run.expect(
@@ -209,6 +218,9 @@ fn what_cannot_be_fallen_back_to_is_named_with_its_step() {
 
 #[test]
 fn old_kernels_without_the_newer_flags_still_serve() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     for map in ["dual", "sealed"] {
         inject("memfd_create:error=EINVAL:when=1", &["hello", "--map", map]).expect("Hello World!", "", 0);
     }

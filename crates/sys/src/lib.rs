@@ -14,12 +14,14 @@ pub mod processor;
 mod region;
 pub mod sandbox;
 pub mod signal;
+mod stack;
 
 use alloc::ffi::CString;
 use bitflags::bitflags;
 use core::{ffi::CStr, fmt, mem::MaybeUninit, num::NonZero};
 
 pub use region::{Contents, Guard, PageSize, Region};
+pub use stack::with_stack;
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {

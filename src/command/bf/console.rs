@@ -54,8 +54,12 @@ extern "sysv64" fn flush(console: &mut Console<'_, '_>) -> u64 {
     })
 }
 
-/// Reading may block, so the output has to be seen before.
+/// Reading may block, so the output has to be seen before. Behind the end of the input
+/// nothing is read.
 extern "sysv64" fn fill(console: &mut Console<'_, '_>) -> u64 {
+    if console.input.has_ended() {
+        return ENDED;
+    }
     call_back(|| {
         let result = console.output.flush().and_then(|()| console.input.fill());
         let result = result.map(|size| if size == 0 { ENDED } else { FILLED });
