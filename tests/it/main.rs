@@ -20,6 +20,7 @@ mod manual;
 mod matrix;
 mod native;
 mod probe;
+mod probe_command;
 mod probe_forms;
 mod random;
 mod refusal;

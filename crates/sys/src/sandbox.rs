@@ -8,29 +8,9 @@
 //!   any other ──▶ trap, which is SIGSYS at the instruction
 //! ```
 
+use super::bpf::{ALLOW, Instruction, JUMP_ANY, JUMP_EQUAL, X86_64, answer, data, jump, load};
 use super::{Error, Prot, linux};
 use syscalls::Sysno;
-
-/// An instruction of classic BPF (linux/filter.h).
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Instruction {
-    code: u16,
-    yes: u8,
-    no: u8,
-    operand: u32,
-}
-
-/// Offsets into what a filter is shown, struct seccomp_data.
-mod data {
-    pub(super) const NUMBER: u32 = 0;
-    pub(super) const ARCHITECTURE: u32 = 4;
-
-    /// The low half of an argument.
-    pub(super) const fn argument(index: u32) -> u32 {
-        16 + 8 * index
-    }
-}
 
 /// Allowed whatever the arguments: to read and print, to have a heap, to come back
 /// from a signal and to end.
@@ -65,35 +45,15 @@ enum Test {
 
 const SIZE: usize = 3 + FREE.len() + 3 * 3 + 2;
 
-const fn load(offset: u32) -> Instruction {
-    const LD_W_ABS: u16 = 0x20;
-    Instruction { code: LD_W_ABS, yes: 0, no: 0, operand: offset }
-}
-
-const JUMP_EQUAL: u16 = 0x15;
-const JUMP_ANY: u16 = 0x45;
-
-/// `yes` and `no` are the places to go on at, not distances.
-const fn jump(code: u16, operand: u32, here: usize, yes: usize, no: usize) -> Instruction {
-    Instruction { code, yes: (yes - here - 1) as u8, no: (no - here - 1) as u8, operand }
-}
-
-const fn answer(operand: u32) -> Instruction {
-    const RET_K: u16 = 0x06;
-    Instruction { code: RET_K, yes: 0, no: 0, operand }
-}
-
 /// Where the filter compares the number of the process.
 const PROCESS: usize = 3 + FREE.len() + 3 + 2;
 
 /// The filter, but for the number of the process.
 const PROGRAM: [Instruction; SIZE] = {
-    const X86_64: u32 = 0xC000_003E;
     const RETURN_TRAP: u32 = 0x0003_0000;
-    const RETURN_ALLOW: u32 = 0x7FFF_0000;
     const TCGETS: u32 = 0x5401;
     const TRAP: usize = SIZE - 2;
-    const ALLOW: usize = SIZE - 1;
+    const PASS: usize = SIZE - 1;
     const BOUND: [Bound; 3] = [
         Bound { call: Sysno::mmap, argument: 2, test: Test::Without(Prot::EXEC.bits()) },
         Bound { call: Sysno::kill, argument: 0, test: Test::Equal(0) },
@@ -105,7 +65,7 @@ const PROGRAM: [Instruction; SIZE] = {
     program[2] = load(data::NUMBER);
     let mut at = 3;
     while at < 3 + FREE.len() {
-        program[at] = jump(JUMP_EQUAL, FREE[at - 3] as u32, at, ALLOW, at + 1);
+        program[at] = jump(JUMP_EQUAL, FREE[at - 3] as u32, at, PASS, at + 1);
         at += 1;
     }
     while at < TRAP {
@@ -113,16 +73,16 @@ const PROGRAM: [Instruction; SIZE] = {
         program[at] = jump(JUMP_EQUAL, *call as u32, at, at + 1, at + 3);
         program[at + 1] = load(data::argument(*argument));
         program[at + 2] = match *test {
-            Test::Equal(value) => jump(JUMP_EQUAL, value, at + 2, ALLOW, TRAP),
-            Test::Without(bits) => jump(JUMP_ANY, bits, at + 2, TRAP, ALLOW),
+            Test::Equal(value) => jump(JUMP_EQUAL, value, at + 2, PASS, TRAP),
+            Test::Without(bits) => jump(JUMP_ANY, bits, at + 2, TRAP, PASS),
         };
         at += 3;
     }
-    program[ALLOW] = answer(RETURN_ALLOW);
+    program[PASS] = answer(ALLOW);
     program
 };
 
-const _: () = assert!(PROGRAM[PROCESS - 2].operand == Sysno::kill as u32);
+const _: () = assert!(PROGRAM[PROCESS - 2].operand() == Sysno::kill as u32);
 
 /// Gives up every right that the rest of a run does not need. There is no way
 /// back.
@@ -133,7 +93,7 @@ const _: () = assert!(PROGRAM[PROCESS - 2].operand == Sysno::kill as u32);
 pub fn enter() -> Result<(), Error> {
     const PR_SET_NO_NEW_PRIVS: u32 = 38;
     let mut program = PROGRAM;
-    program[PROCESS].operand = linux::getpid()? as u32;
+    program[PROCESS] = program[PROCESS].with_operand(linux::getpid()? as u32);
     // SAFETY: (1) it takes a number.
     unsafe { linux::prctl(PR_SET_NO_NEW_PRIVS, 1) }?;
     linux::seccomp(&program)
