@@ -73,7 +73,8 @@ fn arrows_between_rooms_go_one_way() {
         ("host", &["exec", "sys"]),
         ("probe", &["asm", "exec", "sys"]),
         ("run", &["asm", "exec", "host", "sys"]),
-        ("main", &["asm", "front", "host", "probe", "run", "sys"]),
+        ("watch", &["probe", "sys"]),
+        ("main", &["asm", "front", "host", "probe", "run", "sys", "watch"]),
         ("rt", &["exec", "main", "sys"]),
     ];
     let (mut seen, mut wrong) = (Vec::new(), Vec::new());

@@ -1,9 +1,10 @@
 //! The syscalls of barejit, one thin function each; those that only the probe makes
 //! are in [`trial`]. No other file makes one.
 
+pub mod tracing;
 pub mod trial;
 
-use super::sandbox::Instruction;
+use super::bpf::Instruction;
 use super::signal::{Action, AlternateStack, Disposition, Signal};
 use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno, mapped};
 use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
@@ -488,8 +489,9 @@ pub fn terminal_width(fd: Fd) -> Option<u16> {
 /// seccomp(2) with SECCOMP_SET_MODE_FILTER.
 ///
 /// # Errors
-/// The errno of the call.
-pub(super) fn seccomp(program: &[Instruction]) -> Result<(), Error> {
+/// The errno of the call; EACCES for a process that could gain privileges (prctl(2),
+/// PR_SET_NO_NEW_PRIVS) and is not the administrator's.
+pub fn seccomp(program: &[Instruction]) -> Result<(), Error> {
     #[repr(C)]
     struct Program {
         size: u16,

@@ -78,6 +78,12 @@ impl Words {
     }
 }
 
+/// The environment as execve(2) takes it; `None` if a C library and not `rt` started this
+/// process.
+pub fn environment() -> Option<*const *const c_char> {
+    Words::environment().map(|words| words.0.cast())
+}
+
 /// The value of an environment variable; `None` if it is not set.
 pub fn variable(name: &[u8]) -> Option<&'static [u8]> {
     let mut words = Words::environment()?;

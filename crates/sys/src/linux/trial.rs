@@ -9,6 +9,13 @@ use core::ffi::CStr;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pid(i32);
 
+impl Pid {
+    /// Its number, by which a tracer knows it.
+    pub const fn tid(self) -> super::tracing::Tid {
+        super::tracing::Tid::new(self.0)
+    }
+}
+
 /// What wait4(2) tells about a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
