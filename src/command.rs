@@ -57,6 +57,15 @@ pub(crate) fn arguments(
             _ => cli.unexpected(argument, &[help, RUNNING]),
         }
     }
+    consistent(cli, options);
+}
+
+/// Refuses what would break a promise: a sandbox allows no change to the code, and a
+/// mapping for everything can be written by the code itself.
+pub(crate) fn consistent(cli: &Cli, options: &Options) {
+    if options.sandbox && matches!(options.map, Some(Map::Unprotected)) {
+        cli.usage(format_args!("--sandbox and --map rwx exclude each other: the code could change itself"));
+    }
 }
 
 /// Runs a command whose faults are told from the start, before there is any code:

@@ -18,7 +18,7 @@ use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
     fault::{self, Busy, Entry, Rescue},
 };
-use barejit_sys::{self as sys, Sysno, sandbox};
+use barejit_sys::{self as sys, Fd, Sysno, sandbox};
 use core::{fmt, marker::PhantomData, ops::Range, ptr::NonNull};
 use trace::Trace;
 
@@ -91,12 +91,22 @@ pub struct Options<'a> {
     /// Output to be flushed if the process is asked to end meanwhile; see
     /// [`rescuing`](Self::rescuing).
     pub output: Option<Rescued<'a>>,
+    /// The descriptor that the code or its call-backs read from, if any. A sandbox leaves
+    /// no other to read.
+    pub input: Option<Fd<'a>>,
 }
 
-impl Options<'_> {
+impl<'s> Options<'s> {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self =
-        Self { map: None, guarded: false, verbose: None, sandbox: false, tools: Tools::NONE, output: None };
+    pub const BARE: Self = Self {
+        map: None,
+        guarded: false,
+        verbose: None,
+        sandbox: false,
+        tools: Tools::NONE,
+        output: None,
+        input: None,
+    };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
@@ -119,10 +129,11 @@ impl Options<'_> {
     /// Options::GUARDED.rescuing(&mut output)
     /// # }
     /// ```
-    pub fn rescuing<'a>(&self, output: &'a mut Output<'_>) -> Options<'a> {
-        let Self { map, guarded, verbose, sandbox, tools, output: _ } = *self;
-        let output = Some(Rescued(NonNull::from(output).cast(), PhantomData));
-        Options { map, guarded, verbose, sandbox, tools, output }
+    pub fn rescuing<'a>(&self, output: &'a mut Output<'_>) -> Options<'a>
+    where
+        's: 'a,
+    {
+        Options { output: Some(Rescued(NonNull::from(output).cast(), PhantomData)), ..*self }
     }
 }
 
@@ -335,7 +346,7 @@ unsafe fn call(
         unsafe { Rescue::prepare(output.0.as_ptr().cast(), rescue) }
     });
     if options.sandbox {
-        sandbox::enter()?;
+        sandbox::enter(options.input)?;
     }
     // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
     // executable has one thread and no C library.

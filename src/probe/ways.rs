@@ -109,11 +109,7 @@ fn map(
     }
     let at = fixed.map_or(0, |fixed| fixed.as_ptr() as usize);
     // SAFETY: (1) a fixed mapping replaces the trial's own.
-    let place = unsafe { base::mmap(at, size, prot, flags, file, 0) }?;
-    if fixed.is_some_and(|fixed| fixed != place) {
-        return Err(Error::without_effect(Sysno::mmap));
-    }
-    Ok(place)
+    unsafe { base::mmap(at, size, prot, flags, file, 0) }
 }
 
 /// A private page for `prot`.
@@ -262,12 +258,13 @@ pub(super) struct Machine<'a> {
     stack: NonNull<u8>,
     write: NonNull<u8>,
     place: Place,
+    segment: Option<linux::Segment>,
 }
 
 impl<'a> Machine<'a> {
     pub(super) fn new(record: &'a Record, scratch: &'a mut MaybeUninit<Scratch>) -> Self {
         let place = Place { run: NonNull::dangling(), file: Fd::NONE };
-        Self { record, stack: NonNull::from(scratch).cast(), write: place.run, place }
+        Self { record, stack: NonNull::from(scratch).cast(), write: place.run, place, segment: None }
     }
 
     /// Puts code there for the first time, or other code in its place.
@@ -303,8 +300,11 @@ impl<'a> Machine<'a> {
             }
             // SAFETY: (1) the page is the trial's own.
             Alias => self.see(unsafe { linux::mremap_alias(run, PAGE) }),
-            // SAFETY: (1) only the trial knows the segment.
-            Attach(flags) => self.see(unsafe { linux::shmat(record.segment(), u32::from(flags) << 12) }),
+            Attach(flags) => {
+                let segment = self.segment.ok_or(Error::without_effect(Sysno::shmget));
+                // SAFETY: (1) only the trial has the segment.
+                self.see(segment.and_then(|segment| unsafe { segment.attach(u32::from(flags) << 12) }))
+            }
             Break => {
                 // SAFETY: (1, 2) it moves nothing.
                 let page = unsafe { base::brk(0) }.next_multiple_of(PAGE);
@@ -341,8 +341,13 @@ impl<'a> Machine<'a> {
                 self.place.file = keep(record, linux::open_for_writing(c"/proc/self/mem"));
                 Ok(())
             }
-            Segment => linux::shm_create(PAGE).map(|segment| record.owns_segment(Some(segment))),
-            Remove => linux::shm_remove(record.segment()).map(|()| record.owns_segment(None)),
+            Segment => linux::Segment::create(PAGE).map(|segment| {
+                record.owns_segment(Some(segment));
+                self.segment = Some(segment);
+            }),
+            Remove => {
+                record.segment().map_or(Ok(()), linux::Segment::remove).map(|()| record.owns_segment(None))
+            }
             Store => {
                 // SAFETY: (1) the steps before have made it writable.
                 unsafe { store(self.write, token) };

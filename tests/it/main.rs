@@ -23,6 +23,7 @@ mod matrix;
 mod native;
 mod paste;
 mod probe;
+mod probe_command;
 mod probe_forms;
 mod random;
 mod refusal;
