@@ -28,7 +28,7 @@ qemu: build  ## run the stub on an emulated CPU
 	qemu-x86_64 $(BAREJIT) hello
 
 test:  ## run every test, in debug and in release
-	@$(NEED) cc:gcc,libc6-dev strace:strace qemu-x86_64:qemu-user readelf:binutils objdump:binutils gdb:gdb perf:linux-perf valgrind:valgrind bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux
+	@$(NEED) cc:gcc,libc6-dev strace:strace qemu-x86_64:qemu-user readelf:binutils objdump:binutils gdb:gdb perf:linux-perf valgrind:valgrind bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux luajit:luajit php:php-cli node:nodejs java:default-jre-headless python3:python3
 	$(CARGO) test --locked
 	$(CARGO) test --locked --release --test it
 

@@ -21,6 +21,7 @@ mod matrix;
 mod native;
 mod probe;
 mod probe_command;
+mod probe_command_processes;
 mod probe_forms;
 mod random;
 mod refusal;
