@@ -6,11 +6,12 @@
 //! back only at the end of a buffer. Nothing here knows what runs.
 
 pub mod callback;
-pub mod console;
 pub mod number;
 pub mod series;
 
 use alloc::vec::Vec;
+pub use barejit_exec::fault::call_back;
+
 use barejit_exec::fault;
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux};
 use core::marker::PhantomData;
@@ -125,6 +126,8 @@ pub struct Input<'a> {
     start: *mut u8,
     size: usize,
     fd: Fd,
+    /// Whether the end has been read, and stays.
+    ended: bool,
     buffer: PhantomData<&'a mut [u8]>,
 }
 
@@ -137,7 +140,8 @@ impl<'a> Input<'a> {
     /// Input from `fd` through `buffer`.
     pub fn new(fd: Fd, buffer: &'a mut [u8]) -> Self {
         let start = buffer.as_mut_ptr();
-        Self { next: start, end: start, start, size: buffer.len(), fd, buffer: PhantomData }
+        let size = buffer.len();
+        Self { next: start, end: start, start, size, fd, ended: false, buffer: PhantomData }
     }
 
     /// Input that begins with `first` and goes on with `fd`, through a buffer
@@ -162,19 +166,26 @@ impl<'a> Input<'a> {
     }
 
     /// Reads the next block, if the last one is used up, and says how many
-    /// bytes there are; 0 is the end of the input.
+    /// bytes there are; 0 is the end of the input. The end is read once, unless the
+    /// descriptor is a terminal: there more can follow.
     ///
     /// # Errors
     /// What read(2) answers.
     pub fn fill(&mut self) -> Result<usize, Error> {
-        if self.next == self.end {
+        if self.next == self.end && !self.ended {
             // SAFETY: `size` bytes at `start` are the buffer, borrowed by `self`.
             let buffer = unsafe { core::slice::from_raw_parts_mut(self.start, self.size) };
             let read = sys::read_some(self.fd, buffer)?;
             self.next = self.start;
             self.end = self.start.wrapping_add(read);
+            self.ended = read == 0 && !linux::is_terminal(self.fd);
         }
         Ok(self.end as usize - self.next as usize)
+    }
+
+    /// Whether the end has been read, and no read will be made again.
+    pub fn has_ended(&self) -> bool {
+        self.ended && self.next == self.end
     }
 }
 

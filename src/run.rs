@@ -8,7 +8,7 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use barejit_exec::fault::{Args, Ending, install as handle_faults};
+pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
@@ -18,7 +18,7 @@ use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
     fault::{self, Entry, Rescue},
 };
-use barejit_sys::{self as sys, Sysno, sandbox};
+use barejit_sys::{self as sys, Fd, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
 use trace::Trace;
 
@@ -85,12 +85,22 @@ pub struct Options {
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
+    /// The descriptor that the code or its call-backs read from, if any. A sandbox leaves
+    /// no other to read.
+    pub input: Option<Fd>,
 }
 
 impl Options {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self =
-        Self { map: None, guarded: false, verbose: None, sandbox: false, tools: Tools::NONE, output: None };
+    pub const BARE: Self = Self {
+        map: None,
+        guarded: false,
+        verbose: None,
+        sandbox: false,
+        tools: Tools::NONE,
+        output: None,
+        input: None,
+    };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
@@ -302,15 +312,14 @@ unsafe fn call(
     args: &Args,
     options: &Options,
 ) -> Result<Ending, sys::Error> {
-    let _rescue = match options.output {
-        None => None,
+    let _rescue = options.output.map(|output| {
         // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
-        Some(output) => Some(unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }?),
-    };
+        unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }
+    });
     if options.sandbox {
-        sandbox::enter()?;
+        sandbox::enter(options.input)?;
     }
-    // SAFETY: (1 to 3) the caller's.
+    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns.
     Ok(unsafe { fault::call(entry, args, place) })
 }
 

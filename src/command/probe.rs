@@ -180,6 +180,8 @@ fn style() -> report::Style {
 /// Prints through a buffer.
 #[inline(never)]
 fn print(cli: &Cli, body: &dyn Fn(&mut dyn Out)) -> Outcome {
+    // A trial in this process has taken it back.
+    sys::ignore_sigxfsz().unwrap_or_else(|error| cli.refused(error));
     let mut buffer = [0; 4096];
     let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };
     body(&mut sink);

@@ -6,17 +6,24 @@
 //!    ▲         │ ▲           │ signal          │ panic
 //!    │         │ │           ▼                 ▼
 //!    │       saves into    on_fault          escape
-//!    │       RECORD, then    │ sets RIP        │ jumps
+//!    │       RECORD, then    │ jumps           │ jumps
 //!    └───── leave ◀──────────┴─────────────────┘
 //!           restores everything from RECORD
 //! ```
 //!
 //! [`call`] alone makes no syscall and already survives a call-back that panics;
 //! [`install`] adds the signals. The stack between the call site and the place of
-//! the fault is abandoned, never unwound. A fault in barejit's own code, call-backs
-//! included, stays a crash: one line, then death by that signal. While a handler
-//! runs the other faults are blocked, so that the kernel ends a process that
-//! faults in its fault handler.
+//! the fault is abandoned, never unwound.
+//!
+//! The handler of a fault in generated code jumps to `leave`, as siglongjmp(3) does. It
+//! never returns through rt_sigreturn(2), which would restore what generated code may
+//! have ruined: CS and SS, RFLAGS, MXCSR and the x87 state, PKRU, the alternate stack.
+//! The kernel enters a handler with all of these in order. Handlers run with no signal
+//! blocked that was not blocked before, so there is no mask to restore either.
+//!
+//! A fault on the way from the handler through `leave` ends the process: one line, status
+//! 3. A fault in barejit's own code, call-backs included, is one line, then death by that
+//! signal; so is a signal of this kind that a process has sent.
 //!
 //! One call at a time, by the one thread there is.
 
@@ -29,7 +36,7 @@ use core::{
     cell::UnsafeCell,
     mem,
     ops::Range,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
 /// Integer arguments in the order of the System V ABI: rdi, rsi, rdx, rcx, r8,
@@ -65,6 +72,8 @@ pub struct Fault {
     pub address: usize,
     /// Whether it wanted to store there.
     pub store: bool,
+    /// Whether it was `int 4`, the overflow trap.
+    pub overflow: bool,
     /// The syscall that was refused, if the signal is SIGSYS.
     pub syscall: i32,
 }
@@ -95,11 +104,18 @@ pub enum Place {
     Wild(usize),
 }
 
-/// What the thread is doing. A fault while it does anything but the second is ours.
+/// What the thread is doing.
 mod state {
+    /// Code of ours, outside of a guarded call.
     pub(super) const IDLE: u32 = 0;
+    /// Generated code.
     pub(super) const GENERATED: u32 = 1;
+    /// Code of ours that generated code has called.
     pub(super) const CALL_BACK: u32 = 2;
+    /// The way back from generated code, in the handler of its fault or in `leave`.
+    pub(super) const LEAVING: u32 = 3;
+    /// A fault has been told that ends the process.
+    pub(super) const DYING: u32 = 4;
 }
 
 /// How the code came back to [`leave`].
@@ -130,7 +146,8 @@ struct Record {
     reason: AtomicI32,
     rip: AtomicUsize,
     address: AtomicUsize,
-    store: AtomicBool,
+    error: AtomicU64,
+    exception: AtomicU64,
     syscall: AtomicI32,
 }
 
@@ -149,7 +166,8 @@ static RECORD: Record = Record {
     reason: AtomicI32::new(0),
     rip: AtomicUsize::new(0),
     address: AtomicUsize::new(0),
-    store: AtomicBool::new(false),
+    error: AtomicU64::new(0),
+    exception: AtomicU64::new(0),
     syscall: AtomicI32::new(0),
 };
 
@@ -208,7 +226,7 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         ".hidden barejit_leave, barejit_leave_end",
         "barejit_leave:",
         "lea rdx, [rip + {record}]",
-        "mov dword ptr [rdx + 80], {idle}",
+        "mov dword ptr [rdx + 80], {leaving}",
         "mov rbx, [rdx]",
         "mov rbp, [rdx + 8]",
         "mov r12, [rdx + 16]",
@@ -218,15 +236,17 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         "mov rsp, [rdx + 48]",
         "mov rcx, [rdx + 56]",
         "mov [rsp], rcx",
-        "push 2", // no direction, no trap, no alignment check
+        "push 2", // no direction, no trap, no alignment check, no nested task
         "popfq",
         "fninit",
         "fldcw [rdx + 68]",
         "ldmxcsr [rdx + 64]",
+        "mov dword ptr [rdx + 80], {idle}",
         "ret",
         "barejit_leave_end:",
         record = sym RECORD,
         generated = const state::GENERATED,
+        leaving = const state::LEAVING,
         idle = const state::IDLE,
     )
 }
@@ -246,6 +266,8 @@ unsafe extern "sysv64" {
 ///    while [`install`] has been called.
 /// 2. Called with `args` it does nothing undefined.
 /// 3. Call-backs that panic own nothing that must be dropped.
+/// 4. The bytes at `code` can be read until this returns, unless the code unmaps them
+///    itself and never comes back to them.
 ///
 /// # Panics
 /// If generated code is running already.
@@ -259,25 +281,59 @@ pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
     RECORD.end.store(0, Relaxed);
     match RECORD.ending.load(Relaxed) {
         ending::RETURNED => Ending::Returned(value),
-        ending::FAULTED => Ending::Faulted(fault(code)),
+        // SAFETY: (1) duty 4 of the caller.
+        ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
         _ => Ending::Panicked,
     }
 }
 
 /// What `on_fault` left in the record.
-fn fault(code: Range<usize>) -> Fault {
+///
+/// # Safety
+/// 1. The bytes at `code` can be read where the code has just run.
+unsafe fn fault(code: Range<usize>) -> Fault {
     let (signal, reason) = (Signal::new(RECORD.signal.load(Relaxed)), RECORD.reason.load(Relaxed));
     let mut rip = RECORD.rip.load(Relaxed);
-    // RIP is behind an `int3` (SDM vol. 3A, 6.5) and behind a `syscall`.
+    let exception = RECORD.exception.load(Relaxed);
+    // A byte before RIP, 0 if that is none of the code's.
+    let before = |distance: usize| {
+        let at = rip.wrapping_sub(distance);
+        // SAFETY: duty 1 of the caller: it is part of an instruction that has run.
+        if code.contains(&at) { unsafe { (at as *const u8).read_volatile() } } else { 0 }
+    };
+    // `CD n` is `int n`. Its first byte is asked for if the second one fits, so both are
+    // of one instruction.
+    let int = |n: u8| before(1) == n && before(2) == 0xCD;
+    // Emulators tell no number. A general protection fault for a reason has an error code.
+    let unknown = exception > signal::exception::LAST && RECORD.error.load(Relaxed) == 0;
+    let overflow = (signal, reason) == (Signal::SEGV, signal::KERNEL)
+        && (exception == signal::exception::OVERFLOW || unknown && int(4));
+    // RIP is behind a trap and at a fault (SDM vol. 3A, 6.5), and behind a `syscall`.
     rip = rip.wrapping_sub(match (signal, reason) {
+        _ if overflow => 2,
+        (Signal::TRAP, signal::KERNEL) if int(3) => 2,
+        // CC, `int3`.
         (Signal::TRAP, signal::KERNEL) => 1,
+        // F1, `int1`: a trap on a processor; virtual machines have it as a fault.
+        (Signal::TRAP, signal::BREAKPOINT) if exception == signal::exception::DEBUG && before(1) == 0xF1 => 1,
         (Signal::SYS, signal::SECCOMP) => 2,
         _ => 0,
     });
     let place = if code.contains(&rip) { Place::Code((rip - code.start) as u32) } else { Place::Wild(rip) };
-    let (address, store) = (RECORD.address.load(Relaxed), RECORD.store.load(Relaxed));
-    Fault { signal, reason, place, start: code.start, address, store, syscall: RECORD.syscall.load(Relaxed) }
+    Fault {
+        signal,
+        reason,
+        place,
+        start: code.start,
+        address: RECORD.address.load(Relaxed),
+        store: RECORD.error.load(Relaxed) & STORE != 0,
+        overflow,
+        syscall: RECORD.syscall.load(Relaxed),
+    }
 }
+
+/// The bit of a page fault's error code for a store (SDM vol. 3A, 4.7).
+const STORE: u64 = 2;
 
 /// What debuggers unwind generated code by: the address of a word that holds its
 /// canonical frame address (DWARF 5, 6.4) while it runs, whatever it does to its stack,
@@ -337,8 +393,9 @@ static STACK: AtomicUsize = AtomicUsize::new(0);
 
 /// Catches the signals of faults from now on, on a stack of their own, and gives
 /// generated code one too: what it does to its stack, it does to nobody else's.
-/// A limit on the size of files is an answer and no signal. Only the first call does
-/// anything.
+/// INT, TERM and HUP end the process after [`Rescue`] has flushed what was printed,
+/// unless they were ignored. A limit on the size of files is an answer and no signal.
+/// Only the first call does anything.
 ///
 /// # Errors
 /// The syscall that refused.
@@ -348,7 +405,13 @@ pub fn install() -> Result<(), Error> {
     }
     signal::stack(HANDLER, Guard::PAGE)?;
     for signal in FAULTS {
-        linux::rt_sigaction(signal, Disposition::Handled(on_fault, Mask::of(&FAULTS)))?;
+        linux::rt_sigaction(signal, Disposition::Handled(fault_entry, Mask::of(&[])))?;
+    }
+    for signal in ENDS {
+        let others = Mask::of(&ENDS).without(signal);
+        if linux::rt_sigaction(signal, Disposition::Handled(end_entry, others))? {
+            linux::rt_sigaction(signal, Disposition::Ignored)?;
+        }
     }
     sys::ignore_sigxfsz()?;
     let (size, guard) = (PageSize::needed(CODE_STACK)?, PageSize::needed(STACK_GUARD)?);
@@ -359,35 +422,78 @@ pub fn install() -> Result<(), Error> {
     Ok(())
 }
 
-/// The handler of faults. In generated code: notes what happened and has the
-/// thread go on in [`leave`]. In our own: one line, and death by that signal.
-unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) {
+/// The first instructions of the handler of faults. The kernel leaves AC and NT as they
+/// were; Rust wants neither.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn fault_entry(number: i32, info: &Info, context: &mut Context) {
+    naked_asm!(
+        "push 2",
+        "popfq",
+        "sub rsp, 8",      // rsp = 16n; rdi, rsi, rdx as the kernel had them
+        "call {on_fault}", // al = 1: generated code has ended
+        "add rsp, 8",
+        "test al, al",
+        "jnz {leave}",
+        "ret", // to rt_sigreturn
+        on_fault = sym on_fault,
+        leave = sym leave,
+    )
+}
+
+/// The handler of faults. In generated code: notes what happened and says that the
+/// thread goes on in [`leave`]. Anywhere else the process ends, unless the signal is a
+/// filter's question.
+extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> bool {
     let signal = Signal::new(number as u8);
-    if RECORD.state.load(Relaxed) != state::GENERATED {
-        if signal == Signal::SYS && info.code == signal::SECCOMP {
+    match RECORD.state.load(Relaxed) {
+        state::GENERATED => {
+            RECORD.state.store(state::LEAVING, Relaxed);
+            // ANCHOR: record
+            RECORD.signal.store(signal.number(), Relaxed);
+            RECORD.reason.store(info.code, Relaxed);
+            RECORD.rip.store(context.rip as usize, Relaxed);
+            RECORD.address.store(info.address, Relaxed);
+            RECORD.error.store(context.error, Relaxed);
+            RECORD.exception.store(context.exception, Relaxed);
+            RECORD.syscall.store(info.syscall, Relaxed);
+            RECORD.ending.store(ending::FAULTED, Relaxed);
+            // ANCHOR_END: record
+            true
+        }
+        state::IDLE | state::CALL_BACK if signal == Signal::SYS && info.code == signal::SECCOMP => {
             // A filter that asks instead of answering: ours is the answer.
             context.rax = -i64::from(Errno::EPERM.into_raw()) as u64;
-            return;
+            false
         }
-        let (name, rip, address) = (signal.name(), context.rip, info.address);
-        sys::report(format_args!(
-            "SIG{name} in barejit itself at {rip:#x}, address {address:#x}; this is a bug"
-        ));
-        die_of(signal);
-        return;
+        before => end_of_fault(signal, info, context.rip, before),
     }
-    // ANCHOR: record
-    RECORD.signal.store(signal.number(), Relaxed);
-    RECORD.reason.store(info.code, Relaxed);
-    RECORD.rip.store(context.rip as usize, Relaxed);
-    RECORD.address.store(info.address, Relaxed);
-    RECORD.store.store(context.error & 2 != 0, Relaxed);
-    RECORD.syscall.store(info.syscall, Relaxed);
-    RECORD.ending.store(ending::FAULTED, Relaxed);
-    context.rip = leave as *const () as u64;
-    // ANCHOR_END: record
-    // A trap flag would trap once more before `leave` can clear it.
-    context.rflags = 2;
+}
+
+/// Tells of a fault that is no [`Fault`], in one line, and ends the process.
+#[cold]
+fn end_of_fault(signal: Signal, info: &Info, rip: u64, before: u32) -> ! {
+    /// The exit status for generated code that has failed.
+    const STATUS: i32 = 3;
+    // From here on another fault is not told.
+    RECORD.state.store(state::DYING, Relaxed);
+    let (name, address) = (signal.name(), info.address);
+    match (before, info.sender()) {
+        (state::DYING, _) => {}
+        (_, Some(0)) => sys::report(format_args!("SIG{name} (sent by a process)")),
+        (_, Some(process)) => {
+            sys::report(format_args!("SIG{name} (sent by process {})", u64::from(process)));
+        }
+        (state::LEAVING, None) => {
+            sys::report(format_args!(
+                "generated code has broken the way back from it: SIG{name} at {rip:#x}, address {address:#x}"
+            ));
+            linux::exit(STATUS);
+        }
+        (_, None) => sys::report(format_args!(
+            "SIG{name} in barejit itself at {rip:#x}, address {address:#x}; this is a bug"
+        )),
+    }
+    die_of(signal)
 }
 
 /// What saves the output when the process is asked to end: a function and its
@@ -399,6 +505,8 @@ static RESCUED: AtomicUsize = AtomicUsize::new(0);
 static HELD: AtomicBool = AtomicBool::new(false);
 /// The signal that arrived meanwhile.
 static PENDING: AtomicU8 = AtomicU8::new(0);
+/// Set once the process is about to end.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Output that is saved when the process is asked to end, as long as this lives.
 #[derive(Debug)]
@@ -406,26 +514,16 @@ pub struct Rescue(());
 
 impl Rescue {
     /// From now on `rescue` is called with `what` when INT, TERM or HUP arrive,
-    /// before the process dies of the signal. Signals that were ignored stay so.
+    /// before the process ends, if [`install`] has been called.
     ///
     /// # Safety
     /// 1. `rescue` may be called with `what` at any instruction while this lives,
     ///    on the alternate stack.
-    ///
-    /// # Errors
-    /// The syscall that refused.
     #[inline(never)]
-    pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Result<Self, Error> {
+    pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Self {
         RESCUED.store(what as usize, Relaxed);
         RESCUE.store(rescue as usize, Relaxed);
-        let prepared = Self(());
-        for signal in ENDS {
-            let once = Disposition::HandledOnce(on_end, Mask::of(&ENDS));
-            if linux::rt_sigaction(signal, once)? {
-                linux::rt_sigaction(signal, Disposition::Ignored)?;
-            }
-        }
-        Ok(prepared)
+        Self(())
     }
 }
 
@@ -436,7 +534,7 @@ impl Drop for Rescue {
 }
 
 /// Calls `flush`, which a second flush must not interrupt: a signal that asks
-/// the process to end waits until it is done. A second one does not.
+/// the process to end waits until it is done. The same signal a second time does not.
 pub fn held<T>(flush: impl FnOnce() -> T) -> T {
     HELD.store(true, Relaxed);
     let result = flush();
@@ -448,16 +546,30 @@ pub fn held<T>(flush: impl FnOnce() -> T) -> T {
     result
 }
 
-/// The handler of requests to end.
-unsafe extern "sysv64" fn on_end(number: i32, _: &Info, _: &mut Context) {
-    if HELD.load(Relaxed) {
-        PENDING.store(number as u8, Relaxed);
-    } else {
-        rescue_and_die(Signal::new(number as u8));
+/// The first instructions of the handler of requests to end, as of [`fault_entry`].
+#[unsafe(naked)]
+unsafe extern "sysv64" fn end_entry(number: i32, info: &Info, context: &mut Context) {
+    naked_asm!("push 2", "popfq", "jmp {on_end}", on_end = sym on_end)
+}
+
+/// The handler of requests to end. One that comes while the output is flushed for the
+/// end changes nothing.
+extern "sysv64" fn on_end(number: i32) {
+    let signal = Signal::new(number as u8);
+    if ENDING.load(Relaxed) {
+        return;
+    }
+    if !HELD.load(Relaxed) {
+        // Generated code may have been interrupted; this is ours.
+        call_back(|| rescue_and_die(signal));
+    }
+    if PENDING.swap(signal.number(), Relaxed) == signal.number() {
+        die_of(signal);
     }
 }
 
-fn rescue_and_die(signal: Signal) {
+fn rescue_and_die(signal: Signal) -> ! {
+    ENDING.store(true, Relaxed);
     let rescue = RESCUE.swap(0, Relaxed);
     if rescue != 0 {
         // SAFETY: only `Rescue` stores here, and a function's address.
@@ -465,17 +577,17 @@ fn rescue_and_die(signal: Signal) {
         // SAFETY: (1) the promise made to `Rescue::prepare`.
         unsafe { rescue(RESCUED.load(Relaxed) as *mut ()) };
     }
-    die_of(signal);
+    die_of(signal)
 }
 
-/// Ends the process as if nobody had handled `signal`. In its handler the signal
-/// is blocked, and death comes when the handler returns.
-fn die_of(signal: Signal) {
+/// Ends the process as if nobody had handled `signal`, which is not blocked in its own
+/// handler. The first process of a PID namespace survives what it sends to itself
+/// (pid_namespaces(7)), and a filter can refuse the calls: then it exits, with what a
+/// shell says of a process that died of a signal.
+fn die_of(signal: Signal) -> ! {
     let restored = linux::rt_sigaction(signal, Disposition::Default);
-    if restored.and_then(|_| linux::kill_self(signal)).is_err() {
-        // What a shell says of a process that died of a signal.
-        linux::exit(128 + i32::from(signal.number()));
-    }
+    let _ = restored.and_then(|_| linux::kill_self(signal));
+    linux::exit(128 + i32::from(signal.number()))
 }
 
 #[cfg(test)]

@@ -10,17 +10,20 @@ extern crate alloc;
 
 pub mod bpf;
 pub mod linux;
+mod mapped;
 pub mod process;
 pub mod processor;
 mod region;
 pub mod sandbox;
 pub mod signal;
+mod stack;
 
 use alloc::ffi::CString;
 use bitflags::bitflags;
 use core::{ffi::CStr, fmt, mem::MaybeUninit, num::NonZero};
 
 pub use region::{Contents, Guard, PageSize, Region};
+pub use stack::with_stack;
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {
@@ -170,7 +173,7 @@ macro_rules! names {
     };
 }
 names! {
-    brk clock_gettime close execve execveat fallocate fcntl fgetxattr fork fstat ftruncate getpid getrlimit ioctl
+    brk clock_gettime clone close execve execveat fallocate fcntl fgetxattr fork fstat ftruncate getpid getrlimit ioctl
     kill madvise memfd_create mmap mprotect mremap mseal munmap open personality pipe2 pkey_mprotect poll prctl
     pread64 ptrace pwrite64 read readlink rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs
     syslog uname unlink userfaultfd wait4 write

@@ -14,6 +14,12 @@ pub unsafe fn started_with(stack: *const usize) {
     START.store(stack as usize, Ordering::Relaxed);
 }
 
+/// The stack pointer at the first instruction; 0 if a C library and not `rt` started this
+/// process.
+pub(super) fn stack() -> usize {
+    START.load(Ordering::Relaxed)
+}
+
 /// The arguments of the process, its own name first. Bytes, because nothing promises UTF-8.
 /// None if a C library and not `rt` started this process.
 #[derive(Clone, Debug)]
