@@ -19,3 +19,4 @@ pub mod host;
 pub mod probe;
 pub mod repl;
 pub mod run;
+pub mod watch;

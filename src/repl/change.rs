@@ -64,7 +64,8 @@ impl Snapshot {
 
 /// The registers and flags that differ: name, old and new value.
 pub fn numbers(old: &State, new: &State) -> Vec<(&'static str, u64, u64)> {
-    let general = State::GENERAL.iter().zip(old.general.iter().zip(&new.general)).map(|(n, (o, w))| (*n, *o, *w));
+    let general =
+        State::GENERAL.iter().zip(old.general.iter().zip(&new.general)).map(|(n, (o, w))| (*n, *o, *w));
     general.chain([("mxcsr", old.mxcsr().into(), new.mxcsr().into())]).filter(|(_, o, w)| o != w).collect()
 }
 

@@ -218,7 +218,7 @@ fn brackets(random: &mut Random) {
         depth += i32::from(*byte == b'[') - i32::from(*byte == b']');
         depth >= 0
     });
-    match compile(&source, &options, None, &mut |_, _| ()) {
+    match compile(&source, &options, &mut |_, _| ()) {
         Ok(program) => {
             assert!(balanced && depth == 0, "{source:?}");
             assert!(!program.code().bytes().is_empty());

@@ -25,21 +25,25 @@
 //! 3. A fault in barejit's own code, call-backs included, is one line, then death by that
 //! signal; so is a signal of this kind that a process has sent.
 //!
-//! One call at a time, by the one thread there is.
+//! One call at a time in a process: a second one, by another thread or by a call-back, is
+//! [`Busy`]. A fault counts as generated code's on the thread that made the call only.
 
-use crate::State;
+mod step;
+
+pub use step::{Next, NotEntered, Stepper, call_stepped, resume, return_address};
+
 use barejit_sys::{
-    self as sys, Errno, Error, Guard, PageSize, Region, linux,
+    self as sys, Errno, Error, Guard, PageSize, Region, linux, process,
     signal::{self, Context, Disposition, Info, Mask, Signal},
 };
 use core::{
     arch::naked_asm,
     cell::UnsafeCell,
-    mem,
+    fmt, mem,
     ops::Range,
-    ptr,
     sync::atomic::{
-        AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+        AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
     },
 };
 
@@ -61,8 +65,22 @@ pub enum Ending {
     Panicked,
 }
 
+/// Why a call was not made: generated code is running, on another thread, or it has called
+/// back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("generated code is running already")
+    }
+}
+
+impl core::error::Error for Busy {}
+
 /// A signal raised by generated code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Fault {
     /// Which signal.
     pub signal: Signal,
@@ -120,6 +138,8 @@ mod state {
     pub(super) const LEAVING: u32 = 3;
     /// A fault has been told that ends the process.
     pub(super) const DYING: u32 = 4;
+    /// A thread has the record, and has not called the code yet.
+    pub(super) const ENTERING: u32 = 5;
 }
 
 /// How the code came back to [`leave`].
@@ -142,9 +162,8 @@ struct Record {
     state: AtomicU32,
     /// One of [`ending`].
     ending: AtomicU8,
-    /// Where the code lies.
-    start: AtomicUsize,
-    end: AtomicUsize,
+    /// What [`thread`] says on the thread that made the call.
+    thread: AtomicUsize,
     /// What `on_fault` saw.
     signal: AtomicU8,
     reason: AtomicI32,
@@ -155,8 +174,8 @@ struct Record {
     syscall: AtomicI32,
 }
 
-// SAFETY: the cell is written and read by the one thread that calls, in `enter`
-// and `leave`; the rest is atomic.
+// SAFETY: the cell is written and read in `enter` and `leave`, by the one thread that has
+// made `state` ENTERING; the rest is atomic.
 unsafe impl Sync for Record {}
 
 static RECORD: Record = Record {
@@ -164,8 +183,7 @@ static RECORD: Record = Record {
     frame: AtomicUsize::new(0),
     state: AtomicU32::new(state::IDLE),
     ending: AtomicU8::new(ending::RETURNED),
-    start: AtomicUsize::new(0),
-    end: AtomicUsize::new(0),
+    thread: AtomicUsize::new(0),
     signal: AtomicU8::new(0),
     reason: AtomicI32::new(0),
     rip: AtomicUsize::new(0),
@@ -245,13 +263,11 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         "fninit",
         "fldcw [rdx + 68]",
         "ldmxcsr [rdx + 64]",
-        "mov dword ptr [rdx + 80], {idle}",
         "ret",
         "barejit_leave_end:",
         record = sym RECORD,
         generated = const state::GENERATED,
         leaving = const state::LEAVING,
-        idle = const state::IDLE,
     )
 }
 
@@ -260,6 +276,23 @@ unsafe extern "sysv64" {
     fn leave() -> !;
     #[link_name = "barejit_leave_end"]
     static LEAVE_END: u8;
+}
+
+/// Whether threads are told apart by their thread pointers.
+static THREADS: AtomicBool = AtomicBool::new(false);
+
+/// The number of this thread: its thread pointer, which is at FS:0 (ELF Handling For
+/// Thread-Local Storage, variant II). 0 for all before [`install`], and if `rt` and no C
+/// library started the process, which then has one.
+fn thread() -> usize {
+    let mut pointer = 0;
+    if THREADS.load(Relaxed) {
+        // SAFETY: `install` has seen that FS has a base, and the ABI says what is there.
+        unsafe {
+            core::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags));
+        }
+    }
+    pointer
 }
 
 /// Calls `entry` and says how that ended. The addresses in `code` are the code's,
@@ -273,205 +306,43 @@ unsafe extern "sysv64" {
 /// 4. The bytes at `code` can be read until this returns, unless the code unmaps them
 ///    itself and never comes back to them.
 ///
-/// # Panics
-/// If generated code is running already.
-pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
-    assert!(RECORD.state.load(Relaxed) == state::IDLE, "generated code called from a call-back");
-    RECORD.start.store(code.start, Relaxed);
-    RECORD.end.store(code.end, Relaxed);
-    RECORD.ending.store(ending::RETURNED, Relaxed);
-    // SAFETY: duties 1 to 3 of the caller; neither record nor stack is in use.
+/// 5. The code leaves the bases of FS and GS as they are, where the program has threads or a
+///    C library: that is how they find thread-local storage.
+/// 6. [`install`] has not been called by another thread, or this one has an alternate
+///    stack of its own (sigaltstack(2)), as the threads of Rust's standard library have.
+///
+/// # Errors
+/// Generated code is running already; nothing has been called.
+pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Result<Ending, Busy> {
+    claim()?;
+    // SAFETY: duties 1 to 6 of the caller; neither record nor stack is in use.
     let value = unsafe { enter(entry, args, STACK.load(Relaxed)) };
-    RECORD.end.store(0, Relaxed);
-    match RECORD.ending.load(Relaxed) {
-        ending::RETURNED => Ending::Returned(value),
-        // SAFETY: (1) duty 4 of the caller.
-        ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
-        _ => Ending::Panicked,
-    }
+    // SAFETY: (1) duty 4 of the caller.
+    Ok(unsafe { ended(value, code) })
 }
 
-/// Enters generated code with all of `state`, and leaves in `state` what was there when it
-/// ended: at a signal, which a trap behind the code's last instruction is. A return to
-/// where [`return_address`] is [`Ending::Returned`], with RAX.
-///
-/// With a `stepper` the code is run instruction by instruction.
-///
-/// # Safety
-/// 1. [`install`] has been called, and code that is entered so does nothing undefined but
-///    raise a signal, return there, or call back.
-/// 2. The stack pointer in `state` leads to memory of the code's own.
-/// 3. Call-backs that panic own nothing that must be dropped.
-/// 4. The bytes at `code` can be read until this returns.
-///
-/// # Errors
-/// What sigaltstack(2) answers.
-///
-/// # Panics
-/// If generated code is running already.
-pub unsafe fn resume(
-    state: &mut State,
-    code: Range<usize>,
-    stepper: Option<&mut dyn Stepper>,
-) -> Result<Ending, Error> {
-    assert!(RECORD.state.load(Relaxed) == state::IDLE, "generated code called from a call-back");
-    let trap = if stepper.is_some() { State::TRAP } else { 0 };
-    let flags = state.flags & !State::TRAP | trap;
-    let context = Context::new(&state.general, state.rip, flags, state.extended())?;
-    let mut stepping = stepper.map(|stepper| Stepping { stepper, resumes_at: 0 });
-    STEPPING.store(stepping.as_mut().map_or(ptr::null_mut(), ptr::from_mut).cast(), Relaxed);
-    CAPTURED.store(ptr::from_mut(state), Relaxed);
-    RECORD.start.store(code.start, Relaxed);
-    RECORD.end.store(code.end, Relaxed);
+/// Takes the record for a call by this thread.
+fn claim() -> Result<(), Busy> {
+    let taken = RECORD.state.compare_exchange(state::IDLE, state::ENTERING, Acquire, Relaxed);
+    taken.map_err(|_| Busy)?;
+    RECORD.thread.store(thread(), Relaxed);
     RECORD.ending.store(ending::RETURNED, Relaxed);
-    // SAFETY: duties 1 to 3 of the caller; the record is not in use.
-    let value = unsafe { enter_context(&context) };
-    RECORD.end.store(0, Relaxed);
-    CAPTURED.store(ptr::null_mut(), Relaxed);
-    STEPPING.store(ptr::null_mut(), Relaxed);
-    Ok(match RECORD.ending.load(Relaxed) {
-        ending::RETURNED => Ending::Returned(value),
-        // SAFETY: (1) duty 4 of the caller.
-        ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
-        _ => Ending::Panicked,
-    })
+    Ok(())
 }
 
-/// Calls `entry` as [`call`] does, instruction by instruction.
+/// How the call ended whose RAX is `value`. Gives the record back.
 ///
 /// # Safety
-/// 1 to 4. As [`call`]; [`install`] has been called.
-///
-/// # Errors
-/// What sigaltstack(2) answers.
-///
-/// # Panics
-/// If generated code is running already.
-pub unsafe fn call_stepped(
-    entry: Entry,
-    args: &Args,
-    code: Range<usize>,
-    stepper: &mut dyn Stepper,
-) -> Result<Ending, Error> {
-    let mut state = State::INITIAL;
-    let stack = STACK.load(Relaxed);
-    assert!(stack != 0, "no stack before faults are handled");
-    let [rdi, rsi, rdx, rcx, r8, r9] = *args;
-    let rsp = stack - size_of::<usize>();
-    // SAFETY: the top of the stack of generated code, which nothing uses.
-    unsafe { (rsp as *mut usize).write(return_address()) };
-    RECORD.frame.store(stack, Relaxed);
-    state.general = [0, rcx, rdx, 0, rsp as u64, 0, rsi, rdi, r8, r9, 0, 0, 0, 0, 0, 0];
-    state.rip = entry as usize as u64;
-    // SAFETY: (1, 3, 4) the caller's; (2) the stack is the code's.
-    unsafe { resume(&mut state, code, Some(stepper)) }
-}
-
-/// Where generated code that [`resume`] has entered returns to.
-pub fn return_address() -> usize {
-    leave as *const () as usize
-}
-
-/// Sees code that is run instruction by instruction.
-pub trait Stepper {
-    /// Called before the first instruction and after each: RIP is that of the next one.
-    /// What it changes in `context` is what the code goes on with; the trap flag does not
-    /// count. `inside` says whether the next instruction is one of the code's.
-    fn step(&mut self, context: &mut Context, inside: bool) -> Next;
-}
-
-/// How code that is stepped through goes on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
-    /// Up to the next instruction.
-    Step,
-    /// At full speed up to the instruction at this address, to which the function
-    /// returns that has just been called: the return address is at RSP.
-    Over(usize),
-    /// At full speed to the end.
-    Run,
-}
-
-/// A stepper at work.
-struct Stepping<'a> {
-    stepper: &'a mut dyn Stepper,
-    /// Where the code goes on when the function returns that is stepped over.
-    resumes_at: usize,
-}
-
-/// The [`Stepping`] of the call that runs, or null.
-static STEPPING: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
-
-/// Where the state at the end of the code goes, or null.
-static CAPTURED: AtomicPtr<State> = AtomicPtr::new(ptr::null_mut());
-
-/// Shows a stopped instruction to the stepper, if this is one. Whether it was: the code
-/// then goes on as `context` has it.
-fn stepped(signal: Signal, info: &Info, context: &mut Context) -> bool {
-    let stepping = STEPPING.load(Relaxed).cast::<Stepping<'_>>();
-    if stepping.is_null() || signal != Signal::TRAP || info.sender().is_some() {
-        return false;
-    }
-    // SAFETY: `resume` has stored the address of one that lives until it is done, and is
-    // not used meanwhile.
-    let stepping = unsafe { &mut *stepping };
-    let over = over as *const () as u64;
-    if info.code == signal::KERNEL {
-        // An `int3`: that of `over`, or one of the code's.
-        if context.rip != over + 1 || stepping.resumes_at == 0 {
-            return false;
-        }
-        context.rip = mem::take(&mut stepping.resumes_at) as u64;
-    } else if context.rflags & State::TRAP == 0 {
-        return false;
-    }
-    let code = RECORD.start.load(Relaxed)..RECORD.end.load(Relaxed);
-    // A fault from here on is ours.
-    RECORD.state.store(state::CALL_BACK, Relaxed);
-    let next = stepping.stepper.step(context, code.contains(&(context.rip as usize)));
-    RECORD.state.store(state::GENERATED, Relaxed);
-    context.rflags &= !State::TRAP;
-    match next {
-        Next::Step => context.rflags |= State::TRAP,
-        Next::Run => {}
-        Next::Over(back) => {
-            stepping.resumes_at = back;
-            // SAFETY: the code has just written its return address there.
-            unsafe { (context.rsp as *mut u64).write(over) };
-        }
-    }
-    true
-}
-
-/// Where a function that is stepped over returns to.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn over() -> ! {
-    naked_asm!("int3", "ud2")
-}
-
-/// Saves the caller's state as [`enter`] does, and goes on with `context`. `leave` comes
-/// back from it.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn enter_context(context: &Context) -> u64 {
-    naked_asm!(
-        "lea rax, [rip + {record}]",
-        "mov [rax], rbx",
-        "mov [rax + 8], rbp",
-        "mov [rax + 16], r12",
-        "mov [rax + 24], r13",
-        "mov [rax + 32], r14",
-        "mov [rax + 40], r15",
-        "mov [rax + 48], rsp",
-        "mov rcx, [rsp]",
-        "mov [rax + 56], rcx",
-        "stmxcsr [rax + 64]",
-        "fnstcw [rax + 68]",
-        "mov dword ptr [rax + 80], {generated}",
-        "jmp {resume}",
-        record = sym RECORD,
-        generated = const state::GENERATED,
-        resume = sym linux::resume,
-    )
+/// 1. As [`fault`].
+unsafe fn ended(value: u64, code: Range<usize>) -> Ending {
+    let ending = match RECORD.ending.load(Relaxed) {
+        ending::RETURNED => Ending::Returned(value),
+        // SAFETY: (1) the caller's.
+        ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
+        _ => Ending::Panicked,
+    };
+    RECORD.state.store(state::IDLE, Release);
+    ending
 }
 
 /// What `on_fault` left in the record.
@@ -533,25 +404,30 @@ pub fn caller() -> (usize, Range<usize>) {
 /// guarded call, a signal in it is a bug of ours. Outside a guarded call it is code like
 /// any other.
 pub fn call_back<T>(body: impl FnOnce() -> T) -> T {
-    let before = RECORD.state.load(Relaxed);
-    if before == state::GENERATED {
-        RECORD.state.store(state::CALL_BACK, Relaxed);
-    }
+    let change = |from, to| RECORD.state.compare_exchange(from, to, Relaxed, Relaxed).is_ok();
+    let called = is_caller() && change(state::GENERATED, state::CALL_BACK);
     let result = body();
-    RECORD.state.store(before, Relaxed);
+    if called {
+        change(state::CALL_BACK, state::GENERATED);
+    }
     result
+}
+
+/// Whether this thread made the last guarded call.
+fn is_caller() -> bool {
+    RECORD.thread.load(Relaxed) == thread()
 }
 
 /// Whether a panic now is one of a call-back, which [`escape`] can end.
 pub fn in_call_back() -> bool {
-    RECORD.state.load(Relaxed) == state::CALL_BACK
+    is_caller() && RECORD.state.load(Relaxed) == state::CALL_BACK
 }
 
 /// Abandons the call-back and the generated code that called it: [`call`] then
 /// answers [`Ending::Panicked`].
 ///
 /// # Safety
-/// 1. [`in_call_back`] says so.
+/// 1. [`in_call_back`] says so, on the thread that made the call.
 pub unsafe fn escape() -> ! {
     RECORD.ending.store(ending::PANICKED, Relaxed);
     // SAFETY: by duty 1 generated code has been called, so `enter` has filled the
@@ -590,14 +466,20 @@ pub fn install() -> Result<(), Error> {
     if STACK.load(Relaxed) != 0 {
         return Ok(());
     }
+    // Before there is a handler that asks.
+    THREADS.store(!process::is_started() && linux::thread_pointer() != 0, Relaxed);
     signal::stack(HANDLER, Guard::PAGE)?;
     for signal in FAULTS {
-        linux::rt_sigaction(signal, Disposition::Handled(fault_entry, Mask::of(&[])))?;
+        let handled = Disposition::Handled(fault_entry, Mask::of(&[]));
+        // SAFETY: (1) it leaves nothing unfinished but generated code.
+        unsafe { linux::rt_sigaction(signal, handled) }?;
     }
     for signal in ENDS {
-        let others = Mask::of(&ENDS).without(signal);
-        if linux::rt_sigaction(signal, Disposition::Handled(end_entry, others))? {
-            linux::rt_sigaction(signal, Disposition::Ignored)?;
+        let handled = Disposition::Handled(end_entry, Mask::of(&ENDS).without(signal));
+        // SAFETY: (1) it ends the process, or does nothing.
+        if unsafe { linux::rt_sigaction(signal, handled) }? {
+            // SAFETY: (1) there is no handler.
+            unsafe { linux::rt_sigaction(signal, Disposition::Ignored) }?;
         }
     }
     sys::ignore_sigxfsz()?;
@@ -632,18 +514,14 @@ unsafe extern "sysv64" fn fault_entry(number: i32, info: &Info, context: &mut Co
 /// filter's question.
 extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> bool {
     let signal = Signal::new(number as u8);
-    match RECORD.state.load(Relaxed) {
-        state::GENERATED if stepped(signal, info, context) => false,
+    // On another thread it is nothing that the guarded call can end with.
+    let state = if is_caller() { RECORD.state.load(Relaxed) } else { state::IDLE };
+    match state {
+        state::GENERATED if step::stepped(signal, info, context) => false,
         state::GENERATED => {
             RECORD.state.store(state::LEAVING, Relaxed);
-            let captured = CAPTURED.load(Relaxed);
-            if !captured.is_null() {
-                // SAFETY: `resume` has stored the address of one that lives until it is
-                // done, and is not used meanwhile.
-                let captured = unsafe { &mut *captured };
-                // SAFETY: (1) this is what the handler was given.
-                unsafe { captured.capture(context) };
-            }
+            // SAFETY: (1) this is what the handler was given.
+            unsafe { step::capture(context) };
             // ANCHOR: record
             RECORD.signal.store(signal.number(), Relaxed);
             RECORD.reason.store(info.code, Relaxed);
@@ -697,8 +575,8 @@ fn end_of_fault(signal: Signal, info: &Info, rip: u64, before: u32) -> ! {
 static RESCUE: AtomicUsize = AtomicUsize::new(0);
 static RESCUED: AtomicUsize = AtomicUsize::new(0);
 
-/// Set while output must not be flushed, because it is being flushed.
-static HELD: AtomicBool = AtomicBool::new(false);
+/// How many flushes are going on: meanwhile output must not be flushed for the end.
+static HELD: AtomicU32 = AtomicU32::new(0);
 /// The signal that arrived meanwhile.
 static PENDING: AtomicU8 = AtomicU8::new(0);
 /// Set once the process is about to end.
@@ -713,8 +591,8 @@ impl Rescue {
     /// before the process ends, if [`install`] has been called.
     ///
     /// # Safety
-    /// 1. `rescue` may be called with `what` at any instruction while this lives,
-    ///    on the alternate stack.
+    /// 1. `rescue` may be called with `what` at any instruction while this lives but in
+    ///    [`held`], on the alternate stack, by any thread.
     #[inline(never)]
     pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Self {
         RESCUED.store(what as usize, Relaxed);
@@ -732,11 +610,11 @@ impl Drop for Rescue {
 /// Calls `flush`, which a second flush must not interrupt: a signal that asks
 /// the process to end waits until it is done. The same signal a second time does not.
 pub fn held<T>(flush: impl FnOnce() -> T) -> T {
-    HELD.store(true, Relaxed);
+    HELD.fetch_add(1, Relaxed);
     let result = flush();
-    HELD.store(false, Relaxed);
+    let others = HELD.fetch_sub(1, Relaxed) - 1;
     let pending = PENDING.load(Relaxed);
-    if pending != 0 {
+    if pending != 0 && others == 0 {
         rescue_and_die(Signal::new(pending));
     }
     result
@@ -755,7 +633,7 @@ extern "sysv64" fn on_end(number: i32) {
     if ENDING.load(Relaxed) {
         return;
     }
-    if !HELD.load(Relaxed) {
+    if HELD.load(Relaxed) == 0 {
         // Generated code may have been interrupted; this is ours.
         call_back(|| rescue_and_die(signal));
     }
@@ -781,7 +659,8 @@ fn rescue_and_die(signal: Signal) -> ! {
 /// (pid_namespaces(7)), and a filter can refuse the calls: then it exits, with what a
 /// shell says of a process that died of a signal.
 fn die_of(signal: Signal) -> ! {
-    let restored = linux::rt_sigaction(signal, Disposition::Default);
+    // SAFETY: (1) there is no handler.
+    let restored = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
     let _ = restored.and_then(|_| linux::kill_self(signal));
     linux::exit(128 + i32::from(signal.number()))
 }

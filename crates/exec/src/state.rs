@@ -38,7 +38,8 @@ pub struct State {
 impl State {
     /// The names of the general-purpose registers in the order of their encoding.
     pub const GENERAL: [&str; 16] = [
-        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+        "r14", "r15",
     ];
 
     /// The flags that programs change, with their bits in RFLAGS (SDM vol. 1, 3.4.3).
