@@ -75,8 +75,8 @@ pub trait Complete {
 /// An editor on a terminal.
 #[derive(Debug)]
 pub struct Editor {
-    input: Fd,
-    output: Fd,
+    input: Fd<'static>,
+    output: Fd<'static>,
     own: Modes,
     history: Vec<String>,
     /// Bytes that were read and are not used yet.
@@ -92,7 +92,7 @@ pub struct Editor {
 
 impl Editor {
     /// An editor on the terminal behind `input` and `output`, which has these modes.
-    pub fn new(input: Fd, output: Fd, own: Modes) -> Self {
+    pub fn new(input: Fd<'static>, output: Fd<'static>, own: Modes) -> Self {
         Self {
             input,
             output,

@@ -130,7 +130,7 @@ pub struct Code {
 pub struct Runner {
     report: Region,
     /// The terminal and its modes while a line runs, if there is one.
-    terminal: Option<(Fd, Modes)>,
+    terminal: Option<(Fd<'static>, Modes)>,
     /// The most that a line may take, in milliseconds; 0 is no limit.
     pub patience: u64,
 }
@@ -140,7 +140,7 @@ impl Runner {
     ///
     /// # Errors
     /// The syscall that refused.
-    pub fn new(terminal: Option<(Fd, Modes)>, patience: u64) -> Result<Self, Error> {
+    pub fn new(terminal: Option<(Fd<'static>, Modes)>, patience: u64) -> Result<Self, Error> {
         fault::install()?;
         let size = PageSize::needed(size_of::<Report>())?;
         let report = Region::map(size, Guard::None, Contents::Common, Prot::READ_WRITE)?;
@@ -181,7 +181,8 @@ impl Runner {
         stepper: Option<&mut dyn Stepper>,
     ) -> Result<(Outcome, Vec<OldPage>), Error> {
         self.prepare(space);
-        let Some(child) = fork()? else {
+        // SAFETY: (1) this process has one thread.
+        let Some(child) = (unsafe { fork() }?) else {
             // SAFETY: (1) the caller's.
             unsafe { self.be_child(state, space, code, stepper) }
         };
@@ -349,6 +350,7 @@ impl Runner {
                 report.address = fault.address as u64;
                 report.store = fault.store.into();
             }
+            // There are no call-backs, and nothing else runs generated code.
             Ok(Ending::Panicked) | Err(_) => linux::exit(5),
         }
         report.changed = 0;

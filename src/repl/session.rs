@@ -101,7 +101,7 @@ impl Session {
     ///
     /// # Errors
     /// The syscall that refused what a session cannot be without.
-    pub fn new(terminal: Option<(Fd, Modes)>, patience: u64) -> Result<Self, Error> {
+    pub fn new(terminal: Option<(Fd<'static>, Modes)>, patience: u64) -> Result<Self, Error> {
         let space = Space::new()?;
         let runner = Runner::new(terminal, patience)?;
         let mut session = Self {

@@ -56,7 +56,7 @@ impl Steps {
 /// Prints instructions as they run.
 #[derive(Debug)]
 pub struct Printer {
-    fd: Fd,
+    fd: Fd<'static>,
     steps: Steps,
     /// Where the code lies; offsets count from its start.
     code: Range<usize>,
@@ -84,7 +84,7 @@ struct Running {
 
 impl Printer {
     /// A printer to `fd` of the steps of `code`.
-    pub fn new(fd: Fd, code: Range<usize>, steps: Steps) -> Self {
+    pub fn new(fd: Fd<'static>, code: Range<usize>, steps: Steps) -> Self {
         let begun = steps.from == 0;
         Self { fd, steps, code, shown: 0, begun, running: None, text: String::with_capacity(BUFFER) }
     }
