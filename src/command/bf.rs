@@ -216,7 +216,7 @@ fn compile_and_run(
 
 /// Says which command accesses a cell that is not on the tape.
 fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
-    let command = Lossy(source.program.get(position..=position).unwrap_or(b"?"));
+    let command = Lossy(&source.program[position..=position]);
     let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
     let place = source.place(position);
     cli.fail(Status::Faulted, format_args!("{place}: '{command}' touches cell {cell}, {side}"))
