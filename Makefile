@@ -3,7 +3,12 @@ CARGO   ?= cargo
 PREFIX  ?= /usr/local
 DESTDIR ?=
 NEED     = sh .ci/need
-BAREJIT  = target/release/barejit
+LINKER   = cc:gcc,libc6-dev
+TOOLS    = strace:strace qemu-x86_64:qemu-user objdump:binutils gdb:gdb perf:linux-perf valgrind:valgrind \
+           bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux xxd:xxd hexdump:bsdextrautils \
+           luajit:luajit php:php-cli node:nodejs java:default-jre-headless python3:python3
+TARGET   = $(or $(CARGO_TARGET_DIR),target)
+BAREJIT  = $(TARGET)/release/barejit
 BENCH    = $(CARGO) bench --quiet --manifest-path benches/Cargo.toml
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
@@ -13,7 +18,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 build:
-	@$(NEED) cc:gcc,libc6-dev
+	@$(NEED) $(LINKER)
 	$(CARGO) build --release --locked
 
 run: build  ## build the executable and run the "Hello World!" stub
@@ -27,13 +32,14 @@ qemu: build  ## run the stub on an emulated CPU
 	@$(NEED) qemu-x86_64:qemu-user
 	qemu-x86_64 $(BAREJIT) hello
 
-test:  ## run every test, in debug and in release
-	@$(NEED) cc:gcc,libc6-dev strace:strace qemu-x86_64:qemu-user readelf:binutils objdump:binutils gdb:gdb perf:linux-perf valgrind:valgrind bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux
-	$(CARGO) test --locked
-	$(CARGO) test --locked --release --test it
+test:  ## run every test, in debug and in release; say what cannot be tested here
+	@$(NEED) $(LINKER) $(TOOLS)
+	@rm -f $(TARGET)/tmp/untested
+	@{ set -x; $(CARGO) test --locked && $(CARGO) test --locked --release --test it; } && status=0 || status=$$?; \
+	  { set +x; } 2>/dev/null; sh .ci/untested $(TARGET)/tmp/untested; exit $$status
 
 check:  ## formatting, lints and documentation, warnings being errors
-	@$(NEED) cc:gcc,libc6-dev
+	@$(NEED) $(LINKER)
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
@@ -42,7 +48,7 @@ fuzz:  ## feed random input to everything for SECONDS (60), or to one TARGET
 	SECONDS=$(or $(SECONDS),60) $(CARGO) test --locked --release --test it fuzz_for_seconds -- --ignored --nocapture
 
 bench: build  ## measure barejit next to others, write docs/figures anew
-	@$(NEED) gcc:gcc,libc6-dev
+	@$(NEED) $(LINKER)
 	$(BENCH)
 	$(MAKE) book
 
@@ -68,7 +74,7 @@ install: build  ## put executable, man page and completions below PREFIX
 	install -D -m 644 completions/barejit.fish $(SHARE)/fish/vendor_completions.d/barejit.fish
 
 dist:  ## build a tarball twice and compare, byte by byte
-	@$(NEED) cc:gcc,libc6-dev
+	@$(NEED) $(LINKER)
 	sh .ci/dist target/dist/first && sh .ci/dist target/dist/second
 	cmp target/dist/first/barejit.tar.gz target/dist/second/barejit.tar.gz
 	cp target/dist/first/barejit.tar.gz target/barejit.tar.gz

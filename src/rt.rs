@@ -17,6 +17,10 @@ use core::{
     panic::PanicInfo,
     sync::atomic::{AtomicU8, Ordering},
 };
+use heap::Global;
+
+#[global_allocator]
+static GLOBAL: Global = Global::new();
 
 /// The first instruction of the process: relocates the image, then hands the
 /// stack pointer to [`start`] on an aligned stack. RBP = 0 ends the chain of frames.

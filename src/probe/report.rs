@@ -107,7 +107,12 @@ impl Out for Screen<'_> {
                 self.column = indent;
             }
             let room = self.width.saturating_sub(self.column);
-            let shown = if self.indent.is_some() { word } else { word.get(..room).unwrap_or(word) };
+            let shown = match self.indent {
+                // The blank behind the last word of a line has no room.
+                Some(_) if word.len() > room => word.trim_end_matches(' '),
+                Some(_) => word,
+                None => word.get(..room).unwrap_or(word),
+            };
             self.out.put(shown);
             self.column += shown.len();
         }

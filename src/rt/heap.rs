@@ -22,20 +22,25 @@ const HUGE: usize = 4 * 1024 * 1024;
 /// By how much the small heap grows.
 const STEP: usize = 64 * 1024;
 
-struct Global(UnsafeCell<Heap>);
+/// A heap. There is one in a process, because it moves the program break.
+pub(crate) struct Global(UnsafeCell<Heap>);
+
+impl Global {
+    /// A heap before anything is allocated.
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(Heap::empty()))
+    }
+}
 
 // SAFETY: the process has one thread, and no signal handler allocates.
 unsafe impl Sync for Global {}
-
-#[global_allocator]
-static GLOBAL: Global = Global(UnsafeCell::new(Heap::empty()));
 
 // SAFETY: blocks come from mappings and holes that are handed out once; a layout
 // decides by itself which of the two it is, so they are never confused.
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if let Some(size) = large(layout) {
-            return map(size);
+            return map(size, layout.align());
         }
         // SAFETY: one thread, and no reference to the heap outlives its call.
         let heap = unsafe { &mut *self.0.get() };
@@ -74,7 +79,10 @@ unsafe impl GlobalAlloc for Global {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that `size` fits this alignment.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        if let (Some(from), Some(to), Some(block)) = (large(layout), large(new), NonNull::new(block)) {
+        // The kernel moves a mapping to any page.
+        if let (Some(from), Some(to), Some(block)) = (large(layout), large(new), NonNull::new(block))
+            && layout.align() <= PageSize::PAGE
+        {
             // SAFETY: (1) a block with a large layout is a mapping of this size.
             let moved = unsafe { linux::mremap(block, from.bytes(), to.bytes()) };
             return mapped(moved, to);
@@ -95,10 +103,30 @@ fn large(layout: Layout) -> Option<PageSize> {
     if layout.size() < LARGE { None } else { PageSize::covering(layout.size()) }
 }
 
-fn map(size: PageSize) -> *mut u8 {
+/// A mapping whose address is a multiple of `align`, a power of two.
+fn map(size: PageSize, align: usize) -> *mut u8 {
     let (prot, flags) = (Prot::READ_WRITE, MapFlags::PRIVATE_ANONYMOUS);
+    // With so much more there is a multiple among the first pages.
+    let more = align.saturating_sub(PageSize::PAGE);
+    let Some(whole) = size.bytes().checked_add(more) else {
+        exhausted(Error::new(Sysno::mmap, Errno::ENOMEM));
+    };
     // SAFETY: (1) the mapping is not fixed.
-    mapped(unsafe { linux::mmap(0, size.bytes(), prot, flags, Fd::NONE, 0) }, size)
+    let base = unsafe { linux::mmap(0, whole, prot, flags, Fd::NONE, 0) };
+    let base = base.unwrap_or_else(|error| exhausted(error));
+    let before = base.align_offset(align);
+    let block = base.as_ptr().wrapping_add(before);
+    trim(base.as_ptr(), before);
+    trim(block.wrapping_add(size.bytes()), more.saturating_sub(before));
+    mapped(NonNull::new(block).ok_or(Error::without_effect(Sysno::mmap)), size)
+}
+
+/// Gives back an end of a new mapping, if it is any; refused, it stays unused.
+fn trim(start: *mut u8, size: usize) {
+    if let (Some(start), true) = (NonNull::new(start), size > 0) {
+        // SAFETY: (1) the pages are part of a mapping that nobody has seen.
+        let _ = unsafe { linux::munmap(start, size) };
+    }
 }
 
 /// What has become of a mapping of this size.
@@ -113,10 +141,15 @@ fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
 
 /// Moves the program break up by one step.
 fn grow(heap: &mut Heap) {
-    let bottom = if heap.size() == 0 { linux::brk(0).next_multiple_of(16) } else { heap.top() as usize };
+    let bottom = match heap.size() {
+        // SAFETY: (1, 2) it moves nothing.
+        0 => unsafe { linux::brk(0) }.next_multiple_of(16),
+        _ => heap.top() as usize,
+    };
     let top = bottom + STEP;
     // No program begins at address 0: the kernel has not said where it ends.
-    if bottom == 0 || linux::brk(top) < top {
+    // SAFETY: (1) it moves up; (2) this is the only allocator of the process.
+    if bottom == 0 || unsafe { linux::brk(top) } < top {
         exhausted(Error::new(Sysno::brk, Errno::ENOMEM));
     }
     if heap.size() == 0 {

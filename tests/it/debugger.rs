@@ -3,7 +3,6 @@
 
 use crate::support::*;
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -44,6 +43,9 @@ fn gdb(program: &Path, args: &[&str], commands: &[&str]) -> String {
 
 #[test]
 fn gdb_stops_in_generated_code_and_names_it() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     // As some distribution would ship it.
     let stripped = scratch("stripped");
     let mut strip = tool("strip", "binutils");
@@ -79,6 +81,9 @@ fn gdb_stops_in_generated_code_and_names_it() {
 
 #[test]
 fn gdb_finds_the_caller_whatever_code_does_to_its_stack() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     // push 1; sub rsp, 40; mov rbp, rsp; xor esp, esp; mov rsp, rbp; ud2
     let code = "6A01 4883EC28 4889E5 31E4 4889EC 0F0B";
     let steps = ["stepi", "bt"].repeat(5);
@@ -92,6 +97,9 @@ fn gdb_finds_the_caller_whatever_code_does_to_its_stack() {
 
 #[test]
 fn gdb_finishes_generated_code() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let said =
         gdb(Path::new(BAREJIT), &["ret", "--gdb", "5"], &["break barejit_ret", "run", "finish", "p $eax"]);
     assert!(said.contains("$1 = 5"), "{said}");
@@ -99,6 +107,9 @@ fn gdb_finishes_generated_code() {
 
 #[test]
 fn gdb_forgets_code_that_is_gone() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let commands = [
         "break barejit_ret",
         "run",
@@ -147,19 +158,15 @@ impl Folder {
         finish(perf)
     }
 
-    /// Samples a run with these arguments; `None` where that cannot be done, said loudly.
+    /// Samples a run with these arguments; `None` where that cannot be done.
     fn sampled(&self, kind: &str, args: &[&str]) -> Option<u32> {
         let arguments = ["record", "-e", "cpu-clock", "-k", "1", "-o", "perf.data", BAREJIT];
         let recorded = self.perf(&[&arguments[..], args, &["--perf", kind]].concat());
         let script = self.perf(&["script", "-i", "perf.data", "-F", "pid"]);
         let process = script.text().lines().next().and_then(|line| line.trim().parse().ok());
         if process.is_none() {
-            // Past the harness, which hides what passing tests say.
-            let _ = writeln!(
-                std::io::stderr(),
-                "\nNOT TESTED: perf cannot sample on this machine, so only the file for --perf {kind} is:\n{}",
-                recorded.stderr
-            );
+            let why = recorded.stderr;
+            untested(&format!("perf cannot sample, so only the file for --perf {kind} is: {why}"));
         }
         process
     }
@@ -291,6 +298,9 @@ fn a_jitdump_holds_the_code() {
 
 #[test]
 fn the_dump_is_mapped_as_perf_wants_it() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let folder = Folder::new();
     let log = folder.0.join("log");
     let mut strace = tool("strace", "strace");
@@ -303,6 +313,9 @@ fn the_dump_is_mapped_as_perf_wants_it() {
 
 #[test]
 fn a_file_that_perf_cannot_have_is_an_error() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let message = "barejit: ret: --perf: open: EACCES (Permission denied)\n";
     for kind in ["map", "jitdump"] {
         inject("open:error=EACCES", &["ret", "--perf", kind, "7"]).expect("", message, 1);

@@ -22,6 +22,9 @@ fn prints_twelve_bytes_in_every_layout_by_every_map() {
 
 #[test]
 fn makes_six_syscalls_write_then_execute() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let expected = [
         "mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = ADDRESS",
         "mprotect(ADDRESS, 4096, PROT_READ|PROT_EXEC) = 0",
@@ -36,6 +39,9 @@ fn makes_six_syscalls_write_then_execute() {
 
 #[test]
 fn rwx_is_the_articles_recipe_to_the_letter() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let expected = [
         "mmap(NULL, 128, PROT_READ|PROT_WRITE|PROT_EXEC, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = ADDRESS",
         "write(1, \"Hello World!\", 12) = 12",
@@ -46,6 +52,9 @@ fn rwx_is_the_articles_recipe_to_the_letter() {
 
 #[test]
 fn inplace_makes_only_the_static_page_executable() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let expected = [
         "mprotect(ADDRESS, 4096, PROT_READ|PROT_EXEC) = 0",
         "write(1, \"Hello World!\", 12) = 12",
@@ -56,6 +65,9 @@ fn inplace_makes_only_the_static_page_executable() {
 
 #[test]
 fn a_refused_write_is_reported() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     for (errno, description) in [
         ("ENOMEM", "Out of memory"),
         ("EACCES", "Permission denied"),
@@ -69,6 +81,9 @@ fn a_refused_write_is_reported() {
 
 #[test]
 fn a_refused_mapping_is_reported() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     for (errno, description) in [
         ("ENOMEM", "Out of memory"),
         ("EACCES", "Permission denied"),
@@ -93,6 +108,9 @@ fn a_refused_mapping_is_reported() {
 
 #[test]
 fn interrupted_and_short_writes_are_completed() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     inject("write:error=EINTR:when=1", &["hello"]).expect(TEXT, "", 0);
     // strace answers 1 without writing anything, so the first byte is lost.
     inject("write:retval=1:when=1", &["hello"]).expect(&TEXT[1..], "", 0);

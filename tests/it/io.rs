@@ -104,6 +104,9 @@ fn input_that_comes_in_pieces_or_does_not_block_is_waited_for() {
 
 #[test]
 fn waiting_can_be_interrupted_or_refused() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let wait = |call: &str, errno: &str, args: &[&str]| {
         let injections = [format!("inject={call}:error=EAGAIN:when=1"), format!("inject=poll:error={errno}")];
         strace(&["-e", &injections[0], "-e", &injections[1]], args).0
@@ -126,4 +129,40 @@ fn a_reader_that_is_gone_ends_it_by_sigpipe() {
         let status = command.status().expect("started");
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGPIPE));
     }
+}
+
+/// The reads of standard input and the writes of a program whose input has ended.
+fn reads_and_writes(program: &str) -> [usize; 2] {
+    let (run, calls) = strace(&[], &["bf", "--eof", "zero", "-e", program]);
+    assert_eq!(run.status, 0, "{run:?}");
+    ["read", "write"].map(|name| calls.iter().filter(|call| call.name == name).count())
+}
+
+#[test]
+fn the_end_of_the_input_is_read_once() {
+    if lacks(Need::Tracing) {
+        return;
+    }
+    // A thousand commands each, and what was printed between them leaves at once.
+    assert_eq!(reads_and_writes(&",".repeat(1000)), [1, 0]);
+    assert_eq!(reads_and_writes(&format!("+{}", ".,".repeat(1000))), [1, 2]);
+}
+
+/// A terminal's end is one of a line; what is typed then is read.
+#[test]
+fn behind_the_end_of_a_terminal_there_can_be_more() {
+    let mut script = tool("script", "bsdutils");
+    // Put `,`, which ends, then what the next one reads.
+    script.args(["--quiet", "--return", "--command"]);
+    script.arg(format!("stty -echo; {BAREJIT} bf --eof minus-one -e ',+[-.[-]],.'")).arg("/dev/null");
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = script.spawn().expect("started");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    std::thread::sleep(Duration::from_millis(500));
+    stdin.write_all(b"\x04").expect("typed");
+    std::thread::sleep(Duration::from_millis(500));
+    stdin.write_all(b"x\n").expect("typed");
+    let run = Run::new(child.wait_with_output().expect("it ends"));
+    drop(stdin);
+    assert!(run.status == 0 && run.text().ends_with('x'), "{run:?}");
 }

@@ -11,15 +11,20 @@ mod docs;
 mod elf;
 mod fault;
 mod fuzz;
+mod heap_blocks;
 mod hello;
 mod hostile;
 mod house;
 mod io;
+mod limits;
 mod listing;
 mod manual;
 mod matrix;
 mod native;
+mod paste;
 mod probe;
+mod probe_command;
+mod probe_command_processes;
 mod probe_forms;
 mod random;
 mod refusal;
@@ -28,6 +33,10 @@ mod rpn;
 mod sandbox;
 mod signal;
 mod trace;
+
+/// The heap is in the executable alone, where no test harness is.
+#[path = "../../src/rt/heap.rs"]
+mod heap;
 
 /// The memory functions are in the executable alone, where no test harness is.
 #[path = "../../src/rt/mem.rs"]

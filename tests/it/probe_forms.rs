@@ -1,7 +1,7 @@
 //! How the probe is asked and how it answers: table, JSON, list, status, costs,
 //! and the summary of many hosts.
 
-use crate::support::{command, feed, finish, json::Json, regime, run, scratch, tool};
+use crate::support::{command, feed, finish, json::Json, place, regime, run, scratch, tool};
 
 #[test]
 fn the_list_has_every_name_that_strategy_takes() {
@@ -17,7 +17,8 @@ fn the_list_has_every_name_that_strategy_takes() {
     {
         assert!(names.contains(&name), "{name} is not in the list");
     }
-    for name in names {
+    let denied = place::denied_rows();
+    for name in names.into_iter().filter(|name| !denied.contains(name)) {
         let works = name != "control";
         run(&["probe", "--quiet", "--strategy", name]).expect("", "", if works { 0 } else { 4 });
     }
@@ -25,6 +26,10 @@ fn the_list_has_every_name_that_strategy_takes() {
 
 #[test]
 fn one_strategy_is_one_row() {
+    // The filter of a place is a cause of its own, which changes what is told.
+    if !place::denied_rows().is_empty() {
+        return;
+    }
     let report = Json::parse(&run(&["probe", "--json", "--strategy=memfd-dual"]).text());
     assert_eq!(report.get("strategies").items().len(), 1);
     assert_eq!(report.get("engines").items().len(), 0);
@@ -145,6 +150,10 @@ fn a_full_disk_is_said() {
 
 #[test]
 fn many_hosts_are_summed_up() {
+    // The filter of a place is a cause of its own, which changes what is told.
+    if !place::denied_rows().is_empty() {
+        return;
+    }
     let plain = run(&["probe", "--json"]).text();
     let mut denied = command(&["probe", "--json"]);
     regime::mdwe(&mut denied);

@@ -13,7 +13,16 @@ const ENDLESS: &str = "++++++++[>++++++++<-]>+.+.[]";
 
 const ENDS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-fn start(mut command: Command) -> Child {
+fn start(command: Command) -> Child {
+    start_with(command, |_| {})
+}
+
+/// The same after `set`, which has the last word on signals.
+fn start_with(mut command: Command, set: impl FnOnce(&mut Command)) -> Child {
+    for signal in ENDS {
+        regime::end_by(&mut command, signal);
+    }
+    set(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("started")
 }
@@ -23,20 +32,60 @@ fn send(child: &Child, signal: i32) {
     assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }
 
-/// Waits until the code runs, which /proc shows by the handler of SIGTERM, and a
-/// little longer.
-fn until_it_runs(child: &Child) {
+/// Waits until the code runs in `process`, which /proc shows by an executable page of no
+/// file, and a little longer.
+fn until_it_runs(process: u32) {
     let start = Instant::now();
-    let caught = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line");
-        u64::from_str_radix(caught.trim(), 16).expect("hexadecimal") >> (libc::SIGTERM - 1) & 1 == 1
+    let loaded = || {
+        let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+        maps.lines().any(|line| line.contains(" r-xp 00000000 00:00 0") && !line.ends_with(']'))
     };
-    while !caught() {
-        assert!(start.elapsed() < Duration::from_secs(10), "it handles no signal");
+    while !loaded() {
+        assert!(start.elapsed() < Duration::from_secs(20), "there is no code in it");
         std::thread::sleep(Duration::from_millis(1));
     }
     std::thread::sleep(Duration::from_millis(50));
+}
+
+/// The only child of `parent`, once there is one.
+fn only_child(parent: &Child) -> u32 {
+    let path = format!("/proc/{0}/task/{0}/children", parent.id());
+    let start = Instant::now();
+    loop {
+        let children = std::fs::read_to_string(&path).expect("it lives");
+        if let Ok(child) = children.trim().parse() {
+            return child;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "it has no child");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The kernel ignores a signal to the first process of a PID namespace whose action is
+/// the default one (pid_namespaces(7)).
+#[test]
+fn the_first_process_of_a_namespace_ends_too() {
+    if lacks(Need::ProcessNamespace) {
+        return;
+    }
+    for (args, output) in [
+        (&["bf", "-e", ENDLESS][..], "AB"),
+        (&["bf", "--sandbox", "-e", ENDLESS], "AB"),
+        (&["bf", "-e", "++++++++[>++++++++<-]>+.,"], "A"),
+        // jmp to itself
+        (&["run", "ebfe"], ""),
+    ] {
+        for signal in ENDS {
+            let mut unshare = place::process_namespace();
+            unshare.arg(BAREJIT).args(args);
+            let parent = start(unshare);
+            let first = only_child(&parent);
+            until_it_runs(first);
+            // SAFETY: a signal to a child of a child.
+            assert_eq!(unsafe { libc::kill(first as i32, signal) }, 0);
+            ending(parent).expect(output, "", 128 + signal);
+        }
+    }
 }
 
 fn ending(child: Child) -> Run {
@@ -52,7 +101,7 @@ fn what_was_printed_is_flushed_before_death() {
                 command.arg("--sandbox");
             }
             let child = start(command);
-            until_it_runs(&child);
+            until_it_runs(child.id());
             send(&child, signal);
             ending(child).expect("AB", "", -signal);
         }
@@ -62,7 +111,7 @@ fn what_was_printed_is_flushed_before_death() {
 #[test]
 fn death_comes_while_input_is_waited_for() {
     let child = start(command(&["bf", "-e", "++++++++[>++++++++<-]>+.,"]));
-    until_it_runs(&child);
+    until_it_runs(child.id());
     send(&child, libc::SIGINT);
     let run = ending(child);
     run.expect("A", "", -libc::SIGINT);
@@ -72,7 +121,7 @@ fn death_comes_while_input_is_waited_for() {
 fn a_flush_is_finished_first_unless_the_signal_comes_twice() {
     for twice in [false, true] {
         let mut child = start(command(&["bf", "-e", "++++++++[>++++++++<-]>+[.]"]));
-        until_it_runs(&child);
+        until_it_runs(child.id());
         send(&child, libc::SIGTERM);
         std::thread::sleep(Duration::from_millis(50));
         if twice {
@@ -90,10 +139,9 @@ fn a_flush_is_finished_first_unless_the_signal_comes_twice() {
 
 #[test]
 fn a_signal_that_was_ignored_stays_ignored() {
-    let mut command = command(&["bf", "-e", ENDLESS]);
-    regime::ignore(&mut command, libc::SIGHUP);
-    let mut child = start(command);
-    until_it_runs(&child);
+    let mut child =
+        start_with(command(&["bf", "-e", ENDLESS]), |command| regime::ignore(command, libc::SIGHUP));
+    until_it_runs(child.id());
     send(&child, libc::SIGHUP);
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(child.try_wait().expect("it can be asked"), None);

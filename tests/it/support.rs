@@ -1,9 +1,12 @@
 //! Running the executable: plainly, under strace, with a syscall made to fail,
-//! under an emulator. A missing tool is a failure that says how to get it.
+//! under an emulator. A missing tool is a failure that says how to get it; a place that
+//! denies what a test needs is recorded (`place`).
 
 pub(crate) mod json;
+pub(crate) mod place;
 pub(crate) mod regime;
 
+pub(crate) use place::{Need, lacks, untested};
 use std::{
     ffi::OsStr,
     io::Write,
@@ -121,11 +124,15 @@ pub(crate) fn strace(options: &[&str], args: &[&str]) -> (Run, Vec<Call>) {
 }
 
 /// The same, strace and executable both under a regime.
+#[track_caller]
 pub(crate) fn strace_under(
     regime: impl FnOnce(&mut Command),
     options: &[&str],
     args: &[&str],
 ) -> (Run, Vec<Call>) {
+    if let Some(why) = place::missing(place::Need::Tracing) {
+        panic!("{why}; a test that needs it begins with `lacks(Need::Tracing)`");
+    }
     let log = scratch("strace");
     let mut strace = tool("strace", "strace");
     strace.arg("-o").arg(&log).args(options).arg(BAREJIT).args(args);

@@ -108,6 +108,9 @@ fn ends_other_than_a_return_are_told() {
 
 #[test]
 fn a_refusal_is_told_before_the_next_attempt() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let told = inject("mprotect:error=EACCES", &["hello", "--trace"]);
     assert!(told.text() == "Hello World!" && told.status == 0, "{told:?}");
     let refused = "barejit: hello: wx: mprotect: EACCES (Permission denied); falling back to dual\n";
@@ -125,6 +128,9 @@ fn in_a_sandbox_what_cannot_be_seen_is_not_claimed() {
 
 #[test]
 fn without_proc_the_steps_are_told_all_the_same() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let told = inject("open:error=ENOENT", &["hello", "--trace"]);
     assert!(told.text() == "Hello World!" && told.status == 0, "{told:?}");
     let line = "barejit: write 43 bytes: /proc/self/maps: open: ENOENT (No such file or directory)\n";

@@ -6,30 +6,45 @@
 //!    ▲         │ ▲           │ signal          │ panic
 //!    │         │ │           ▼                 ▼
 //!    │       saves into    on_fault          escape
-//!    │       RECORD, then    │ sets RIP        │ jumps
+//!    │       RECORD, then    │ jumps           │ jumps
 //!    └───── leave ◀──────────┴─────────────────┘
 //!           restores everything from RECORD
 //! ```
 //!
 //! [`call`] alone makes no syscall and already survives a call-back that panics;
 //! [`install`] adds the signals. The stack between the call site and the place of
-//! the fault is abandoned, never unwound. A fault in barejit's own code, call-backs
-//! included, stays a crash: one line, then death by that signal. While a handler
-//! runs the other faults are blocked, so that the kernel ends a process that
-//! faults in its fault handler.
+//! the fault is abandoned, never unwound.
 //!
-//! One call at a time, by the one thread there is.
+//! The handler of a fault in generated code jumps to `leave`, as siglongjmp(3) does. It
+//! never returns through rt_sigreturn(2), which would restore what generated code may
+//! have ruined: CS and SS, RFLAGS, MXCSR and the x87 state, PKRU, the alternate stack.
+//! The kernel enters a handler with all of these in order. Handlers run with no signal
+//! blocked that was not blocked before, so there is no mask to restore either.
+//!
+//! A fault on the way from the handler through `leave` ends the process: one line, status
+//! 3. A fault in barejit's own code, call-backs included, is one line, then death by that
+//! signal; so is a signal of this kind that a process has sent.
+//!
+//! One call at a time in a process: a second one, by another thread or by a call-back, is
+//! [`Busy`]. A fault counts as generated code's on the thread that made the call only.
+
+mod termination;
+
+pub use termination::{Rescue, held};
 
 use barejit_sys::{
-    self as sys, Errno, Error, Guard, PageSize, Region, linux,
+    self as sys, Errno, Error, Guard, PageSize, Region, linux, process,
     signal::{self, Context, Disposition, Info, Mask, Signal},
 };
 use core::{
     arch::naked_asm,
     cell::UnsafeCell,
-    mem,
+    fmt, mem,
     ops::Range,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 /// Integer arguments in the order of the System V ABI: rdi, rsi, rdx, rcx, r8,
@@ -50,8 +65,22 @@ pub enum Ending {
     Panicked,
 }
 
+/// Why a call was not made: generated code is running, on another thread, or it has called
+/// back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("generated code is running already")
+    }
+}
+
+impl core::error::Error for Busy {}
+
 /// A signal raised by generated code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Fault {
     /// Which signal.
     pub signal: Signal,
@@ -65,6 +94,8 @@ pub struct Fault {
     pub address: usize,
     /// Whether it wanted to store there.
     pub store: bool,
+    /// Whether it was `int 4`, the overflow trap.
+    pub overflow: bool,
     /// The syscall that was refused, if the signal is SIGSYS.
     pub syscall: i32,
 }
@@ -95,11 +126,20 @@ pub enum Place {
     Wild(usize),
 }
 
-/// What the thread is doing. A fault while it does anything but the second is ours.
+/// What the thread is doing.
 mod state {
+    /// Code of ours, outside of a guarded call.
     pub(super) const IDLE: u32 = 0;
+    /// Generated code.
     pub(super) const GENERATED: u32 = 1;
+    /// Code of ours that generated code has called.
     pub(super) const CALL_BACK: u32 = 2;
+    /// The way back from generated code, in the handler of its fault or in `leave`.
+    pub(super) const LEAVING: u32 = 3;
+    /// A fault has been told that ends the process.
+    pub(super) const DYING: u32 = 4;
+    /// A thread has the record, and has not called the code yet.
+    pub(super) const ENTERING: u32 = 5;
 }
 
 /// How the code came back to [`leave`].
@@ -122,20 +162,20 @@ struct Record {
     state: AtomicU32,
     /// One of [`ending`].
     ending: AtomicU8,
-    /// Where the code lies.
-    start: AtomicUsize,
-    end: AtomicUsize,
+    /// What [`thread`] says on the thread that made the call.
+    thread: AtomicUsize,
     /// What `on_fault` saw.
     signal: AtomicU8,
     reason: AtomicI32,
     rip: AtomicUsize,
     address: AtomicUsize,
-    store: AtomicBool,
+    error: AtomicU64,
+    exception: AtomicU64,
     syscall: AtomicI32,
 }
 
-// SAFETY: the cell is written and read by the one thread that calls, in `enter`
-// and `leave`; the rest is atomic.
+// SAFETY: the cell is written and read in `enter` and `leave`, by the one thread that has
+// made `state` ENTERING; the rest is atomic.
 unsafe impl Sync for Record {}
 
 static RECORD: Record = Record {
@@ -143,13 +183,13 @@ static RECORD: Record = Record {
     frame: AtomicUsize::new(0),
     state: AtomicU32::new(state::IDLE),
     ending: AtomicU8::new(ending::RETURNED),
-    start: AtomicUsize::new(0),
-    end: AtomicUsize::new(0),
+    thread: AtomicUsize::new(0),
     signal: AtomicU8::new(0),
     reason: AtomicI32::new(0),
     rip: AtomicUsize::new(0),
     address: AtomicUsize::new(0),
-    store: AtomicBool::new(false),
+    error: AtomicU64::new(0),
+    exception: AtomicU64::new(0),
     syscall: AtomicI32::new(0),
 };
 
@@ -208,7 +248,7 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         ".hidden barejit_leave, barejit_leave_end",
         "barejit_leave:",
         "lea rdx, [rip + {record}]",
-        "mov dword ptr [rdx + 80], {idle}",
+        "mov dword ptr [rdx + 80], {leaving}",
         "mov rbx, [rdx]",
         "mov rbp, [rdx + 8]",
         "mov r12, [rdx + 16]",
@@ -218,7 +258,7 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         "mov rsp, [rdx + 48]",
         "mov rcx, [rdx + 56]",
         "mov [rsp], rcx",
-        "push 2", // no direction, no trap, no alignment check
+        "push 2", // no direction, no trap, no alignment check, no nested task
         "popfq",
         "fninit",
         "fldcw [rdx + 68]",
@@ -227,7 +267,7 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         "barejit_leave_end:",
         record = sym RECORD,
         generated = const state::GENERATED,
-        idle = const state::IDLE,
+        leaving = const state::LEAVING,
     )
 }
 
@@ -238,6 +278,23 @@ unsafe extern "sysv64" {
     static LEAVE_END: u8;
 }
 
+/// Whether threads are told apart by their thread pointers.
+static THREADS: AtomicBool = AtomicBool::new(false);
+
+/// The number of this thread: its thread pointer, which is at FS:0 (ELF Handling For
+/// Thread-Local Storage, variant II). 0 for all before [`install`], and if `rt` and no C
+/// library started the process, which then has one.
+fn thread() -> usize {
+    let mut pointer = 0;
+    if THREADS.load(Relaxed) {
+        // SAFETY: `install` has seen that FS has a base, and the ABI says what is there.
+        unsafe {
+            core::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags));
+        }
+    }
+    pointer
+}
+
 /// Calls `entry` and says how that ended. The addresses in `code` are the code's,
 /// for telling its faults from wild jumps.
 ///
@@ -246,38 +303,80 @@ unsafe extern "sysv64" {
 ///    while [`install`] has been called.
 /// 2. Called with `args` it does nothing undefined.
 /// 3. Call-backs that panic own nothing that must be dropped.
+/// 4. The bytes at `code` can be read until this returns, unless the code unmaps them
+///    itself and never comes back to them.
 ///
-/// # Panics
-/// If generated code is running already.
-pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
-    assert!(RECORD.state.load(Relaxed) == state::IDLE, "generated code called from a call-back");
-    RECORD.start.store(code.start, Relaxed);
-    RECORD.end.store(code.end, Relaxed);
+/// 5. The code leaves the bases of FS and GS as they are, where the program has threads or a
+///    C library: that is how they find thread-local storage.
+/// 6. [`install`] has not been called by another thread, or this one has an alternate
+///    stack of its own (sigaltstack(2)), as the threads of Rust's standard library have.
+///
+/// # Errors
+/// Generated code is running already; nothing has been called.
+pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Result<Ending, Busy> {
+    let taken = RECORD.state.compare_exchange(state::IDLE, state::ENTERING, Acquire, Relaxed);
+    taken.map_err(|_| Busy)?;
+    RECORD.thread.store(thread(), Relaxed);
     RECORD.ending.store(ending::RETURNED, Relaxed);
-    // SAFETY: duties 1 to 3 of the caller; neither record nor stack is in use.
+    // SAFETY: duties 1 to 6 of the caller; neither record nor stack is in use.
     let value = unsafe { enter(entry, args, STACK.load(Relaxed)) };
-    RECORD.end.store(0, Relaxed);
-    match RECORD.ending.load(Relaxed) {
+    let ending = match RECORD.ending.load(Relaxed) {
         ending::RETURNED => Ending::Returned(value),
-        ending::FAULTED => Ending::Faulted(fault(code)),
+        // SAFETY: (1) duty 4 of the caller.
+        ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
         _ => Ending::Panicked,
-    }
+    };
+    RECORD.state.store(state::IDLE, Release);
+    Ok(ending)
 }
 
 /// What `on_fault` left in the record.
-fn fault(code: Range<usize>) -> Fault {
+///
+/// # Safety
+/// 1. The bytes at `code` can be read where the code has just run.
+unsafe fn fault(code: Range<usize>) -> Fault {
     let (signal, reason) = (Signal::new(RECORD.signal.load(Relaxed)), RECORD.reason.load(Relaxed));
     let mut rip = RECORD.rip.load(Relaxed);
-    // RIP is behind an `int3` (SDM vol. 3A, 6.5) and behind a `syscall`.
+    let exception = RECORD.exception.load(Relaxed);
+    // A byte before RIP, 0 if that is none of the code's.
+    let before = |distance: usize| {
+        let at = rip.wrapping_sub(distance);
+        // SAFETY: duty 1 of the caller: it is part of an instruction that has run.
+        if code.contains(&at) { unsafe { (at as *const u8).read_volatile() } } else { 0 }
+    };
+    // `CD n` is `int n`. Its first byte is asked for if the second one fits, so both are
+    // of one instruction.
+    let int = |n: u8| before(1) == n && before(2) == 0xCD;
+    // Emulators tell no number. A general protection fault for a reason has an error code.
+    let unknown = exception > signal::exception::LAST && RECORD.error.load(Relaxed) == 0;
+    let overflow = (signal, reason) == (Signal::SEGV, signal::KERNEL)
+        && (exception == signal::exception::OVERFLOW || unknown && int(4));
+    // RIP is behind a trap and at a fault (SDM vol. 3A, 6.5), and behind a `syscall`.
     rip = rip.wrapping_sub(match (signal, reason) {
+        _ if overflow => 2,
+        (Signal::TRAP, signal::KERNEL) if int(3) => 2,
+        // CC, `int3`.
         (Signal::TRAP, signal::KERNEL) => 1,
+        // F1, `int1`: a trap on a processor; virtual machines have it as a fault.
+        (Signal::TRAP, signal::BREAKPOINT) if exception == signal::exception::DEBUG && before(1) == 0xF1 => 1,
         (Signal::SYS, signal::SECCOMP) => 2,
         _ => 0,
     });
     let place = if code.contains(&rip) { Place::Code((rip - code.start) as u32) } else { Place::Wild(rip) };
-    let (address, store) = (RECORD.address.load(Relaxed), RECORD.store.load(Relaxed));
-    Fault { signal, reason, place, start: code.start, address, store, syscall: RECORD.syscall.load(Relaxed) }
+    Fault {
+        signal,
+        reason,
+        place,
+        start: code.start,
+        address: RECORD.address.load(Relaxed),
+        store: RECORD.error.load(Relaxed) & STORE != 0,
+        overflow,
+        syscall: RECORD.syscall.load(Relaxed),
+    }
 }
+
+/// The bit of a page fault's error code for a store (SDM vol. 3A, 4.7).
+const STORE: u64 = 2;
 
 /// What debuggers unwind generated code by: the address of a word that holds its
 /// canonical frame address (DWARF 5, 6.4) while it runs, whatever it does to its stack,
@@ -290,25 +389,30 @@ pub fn caller() -> (usize, Range<usize>) {
 /// guarded call, a signal in it is a bug of ours. Outside a guarded call it is code like
 /// any other.
 pub fn call_back<T>(body: impl FnOnce() -> T) -> T {
-    let before = RECORD.state.load(Relaxed);
-    if before == state::GENERATED {
-        RECORD.state.store(state::CALL_BACK, Relaxed);
-    }
+    let change = |from, to| RECORD.state.compare_exchange(from, to, Relaxed, Relaxed).is_ok();
+    let called = is_caller() && change(state::GENERATED, state::CALL_BACK);
     let result = body();
-    RECORD.state.store(before, Relaxed);
+    if called {
+        change(state::CALL_BACK, state::GENERATED);
+    }
     result
+}
+
+/// Whether this thread made the last guarded call.
+fn is_caller() -> bool {
+    RECORD.thread.load(Relaxed) == thread()
 }
 
 /// Whether a panic now is one of a call-back, which [`escape`] can end.
 pub fn in_call_back() -> bool {
-    RECORD.state.load(Relaxed) == state::CALL_BACK
+    is_caller() && RECORD.state.load(Relaxed) == state::CALL_BACK
 }
 
 /// Abandons the call-back and the generated code that called it: [`call`] then
 /// answers [`Ending::Panicked`].
 ///
 /// # Safety
-/// 1. [`in_call_back`] says so.
+/// 1. [`in_call_back`] says so, on the thread that made the call.
 pub unsafe fn escape() -> ! {
     RECORD.ending.store(ending::PANICKED, Relaxed);
     // SAFETY: by duty 1 generated code has been called, so `enter` has filled the
@@ -318,9 +422,6 @@ pub unsafe fn escape() -> ! {
 
 /// What generated code can do wrong.
 const FAULTS: [Signal; 6] = [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE, Signal::TRAP, Signal::SYS];
-
-/// How a process is asked to end.
-const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 
 /// Room for a handler that writes a line, besides what the kernel pushes.
 const HANDLER: usize = 16 * 1024;
@@ -337,8 +438,9 @@ static STACK: AtomicUsize = AtomicUsize::new(0);
 
 /// Catches the signals of faults from now on, on a stack of their own, and gives
 /// generated code one too: what it does to its stack, it does to nobody else's.
-/// A limit on the size of files is an answer and no signal. Only the first call does
-/// anything.
+/// INT, TERM and HUP end the process after [`Rescue`] has flushed what was printed,
+/// unless they were ignored. A limit on the size of files is an answer and no signal.
+/// Only the first call does anything.
 ///
 /// # Errors
 /// The syscall that refused.
@@ -346,10 +448,15 @@ pub fn install() -> Result<(), Error> {
     if STACK.load(Relaxed) != 0 {
         return Ok(());
     }
+    // Before there is a handler that asks.
+    THREADS.store(!process::is_started() && linux::thread_pointer() != 0, Relaxed);
     signal::stack(HANDLER, Guard::PAGE)?;
     for signal in FAULTS {
-        linux::rt_sigaction(signal, Disposition::Handled(on_fault, Mask::of(&FAULTS)))?;
+        let handled = Disposition::Handled(fault_entry, Mask::of(&[]));
+        // SAFETY: (1) it leaves nothing unfinished but generated code.
+        unsafe { linux::rt_sigaction(signal, handled) }?;
     }
+    termination::install()?;
     sys::ignore_sigxfsz()?;
     let (size, guard) = (PageSize::needed(CODE_STACK)?, PageSize::needed(STACK_GUARD)?);
     let stack = Region::zeroed(size, Guard::Pages(guard))?;
@@ -359,123 +466,80 @@ pub fn install() -> Result<(), Error> {
     Ok(())
 }
 
-/// The handler of faults. In generated code: notes what happened and has the
-/// thread go on in [`leave`]. In our own: one line, and death by that signal.
-unsafe extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) {
+/// The first instructions of the handler of faults. The kernel leaves AC and NT as they
+/// were; Rust wants neither.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn fault_entry(number: i32, info: &Info, context: &mut Context) {
+    naked_asm!(
+        "push 2",
+        "popfq",
+        "sub rsp, 8",      // rsp = 16n; rdi, rsi, rdx as the kernel had them
+        "call {on_fault}", // al = 1: generated code has ended
+        "add rsp, 8",
+        "test al, al",
+        "jnz {leave}",
+        "ret", // to rt_sigreturn
+        on_fault = sym on_fault,
+        leave = sym leave,
+    )
+}
+
+/// The handler of faults. In generated code: notes what happened and says that the
+/// thread goes on in [`leave`]. Anywhere else the process ends, unless the signal is a
+/// filter's question.
+extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> bool {
     let signal = Signal::new(number as u8);
-    if RECORD.state.load(Relaxed) != state::GENERATED {
-        if signal == Signal::SYS && info.code == signal::SECCOMP {
+    // On another thread it is nothing that the guarded call can end with.
+    let state = if is_caller() { RECORD.state.load(Relaxed) } else { state::IDLE };
+    match state {
+        state::GENERATED => {
+            RECORD.state.store(state::LEAVING, Relaxed);
+            // ANCHOR: record
+            RECORD.signal.store(signal.number(), Relaxed);
+            RECORD.reason.store(info.code, Relaxed);
+            RECORD.rip.store(context.rip as usize, Relaxed);
+            RECORD.address.store(info.address, Relaxed);
+            RECORD.error.store(context.error, Relaxed);
+            RECORD.exception.store(context.exception, Relaxed);
+            RECORD.syscall.store(info.syscall, Relaxed);
+            RECORD.ending.store(ending::FAULTED, Relaxed);
+            // ANCHOR_END: record
+            true
+        }
+        state::IDLE | state::CALL_BACK if signal == Signal::SYS && info.code == signal::SECCOMP => {
             // A filter that asks instead of answering: ours is the answer.
             context.rax = -i64::from(Errno::EPERM.into_raw()) as u64;
-            return;
+            false
         }
-        let (name, rip, address) = (signal.name(), context.rip, info.address);
-        sys::report(format_args!(
+        before => end_of_fault(signal, info, context.rip, before),
+    }
+}
+
+/// Tells of a fault that is no [`Fault`], in one line, and ends the process.
+#[cold]
+fn end_of_fault(signal: Signal, info: &Info, rip: u64, before: u32) -> ! {
+    /// The exit status for generated code that has failed.
+    const STATUS: i32 = 3;
+    // From here on another fault is not told.
+    RECORD.state.store(state::DYING, Relaxed);
+    let (name, address) = (signal.name(), info.address);
+    match (before, info.sender()) {
+        (state::DYING, _) => {}
+        (_, Some(0)) => sys::report(format_args!("SIG{name} (sent by a process)")),
+        (_, Some(process)) => {
+            sys::report(format_args!("SIG{name} (sent by process {})", u64::from(process)));
+        }
+        (state::LEAVING, None) => {
+            sys::report(format_args!(
+                "generated code has broken the way back from it: SIG{name} at {rip:#x}, address {address:#x}"
+            ));
+            linux::exit(STATUS);
+        }
+        (_, None) => sys::report(format_args!(
             "SIG{name} in barejit itself at {rip:#x}, address {address:#x}; this is a bug"
-        ));
-        die_of(signal);
-        return;
+        )),
     }
-    // ANCHOR: record
-    RECORD.signal.store(signal.number(), Relaxed);
-    RECORD.reason.store(info.code, Relaxed);
-    RECORD.rip.store(context.rip as usize, Relaxed);
-    RECORD.address.store(info.address, Relaxed);
-    RECORD.store.store(context.error & 2 != 0, Relaxed);
-    RECORD.syscall.store(info.syscall, Relaxed);
-    RECORD.ending.store(ending::FAULTED, Relaxed);
-    context.rip = leave as *const () as u64;
-    // ANCHOR_END: record
-    // A trap flag would trap once more before `leave` can clear it.
-    context.rflags = 2;
-}
-
-/// What saves the output when the process is asked to end: a function and its
-/// argument.
-static RESCUE: AtomicUsize = AtomicUsize::new(0);
-static RESCUED: AtomicUsize = AtomicUsize::new(0);
-
-/// Set while output must not be flushed, because it is being flushed.
-static HELD: AtomicBool = AtomicBool::new(false);
-/// The signal that arrived meanwhile.
-static PENDING: AtomicU8 = AtomicU8::new(0);
-
-/// Output that is saved when the process is asked to end, as long as this lives.
-#[derive(Debug)]
-pub struct Rescue(());
-
-impl Rescue {
-    /// From now on `rescue` is called with `what` when INT, TERM or HUP arrive,
-    /// before the process dies of the signal. Signals that were ignored stay so.
-    ///
-    /// # Safety
-    /// 1. `rescue` may be called with `what` at any instruction while this lives,
-    ///    on the alternate stack.
-    ///
-    /// # Errors
-    /// The syscall that refused.
-    #[inline(never)]
-    pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Result<Self, Error> {
-        RESCUED.store(what as usize, Relaxed);
-        RESCUE.store(rescue as usize, Relaxed);
-        let prepared = Self(());
-        for signal in ENDS {
-            let once = Disposition::HandledOnce(on_end, Mask::of(&ENDS));
-            if linux::rt_sigaction(signal, once)? {
-                linux::rt_sigaction(signal, Disposition::Ignored)?;
-            }
-        }
-        Ok(prepared)
-    }
-}
-
-impl Drop for Rescue {
-    fn drop(&mut self) {
-        RESCUE.store(0, Relaxed);
-    }
-}
-
-/// Calls `flush`, which a second flush must not interrupt: a signal that asks
-/// the process to end waits until it is done. A second one does not.
-pub fn held<T>(flush: impl FnOnce() -> T) -> T {
-    HELD.store(true, Relaxed);
-    let result = flush();
-    HELD.store(false, Relaxed);
-    let pending = PENDING.load(Relaxed);
-    if pending != 0 {
-        rescue_and_die(Signal::new(pending));
-    }
-    result
-}
-
-/// The handler of requests to end.
-unsafe extern "sysv64" fn on_end(number: i32, _: &Info, _: &mut Context) {
-    if HELD.load(Relaxed) {
-        PENDING.store(number as u8, Relaxed);
-    } else {
-        rescue_and_die(Signal::new(number as u8));
-    }
-}
-
-fn rescue_and_die(signal: Signal) {
-    let rescue = RESCUE.swap(0, Relaxed);
-    if rescue != 0 {
-        // SAFETY: only `Rescue` stores here, and a function's address.
-        let rescue = unsafe { mem::transmute::<usize, unsafe fn(*mut ())>(rescue) };
-        // SAFETY: (1) the promise made to `Rescue::prepare`.
-        unsafe { rescue(RESCUED.load(Relaxed) as *mut ()) };
-    }
-    die_of(signal);
-}
-
-/// Ends the process as if nobody had handled `signal`. In its handler the signal
-/// is blocked, and death comes when the handler returns.
-fn die_of(signal: Signal) {
-    let restored = linux::rt_sigaction(signal, Disposition::Default);
-    if restored.and_then(|_| linux::kill_self(signal)).is_err() {
-        // What a shell says of a process that died of a signal.
-        linux::exit(128 + i32::from(signal.number()));
-    }
+    termination::die_of(signal)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ impl Signal {
     pub const HUP: Self = Self(1);
     /// Interrupt from the keyboard.
     pub const INT: Self = Self(2);
+    /// Quit from the keyboard.
+    pub const QUIT: Self = Self(3);
     /// An instruction that does not exist.
     pub const ILL: Self = Self(4);
     /// A breakpoint or a single step.
@@ -21,10 +23,32 @@ impl Signal {
     pub const BUS: Self = Self(7);
     /// Division by zero, a quotient too large, an unmasked exception.
     pub const FPE: Self = Self(8);
+    /// The end, whatever the process has to say.
+    pub const KILL: Self = Self(9);
+    /// For the program's own use.
+    pub const USR1: Self = Self(10);
     /// A page that is not mapped or not for this use.
     pub const SEGV: Self = Self(11);
-    /// The polite request to end.
+    /// For the program's own use.
+    pub const USR2: Self = Self(12);
+    /// Nobody reads the pipe.
+    pub const PIPE: Self = Self(13);
+    /// The time of alarm(2) is over.
+    pub const ALRM: Self = Self(14);
+    /// A request to end.
     pub const TERM: Self = Self(15);
+    /// A child has ended or stopped.
+    pub const CHLD: Self = Self(17);
+    /// Go on after a stop.
+    pub const CONT: Self = Self(18);
+    /// Stop, whatever the process has to say.
+    pub const STOP: Self = Self(19);
+    /// The keyboard's request to stop.
+    pub const TSTP: Self = Self(20);
+    /// A process in the background reads from the terminal.
+    pub const TTIN: Self = Self(21);
+    /// The same for writing.
+    pub const TTOU: Self = Self(22);
     /// A file that would exceed RLIMIT_FSIZE.
     pub const XFSZ: Self = Self(25);
     /// A syscall that a filter refuses.
@@ -64,6 +88,22 @@ pub const KERNEL: i32 = 0x80;
 /// `si_code` of a SIGSYS that a filter raised (SYS_SECCOMP).
 pub const SECCOMP: i32 = 1;
 
+/// `si_code` of a SIGTRAP that is a debug exception for no reason that DR6 names
+/// (TRAP_BRKPT): INT1.
+pub const BREAKPOINT: i32 = 1;
+
+/// Numbers of the processor's exceptions (SDM vol. 3A, 6.3.1), as
+/// [`Context::exception`] has them.
+pub mod exception {
+    /// #DB, a debug exception.
+    pub const DEBUG: u64 = 1;
+    /// #OF, by `int 4`.
+    pub const OVERFLOW: u64 = 4;
+    /// The last one that Intel reserves. Above it the kernel, or an emulator, tells no
+    /// number.
+    pub const LAST: u64 = 31;
+}
+
 /// What a handler is told: the beginning of siginfo_t (sigaction(2)).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -71,13 +111,30 @@ pub struct Info {
     /// The signal.
     pub signal: i32,
     errno: i32,
-    /// Why: `si_code`. Zero and below is another process.
+    /// Why: `si_code`. Zero and below: a process sent it ([`sender`](Self::sender)).
     pub code: i32,
     padding: i32,
     /// Where: `si_addr`, or `si_call_addr` of SIGSYS.
     pub address: usize,
     /// The syscall's number, for SIGSYS.
     pub syscall: i32,
+}
+
+impl Info {
+    /// The process that sent the signal by kill(2), tgkill(2) or sigqueue(3); `None` if
+    /// the processor or the kernel raised it. 0 is a process outside of this PID
+    /// namespace, or a source that has no number.
+    pub fn sender(&self) -> Option<u32> {
+        const SI_USER: i32 = 0;
+        const SI_QUEUE: i32 = -1;
+        const SI_TKILL: i32 = -6;
+        match self.code {
+            // si_pid is the low half of the word that is si_addr elsewhere.
+            SI_USER | SI_QUEUE | SI_TKILL => Some(self.address as u32),
+            code if code < 0 => Some(0),
+            _ => None,
+        }
+    }
 }
 
 /// The interrupted state: the beginning of ucontext_t. Writing to it changes
@@ -103,6 +160,8 @@ pub struct Context {
     /// The processor's error code. Of a page fault, bit 1 is set if the access
     /// was a store (SDM vol. 3A, 4.7).
     pub error: u64,
+    /// The number of the exception; see [`exception`]. QEMU's user mode says −1.
+    pub exception: u64,
 }
 
 /// stack_t (sigaltstack(2)).
@@ -134,10 +193,9 @@ pub enum Disposition {
     Default,
     /// Nothing.
     Ignored,
-    /// The handler runs on the alternate stack while the given signals wait.
+    /// The handler runs on the alternate stack while the given signals wait, and no
+    /// others: the signal itself can interrupt it unless it is one of them.
     Handled(Handler, Mask),
-    /// The same, once; afterwards the default is back.
-    HandledOnce(Handler, Mask),
 }
 
 /// A set of signals.
@@ -155,6 +213,11 @@ impl Mask {
         }
         Self(set)
     }
+
+    /// The same set without `signal`.
+    pub const fn without(self, signal: Signal) -> Self {
+        Self(self.0 & !signal.bit())
+    }
 }
 
 /// The kernel's struct sigaction, which is not the C library's.
@@ -170,18 +233,17 @@ impl Action {
     const SIGINFO: u64 = 0x4;
     const RESTORER: u64 = 0x0400_0000;
     const ONSTACK: u64 = 0x0800_0000;
-    const RESETHAND: u64 = 0x8000_0000;
+    const NODEFER: u64 = 0x4000_0000;
     const SIG_DFL: usize = 0;
     pub(super) const SIG_IGN: usize = 1;
 
     /// `restorer` is where a handler returns to.
     pub(super) fn new(disposition: Disposition, restorer: usize) -> Self {
-        let common = Self::SIGINFO | Self::RESTORER | Self::ONSTACK;
+        const FLAGS: u64 = Action::SIGINFO | Action::RESTORER | Action::ONSTACK | Action::NODEFER;
         let (handler, flags, mask) = match disposition {
             Disposition::Default => (Self::SIG_DFL, 0, 0),
             Disposition::Ignored => (Self::SIG_IGN, 0, 0),
-            Disposition::Handled(handler, mask) => (handler as usize, common, mask.0),
-            Disposition::HandledOnce(handler, mask) => (handler as usize, common | Self::RESETHAND, mask.0),
+            Disposition::Handled(handler, mask) => (handler as usize, FLAGS, mask.0),
         };
         Self { handler, flags, restorer, mask }
     }
@@ -212,6 +274,8 @@ mod tests {
     #[test]
     fn the_context_is_laid_out_as_the_kernel_has_it() {
         assert_eq!(core::mem::offset_of!(Context, rip), 40 + 16 * 8);
+        // uc_mcontext begins at 40; r8 to r15 come first, then as sigcontext(7) has it.
+        assert_eq!(core::mem::offset_of!(Context, exception), 40 + 20 * 8);
         assert_eq!(core::mem::offset_of!(Info, address), 16);
     }
 }

@@ -40,12 +40,59 @@ pub(crate) fn same_addresses(command: &mut Command) {
     });
 }
 
-/// A signal that does nothing, as nohup(1) has it.
-pub(crate) fn ignore(command: &mut Command, signal: i32) {
+/// What is readable is executable (personality(2)).
+pub(crate) fn read_implies_exec(command: &mut Command) {
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::personality(libc::READ_IMPLIES_EXEC as u64) }.into())
+    });
+}
+
+/// A descriptor of userfaultfd(2) for faults of user mode.
+pub(crate) fn user_faults(command: &mut Command) {
+    const USER_MODE_ONLY: i32 = 1;
+    before_exec(command, || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | USER_MODE_ONLY) })
+    });
+}
+
+/// pkey_mprotect(2) with no key of its own, on no page at all.
+pub(crate) fn key_protection(command: &mut Command) {
+    before_exec(command, || {
+        // SAFETY: a range of 0 bytes.
+        checked(unsafe { libc::syscall(libc::SYS_pkey_mprotect, 0, 0, libc::PROT_READ, -1) })
+    });
+}
+
+/// A disposition without a handler, SIG_IGN or SIG_DFL, in place of what was inherited.
+fn disposition(command: &mut Command, signal: i32, disposition: libc::sighandler_t) {
     before_exec(command, move || {
         // SAFETY: a disposition without a handler.
-        let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+        let before = unsafe { libc::signal(signal, disposition) };
         if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+    });
+}
+
+/// A signal that does nothing, as nohup(1) has it.
+pub(crate) fn ignore(command: &mut Command, signal: i32) {
+    disposition(command, signal, libc::SIG_IGN);
+}
+
+/// A signal that ends the process, though the tests may run under nohup(1), or in the
+/// background of a shell, which has SIGINT ignored.
+pub(crate) fn end_by(command: &mut Command, signal: i32) {
+    disposition(command, signal, libc::SIG_DFL);
+}
+
+/// A file as a descriptor that survives execve(2).
+pub(crate) fn inherit(command: &mut Command, file: fs::File, descriptor: i32) {
+    before_exec(command, move || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::dup2(file.as_raw_fd(), descriptor) }.into())?;
+        // It may have had that number before; then it is still close-on-exec.
+        // SAFETY: numbers only.
+        checked(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) }.into())
     });
 }
 
