@@ -161,17 +161,29 @@ fn select() {
     });
 }
 
+/// The last-term function.
+fn last_term(text: &str) -> String {
+    let (terms, operations) = read(text);
+    instructions(&|a| {
+        let mut pool = Pool::default();
+        let plan = Plan { operations: operations.clone(), terms };
+        plan.last_term(&mut Selector::new(a, &mut pool));
+        pool.put(a);
+    })
+}
+
 #[test]
 fn loops() {
-    check("chain/loops.ir", &|text| {
-        let (terms, operations) = read(text);
-        instructions(&|a| {
-            let mut pool = Pool::default();
-            let plan = Plan { operations: operations.clone(), terms };
-            plan.last_term(&mut Selector::new(a, &mut pool));
-            pool.put(a);
-        })
-    });
+    check("chain/loops.ir", &last_term);
+}
+
+/// The search for a cycle has a copy of the body, so long chains go without.
+#[test]
+fn a_chain_of_more_than_256_operations_is_not_searched_for_a_cycle() {
+    for (pairs, copies) in [(128, 2), (129, 1)] {
+        let code = last_term(&"affine addend=1\nbits xor=0x2\n".repeat(pairs));
+        assert_eq!(code.matches("xor rax, 2\n").count(), copies * pairs, "{code}");
+    }
 }
 
 /// SplitMix64.
