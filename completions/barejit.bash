@@ -47,7 +47,9 @@ _barejit() {
         bf:--raw) words='' ;;
         bf:*) words='-e --cells --eof --tape --opt --stats --ir --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         probe:--strategy) words='' ;;
-        probe:*) words='--json --strategy --list --bench --quiet --summary --help' ;;
+        probe:--output) words='' ;;
+        probe:--pid) words='' ;;
+        probe:*) words='--json --strategy --list --bench --quiet --summary --first --verbose --slow --output --pid --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

@@ -102,6 +102,11 @@ impl Cli {
         })
     }
 
+    /// Whether the positional argument just read stands behind `--`.
+    pub(crate) fn is_behind_dashes(&self) -> bool {
+        self.options.opts_ended()
+    }
+
     /// The value of the option just read; it may begin with `-`.
     #[inline(never)]
     pub(crate) fn value(&mut self) -> &'static [u8] {

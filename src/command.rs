@@ -47,7 +47,7 @@ fn help(help: &str) -> ! {
 pub(crate) fn arguments(
     cli: &mut Cli,
     help: &'static str,
-    options: &mut Options,
+    options: &mut Options<'_>,
     own: &mut dyn FnMut(&mut Cli, Arg) -> bool,
 ) {
     while let Some(argument) = cli.next() {
@@ -56,6 +56,15 @@ pub(crate) fn arguments(
             _ if own(cli, argument) || shared(cli, &argument, options) => {}
             _ => cli.unexpected(argument, &[help, RUNNING]),
         }
+    }
+    consistent(cli, options);
+}
+
+/// Refuses what would break a promise: a sandbox allows no change to the code, and a
+/// mapping for everything can be written by the code itself.
+pub(crate) fn consistent(cli: &Cli, options: &Options) {
+    if options.sandbox && matches!(options.map, Some(Map::Unprotected)) {
+        cli.usage(format_args!("--sandbox and --map rwx exclude each other: the code could change itself"));
     }
 }
 
@@ -104,7 +113,7 @@ fn on_own_stack(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 
 /// Whether `argument` is an option that every command shares which runs code;
 /// then `options` has it.
-fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> bool {
+fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
     match argument {
         Arg::Long(b"map") => {
             let place = cli.choice("--map", Map::names(None));

@@ -39,6 +39,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     });
     let page = Some((&hello::PAGE, hello::offset(layout)));
     options.map = map.map(|place| Map::chosen(place, page));
+    command::consistent(&cli, &options);
     let mut code = hello::code(layout);
     let stages;
     if options.tools.explain() {

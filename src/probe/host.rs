@@ -202,7 +202,11 @@ fn ask(question: usize, host: &mut Host) {
         5 => limits(host),
         6 => directories(host),
         7 => mdwe(host),
-        _ => host.set_fact(Fact::Personality, linux::personality(u32::MAX).ok().map(u64::from)),
+        _ => {
+            // SAFETY: (1) it asks.
+            let persona = unsafe { linux::personality(u32::MAX) };
+            host.set_fact(Fact::Personality, persona.ok().map(u64::from));
+        }
     }
 }
 
@@ -375,7 +379,7 @@ fn call_invalid(record: &Record, which: usize) {
         // SAFETY: (1) likewise.
         2 => unsafe { linux::pkey_mprotect(odd, PAGE, rx) },
         // No segment has this number.
-        3 => linux::shmat(usize::MAX, SHM_EXEC).map(drop),
+        3 => linux::shmat_nothing(SHM_EXEC).map(drop),
         // A flag that does not exist.
         _ => base::memfd_create(c"", 1 << 30).map(drop),
     };

@@ -22,7 +22,7 @@ use barejit_sys::{
     Errno, Error, Fd, Guard, MapFlags, Prot, linux as base,
     signal::{self, Context, Disposition, Info, Mask, Signal},
 };
-use base::trial::{self as linux, Pid, Wait};
+use base::trial::{self as linux, Pid, Segment, Wait};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// How long a trial may take, in seconds, before it counts as hung.
@@ -130,13 +130,13 @@ impl Record {
     }
 
     /// Makes the parent remove a System V segment if the child cannot.
-    pub(super) fn owns_segment(&self, segment: Option<usize>) {
-        self.set(Cell::Segment, segment.map_or(0, |segment| segment as u64 + 1));
+    pub(super) fn owns_segment(&self, segment: Option<Segment>) {
+        self.set(Cell::Segment, segment.map_or(0, |segment| segment.number() as u64 + 1));
     }
 
     /// That segment.
-    pub(super) fn segment(&self) -> usize {
-        (self.get(Cell::Segment) as usize).wrapping_sub(1)
+    pub(super) fn segment(&self) -> Option<Segment> {
+        (self.get(Cell::Segment) as usize).checked_sub(1).map(Segment::from_number)
     }
 
     /// How a call that can only be refused came back.
@@ -268,7 +268,8 @@ impl<'a> Lab<'a> {
     /// trials inside this process.
     pub(super) fn new(area: &'a mut Area) -> (Self, &'a mut Host) {
         // With SIGCHLD ignored, and that is inherited, there is no wait status.
-        let _ = base::rt_sigaction(Signal::new(17), Disposition::Default);
+        // SAFETY: (1) there is no handler.
+        let _ = unsafe { base::rt_sigaction(Signal::new(17), Disposition::Default) };
         let Area { record: own, host } = area;
         let own: &Record = own;
         let (record, host, confined) = match shared() {
@@ -312,7 +313,8 @@ impl<'a> Lab<'a> {
     /// Runs `body` in a process of its own.
     fn outside(&self, orphan: Orphan, body: &mut dyn FnMut(&'a Record)) -> Result<Wait, Error> {
         begin(self.record);
-        match linux::fork()? {
+        // SAFETY: (1) the process has one thread.
+        match unsafe { linux::fork() }? {
             Some(child) => linux::wait(child),
             None => {
                 prepare(orphan, self.record);
@@ -325,19 +327,17 @@ impl<'a> Lab<'a> {
 
     /// Removes what a killed child could not.
     fn tidy(&mut self) {
-        let segment = self.record.get(Cell::Segment) as usize;
-        if segment == 0 {
-            return;
-        }
+        let Some(segment) = self.record.segment() else { return };
         let remove = || {
-            let _ = linux::shm_remove(segment - 1);
+            let _ = segment.remove();
         };
         if self.confined.is_some() {
             return remove();
         }
         // In a process of its own again, for what killed the child would also
         // kill its parent.
-        match linux::fork() {
+        // SAFETY: (1) the process has one thread.
+        match unsafe { linux::fork() } {
             Ok(Some(child)) => drop(linux::wait(child)),
             Ok(None) => {
                 remove();
@@ -412,7 +412,8 @@ fn prepare(orphan: Orphan, record: &Record) {
 
 fn handle(disposition: Disposition) {
     for signal in CAUGHT {
-        let _ = base::rt_sigaction(signal, disposition);
+        // SAFETY: (1) it ends the trial, which owns nothing that must be dropped.
+        let _ = unsafe { base::rt_sigaction(signal, disposition) };
     }
 }
 
@@ -506,7 +507,8 @@ unsafe extern "sysv64" fn jump(stack: usize) -> ! {
 /// Starts a process of the trial's own; it dies with the trial.
 pub(super) fn companion(record: &Record) -> Result<Option<Pid>, Error> {
     let trial = base::getpid().ok();
-    let child = linux::fork()?;
+    // SAFETY: (1) the process has one thread.
+    let child = unsafe { linux::fork() }?;
     if child.is_none() {
         // Its end is no way back into what its parent was doing.
         WAY_BACK.store(0, Relaxed);
