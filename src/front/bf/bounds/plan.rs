@@ -81,6 +81,7 @@ fn measure(ir: &mut Ir) -> Regions {
                 walk.close(flags, cell, drift, ended_before == Some(cell.wrapping_add(drift)));
                 ended = Some(cell);
             }
+            Op::Output { cell, .. } => walk.accessed.include(cell),
             _ => {
                 let cell =
                     op.cell().unwrap_or_else(|| bug("an operation without a cell before bounds checks"));
