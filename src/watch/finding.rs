@@ -106,7 +106,9 @@ impl Findings {
             return false;
         }
         let asker = stack::asker(case.tid, case.process, case.maps);
-        let engine = engine::recognise(asker.as_ref(), case.maps);
+        // A library or a program that may not be loaded is nobody's generated code.
+        let generated = !is_library(case.call) && !case.call.is(Sysno::execve);
+        let engine = generated.then(|| engine::recognise(asker.as_ref(), case.maps)).flatten();
         let engine = engine.map(|(name, file)| (name, proc::clean(file)));
         let refusal = Refusal {
             tid: case.tid,

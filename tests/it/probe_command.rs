@@ -228,7 +228,36 @@ fn node_and_java_and_php_are_recognised() {
     java.expect_first("mprotect EACCES anon-wx mdwe HotSpot");
     assert!(java.refusals()[0].get("module").text().ends_with("libjvm.so"));
     let php = Watched::alone(&[], &["php", "-r", "echo preg_match('/a+b/', 'aab');"], regime::mdwe);
-    php.expect_first("mmap EACCES anon-rwx mdwe PCRE2");
+    php.expect_first("mmap EACCES anon-rwx mdwe PHP preg");
+}
+
+/// A library and a program on a mount that lets nothing be executed.
+#[test]
+fn a_mount_is_told_with_its_file() {
+    if lacks(Need::Tracing) || lacks(Need::Mounts) {
+        return;
+    }
+    // The directories of the regime are empty: the files are made inside.
+    let load = "cp /usr/lib/x86_64-linux-gnu/libz.so.1 /var/tmp/library && cp /bin/echo /var/tmp/echo &&
+        /usr/bin/python3 -c 'import ctypes; ctypes.CDLL(\"/var/tmp/library\")'; /var/tmp/echo";
+    let probe = |options: &[&str]| {
+        let mut command = command(&["probe"]);
+        command.args(options).args(["--", "sh", "-c", load]);
+        regime::noexec_mounts(&mut command);
+        finish(command)
+    };
+    let run = probe(&["--json"]);
+    assert_eq!(run.status, 126, "{run:?}");
+    let line = run.stderr.lines().find(|line| line.starts_with('{')).expect("a report");
+    let watched = Watched { report: Json::parse(line), run: run.clone() };
+    assert_eq!(
+        watched.words(&["call", "errno", "cause", "evidence", "engine", "strategy"]),
+        [
+            "mmap EPERM noexec /var/tmp/library is on a file system mounted noexec",
+            "execve EACCES noexec /var/tmp/echo is on a file system mounted noexec"
+        ]
+    );
+    assert!(run.stderr.contains("failed to map segment from shared object"), "{run:?}");
 }
 
 #[test]
