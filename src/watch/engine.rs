@@ -1,6 +1,6 @@
 //! Which engine a process runs, by the files that it has mapped: the shared objects and
-//! executables that engines come in. What an engine does, and its settings, is the
-//! probe's knowledge.
+//! executables that engines come in. Its settings are the probe's
+//! knowledge.
 
 use super::proc::Maps;
 use super::stack::Asker;
