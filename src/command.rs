@@ -47,7 +47,7 @@ fn help(help: &str) -> ! {
 pub(crate) fn arguments(
     cli: &mut Cli,
     help: &'static str,
-    options: &mut Options,
+    options: &mut Options<'_>,
     own: &mut dyn FnMut(&mut Cli, Arg) -> bool,
 ) {
     while let Some(argument) = cli.next() {
@@ -113,7 +113,7 @@ fn on_own_stack(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 
 /// Whether `argument` is an option that every command shares which runs code;
 /// then `options` has it.
-fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> bool {
+fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
     match argument {
         Arg::Long(b"map") => {
             let place = cli.choice("--map", Map::names(None));

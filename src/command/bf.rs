@@ -172,7 +172,7 @@ fn compile_and_run(
     cli: &Cli,
     source: Source,
     mut options: Options,
-    running: &run::Options,
+    running: &run::Options<'_>,
     tape_size: PageSize,
     report: &mut Option<Report>,
 ) -> Outcome {
@@ -194,9 +194,8 @@ fn compile_and_run(
     let mut input = Input::continuing(Fd::STDIN, &mut input_buffer, 0..rest);
 
     let tape = Tape::map(tape_size).unwrap_or_else(|error| cli.refused(error));
-    let running = running.rescuing(&mut output);
     let console = console(&mut output, &mut input, &tape);
-    let mut process = Process { source: &source, running: &running, console, result: Ok(None) };
+    let mut process = Process { source: &source, running, console, result: Ok(None) };
     let end = runner.run(&mut process).unwrap_or_else(|error| cannot_compile(cli, &source, error));
     let Process { result, console: Console { state: refusal, .. }, .. } = process;
     if let (End::CallBackFailed, Some(error)) = (end, refusal) {
@@ -217,7 +216,7 @@ fn compile_and_run(
 
 /// Says which command accesses a cell that is not on the tape.
 fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
-    let command = Lossy(source.program.get(position..=position).unwrap_or(b"?"));
+    let command = Lossy(&source.program[position..=position]);
     let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
     let place = source.place(position);
     cli.fail(Status::Faulted, format_args!("{place}: '{command}' touches cell {cell}, {side}"))
@@ -226,7 +225,7 @@ fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
 /// Generated code in this process, with the options of the command line.
 struct Process<'a, 'b> {
     source: &'a Source,
-    running: &'a run::Options,
+    running: &'a run::Options<'a>,
     console: Console<'a, 'b>,
     /// How the last call ended.
     result: Result<Option<Ending>, run::Error>,
@@ -239,6 +238,7 @@ impl Machine for Process<'_, '_> {
 
     fn call(&mut self, program: &Program, pointer: u64) -> Called {
         let arguments = [pointer, &raw mut self.console as u64, 0, 0, 0, 0];
+        let running = self.running.rescuing(self.console.output);
         let name = sys::utf8(self.source.name).unwrap_or("-");
         let source_map = SourceMap::new(program, self.source.program, name);
         let code = program.code().with_source(&source_map);
@@ -246,7 +246,7 @@ impl Machine for Process<'_, '_> {
         // fault; (2) it accesses its tape, whose guards are of the size that it expects, and
         // moves bytes as the context says; (3) the call-backs own nothing; (4) the output
         // outlives the call.
-        self.result = unsafe { run::run(&code, arguments, self.running) };
+        self.result = unsafe { run::run(&code, arguments, &running) };
         match self.result {
             Ok(Some(Ending::Returned(status))) => {
                 Called::Returned { status, pointer: self.console.pointer() }

@@ -92,7 +92,8 @@ fn begin(request: &Request<'_>, parent: Tid) -> Result<Option<(Tracer, OwnedFd)>
     let here = Place::here();
     let handshake = Handshake { told: tracing::pipe()?, go: tracing::pipe()? };
     let wants_filter = !request.slow && !here.filtered;
-    let Some(command) = trial::fork()? else { become_command(request, handshake, wants_filter) };
+    // SAFETY: (1) the process has one thread.
+    let Some(command) = unsafe { trial::fork() }? else { become_command(request, handshake, wants_filter) };
     let command = command.tid();
     monitor::pass_on(command, Some(parent))?;
     let Handshake { told: [told, _], go: [_, go] } = handshake;
