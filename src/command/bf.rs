@@ -90,7 +90,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             }
             Arg::Long(b"opt") => {
                 options.passes = match cli.choice("--opt", "0 1 2") {
-                    0 => Passes::PLAIN,
+                    0 => Passes::BASELINE,
                     1 => Passes::CHEAP,
                     _ => Passes::FULL,
                 };
@@ -119,7 +119,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     if running.sandbox {
         // Deoptimisation needs a second mapping, which a sandbox forbids.
-        options.passes = Passes::PLAIN;
+        options.passes = Passes::BASELINE;
     }
     options.explain = running.tools.explain();
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;
@@ -216,7 +216,7 @@ fn compile_and_run(
 
 /// Says which command accesses a cell that is not on the tape.
 fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
-    let command = Lossy(source.program.get(position..=position).unwrap_or(b"?"));
+    let command = Lossy(&source.program[position..=position]);
     let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
     let place = source.place(position);
     cli.fail(Status::Faulted, format_args!("{place}: '{command}' touches cell {cell}, {side}"))

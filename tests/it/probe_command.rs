@@ -3,14 +3,15 @@
 //! what became of the program; the program must print and end as without the tracer.
 
 use crate::support::{
-    Run, command, finish,
+    Need, Run, command, finish,
     json::Json,
+    lacks,
     regime::{self, Answer},
     scratch, tool,
 };
 use std::{fs, process::Command};
 
-/// What a watched program did, and the report about it.
+/// A watched run of a program, and the report about it.
 struct Watched {
     run: Run,
     report: Json,
@@ -118,6 +119,9 @@ fn like_systemd(answer: Answer) -> impl Fn(&mut Command) {
 
 #[test]
 fn programs_that_are_fine_are_not_reported() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     for words in [
         &["luajit", "-e", LOOP][..],
@@ -141,6 +145,9 @@ fn programs_that_are_fine_are_not_reported() {
 
 #[test]
 fn luajit_under_mdwe() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     let watched = Watched::of(&["luajit", "-e", LOOP], regime::mdwe);
     watched.expect_first("mprotect EACCES anon-wx mdwe LuaJIT");
@@ -152,6 +159,9 @@ fn luajit_under_mdwe() {
 
 #[test]
 fn luajit_under_filters() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     let words = &["luajit", "-e", LOOP];
     let errno = Watched::of(words, like_systemd(Answer::Errno(libc::EPERM as u16)));
@@ -174,6 +184,9 @@ fn luajit_under_filters() {
 
 #[test]
 fn grep_under_every_refusal_goes_on_or_dies() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let words = &["sh", "-c", "echo ab | grep -oP 'a(?=b)'"];
     let went_on = Watched::of(words, regime::mdwe);
     went_on.expect_first("mmap EACCES anon-rwx mdwe PCRE2");
@@ -182,10 +195,17 @@ fn grep_under_every_refusal_goes_on_or_dies() {
     assert!(went_on.refusals()[0].get("program").text().ends_with("grep"), "not the shell");
     let killed = Watched::of(words, like_systemd(Answer::Kill));
     killed.expect_first("mmap SIGSYS anon-rwx seccomp PCRE2");
+    // A mapping at address 0, which the library takes for one.
+    let lied = Watched::of(words, like_systemd(Answer::Errno(0)));
+    lied.expect_first("mmap anon-rwx seccomp PCRE2");
+    assert_eq!(lied.words(&["answer"])[0], "no effect");
 }
 
 #[test]
 fn ctypes_falls_back_to_a_memory_file() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let watched = Watched::of(&["/usr/bin/python3", "-c", CALLBACK], regime::mdwe);
     watched.expect_first("mmap EACCES anon-rwx mdwe libffi closures");
     assert_eq!(watched.run.text(), "42\n");
@@ -201,6 +221,9 @@ fn ctypes_falls_back_to_a_memory_file() {
 
 #[test]
 fn node_and_java_and_php_are_recognised() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let node = Watched::alone(&[], &["node", "-e", "console.log(1)"], regime::mdwe);
     node.expect_first("mprotect EACCES reserve-commit mdwe V8");
     let symbol = node.refusals()[0].get("symbol").text().to_string();
@@ -209,11 +232,43 @@ fn node_and_java_and_php_are_recognised() {
     java.expect_first("mprotect EACCES anon-wx mdwe HotSpot");
     assert!(java.refusals()[0].get("module").text().ends_with("libjvm.so"));
     let php = Watched::alone(&[], &["php", "-r", "echo preg_match('/a+b/', 'aab');"], regime::mdwe);
-    php.expect_first("mmap EACCES anon-rwx mdwe PCRE2");
+    php.expect_first("mmap EACCES anon-rwx mdwe PHP preg");
+}
+
+/// A library and a program on a mount that lets nothing be executed.
+#[test]
+fn a_mount_is_told_with_its_file() {
+    if lacks(Need::Tracing) || lacks(Need::Mounts) {
+        return;
+    }
+    // The directories of the regime are empty: the files are made inside.
+    let load = "cp /usr/lib/x86_64-linux-gnu/libz.so.1 /var/tmp/library && cp /bin/echo /var/tmp/echo &&
+        /usr/bin/python3 -c 'import ctypes; ctypes.CDLL(\"/var/tmp/library\")'; /var/tmp/echo";
+    let probe = |options: &[&str]| {
+        let mut command = command(&["probe"]);
+        command.args(options).args(["--", "sh", "-c", load]);
+        regime::noexec_mounts(&mut command);
+        finish(command)
+    };
+    let run = probe(&["--json"]);
+    assert_eq!(run.status, 126, "{run:?}");
+    let line = run.stderr.lines().find(|line| line.starts_with('{')).expect("a report");
+    let watched = Watched { report: Json::parse(line), run: run.clone() };
+    assert_eq!(
+        watched.words(&["call", "errno", "cause", "evidence", "engine", "strategy"]),
+        [
+            "mmap EPERM noexec /var/tmp/library is on a file system mounted noexec",
+            "execve EACCES noexec /var/tmp/echo is on a file system mounted noexec"
+        ]
+    );
+    assert!(run.stderr.contains("failed to map segment from shared object"), "{run:?}");
 }
 
 #[test]
 fn a_limit_is_told_with_its_numbers() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let limit = |command: &mut Command| regime::limit(command, libc::RLIMIT_AS, 512 << 20);
     let watched = Watched::alone(&[], &["node", "-e", "console.log(1)"], limit);
     let words = watched.words(&["call", "errno", "cause", "engine"]);
@@ -224,13 +279,16 @@ fn a_limit_is_told_with_its_numbers() {
 
 #[test]
 fn a_filter_of_the_program_itself_is_seen() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let script = scratch("own-filter.py");
     fs::write(&script, OWN_FILTER).expect("written");
     let watched = Watched::of(&["/usr/bin/python3", script.to_str().expect("UTF-8")], |_| {});
     fs::remove_file(&script).expect("there");
     watched.expect_first("mmap EPERM anon-rwx seccomp libffi closures");
     let evidence = watched.refusals()[0].get("evidence").text();
-    assert!(evidence.contains("1 filter, 1 of them installed by the program itself"), "{evidence}");
+    assert!(evidence.contains("1 filter, 1 of them installed since the command began"), "{evidence}");
     let restrictions = watched.strings("restrictions");
     assert!(restrictions[0].ends_with("put a seccomp filter on itself; every call is watched from then on"));
 }

@@ -2,8 +2,9 @@
 //! job control, terminals, privileges, and what is said where tracing is denied.
 
 use crate::support::{
-    BAREJIT, Run, command, finish,
+    BAREJIT, Need, Run, command, finish,
     json::Json,
+    lacks, place,
     regime::{self, Answer},
     scratch, tool,
 };
@@ -64,6 +65,12 @@ fn start(mut command: Command) -> Child {
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
+/// Starts a command that nobody listens to.
+fn spawn(mut command: Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
 fn send(process: i32, signal: i32) {
     // SAFETY: numbers only.
     let result = unsafe { libc::kill(process, signal) };
@@ -71,7 +78,7 @@ fn send(process: i32, signal: i32) {
 }
 
 /// Waits for the child to stop or to end, and gives the status.
-fn wait(child: &Child) -> ExitStatus {
+fn wait(child: &mut Child) -> ExitStatus {
     let mut status = 0;
     // SAFETY: the kernel writes one int.
     let result = unsafe { libc::waitpid(child.id() as i32, &raw mut status, libc::WUNTRACED) };
@@ -97,6 +104,9 @@ fn exists(process: i32) -> bool {
 
 #[test]
 fn the_thread_that_asked_is_told() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let script = script(
         "import ctypes, threading, os
 def call(): print(ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x + 1)(41), threading.get_native_id())
@@ -118,6 +128,9 @@ print(os.getpid())
 
 #[test]
 fn a_chain_of_programs_is_followed_to_its_end() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     let chain = format!("exec sh -c 'exec env A=1 luajit -e \"{LOOP}\"'");
     let (run, report) = watched(&["sh", "-c", &chain], regime::mdwe);
@@ -131,6 +144,9 @@ fn a_chain_of_programs_is_followed_to_its_end() {
 /// execve(2) by a thread that is not the first: it takes the number of the process over.
 #[test]
 fn a_thread_that_runs_another_program_is_followed() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     let text = format!(
         "import threading, os, time
@@ -156,6 +172,9 @@ time.sleep(60)
 
 #[test]
 fn a_filter_for_all_threads_is_seen_by_all_threads() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let script = script(
         "import ctypes, struct, threading
 libc = ctypes.CDLL(None, use_errno=True)
@@ -189,6 +208,9 @@ thread.join()
 
 #[test]
 fn five_thousand_processes() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let shell = "i=0; while [ $i -lt 5000 ]; do (exit 3); i=$((i+1)); done; echo $?; exit 9";
     let (run, report) = watched(&["sh", "-c", shell], |_| {});
     assert_eq!((run.text().as_str(), run.status), ("0\n", 9), "{run:?}");
@@ -197,6 +219,9 @@ fn five_thousand_processes() {
 
 #[test]
 fn many_processes_at_once() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let shell = "i=0; while [ $i -lt 300 ]; do (sleep 0.2; exit 1) & i=$((i+1)); done; wait; echo all";
     let (run, report) = watched(&["sh", "-c", shell], |_| {});
     assert_eq!((run.text().as_str(), run.status), ("all\n", 0), "{run:?}");
@@ -206,6 +231,9 @@ fn many_processes_at_once() {
 /// The report waits for what the command leaves behind.
 #[test]
 fn a_daemon_is_watched_to_its_end() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     let shell =
         format!("setsid sh -c 'sleep 0.3; luajit -e \"{LOOP}\" >/dev/null; exit 5' & echo left; exit 3");
@@ -220,6 +248,9 @@ fn a_daemon_is_watched_to_its_end() {
 /// filter without a tracer would refuse.
 #[test]
 fn a_daemon_can_be_left() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let mark = scratch("mark");
     let shell =
         format!("setsid sh -c 'sleep 2; sh -c \"/bin/echo on >{}\"' & echo $!; exit 3", mark.display());
@@ -228,7 +259,7 @@ fn a_daemon_can_be_left() {
     // The command itself is gone before the signal comes.
     thread::sleep(Duration::from_millis(500));
     send(child.id() as i32, libc::SIGTERM);
-    let status = wait(&child);
+    let status = wait(&mut child);
     assert_eq!(status.code(), Some(3), "{status:?}");
     assert!(exists(daemon) && !mark.exists(), "the daemon lives on");
     until("the daemon does its work", || fs::read_to_string(&mark).is_ok_and(|text| text == "on\n"));
@@ -237,6 +268,9 @@ fn a_daemon_can_be_left() {
 
 #[test]
 fn the_command_ends_by_its_own_signal() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     for (name, number) in [("KILL", libc::SIGKILL), ("TERM", libc::SIGTERM), ("SEGV", libc::SIGSEGV)] {
         let shell = format!("echo {name}; kill -{name} $$; echo never");
         let run = finish(probe(&[], &["sh", "-c", &shell]));
@@ -246,21 +280,27 @@ fn the_command_ends_by_its_own_signal() {
 
 #[test]
 fn a_command_that_stops_itself_is_continued() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let mut child = start(probe(&[], &["sh", "-c", "echo $$; kill -STOP $$; echo on; exit 4"]));
     let command: i32 = line(&mut child).parse().expect("a number");
-    let status = wait(&child);
+    let status = wait(&mut child);
     assert_eq!(status.stopped_signal(), Some(libc::SIGSTOP), "{status:?}");
     let state = fs::read_to_string(format!("/proc/{command}/stat")).expect("it is there");
     assert!(state.contains(") t ") || state.contains(") T "), "{state}");
     // Of barejit alone, as kill(1) does it.
     send(child.id() as i32, libc::SIGCONT);
     assert_eq!(line(&mut child), "on");
-    assert_eq!(wait(&child).code(), Some(4));
+    assert_eq!(wait(&mut child).code(), Some(4));
 }
 
 /// ^Z and fg: signals to the whole group.
 #[test]
 fn a_group_that_is_stopped_is_continued() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     // Without children: one that is stopped between vfork(2) and execve(2) holds its
     // parent up, and the parent does not stop.
     let mark = scratch("mark");
@@ -277,19 +317,22 @@ sys.exit(6)
     assert_eq!(line(&mut child), "ready");
     for _ in 0..3 {
         send(-(child.id() as i32), libc::SIGTSTP);
-        let status = wait(&child);
+        let status = wait(&mut child);
         assert!(status.stopped_signal().is_some(), "{status:?}");
         send(-(child.id() as i32), libc::SIGCONT);
         assert_eq!(line(&mut child), "resumed");
     }
     fs::write(&mark, "").expect("written");
-    assert_eq!(wait(&child).code(), Some(6));
+    assert_eq!(wait(&mut child).code(), Some(6));
     fs::remove_file(mark).expect("there");
     fs::remove_file(script).expect("there");
 }
 
 #[test]
 fn signals_to_barejit_reach_the_command_once() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let shell =
         "n=0; trap 'n=$((n+1)); echo got $n' INT; trap 'exit 7' TERM; echo $$; while :; do sleep 0.05; done";
     let mut child = start(probe(&[], &["sh", "-c", shell]));
@@ -299,11 +342,14 @@ fn signals_to_barejit_reach_the_command_once() {
     assert_eq!(line(&mut child), "got 1");
     thread::sleep(Duration::from_millis(300));
     send(child.id() as i32, libc::SIGTERM);
-    assert_eq!(wait(&child).code(), Some(7));
+    assert_eq!(wait(&mut child).code(), Some(7));
 }
 
 #[test]
 fn an_endless_command_ends_with_barejit() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     for (signal, to_group) in [(libc::SIGINT, true), (libc::SIGTERM, false), (libc::SIGKILL, false)] {
         let mut child = start(probe(&[], &["sh", "-c", "echo $$; exec sleep 1000"]));
         let command: i32 = line(&mut child).parse().expect("a number");
@@ -312,7 +358,7 @@ fn an_endless_command_ends_with_barejit() {
         });
         let target = child.id() as i32;
         send(if to_group { -target } else { target }, signal);
-        let status = wait(&child);
+        let status = wait(&mut child);
         assert_eq!(status.signal(), Some(signal), "{status:?}");
         until("the command ends", || !exists(command));
     }
@@ -321,6 +367,9 @@ fn an_endless_command_ends_with_barejit() {
 /// ^C from a real terminal.
 #[test]
 fn the_keyboard_ends_both() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let (mut main, mut terminal) = (0, 0);
     // SAFETY: two ints are written.
     let result = unsafe {
@@ -347,8 +396,7 @@ fn the_keyboard_ends_both() {
     };
     // SAFETY: it makes system calls and nothing else.
     unsafe { probe.pre_exec(session) };
-    let child =
-        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started");
+    let mut child = spawn(probe);
     until("the command runs", || fs::read_to_string(&mark).is_ok_and(|text| text.ends_with('\n')));
     let command: i32 = fs::read_to_string(&mark).expect("there").trim().parse().expect("a number");
     fs::remove_file(mark).expect("there");
@@ -356,7 +404,7 @@ fn the_keyboard_ends_both() {
     until("sleep runs", sleeps);
     // SAFETY: the byte is read.
     assert_eq!(unsafe { libc::write(main, b"\x03".as_ptr().cast(), 1) }, 1);
-    let status = wait(&child);
+    let status = wait(&mut child);
     assert_eq!(status.signal(), Some(libc::SIGINT), "{status:?}");
     until("the command ends", || !exists(command));
     for fd in [main, terminal] {
@@ -367,6 +415,9 @@ fn the_keyboard_ends_both() {
 
 #[test]
 fn the_first_refusal_is_reported_while_the_program_runs() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let path = scratch("report");
     let shell = "echo ab | grep -oP 'a(?=b)'; exec sleep 1000";
     let mut probe = probe(&["--first", "--output", path.to_str().expect("UTF-8")], &["sh", "-c", shell]);
@@ -378,11 +429,14 @@ fn the_first_refusal_is_reported_while_the_program_runs() {
     fs::remove_file(path).expect("there");
     assert!(text.contains("  refused:  mmap(0, 65536, PROT_READ|PROT_WRITE|PROT_EXEC, "), "{text}");
     send(child.id() as i32, libc::SIGTERM);
-    assert_eq!(wait(&child).signal(), Some(libc::SIGTERM));
+    assert_eq!(wait(&mut child).signal(), Some(libc::SIGTERM));
 }
 
 #[test]
 fn a_command_that_cannot_be_run_is_told_as_env_does() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     finish(probe(&[], &["no-such-command"])).expect(
         "",
         "barejit: probe: no-such-command: execve: ENOENT (No such file or directory)\n",
@@ -403,6 +457,9 @@ fn a_command_that_cannot_be_run_is_told_as_env_does() {
 /// A program that gains privileges, run by a user who has none.
 #[test]
 fn setuid_is_told() {
+    if lacks(Need::Tracing) || lacks(Need::AnotherUser) {
+        return;
+    }
     let path = scratch("setuid-id");
     let install = Command::new("install").args(["-m", "4755", "/usr/bin/id"]).arg(&path).status();
     assert!(install.expect("coreutils").success(), "root");
@@ -413,9 +470,7 @@ fn setuid_is_told() {
     };
     let alone = run_as(Command::new(&path));
     assert!(alone.text().contains("euid=0(root)"), "{alone:?}");
-    let copy = scratch("barejit");
-    let install = Command::new("install").args(["-m", "755", BAREJIT]).arg(&copy).status();
-    assert!(install.expect("coreutils").success(), "a copy that nobody may run");
+    let copy = place::public_copy("setuid");
     for options in [&[][..], &["--slow"]] {
         let mut probe = Command::new(&copy);
         probe.arg("probe").args(options).arg("--").args(words);
@@ -434,6 +489,9 @@ fn setuid_is_told() {
 
 #[test]
 fn a_program_that_traces_itself_is_told() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let text = "import ctypes; print(ctypes.CDLL(None).ptrace(0, 0, 0, 0))";
     let run = finish(probe(&[], &["/usr/bin/python3", "-c", text]));
     assert_eq!(run.text(), "-1\n");
@@ -451,6 +509,23 @@ fn denied_tracing_is_told() {
     emulated.args([BAREJIT, "probe", "--"]).args(words);
     let mut filtered = probe(&[], &words);
     regime::deny(&mut filtered, libc::SYS_ptrace as u32, Answer::Errno(libc::EPERM as u16));
+    let copy = place::public_copy("sentry");
+    let gvisor = |args: &[&str]| {
+        let mut runsc = tool("runsc", "runsc");
+        runsc.args(["--rootless", "--network=none", "do"]).arg(&copy).args(args);
+        runsc
+    };
+    let started = finish(gvisor(&["probe", "--list"]));
+    if started.status == 0 {
+        let run = finish(gvisor(&["probe", "--", "sh", "-c", "echo never"]));
+        assert_eq!((run.text().as_str(), run.status), ("", 1), "{run:?}");
+        let why = "this kernel cannot tell (before Linux 5.3, or gVisor)";
+        let message = format!("barejit: probe: tracing is denied: ptrace: EIO (I/O error): {why}{instead}");
+        assert_eq!(run.stderr, message);
+    } else {
+        place::untested(&format!("no gVisor: {}", started.stderr));
+    }
+    fs::remove_file(&copy).expect("there");
     for (command, why) in [
         (traced, "traces this one already"),
         (emulated, "this runs under qemu-user, which has no ptrace"),
@@ -496,6 +571,9 @@ fn a_live_process_is_described() {
         assert!(text.contains(line), "no {line:?} in\n{text}");
     }
     assert!(!text.contains(" 0 writable and executable at once"), "{text}");
+    if lacks(Need::Mounts) {
+        return;
+    }
     let limited = |command: &mut Command| {
         regime::deny(command, libc::SYS_swapoff as u32, Answer::Kill);
         regime::limit(command, libc::RLIMIT_AS, 1 << 33);

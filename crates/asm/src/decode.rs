@@ -7,8 +7,8 @@
 //! width fit is the instruction. Nothing is allocated, and no input panics.
 //!
 //! Prefixes that an instruction ignores belong to it and are not printed, as in
-//! iced-x86, which judges every text and every length. EVEX, XOP and 3DNow! are not
-//! decoded.
+//! iced-x86, which judges every text and every length. EVEX, XOP, 3DNow!, AMX, MPX and
+//! Key Locker are not decoded.
 
 mod index;
 mod operands;
@@ -109,9 +109,8 @@ impl fmt::Display for At<'_> {
             operands[2] = self.address.wrapping_add(u64::from(size)).wrapping_add_signed(distance);
         }
         // MASKMOVQ and MASKMOVDQU print a segment as an operand.
-        let moves_masked = form.opcode_map() == 1 && form.opcode() == 0xF7;
         let segments = prefixes.0 & (Prefixes::FS | Prefixes::GS);
-        if !moves_masked {
+        if !form.is_masked_move() {
             prefixes.fmt(f)?;
             return notation::inst(f, form, operands);
         }
@@ -130,26 +129,25 @@ impl fmt::Display for At<'_> {
 struct Prefixes(u16);
 
 impl Prefixes {
-    const DATA16: u16 = 1 << 0;
-    const ADDR32: u16 = 1 << 1;
-    const FS: u16 = 1 << 2;
-    const GS: u16 = 1 << 3;
-    const XACQUIRE: u16 = 1 << 4;
-    const XRELEASE: u16 = 1 << 5;
-    const LOCK: u16 = 1 << 6;
-    const TAKEN: u16 = 1 << 7;
-    const NOT_TAKEN: u16 = 1 << 8;
-    const NOTRACK: u16 = 1 << 9;
-    const BND: u16 = 1 << 10;
-    const REPE: u16 = 1 << 11;
-    const REP: u16 = 1 << 12;
-    const REPNE: u16 = 1 << 13;
+    const ADDR32: u16 = 1 << 0;
+    const FS: u16 = 1 << 1;
+    const GS: u16 = 1 << 2;
+    const XACQUIRE: u16 = 1 << 3;
+    const XRELEASE: u16 = 1 << 4;
+    const LOCK: u16 = 1 << 5;
+    const TAKEN: u16 = 1 << 6;
+    const NOT_TAKEN: u16 = 1 << 7;
+    const NOTRACK: u16 = 1 << 8;
+    const BND: u16 = 1 << 9;
+    const REPE: u16 = 1 << 10;
+    const REP: u16 = 1 << 11;
+    const REPNE: u16 = 1 << 12;
 }
 
 impl fmt::Display for Prefixes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // In the order of the bits; a string is no relocation.
-        const NAMES: &str = "data16 addr32 fs gs xacquire xrelease lock \
+        const NAMES: &str = "addr32 fs gs xacquire xrelease lock \
             hint-taken hint-not-taken notrack bnd repe rep repne";
         let mut bits = self.0;
         for name in NAMES.split(' ') {

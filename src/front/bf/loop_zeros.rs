@@ -62,7 +62,6 @@ impl OpenLoop {
 const DEEPEST: usize = 256;
 
 /// Fills in [`Loop::zeros`](super::ir::Loop::zeros).
-#[inline(never)] // Called once, through a table.
 pub(super) fn find(ir: &mut Ir, _: &Options) {
     // The first stands for the program. The others are used again by the next loop of
     // their depth.
@@ -86,7 +85,8 @@ pub(super) fn find(ir: &mut Ir, _: &Options) {
                 }
             }
             Op::Close { flags, cell, .. } => {
-                depth -= 1;
+                let Some(outside) = usize::checked_sub(depth, 1) else { bug("a loop ends that never began") };
+                depth = outside;
                 if depth < DEEPEST
                     && flags.contains(LoopFlags::BALANCED)
                     && let Some([outer, closed, ..]) = stack.get_mut(depth..)

@@ -119,13 +119,11 @@ impl Kind {
     /// The kind with this name where instructions are `bits` wide.
     pub(crate) const fn parse(name: &[u8], bits: u16) -> Self {
         let n = width_number(bits);
-        match Self::general(name, n) {
-            Some(kind) => return kind,
-            None => {}
+        if let Some(kind) = Self::general(name, n) {
+            return kind;
         }
-        match Self::memory(name) {
-            Some(kind) => return kind,
-            None => {}
+        if let Some(kind) = Self::memory(name) {
+            return kind;
         }
         match Self::vector(name, n) {
             Some(kind) => kind,

@@ -184,18 +184,10 @@ fn is_xchg(form: Form) -> bool {
     form.opcode_map() == 0 && form.opcode() & 0xFE == 0x86
 }
 
-/// PUSH of an immediate of 16 bits, which neither an operand nor the mnemonic tells.
-fn is_word(form: Form) -> bool {
-    form.is_16() && form.opcode_map() == 0 && matches!(form.opcode(), 0x68 | 0x6A)
-}
-
-/// Instructions whose 32-bit addresses no operand tells: MOV with an offset, LOOP,
-/// MASKMOVQ and MASKMOVDQU.
+/// Instructions whose 32-bit addresses neither an operand nor the mnemonic tells: MOV with
+/// an offset, MASKMOVQ and MASKMOVDQU.
 fn is_narrow(form: Form) -> bool {
-    let opcode = form.opcode();
-    form.third_operand() == Third::OFFSET
-        || form.opcode_map() == 0 && matches!(opcode, 0xE0..=0xE2)
-        || form.opcode_map() == 1 && opcode == 0xF7
+    form.third_operand() == Third::OFFSET || form.is_masked_move()
 }
 
 /// MONITOR, MONITORX, CLZERO and UMONITOR, whose memory is no operand.
@@ -242,9 +234,8 @@ fn printed(form: Form, row: &Row, before: &Before) -> Result<Prefixes, NoInstruc
         form.has_condition() && row.operands().any(|operand| operand.kind == OperandKind::Distance);
     put(conditional && before.segment == 4, Prefixes::TAKEN);
     put(conditional && before.segment == 2, Prefixes::NOT_TAKEN);
-    put(before.word && is_word(form), Prefixes::DATA16);
     put(before.narrow && is_narrow(form), Prefixes::ADDR32);
-    let implied = is_monitor(form) || form.opcode_map() == 1 && form.opcode() == 0xF7;
+    let implied = is_monitor(form) || form.is_masked_move();
     put(implied && before.segment == 5, Prefixes::FS);
     put(implied && before.segment == 6, Prefixes::GS);
     Ok(Prefixes(bits))

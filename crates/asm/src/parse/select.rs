@@ -107,7 +107,7 @@ impl Name {
     fn of(row: &Row, condition: &str) -> Self {
         let mut name = Self { bytes: [0; LONGEST], used: 0 };
         // There is room.
-        let _ = write!(name, "{}{condition}", fmt::from_fn(|f| row.first_form().write_name(f)));
+        let _ = write!(name, "{}{condition}", fmt::from_fn(|f| row.named_form().write_name(f)));
         name
     }
 

@@ -140,14 +140,14 @@ lines! {
     "vpgatherdd" "VEX.66.0F38.W0 90 /r" RMV [] (rw y, r vm32y, rw y) "" "AVX2" [vpgatherdd_ymy];
     "vpgatherdq" "VEX.66.0F38.W1 90 /r" RMV [128 256] (rw v, r vm64x, rw v) "" "AVX2" [vpgatherdq_xmx vpgatherdq_ymy];
     "vpgatherqd" "VEX.66.0F38.W0 91 /r" RMV [] (rw x, r vm32x, rw x) "" "AVX2" [vpgatherqd_x_vm32x_x];
-    "vpgatherqd" "VEX.66.0F38.W0 91 /r" RMV [] (rw x, r vm32y, rw x) "" "AVX2" [vpgatherqd_x_vm32y_x];
+    "vpgatherqd" "VEX.256.66.0F38.W0 91 /r" RMV [] (rw x, r vm32y, rw x) "" "AVX2" [vpgatherqd_x_vm32y_x];
     "vpgatherqq" "VEX.66.0F38.W1 91 /r" RMV [] (rw x, r vm64x, rw x) "" "AVX2" [vpgatherqq_xmx];
     "vpgatherqq" "VEX.66.0F38.W1 91 /r" RMV [] (rw y, r vm64y, rw y) "" "AVX2" [vpgatherqq_ymy];
     "vgatherdps" "VEX.66.0F38.W0 92 /r" RMV [] (rw x, r vm32x, rw x) "" "AVX2" [vgatherdps_xmx];
     "vgatherdps" "VEX.66.0F38.W0 92 /r" RMV [] (rw y, r vm32y, rw y) "" "AVX2" [vgatherdps_ymy];
     "vgatherdpd" "VEX.66.0F38.W1 92 /r" RMV [128 256] (rw v, r vm64x, rw v) "" "AVX2" [vgatherdpd_xmx vgatherdpd_ymy];
     "vgatherqps" "VEX.66.0F38.W0 93 /r" RMV [] (rw x, r vm32x, rw x) "" "AVX2" [vgatherqps_x_vm32x_x];
-    "vgatherqps" "VEX.66.0F38.W0 93 /r" RMV [] (rw x, r vm32y, rw x) "" "AVX2" [vgatherqps_x_vm32y_x];
+    "vgatherqps" "VEX.256.66.0F38.W0 93 /r" RMV [] (rw x, r vm32y, rw x) "" "AVX2" [vgatherqps_x_vm32y_x];
     "vgatherqpd" "VEX.66.0F38.W1 93 /r" RMV [] (rw x, r vm64x, rw x) "" "AVX2" [vgatherqpd_xmx];
     "vgatherqpd" "VEX.66.0F38.W1 93 /r" RMV [] (rw y, r vm64y, rw y) "" "AVX2" [vgatherqpd_ymy];
     "vpermq" "VEX.66.0F3A.W1 00 /r ib" RMI [] (w y, r ym256, r imm8) "" "AVX2" [vpermq_yyi vpermq_ymi];

@@ -31,8 +31,9 @@ pub enum Register {
     Fs,
     Gs,
     Xmm0,
-    /// The top of the x87 stack.
+    /// The top of the x87 stack, and the one below.
     St0,
+    St1,
     /// The whole x87 state and, since they are the same, the MMX registers.
     X87,
     Cr0,
@@ -48,7 +49,7 @@ pub enum Register {
 
 /// In the order of [`Register`].
 const REGISTERS: &str = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 \
-    es cs ss ds fs gs xmm0 st0 x87 cr0 cr dr vectors first";
+    es cs ss ds fs gs xmm0 st0 st1 x87 cr0 cr dr vectors first";
 
 /// Flags in bits: 0 OF, 1 SF, 2 ZF, 3 AF, 4 PF, 5 CF, 6 DF, 7 IF, 8 AC, 9 UIF, 10 to
 /// 13 the condition codes C0 to C3 of x87.

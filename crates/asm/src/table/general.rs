@@ -70,10 +70,8 @@ lines! {
     "mov" "o64 B8+r io" OI [] (w r64, r imm64) "" "" [mov_r64_imm64];
     "mov" "C6+w /0 i" MI [8 16 32 64] (w rm, r imm) "xrelease" "" [_ mov_mi];
     "lea" "8D /r" RM [16 32 64] (w r, n m0) "" "" [lea];
-    "nop" "o16 90" ZO [] () "" "" [];
     "nop" "90" ZO [] () "" "" [];
-    "nop" "o64 90" ZO [] () "" "" [];
-    "nop" "0F 1F /0" M [16 32 64] (n rm) "" "" [nop_r nop_m];
+    "nop" "0F 1F /0" M [16 32 64] (i rm) "" "" [nop_r nop_m];
     "cbw" "o16 98" ZO [] () "rax:rw" "" [cbw];
     "cwde" "98" ZO [] () "rax:rw" "" [cwde];
     "cdqe" "o64 98" ZO [] () "rax:rw" "" [cdqe];
@@ -97,7 +95,7 @@ lines! {
     "std" "FD" ZO [] () "1=d" "" [std];
     "inc" "FE+w /0" M [8 16 32 64] (rw rm) "lock xacquire xrelease w=oszap" "" [inc_r inc_m] + [M Lock lock_inc_m];
     "dec" "FE+w /1" M [8 16 32 64] (rw rm) "lock xacquire xrelease w=oszap" "" [dec_r dec_m] + [M Lock lock_dec_m];
-    "cmov" "0F 40+cc /r" CRM [16 32 64] (rcw r, r rm) "r=cc" "" [cmovcc_rr cmovcc_rm];
+    "cmov" "0F 40+cc /r" CRM [16 32 64] (cw r, r rm) "r=cc" "" [cmovcc_rr cmovcc_rm];
     "set" "0F 90+cc /r" CM [] (w rm8) "r=cc" "" [setcc_r setcc_m];
     "cmpxchg" "0F B0+w /r" MR [8 16 32 64] (rcw rm, r r) "lock xacquire xrelease w=oszapc rax:rcw" "" [cmpxchg_rr cmpxchg_mr] + [M Lock lock_cmpxchg_mr];
     "movzx" "0F B6 /r" RM [16 32 64] (w r, r rm8) "" "" [movzx_r8 movzx_m8];

@@ -334,8 +334,8 @@ macro_rules! exercise {
     (@ [$width:literal $($more:literal)*] $name:ident $v:ident ($($kind:ident)*)) => {
         {
             const W: u16 = $width;
-            crate::assembler::tests::add((stringify!($name), W, |a, source| {
-                a.$name::<W>($(<ty!($v $kind)>::pick(source, W)),*);
+            crate::assembler::tests::add((stringify!($name), W, |a, _source| {
+                a.$name::<W>($(<ty!($v $kind)>::pick(_source, W)),*);
             }));
         }
         exercise! { @ [$($more)*] $name $v ($($kind)*) }

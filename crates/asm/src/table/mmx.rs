@@ -2,7 +2,7 @@
 //! [`table`](super) tells how to read a line.
 
 lines! {
-    "femms" "0F 0E" ZO [] () "x87:w" "D3NOW" [femms];
+    "femms" "0F 0E" ZO [] () "" "D3NOW" [femms];
     "cvtpi2ps" "NP 0F 2A /r" RM [] (rw x, r qm64) "" "SSE" [cvtpi2ps_xq cvtpi2ps_xm];
     "cvtpi2pd" "66 0F 2A /r" RM [] (w x, r qm64) "" "SSE2" [cvtpi2pd_xq cvtpi2pd_xm];
     "cvttps2pi" "NP 0F 2C /r" RM [] (w q, r xm64) "" "SSE" [cvttps2pi_qx cvttps2pi_qm];
@@ -47,7 +47,7 @@ lines! {
     "pcmpeqb" "NP 0F 74 /r" RM [] (rw q, r qm64) "" "MMX" [pcmpeqb_qq pcmpeqb_qm];
     "pcmpeqw" "NP 0F 75 /r" RM [] (rw q, r qm64) "" "MMX" [pcmpeqw_qq pcmpeqw_qm];
     "pcmpeqd" "NP 0F 76 /r" RM [] (rw q, r qm64) "" "MMX" [pcmpeqd_qq pcmpeqd_qm];
-    "emms" "NP 0F 77" ZO [] () "x87:w" "MMX" [emms];
+    "emms" "NP 0F 77" ZO [] () "" "MMX" [emms];
     "pinsrw" "NP 0F C4 /r ib" RMI [] (rw q, r r32m16, r imm8) "" "SSE" [pinsrw_qri pinsrw_qmi];
     "pinsrw" "o64 NP 0F C4 /r ib" RMI [] (rw q, r r32m16, r imm8) "" "SSE" [];
     "pextrw" "NP 0F C5 /r ib" RMI [] (w r32, r q, r imm8) "" "SSE" [pextrw_rqi];

@@ -27,7 +27,7 @@ pub struct Access(u8);
 impl Access {
     /// Whether it is read; under a condition, too.
     pub const fn reads(self) -> bool {
-        self.0 & 3 != 0
+        matches!(self.0 & 3, 1 | 2)
     }
 
     /// Whether it is written; under a condition, too.
@@ -40,6 +40,12 @@ impl Access {
         self.0 & 3 == 2
     }
 
+    /// Whether it is not looked at at all: not even an address is computed, as for
+    /// the operand of `nop`.
+    pub const fn is_ignored(self) -> bool {
+        self.0 == 3
+    }
+
     /// Whether it is written always.
     pub const fn always_writes(self) -> bool {
         self.0 >> 2 == 2
@@ -50,12 +56,14 @@ impl Access {
 pub(super) const fn access_number(word: &[u8]) -> u8 {
     match word {
         b"n" => 0,
+        b"i" => 3,
         b"cr" => 1,
         b"r" => 2,
         b"cw" => 4,
         b"crcw" => 5,
         b"rcw" => 6,
         b"w" => 8,
+        b"crw" => 9,
         b"rw" => 10,
         _ => panic!("no such access"),
     }
@@ -386,6 +394,11 @@ impl Row {
     /// The form at the first width, with a register if it has one, and without a name.
     pub(crate) const fn first_form(&self) -> Form {
         Form::from_words(self.bits, 0)
+    }
+
+    /// The same with its name.
+    pub(crate) fn named_form(&self) -> Form {
+        Form::from_words(self.bits, self.name_number())
     }
 
     /// Whether it exists in widths, as [`Row::widths`] lists them.

@@ -19,6 +19,7 @@ lines! {
     "test" "F6+w /0" MI [8 16 32 64] (rm tst) [test_ri test_mi];
     "imul" "69 /r" RMI [16 32 64] (r rm mul) [imul_rri imul_rmi];
     "mov" "C6+w /0" MI [8 16 32 64] (r any) [mov_ri];
+    "mov" "o64 C7 /0" MI [] (r64 imm32) [mov_r64_imm32];
     "push" "68" I [] (pushed) [push_i];
     "rol" "C0+w /0" MI [8 16 32 64] (rm count) [rol_ri rol_mi];
     "ror" "C0+w /1" MI [8 16 32 64] (rm count) [ror_ri ror_mi];

@@ -4,9 +4,7 @@
 lines! {
     "push" "o16 50+r" O [] (r r16) "rsp:rw [rsp]:w2" "" [push_r16];
     "push" "50+r" O [] (r r64) "rsp:rw [rsp]:w8" "" [push_r];
-    "push" "o16 68 iw" I [] (r imm16) "rsp:rw [rsp]:w2" "" [];
     "push" "68 id" I [] (r imm32) "rsp:rw [rsp]:w8" "" [];
-    "push" "o16 6A ib" I [] (r simm8) "rsp:rw [rsp]:w2" "" [];
     "push" "6A ib" I [] (r simm8) "rsp:rw [rsp]:w8" "" [];
     "push" "o16 FF /6" M [] (r rm16) "rsp:rw [rsp]:w2" "" [_ push_m16];
     "push" "FF /6" M [] (r rm64) "rsp:rw [rsp]:w8" "" [_ push_m];

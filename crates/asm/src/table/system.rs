@@ -2,16 +2,23 @@
 //! [`table`](super) tells how to read a line.
 
 lines! {
+    "data16 push" "o16 68 iw" I [] (r imm16) "rsp:rw [rsp]:w2" "" [];
+    "data16 push" "o16 6A ib" I [] (r simm8) "rsp:rw [rsp]:w2" "" [];
+    "data16 push" "o16 0F A0" F [] (r FS) "rsp:rw [rsp]:w2" "" [];
+    "data16 push" "o16 0F A8" F [] (r GS) "rsp:rw [rsp]:w2" "" [];
     "fwait" "9B" ZO [] () "" "" [fwait];
-    "data16 enter" "o16 C8 iw ib" II [] (r imm16, r imm8) "rsp:rw rbp:rw [rsp]:w4" "" [data16_enter_ii];
-    "data16 leave" "o16 C9" ZO [] () "rsp:w rbp:rw [rbp]:r2" "" [data16_leave];
-    "data16 ret far" "o16 CA iw" I [] (r imm16) "rsp:rw [rsp]:r4" "" [data16_ret_far_i];
-    "data16 ret far" "o16 CB" ZO [] () "rsp:rw [rsp]:r4" "" [data16_ret_far];
+    "data16 enter" "o16 C8 iw ib" II [] (r imm16, r imm8) "rsp:rw rbp:rw [rsp]:w4" "" [];
+    "data16 leave" "o16 C9" ZO [] () "rsp:w rbp:rw [rbp]:r2" "" [];
+    "data16 ret far" "o16 CA iw" I [] (r imm16) "rsp:rw [rsp]:r4" "" [];
+    "data16 ret far" "o16 CB" ZO [] () "rsp:rw [rsp]:r4" "" [];
     "ret far" "CA iw" I [] (r imm16) "rsp:rw [rsp]:r8" "" [ret_far_i];
     "ret far" "CB" ZO [] () "rsp:rw [rsp]:r8" "" [ret_far];
-    "data64 far" "o64 CA iw" I [] (r imm16) "rsp:rw [rsp]:r16" "" [data64_far_i];
-    "data64 far" "o64 CB" ZO [] () "rsp:rw [rsp]:r16" "" [data64_far];
+    "data64 ret far" "o64 CA iw" I [] (r imm16) "rsp:rw [rsp]:r16" "" [];
+    "data64 ret far" "o64 CB" ZO [] () "rsp:rw [rsp]:r16" "" [];
     "xlat" "D7" F [] (r BX8) "rbx:r rax:rw" "" [xlat];
+    "addr32 loopne" "a32 E0 cb" D [] (r rel8) "r=z rcx:rw" "" [];
+    "addr32 loope" "a32 E1 cb" D [] (r rel8) "r=z rcx:rw" "" [];
+    "addr32 loop" "a32 E2 cb" D [] (r rel8) "rcx:rw" "" [];
     "hlt" "F4" ZO [] () "cpl0" "" [hlt];
     "cli" "FA" ZO [] () "0=i" "" [cli];
     "sti" "FB" ZO [] () "1=i" "" [sti];
@@ -57,7 +64,7 @@ lines! {
     "vmresume" "NP 0F 01 C3" ZO [] () "cpl0 w=zc 0=osap" "VMX" [vmresume];
     "vmxoff" "NP 0F 01 C4" ZO [] () "cpl0 w=zc 0=osap" "VMX" [vmxoff];
     "pconfig" "NP 0F 01 C5" ZO [] () "cpl0 w=z 0=osapc rcx:crcw rdx:crcw rbx:crcw rax:rw" "PCONFIG" [pconfig];
-    "addr32 monitor" "a32 NP 0F 01 C8" ZO [] () "rax:r rcx:r rdx:r" "MONITOR" [addr32_monitor];
+    "addr32 monitor" "a32 NP 0F 01 C8" ZO [] () "rax:r rcx:r rdx:r" "MONITOR" [];
     "monitor" "NP 0F 01 C8" ZO [] () "rcx:r rdx:r rax:r" "MONITOR" [monitor];
     "mwait" "NP 0F 01 C9" ZO [] () "rax:r rcx:r" "MONITOR" [mwait];
     "clac" "NP 0F 01 CA" ZO [] () "cpl0 0=k" "SMAP" [clac];
@@ -76,7 +83,7 @@ lines! {
     "vmsave" "0F 01 DB" F [] (r A64) "cpl0 fs:r gs:r" "SVM" [vmsave_rax];
     "stgi" "0F 01 DC" ZO [] () "cpl0" "SKINIT_or_SVM" [stgi];
     "clgi" "0F 01 DD" ZO [] () "cpl0" "SVM" [clgi];
-    "skinit" "0F 01 DE" F [] (rw A32) "cpl0 0=oszapcdik cr0:w dr:w cs:w ss:w ds:w fs:w gs:w cr:w rcx:w rdx:w rbx:w rsp:w rbp:w rsi:w rdi:w r8:w" "SKINIT_or_SVM" [skinit_eax];
+    "skinit" "0F 01 DE" F [] (rw A32) "cpl0 0=oszapcdik cr0:w dr:w es:w cs:w ss:w ds:w fs:w gs:w cr:w rcx:w rdx:w rbx:w rsp:w rbp:w rsi:w rdi:w r8:w r9:w r10:w r11:w r12:w r13:w r14:w r15:w" "SKINIT_or_SVM" [skinit_eax];
     "invlpga" "a32 0F 01 DF" FF [] (r A32, r C32) "cpl0" "SVM" [invlpga_eax];
     "invlpga" "0F 01 DF" FF [] (r A64, r C32) "cpl0" "SVM" [invlpga_rax];
     "setssbsy" "F3 0F 01 E8" ZO [] () "cpl0" "CET_SS" [setssbsy];
@@ -85,7 +92,7 @@ lines! {
     "wrpkru" "NP 0F 01 EF" ZO [] () "rax:r rcx:r rdx:r" "PKU" [wrpkru];
     "swapgs" "0F 01 F8" ZO [] () "cpl0" "" [swapgs];
     "rdtscp" "0F 01 F9" ZO [] () "rax:w rcx:w rdx:w" "RDTSCP" [rdtscp];
-    "addr32 monitorx" "a32 NP 0F 01 FA" ZO [] () "rax:r rcx:r rdx:r" "MONITORX" [addr32_monitorx];
+    "addr32 monitorx" "a32 NP 0F 01 FA" ZO [] () "rax:r rcx:r rdx:r" "MONITORX" [];
     "monitorx" "NP 0F 01 FA" ZO [] () "rcx:r rdx:r rax:r" "MONITORX" [monitorx];
     "mcommit" "F3 0F 01 FA" ZO [] () "w=c 0=oszap" "MCOMMIT" [mcommit];
     "mwaitx" "NP 0F 01 FB" ZO [] () "rax:r rcx:r rbx:cr" "MONITORX" [mwaitx];
@@ -99,8 +106,8 @@ lines! {
     "lsl" "0F 03 /r" RM [] (cw r32, r r32m16) "w=z" "" [lsl_r32_r32 lsl_r32_m16];
     "lsl" "o64 0F 03 /r" RM [] (cw r64, r r64m16) "w=z" "" [lsl_r64_r64 lsl_r64_m16];
     "clts" "0F 06" ZO [] () "cpl0 cr0:rw" "" [clts];
-    "sysret" "0F 07" ZO [] () "cpl0 w=oszapcdik rcx:r cs:w ss:w" "" [sysret];
-    "sysretq" "o64 0F 07" ZO [] () "cpl0 w=oszapcdik rcx:r cs:w ss:w" "" [sysretq];
+    "sysret" "0F 07" ZO [] () "cpl0 w=oszapcdik rcx:r cs:w ss:w r11:r" "" [sysret];
+    "sysretq" "o64 0F 07" ZO [] () "cpl0 w=oszapcdik r11:r rcx:r cs:w ss:w" "" [sysretq];
     "invd" "0F 08" ZO [] () "cpl0" "" [invd];
     "wbinvd" "0F 09" ZO [] () "cpl0" "" [wbinvd];
     "wbnoinvd" "F3 0F 09" ZO [] () "cpl0" "WBNOINVD" [wbnoinvd];
@@ -112,7 +119,7 @@ lines! {
     "prefetcht0" "0F 18 /1" M [] (n m8) "" "SSE" [prefetcht0_m];
     "prefetcht1" "0F 18 /2" M [] (n m8) "" "SSE" [prefetcht1_m];
     "prefetcht2" "0F 18 /3" M [] (n m8) "" "SSE" [prefetcht2_m];
-    "cldemote" "NP 0F 1C /0" M [] (n m8) "" "CLDEMOTE" [cldemote_m];
+    "cldemote" "NP 0F 1C /0" M [] (n m0) "" "CLDEMOTE" [cldemote_m];
     "rdsspd" "F3 0F 1E /1" M [] (w r32) "" "CET_SS" [rdsspd_r];
     "rdsspq" "o64 F3 0F 1E /1" M [] (w r64) "" "CET_SS" [rdsspq_r];
     "mov" "0F 20 /r" MR [] (w r64, r cr) "cpl0 u=oszapc" "" [mov_rcr];
@@ -128,11 +135,9 @@ lines! {
     "getsec" "NP 0F 37" ZO [] () "rax:r" "SMX" [getsec];
     "vmread" "NP 0F 78 /r" MR [] (w rm64, r r64) "cpl0 w=zc 0=osap" "VMX" [vmread_rr vmread_mr];
     "vmwrite" "NP 0F 79 /r" RM [] (r r64, r rm64) "cpl0 w=zc 0=osap" "VMX" [vmwrite_rr vmwrite_rm];
-    "data16 push" "o16 0F A0" F [] (r FS) "rsp:rw [rsp]:w2" "" [data16_push_fs];
-    "data16 push" "o16 0F A8" F [] (r GS) "rsp:rw [rsp]:w2" "" [data16_push_gs];
-    "data16 pop" "o16 0F A1" F [] (w FS) "rsp:rw [rsp]:r2" "" [data16_pop_fs];
-    "data16 pop" "o16 0F A9" F [] (w GS) "rsp:rw [rsp]:r2" "" [data16_pop_gs];
-    "cpuid" "0F A2" ZO [] () "rcx:rw rdx:w rbx:w rax:rw" "" [cpuid];
+    "data16 pop" "o16 0F A1" F [] (w FS) "rsp:rw [rsp]:r2" "" [];
+    "data16 pop" "o16 0F A9" F [] (w GS) "rsp:rw [rsp]:r2" "" [];
+    "cpuid" "0F A2" ZO [] () "rcx:crw rdx:w rbx:w rax:rw" "" [cpuid];
     "rsm" "0F AA" ZO [] () "w=oszapcdik" "SMM" [rsm];
     "fxsave" "NP 0F AE /0" M [] (w mfx) "" "" [fxsave_m];
     "fxsave64" "o64 NP 0F AE /0" M [] (w mfx) "" "" [fxsave64_m];
@@ -213,12 +218,12 @@ lines! {
     "wrussq" "o64 66 0F 38 F5 /r" MR [] (w m64, r r64) "cpl0" "CET_SS" [wrussq_mr];
     "wrssd" "NP 0F 38 F6 /r" MR [] (w m32, r r32) "" "CET_SS" [wrssd_mr];
     "wrssq" "o64 NP 0F 38 F6 /r" MR [] (w m64, r r64) "" "CET_SS" [wrssq_mr];
-    "movdir64b" "a32 66 0F 38 F8 /r" RM [] (r r32, r m0) "[first]:w64" "MOVDIR64B" [movdir64b_r32_m];
-    "movdir64b" "66 0F 38 F8 /r" RM [] (r r64, r m0) "[first]:w64" "MOVDIR64B" [movdir64b_r64_m];
-    "enqcmds" "a32 F3 0F 38 F8" RM [] (r r32, r m0) "cpl0 w=z 0=osapc [first]:w64" "ENQCMD" [enqcmds_r32_m];
-    "enqcmds" "F3 0F 38 F8" RM [] (r r64, r m0) "cpl0 w=z 0=osapc [first]:w64" "ENQCMD" [enqcmds_r64_m];
-    "enqcmd" "a32 F2 0F 38 F8" RM [] (r r32, r m0) "w=z 0=osapc [first]:w64" "ENQCMD" [enqcmd_r32_m];
-    "enqcmd" "F2 0F 38 F8" RM [] (r r64, r m0) "w=z 0=osapc [first]:w64" "ENQCMD" [enqcmd_r64_m];
+    "movdir64b" "a32 66 0F 38 F8 /r" RM [] (r r32, r m512) "[first]:w64" "MOVDIR64B" [movdir64b_r32_m512];
+    "movdir64b" "66 0F 38 F8 /r" RM [] (r r64, r m512) "[first]:w64" "MOVDIR64B" [movdir64b_r64_m512];
+    "enqcmds" "a32 F3 0F 38 F8" RM [] (r r32, r m512) "cpl0 w=z 0=osapc [first]:w64" "ENQCMD" [enqcmds_r32_m512];
+    "enqcmds" "F3 0F 38 F8" RM [] (r r64, r m512) "cpl0 w=z 0=osapc [first]:w64" "ENQCMD" [enqcmds_r64_m512];
+    "enqcmd" "a32 F2 0F 38 F8" RM [] (r r32, r m512) "w=z 0=osapc [first]:w64" "ENQCMD" [enqcmd_r32_m512];
+    "enqcmd" "F2 0F 38 F8" RM [] (r r64, r m512) "w=z 0=osapc [first]:w64" "ENQCMD" [enqcmd_r64_m512];
     "movdiri" "NP 0F 38 F9 /r" MR [32 64] (w m, r r) "" "MOVDIRI" [movdiri_mr];
     "rmpadjust" "F3 0F 01 FE" ZO [] () "cpl0 w=oszap rcx:r rdx:r rax:rw" "SEV_SNP" [rmpadjust];
     "rmpupdate" "F2 0F 01 FE" ZO [] () "cpl0 w=oszap rcx:r rax:rw [rcx]:r16" "SEV_SNP" [rmpupdate];
@@ -240,7 +245,7 @@ lines! {
     "getsecq" "o64 NP 0F 37" ZO [] () "rax:r" "SMX" [getsecq];
     "tdcall" "66 0F 01 CC" ZO [] () "cpl0" "TDX" [tdcall];
     "seamret" "66 0F 01 CD" ZO [] () "cpl0 w=zc 0=osap" "TDX" [seamret];
-    "seamops" "66 0F 01 CE" ZO [] () "cpl0 w=z 0=osapc rcx:cr rdx:cr r8:cr rax:rw" "TDX" [seamops];
+    "seamops" "66 0F 01 CE" ZO [] () "cpl0 w=z 0=osapc rcx:cr rdx:cr r8:cr r9:cr rax:rw" "TDX" [seamops];
     "seamcall" "66 0F 01 CF" ZO [] () "cpl0 w=c 0=oszap rax:r" "TDX" [seamcall];
     "uiret" "F3 0F 01 EC" ZO [] () "w=oszapcdk 1=u rsp:rw [rsp]:r24" "UINTR" [uiret];
     "testui" "F3 0F 01 ED" ZO [] () "r=u w=c 0=oszap" "UINTR" [testui];

@@ -38,8 +38,6 @@ fn family(register: iced_x86::Register) -> String {
     let name = format!("{:?}", register.full_register()).to_lowercase();
     match name.as_str() {
         name if name.starts_with("zmm") => format!("vector{}", &name[3..]),
-        "cr2" | "cr4" | "cr8" => String::from("cr"),
-        name if name.starts_with("dr") && name != "dr1" => String::from("dr"),
         name => String::from(name),
     }
 }
@@ -134,10 +132,10 @@ impl Sample {
                 OperandKind::Reg => of_kind(self.form.reg_kind(), reg),
                 OperandKind::Vvvv => of_kind(self.form.reg_kind(), third >> 8 & 15),
                 OperandKind::Is4 => of_kind(self.form.reg_kind(), third >> 4 & 15),
-                OperandKind::Rm | OperandKind::Opcode => self.rm(&mut uses, levels),
+                OperandKind::Rm | OperandKind::Opcode => self.rm(&mut uses, access.is_ignored()),
                 OperandKind::Fixed => {
                     fixed_operands += 1;
-                    fixed_use(&mut uses, self.form.fixed_operand(fixed_operands - 1) as u8, levels)
+                    fixed_use(&mut uses, self.form.fixed_operand(fixed_operands - 1) as u8)
                 }
                 OperandKind::Offset => format!("[] {}", 1 << (self.form.width() - 1)),
                 OperandKind::Immediate | OperandKind::Distance => continue,
@@ -154,11 +152,13 @@ impl Sample {
         uses
     }
 
-    fn rm(&self, uses: &mut Uses, levels: (u8, u8)) -> String {
+    fn rm(&self, uses: &mut Uses, ignored: bool) -> String {
         if !self.form.is_memory() {
             return of_kind(self.form.rm_kind(), self.operands[1]);
         }
-        join(uses, String::from("r13"), (2, 0));
+        if !ignored {
+            join(uses, String::from("r13"), (2, 0));
+        }
         if self.form.index_kind() != 0 {
             join(uses, String::from("vector15"), (2, 0));
         }
@@ -173,13 +173,12 @@ impl Sample {
             size::FXSAVE => String::from("512"),
             number => format!("{}", 1 << (number - 1)),
         };
-        let _ = levels;
         format!("[r13] {bytes}")
     }
 }
 
 /// What an operand that is not encoded uses; nothing for a constant.
-fn fixed_use(uses: &mut Uses, number: u8, _levels: (u8, u8)) -> String {
+fn fixed_use(uses: &mut Uses, number: u8) -> String {
     match number {
         fixed::AL..=4 => String::from("rax"),
         fixed::CL | fixed::ECX => String::from("rcx"),
@@ -219,7 +218,7 @@ fn implied(uses: &mut Uses, effects: &Effects, first: &str) {
 
 const REGISTERS: [&str; Register::First as usize] = [
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-    "r15", "es", "cs", "ss", "ds", "fs", "gs", "vector0", "st0", "x87", "cr0", "cr", "dr", "vectors",
+    "r15", "es", "cs", "ss", "ds", "fs", "gs", "vector0", "st0", "st1", "x87", "cr0", "cr", "dr", "vectors",
 ];
 
 /// The same by iced-x86.
@@ -228,7 +227,14 @@ fn theirs(instruction: &Instruction, sample: &Sample) -> Uses {
     let info = factory.info(instruction);
     let mut uses = Uses::new();
     for used in info.used_registers() {
-        join(&mut uses, family(used.register()), levels(used.access()));
+        let name = family(used.register());
+        let operand = matches!(sample.form.reg_kind() as u8, kind::CONTROL | kind::DEBUG);
+        let name = match name.get(..2) {
+            Some("cr") if name != "cr0" && !operand => String::from("cr"),
+            Some("dr") if !operand => String::from("dr"),
+            _ => name,
+        };
+        join(&mut uses, name, levels(used.access()));
     }
     let mut memory: BTreeMap<(String, (u8, u8)), usize> = BTreeMap::new();
     for used in info.used_memory() {
