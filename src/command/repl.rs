@@ -214,7 +214,7 @@ impl Prompt<'_> {
         if let Some(command) = line.strip_prefix(':') {
             return self.command(command);
         }
-        if language::is_expression(line) {
+        if language::is_expression(line, &self.session) {
             return self.evaluate(line);
         }
         self.execute(text, false)
@@ -266,9 +266,9 @@ impl Prompt<'_> {
             Value::Number(number) => {
                 let _ = write!(shown, "{}", Number(number));
             }
-            Value::Vector(bytes) => {
+            Value::Vector(bytes, size) => {
                 shown.push_str("0x");
-                for byte in bytes.iter().rev() {
+                for byte in bytes[..size].iter().rev() {
                     let _ = write!(shown, "{byte:02x}");
                 }
             }
@@ -354,7 +354,7 @@ impl Prompt<'_> {
         match language::evaluate(address, &self.session) {
             Ok(Value::Number(address) ) => self.dump(address as usize, count),
             Ok(Value::Memory { address, .. }) => self.dump(address, count),
-            Ok(Value::Vector(_)) => self.mistake("a vector is no address"),
+            Ok(Value::Vector(..)) => self.mistake("a vector is no address"),
             Err(mistake) => self.mistake(&format!("column {}: {}", mistake.column + 6, mistake.message)),
         }
     }

@@ -1,7 +1,21 @@
 //! The assembler as the prompt uses it: a line or a block of text to bytes, labels and a
 //! listing, for the place where it will lie.
+//!
+//! Statements stand in lines of their own, or with `;` between them; `#` begins a comment.
+//! Branches begin short, and grow where they do not reach, until nothing moves any more: a
+//! size never shrinks, so that ends.
 
-use alloc::{string::String, vec::Vec};
+use super::session::Session;
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use barejit_asm::{
+    Data, decode,
+    parse::{self, Place, Statement, Symbol},
+};
+use barejit_exec::State;
 
 /// A piece of text, assembled.
 #[derive(Clone, Debug)]
@@ -12,9 +26,9 @@ pub struct Assembled {
     pub bytes: Vec<u8>,
     /// The labels that the text defines, as offsets.
     pub labels: Vec<(String, usize)>,
-    /// Whether there is no instruction in it.
+    /// Whether there are data and no instruction in it.
     pub is_data: bool,
-    /// Whether one of the instructions is `syscall` or `int`.
+    /// Whether one of the instructions is a call of the kernel.
     pub has_syscall: bool,
     /// Each instruction and piece of data.
     pub listing: Vec<Listed>,
@@ -40,4 +54,302 @@ pub struct Mistake {
     pub column: usize,
     /// Why.
     pub message: String,
+}
+
+/// A statement, or a label.
+struct Piece<'a> {
+    line: usize,
+    column: usize,
+    text: &'a str,
+    label: Option<Symbol<'a>>,
+    /// Bytes that it took in the last round.
+    size: usize,
+    /// Whether it is a branch that did not reach with eight bits.
+    long: bool,
+}
+
+/// A line cut at each `;` outside of quotes, up to its comment.
+fn statements(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = Some(0);
+    core::iter::from_fn(move || {
+        let start = rest?;
+        let mut quote = None;
+        for (at, byte) in line.bytes().enumerate().skip(start) {
+            match (byte, quote) {
+                (b'"' | b'\'' | b'`', None) => quote = Some(byte),
+                (byte, Some(open)) if byte == open => quote = None,
+                (b';', None) => {
+                    rest = Some(at + 1);
+                    return Some((start, &line[start..at]));
+                }
+                (b'#', None) => {
+                    rest = None;
+                    return Some((start, &line[start..at]));
+                }
+                _ => {}
+            }
+        }
+        rest = None;
+        Some((start, &line[start..]))
+    })
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for (mut column, mut rest) in statements(line) {
+            let piece = |column, text, label| Piece { line: number, column, text, label, size: 0, long: false };
+            while let Some((label, behind)) = parse::label(rest) {
+                pieces.push(piece(column, "", Some(label)));
+                column += rest.len() - behind.len();
+                rest = behind;
+            }
+            if !rest.trim().is_empty() {
+                pieces.push(piece(column, rest, None));
+            }
+        }
+    }
+    pieces
+}
+
+/// The offset of the label that `symbol` means at piece `here`.
+fn offset_of(pieces: &[Piece<'_>], here: usize, symbol: Symbol<'_>) -> Option<usize> {
+    let is = |piece: &Piece<'_>| match (piece.label, symbol) {
+        (Some(Symbol::Name(name)), Symbol::Name(wanted)) => name == wanted,
+        (Some(Symbol::Local(number, _)), Symbol::Local(wanted, _)) => number == wanted,
+        _ => false,
+    };
+    let place = match symbol {
+        Symbol::Local(_, false) => pieces[..here].iter().rposition(is)?,
+        Symbol::Local(_, true) => here + pieces[here..].iter().position(is)?,
+        _ => pieces.iter().position(is)?,
+    };
+    Some(pieces[..place].iter().map(|piece| piece.size).sum())
+}
+
+/// Assembles `text` for the address `origin`; `known` gives the addresses of labels that
+/// it does not define.
+///
+/// # Errors
+/// The first statement that is wrong.
+pub fn assemble(text: &str, origin: usize, known: &dyn Fn(&str) -> Option<u64>) -> Result<Assembled, Mistake> {
+    let mut pieces = pieces(text);
+    let mut first = true;
+    loop {
+        let (assembled, moved) = round(&mut pieces, origin, known, first)?;
+        if !moved && !first {
+            return Ok(assembled);
+        }
+        first = false;
+    }
+}
+
+/// Assembles everything with the sizes of the last round; whether one has changed. In the
+/// `first` round labels that come later are taken for near.
+fn round(
+    pieces: &mut [Piece<'_>],
+    origin: usize,
+    known: &dyn Fn(&str) -> Option<u64>,
+    first: bool,
+) -> Result<(Assembled, bool), Mistake> {
+    let mut assembled = Assembled {
+        origin,
+        bytes: Vec::new(),
+        labels: Vec::new(),
+        is_data: false,
+        has_syscall: false,
+        listing: Vec::new(),
+    };
+    let mut constants: Vec<(&str, i64)> = Vec::new();
+    let (mut moved, mut code, mut data) = (false, false, false);
+    for n in 0..pieces.len() {
+        let offset = assembled.bytes.len();
+        let Piece { line, column, text, label, size, long } = pieces[n];
+        if let Some(label) = label {
+            if let Symbol::Name(name) = label {
+                if pieces[..n].iter().any(|piece| piece.label == Some(label)) {
+                    return Err(Mistake { line, column, message: format!("the label '{name}' is there already") });
+                }
+                assembled.labels.push((name.into(), offset));
+            }
+            continue;
+        }
+        let symbols = |symbol: Symbol<'_>| match (offset_of(pieces, n, symbol), symbol) {
+            (Some(_), _) if first => Some((origin + offset) as u64),
+            (Some(offset), _) => Some((origin + offset) as u64),
+            (None, Symbol::Name(name)) => known(name),
+            (None, _) => None,
+        };
+        let equal = |name: &str| constants.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        let place =
+            Place { address: (origin + offset) as u64, short: !long, symbols: &symbols, constants: &equal };
+        let parsed = parse::parse(text, &place, &mut |bytes| assembled.bytes.extend_from_slice(bytes));
+        let statement = parsed.map_err(|error| Mistake {
+            line,
+            column: column + error.at,
+            message: error.reason.to_string(),
+        })?;
+        let bytes = &assembled.bytes[offset..];
+        match statement {
+            Statement::Empty => {}
+            Statement::Equ(name, value) => constants.push((name, value)),
+            Statement::Data => data = true,
+            Statement::Instruction { can_grow } => {
+                code = true;
+                assembled.has_syscall |= matches!(bytes, [0x0F, 0x05 | 0x34, ..] | [0xCD, ..]);
+                pieces[n].long |= !first && !can_grow && size == 2 && bytes.len() > 2;
+            }
+        }
+        if !bytes.is_empty() {
+            let text = describe(bytes, (origin + offset) as u64, matches!(statement, Statement::Data));
+            assembled.listing.push(Listed { offset, size: bytes.len(), text });
+        }
+        moved |= size != bytes.len();
+        pieces[n].size = bytes.len();
+    }
+    assembled.is_data = data && !code;
+    Ok((assembled, moved))
+}
+
+/// The text of bytes: what an instruction reads as, or data.
+fn describe(bytes: &[u8], address: u64, data: bool) -> String {
+    match decode(bytes) {
+        Ok(instruction) if !data => instruction.at(address).to_string(),
+        _ => Data(bytes).to_string(),
+    }
+}
+
+/// Whether `line` is the first of a block: it begins with a label, and no data follow.
+pub fn begins_block(line: &str) -> bool {
+    let Some((_, mut rest)) = parse::label(line) else { return false };
+    while let Some((_, behind)) = parse::label(rest) {
+        rest = behind;
+    }
+    let word = rest.split_whitespace().next().unwrap_or("");
+    !parse::is_directive(word)
+}
+
+/// Words for the size of memory in an expression.
+const SIZES: [(&str, usize); 6] =
+    [("byte", 1), ("word", 2), ("dword", 4), ("qword", 8), ("xmmword", 16), ("ymmword", 32)];
+
+/// What an expression is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// A number of 64 bits.
+    Number(u64),
+    /// A vector of 16 or 32 bytes, the rest zero.
+    Vector([u8; 32], usize),
+    /// Memory.
+    Memory {
+        /// The address of its first byte.
+        address: usize,
+        /// How many bytes.
+        size: usize,
+    },
+}
+
+/// Whether `line` is an expression and not an instruction.
+pub fn is_expression(line: &str, session: &Session) -> bool {
+    if parse::label(line).is_some() {
+        return false;
+    }
+    let end = line.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(line.len());
+    let word = &line[..end];
+    match word.bytes().next() {
+        None => line.starts_with(['[', '(', '-', '~', '\'', '"']),
+        Some(b'0'..=b'9') => true,
+        Some(_) if parse::is_mnemonic(word) => false,
+        Some(_) => {
+            let size = SIZES.iter().any(|(name, _)| name.eq_ignore_ascii_case(word));
+            size || vector(word).is_some()
+                || register(word, &session.state).is_some()
+                || session.label(word).is_some() && !line[end..].trim_start().starts_with("equ ")
+        }
+    }
+}
+
+/// The value of an expression in a session.
+///
+/// # Errors
+/// Why it has none.
+pub fn evaluate(text: &str, session: &Session) -> Result<Value, Mistake> {
+    let text = text.trim();
+    if let Some((n, size)) = vector(text) {
+        let mut bytes = session.state.vector(n);
+        bytes[size..].fill(0);
+        return Ok(Value::Vector(bytes, size));
+    }
+    let (mut rest, mut size) = (text, 8);
+    let word = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    if let Some((_, told)) = SIZES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
+        size = *told;
+        rest = text[word.len()..].trim_start();
+        rest = rest.strip_prefix("ptr").unwrap_or(rest).trim_start();
+    }
+    let names = |name: &str| {
+        let value = register(name, &session.state).or_else(|| session.label(name).map(|address| address as u64));
+        value.map(u64::cast_signed)
+    };
+    let column = text.len() - rest.len();
+    let number = |text: &str, column: usize| {
+        let value = parse::evaluate(text, &names);
+        value.map_err(|error| Mistake { line: 0, column: column + error.at, message: error.reason.to_string() })
+    };
+    match rest.strip_prefix('[').map(|inside| inside.strip_suffix(']')) {
+        Some(Some(inside)) => Ok(Value::Memory { address: number(inside, column + 1)? as usize, size }),
+        Some(None) => Err(Mistake { line: 0, column: text.len(), message: "expected ']'".into() }),
+        None => Ok(Value::Number(number(rest, column)?.cast_unsigned())),
+    }
+}
+
+/// The number and the size in bytes of a vector register.
+fn vector(name: &str) -> Option<(usize, usize)> {
+    let sized = [("xmm", 16), ("ymm", 32)];
+    let (digits, size) =
+        sized.iter().find_map(|(file, size)| Some((name.strip_prefix(*file)?, *size)))?;
+    digits.parse().ok().filter(|n| *n < 16).map(|n| (n, size))
+}
+
+/// The value of a general-purpose register of any width, RIP or RFLAGS.
+fn register(name: &str, state: &State) -> Option<u64> {
+    let general = |name: &str| State::GENERAL.iter().position(|known| *known == name).map(|n| state.general[n]);
+    if let Some(value) = general(name) {
+        return Some(value);
+    }
+    match name.as_bytes() {
+        b"flags" | b"rflags" => Some(state.flags),
+        // eax, and r8d.
+        [b'e', ..] => general(&format!("r{}", &name[1..])).map(|value| value & 0xFFFF_FFFF),
+        [b'r', .., b'd'] => general(&name[..name.len() - 1]).map(|value| value & 0xFFFF_FFFF),
+        [b'r', .., b'w'] => general(&name[..name.len() - 1]).map(|value| value & 0xFFFF),
+        [b'r', .., b'b'] => general(&name[..name.len() - 1]).map(|value| value & 0xFF),
+        // al and ah, ax, spl.
+        [letter @ (b'a' | b'b' | b'c' | b'd'), b'l'] => {
+            general(&format!("r{}x", char::from(*letter))).map(|value| value & 0xFF)
+        }
+        [letter @ (b'a' | b'b' | b'c' | b'd'), b'h'] => {
+            general(&format!("r{}x", char::from(*letter))).map(|value| value >> 8 & 0xFF)
+        }
+        [_, _] => general(&format!("r{name}")).map(|value| value & 0xFFFF),
+        [_, _, b'l'] => general(&format!("r{}", &name[..2])).map(|value| value & 0xFF),
+        _ => None,
+    }
+}
+
+/// Calls `found` with the names of registers.
+pub fn registers(found: &mut dyn FnMut(&str)) {
+    State::GENERAL.iter().for_each(|name| found(name));
+    for name in ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "al", "cl", "dl", "bl", "rip"] {
+        found(name);
+    }
+    for n in 0..16 {
+        found(&format!("xmm{n}"));
+        found(&format!("ymm{n}"));
+    }
+}
+
+/// Calls `found` with every mnemonic.
+pub fn mnemonics(found: &mut dyn FnMut(&str)) {
+    parse::mnemonics(found);
 }

@@ -201,7 +201,7 @@ impl Session {
     /// # Errors
     /// Why it cannot be.
     pub fn assemble(&self, text: &str, origin: usize) -> Result<Assembled, Mistake> {
-        language::assemble(text, origin, &|name| self.label(name).map(|address| address as i64))
+        language::assemble(text, origin, &|name| self.label(name).map(|address| address as u64))
     }
 
     /// Takes a line or a block: puts data into memory, or runs code, with `stepper` if

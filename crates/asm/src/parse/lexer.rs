@@ -58,10 +58,6 @@ impl<'a> Lexer<'a> {
         self.current.token
     }
 
-    /// Where the current token begins.
-    pub(super) fn at(&self) -> usize {
-        self.current.at
-    }
 
     /// The line from the current token on.
     pub(super) fn rest(&self) -> &'a str {

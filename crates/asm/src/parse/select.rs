@@ -47,7 +47,7 @@ const ALIASES: [(&str, &str); 8] = [
 ];
 
 /// Prefixes by their words.
-const PREFIXES: [(&str, Prefix); 9] = [
+const PREFIXES: [(&str, Prefix); 8] = [
     ("lock", Prefix::Lock),
     ("rep", Prefix::Rep),
     ("repe", Prefix::Repe),
@@ -56,7 +56,6 @@ const PREFIXES: [(&str, Prefix); 9] = [
     ("repnz", Prefix::Repne),
     ("bnd", Prefix::Bnd),
     ("notrack", Prefix::Notrack),
-    ("ds", Prefix::Notrack),
 ];
 
 pub(super) fn is_prefix(word: &str) -> bool {
