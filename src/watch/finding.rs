@@ -1,5 +1,5 @@
-//! What was found: refused calls, each once however often it was made, restrictions that
-//! the program put upon itself, and what makes this run differ from one without a tracer.
+//! The findings: refused calls, each once however often it was made, restrictions that
+//! the program put upon itself, and differences from a run without a tracer.
 
 use super::calls::{self, Call};
 use super::cause::{self, Case, Cause};
@@ -75,7 +75,7 @@ pub(super) struct Findings {
     pub(super) more: u64,
     /// Restrictions that programs put upon themselves, in sentences.
     pub(super) restrictions: Vec<String>,
-    /// What differs from a run without a tracer, in sentences.
+    /// Differences from a run without a tracer, in sentences.
     pub(super) caveats: Vec<String>,
     /// How many threads there were, in all processes.
     pub(super) threads: u64,
@@ -106,7 +106,9 @@ impl Findings {
             return false;
         }
         let asker = stack::asker(case.tid, case.process, case.maps);
-        let engine = engine::recognise(asker.as_ref(), case.maps);
+        // A library or a program that may not be loaded is nobody's generated code.
+        let generated = !is_library(case.call) && !case.call.is(Sysno::execve);
+        let engine = generated.then(|| engine::recognise(asker.as_ref(), case.maps)).flatten();
         let engine = engine.map(|(name, file)| (name, proc::clean(file)));
         let refusal = Refusal {
             tid: case.tid,

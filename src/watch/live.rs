@@ -89,7 +89,7 @@ fn mounts(process: i32, text: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// What the process has mapped that can be executed, and whose it is.
+/// The executable mappings of the process, and its engine.
 fn mappings(process: i32, text: &mut String) -> fmt::Result {
     let maps = Maps::of(process);
     if maps.len() == 0 {

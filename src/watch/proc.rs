@@ -68,7 +68,7 @@ fn hexadecimal(digits: &[u8]) -> Option<u64> {
     u64::from_str_radix(barejit_sys::utf8(digits)?, 16).ok()
 }
 
-/// What follows `key` in its line, without blanks around.
+/// The text behind `key` in its line, without blanks around.
 #[inline(never)]
 pub(super) fn value<'a>(lines: &'a [u8], key: &str) -> Option<&'a [u8]> {
     let mut lines = lines.split(|byte| *byte == b'\n');

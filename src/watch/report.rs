@@ -6,7 +6,7 @@ use alloc::{format, string::String};
 use barejit_sys::{described, signal::Signal};
 use core::fmt::{self, Write};
 
-/// What the report is about.
+/// The command that the report is about.
 pub(super) struct Subject {
     /// The command as it was named.
     pub(super) command: String,

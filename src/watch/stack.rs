@@ -1,4 +1,5 @@
-//! Who made a call: the frames of a stopped thread up to the first outside the C library.
+//! The function that made a call: the frames of a stopped thread up to the first outside
+//! the C library.
 //!
 //! ```text
 //!   RIP            the instruction behind `syscall`, in the C library or not
@@ -44,7 +45,7 @@ impl Method {
     }
 }
 
-/// Who asked.
+/// The code that made a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Asker {
     /// The file of the code, or what /proc/PID/maps says instead.
@@ -119,7 +120,7 @@ impl Walk<'_> {
     }
 }
 
-/// Who made the call at which the thread stands.
+/// The code that made the call at which the thread stands.
 pub(super) fn asker(tid: Tid, process: i32, maps: &Maps) -> Option<Asker> {
     let registers = tracing::registers(tid).ok()?;
     let here = maps.at(registers.rip)?;

@@ -41,7 +41,7 @@ struct Thread {
     doubt: Option<Call>,
 }
 
-/// What the tracer tells about the command.
+/// News about the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum News {
     /// It stopped by this signal, as ^Z has it.
@@ -78,7 +78,7 @@ pub(super) struct Tracer {
     pub(super) executed: bool,
 }
 
-/// What tracees are seized with.
+/// The options that tracees are seized with.
 pub(super) fn options(mode: Mode) -> u32 {
     let common = options::SYSGOOD | options::CHILDREN | options::EXEC | options::SECCOMP | options::EXITKILL;
     if mode.every { common | options::EXIT } else { common }
@@ -152,7 +152,7 @@ impl Tracer {
     /// Waits for what comes next and deals with it; `None` is the end of all tracees.
     ///
     /// # Errors
-    /// What wait4(2) and ptrace(2) answer: EINTR if a signal came to the tracer.
+    /// The errno of wait4(2): EINTR if a signal came to the tracer.
     pub(super) fn step(&mut self) -> Result<Option<News>, Error> {
         loop {
             let Some((tid, status)) = tracing::wait_any(true)? else { return Ok(None) };
