@@ -94,30 +94,30 @@ pub struct Passes {
     /// Loop idiom recognition.
     pub idioms: bool,
     /// Constant propagation, dead store elimination, loop summarisation.
-    pub values: bool,
+    pub propagation: bool,
     /// Loop unrolling.
     pub unrolling: bool,
     /// Register promotion in loops, and local register allocation.
     pub registers: bool,
     /// Alignment of innermost loops, and cold-path outlining.
-    pub placement: bool,
+    pub layout: bool,
 }
 
 impl Passes {
     /// The baseline tier.
-    pub const PLAIN: Self = Self {
+    pub const BASELINE: Self = Self {
         motion: false,
         idioms: false,
-        values: false,
+        propagation: false,
         unrolling: false,
         registers: false,
-        placement: false,
+        layout: false,
     };
     /// The passes that gain most for their time.
-    pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::PLAIN };
+    pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::BASELINE };
     /// All passes.
     pub const FULL: Self =
-        Self { values: true, unrolling: true, registers: true, placement: true, ..Self::CHEAP };
+        Self { propagation: true, unrolling: true, registers: true, layout: true, ..Self::CHEAP };
 }
 
 /// How to compile.
@@ -179,7 +179,7 @@ fn compile_from(
     if source.len() > i32::MAX as usize {
         return Err(Error::TooLarge);
     }
-    let baseline = Options { passes: Passes::PLAIN, ..*options };
+    let baseline = Options { passes: Passes::BASELINE, ..*options };
     let mut ir = parse::parse(source, !options.passes.motion)?;
     watch("parse", Snapshot(&ir));
     // The parser also falls back to it.
@@ -208,8 +208,8 @@ struct Pass {
 const PASSES: [Pass; 6] = [
     Pass { name: "bounds-check hoisting", is_wanted: |passes| passes.motion, run: bounds::insert },
     Pass { name: "loop idiom recognition", is_wanted: |passes| passes.idioms, run: loop_idiom::recognise },
-    Pass { name: "loop-invariant zeros", is_wanted: |passes| passes.values, run: loop_zeros::find },
-    Pass { name: "constant propagation", is_wanted: |passes| passes.values, run: propagate::propagate },
+    Pass { name: "loop-invariant zeros", is_wanted: |passes| passes.propagation, run: loop_zeros::find },
+    Pass { name: "constant propagation", is_wanted: |passes| passes.propagation, run: propagate::propagate },
     Pass { name: "loop unrolling", is_wanted: |passes| passes.unrolling, run: unroll::unroll },
     Pass { name: "register promotion", is_wanted: |passes| passes.registers, run: promote::promote },
 ];
