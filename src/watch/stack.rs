@@ -68,9 +68,10 @@ struct Walk<'a> {
 /// Whether a mapping is the C library's, its dynamic linker's or the kernel's.
 fn is_libc(mapping: &Mapping) -> bool {
     let name = mapping.name();
-    ["libc.so", "libc-", "ld-linux", "ld-musl", "ld-2", "libpthread", "[vdso]"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix.as_bytes()))
+    name == b"[vdso]"
+        || "libc.so libc- ld-linux ld-musl ld-2 libpthread"
+            .split(' ')
+            .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
 impl Walk<'_> {
