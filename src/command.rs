@@ -2,15 +2,17 @@
 //! and says what came of it.
 
 use crate::cli::{self, Arg, Cli, Outcome};
-use barejit::run::{Map, Options, Perf, handle_faults};
+use barejit::run::{Map, Options, Perf, handle_faults, step::Steps};
 use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
 
+pub(crate) mod asm;
 pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod chain;
 pub(crate) mod hello;
 pub(crate) mod probe;
 mod relation;
+pub(crate) mod repl;
 pub(crate) mod ret;
 pub(crate) mod rpn;
 pub(crate) mod run;
@@ -29,6 +31,10 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
                     notation, comments
   --trace           tell on standard error what happens to the memory of the code,
                     with its line of /proc/self/maps, and what --verbose tells
+  --step[=N]        tell on standard error each instruction that runs, and what it
+                    changed: registers, flags, memory; N at most
+  --step-from NAME  begin with the first instruction of this symbol
+  --json            with --step: one JSON object an instruction
   --perf map|jitdump
                     tell perf about the code: names in /tmp/perf-PID.map, which
                     perf reads for wx and rwx only, or all of it in jit-PID.dump
@@ -131,6 +137,17 @@ fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
                 0 => Perf::Map,
                 _ => Perf::Jitdump,
             });
+        }
+        Arg::Long(b"step") => {
+            let most = cli.optional_number("--step: ", "not a number of instructions").unwrap_or(u64::MAX);
+            options.tools.step = Some(Steps { most, ..options.tools.step.unwrap_or(Steps::ALL) });
+        }
+        Arg::Long(b"step-from") => {
+            let from = Some(cli.value());
+            options.tools.step = Some(Steps { from, ..options.tools.step.unwrap_or(Steps::ALL) });
+        }
+        Arg::Long(b"json") => {
+            options.tools.step = Some(Steps { json: true, ..options.tools.step.unwrap_or(Steps::ALL) });
         }
         Arg::Long(b"gdb") => options.tools.gdb = true,
         Arg::Long(b"raw") => options.tools.raw = Some(cli.value()),

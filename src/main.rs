@@ -38,6 +38,8 @@ fn main() -> u8 {
         b"chain" => |cli| command::watched(cli, command::chain::run),
         b"rpn" => |cli| command::watched(cli, command::rpn::run),
         b"run" => |cli| command::watched(cli, command::run::run),
+        b"repl" => |cli| command::prepared(cli, command::repl::run),
+        b"asm" => |cli| command::prepared(cli, command::asm::run),
         b"probe" => |cli| command::prepared(cli, command::probe::run),
         b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
@@ -62,6 +64,8 @@ Commands:
   rpn          print the terms of a relation over floating-point numbers
   run          run machine code of your own, in hexadecimal or from a file
   bf           compile and run a Brainfuck program
+  asm          assemble, and show or write the bytes
+  repl         type instructions and see what each one changes
   probe        tell whether a JIT can work here, how, and if not, why
 
   COMMAND --help    tells about a command

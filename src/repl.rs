@@ -1,7 +1,7 @@
 //! The prompt: instructions that are typed, shown as bytes, run, and what they changed.
 //!
 //! ```text
-//!   editor or file ──▶ session ──▶ language   text to bytes
+//!   editor or file ──▶ session ──▶ front      text to bytes
 //!                         │ ├────▶ line       a child runs them, and reports
 //!                         │ └────▶ memory     what lasts
 //!                         ▼
@@ -10,7 +10,7 @@
 
 pub mod change;
 pub mod editor;
-pub mod language;
+pub mod expression;
 pub mod line;
 pub mod memory;
 pub mod session;

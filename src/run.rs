@@ -4,7 +4,9 @@
 //! run is handled here. What the result means is the command's business.
 
 mod diagnosis;
+mod instruction;
 mod listing;
+pub mod step;
 mod tools;
 mod trace;
 
@@ -16,10 +18,11 @@ use crate::host::Output;
 use barejit_asm::{Code, Page};
 use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
-    fault::{self, Busy, Entry, Rescue},
+    fault::{self, Busy, Entry, NotEntered, Rescue},
 };
 use barejit_sys::{self as sys, Fd, Sysno, sandbox};
 use core::{fmt, marker::PhantomData, ops::Range, ptr::NonNull};
+use step::{Printer, Steps};
 use trace::Trace;
 
 /// How code gets into executable memory.
@@ -113,7 +116,7 @@ impl<'s> Options<'s> {
 
     /// Whether signals are handled, whatever that costs in syscalls.
     fn handled(&self) -> bool {
-        self.guarded || self.sandbox
+        self.guarded || self.sandbox || self.tools.step.is_some()
     }
 
     fn trace(&self) -> Trace {
@@ -148,6 +151,8 @@ pub enum Error {
     NoStrategy([sys::Error; Strategy::ALL.len()]),
     /// This file could not be written.
     File(&'static [u8], sys::Error),
+    /// The code has no symbol of this name.
+    NoSymbol(&'static [u8]),
     /// perf could not be told.
     Perf(sys::Error),
     /// Other code is running, which this would be in the way of.
@@ -172,6 +177,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            Self::NoSymbol(name) => write!(f, "--step-from: the code has no symbol '{}'", sys::Lossy(name)),
             Self::Perf(error) => write!(f, "--perf: {error}"),
             Self::Busy => Busy.fmt(f),
             Self::File(path, error) => write!(f, "{}: {error}", sys::Lossy(path)),
@@ -257,8 +263,15 @@ unsafe fn attempt(
     trace.jump(loaded.entry as usize, loaded.start);
     let announced = options.tools.announce(code, loaded.start)?;
     let place = loaded.start..loaded.start + code.bytes().len();
+    let begin = match options.tools.step.and_then(|steps| steps.from) {
+        None => None,
+        Some(name) => {
+            let symbol = code.names().find(|symbol| symbol.name.as_bytes() == name);
+            Some(loaded.start + symbol.ok_or(Error::NoSymbol(name))?.offset as usize)
+        }
+    };
     // SAFETY: (1 to 4) the caller's.
-    let ending = unsafe { call(loaded.entry, place, args, options) }?;
+    let ending = unsafe { call(loaded.entry, place, args, options, begin) }?;
     drop(announced);
     trace.ended(&ending, loaded.start);
     if let Some(memory) = loaded.memory {
@@ -340,6 +353,7 @@ unsafe fn call(
     place: Range<usize>,
     args: &Args,
     options: &Options<'_>,
+    begin: Option<usize>,
 ) -> Result<Ending, Error> {
     let _rescue = options.output.map(|output| {
         // SAFETY: (1) the caller's duty 4; flushing holds it off.
@@ -348,9 +362,40 @@ unsafe fn call(
     if options.sandbox {
         sandbox::enter(options.input)?;
     }
+    if let Some(steps) = options.tools.step {
+        // SAFETY: (1 to 4) the caller's.
+        return unsafe { stepped(entry, place, args, steps, begin) };
+    }
     // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
     // executable has one thread and no C library.
     Ok(unsafe { fault::call(entry, args, place) }?)
+}
+
+/// Calls the code, which lies in `place`, and tells each instruction.
+///
+/// # Safety
+/// 1 to 4. As [`run`].
+#[cold]
+#[inline(never)]
+unsafe fn stepped(
+    entry: Entry,
+    place: Range<usize>,
+    args: &Args,
+    steps: Steps,
+    begin: Option<usize>,
+) -> Result<Ending, Error> {
+    let mut printer = Printer::new(Fd::STDERR, place.clone(), steps, begin);
+    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
+    // executable has one thread and no C library.
+    let ending = unsafe { fault::call_stepped(entry, args, place, &mut printer) };
+    printer.finish(match &ending {
+        Ok(Ending::Faulted(fault)) => Some(fault.signal.name()),
+        _ => None,
+    });
+    ending.map_err(|error| match error {
+        NotEntered::Refused(error) => error.into(),
+        _ => Busy.into(),
+    })
 }
 
 /// # Safety

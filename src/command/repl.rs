@@ -7,18 +7,21 @@ use alloc::{
     vec::Vec,
 };
 use barejit::{
+    front::assembly,
     host::{self, Input},
     repl::{
         editor::{Complete, Editor, Typed},
-        language::{self, Value},
+        expression::{self, Value},
         line,
         session::{Refusal, Session},
-        show::{self, Hex, Number, Quoted},
-        step::Printer,
+        show::{self, Number, Quoted},
     },
+    run::step::{Printer, Steps},
 };
 use barejit_sys::{self as sys, Errno, Error, Fd, linux, linux::job};
 use core::fmt::Write;
+
+pub(super) use barejit::repl::show::Hex;
 
 const HELP: &str = "\
 Usage: barejit repl [OPTION…] [FILE]
@@ -80,7 +83,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let patience = timeout.unwrap_or(if terminal.is_some() { 0 } else { PATIENCE }) as u64;
     let session = Session::new(terminal, patience);
     let session = session.map_err(|error| cli.fail(Status::Refused, format_args!("{error}")))?;
-    let mut prompt = Prompt { cli: &cli, session, json, lines: Vec::new(), worst: 0, number: 0, at: None, ended: false };
+    let mut prompt =
+        Prompt { cli: &cli, session, json, lines: Vec::new(), worst: 0, number: 0, at: None, ended: false };
     match (terminal, file) {
         (Some((input, modes)), None) => prompt.converse(Editor::new(input, Fd::STDOUT, modes)),
         (_, Some(path)) => prompt.read_file(path),
@@ -190,7 +194,7 @@ impl Prompt<'_> {
 
     /// Takes a line: more of a block, or one of its own.
     fn take(&mut self, line: String, block: &mut String) -> Outcome {
-        if block.is_empty() && !language::begins_block(&line) || line.contains('\n') {
+        if block.is_empty() && !assembly::begins_block(&line) || line.contains('\n') {
             return self.enter(&line);
         }
         if line.trim().is_empty() {
@@ -214,7 +218,7 @@ impl Prompt<'_> {
         if let Some(command) = line.strip_prefix(':') {
             return self.command(command);
         }
-        if language::is_expression(line, &self.session) {
+        if expression::is_expression(line, &self.session) {
             return self.evaluate(line);
         }
         self.execute(text, false)
@@ -222,13 +226,17 @@ impl Prompt<'_> {
 
     /// Runs code, or places data.
     fn execute(&mut self, text: &str, step: bool) -> Outcome {
-        let mut printer = Printer::new(Fd::STDOUT, self.json);
+        let mut printer = Printer::new(Fd::STDOUT, 0..0, Steps { json: self.json, ..Steps::ALL }, None);
         // SAFETY: (1) the user has typed it, for this.
         let done = unsafe { self.session.enter(text, step.then_some(&mut printer)) };
         let mut out = String::new();
         match done {
             Err(Refusal::Mistake(mistake)) => {
-                let line = if text.trim_end().contains('\n') { format!("line {}, ", mistake.line + 1) } else { String::new() };
+                let line = if text.trim_end().contains('\n') {
+                    format!("line {}, ", mistake.line + 1)
+                } else {
+                    String::new()
+                };
                 return self.mistake(&format!("{line}column {}: {}", mistake.column + 1, mistake.message));
             }
             Err(Refusal::NoRoom) => return self.mistake("no room left in the session's memory"),
@@ -257,9 +265,11 @@ impl Prompt<'_> {
 
     /// Prints the value of an expression.
     fn evaluate(&mut self, text: &str) -> Outcome {
-        let value = match language::evaluate(text, &self.session) {
+        let value = match expression::evaluate(text, &self.session) {
             Ok(value) => value,
-            Err(mistake) => return self.mistake(&format!("column {}: {}", mistake.column + 1, mistake.message)),
+            Err(mistake) => {
+                return self.mistake(&format!("column {}: {}", mistake.column + 1, mistake.message));
+            }
         };
         let mut shown = String::new();
         match value {
@@ -351,8 +361,8 @@ impl Prompt<'_> {
             _ => (rest, "64"),
         };
         let count = integer(count.as_bytes(), 64).unwrap_or(0).clamp(1, MEMORY as i64) as usize;
-        match language::evaluate(address, &self.session) {
-            Ok(Value::Number(address) ) => self.dump(address as usize, count),
+        match expression::evaluate(address, &self.session) {
+            Ok(Value::Number(address)) => self.dump(address as usize, count),
             Ok(Value::Memory { address, .. }) => self.dump(address, count),
             Ok(Value::Vector(..)) => self.mistake("a vector is no address"),
             Err(mistake) => self.mistake(&format!("column {}: {}", mistake.column + 6, mistake.message)),
@@ -383,7 +393,9 @@ impl Prompt<'_> {
         });
         match written {
             Ok(()) => Ok(()),
-            Err(error) if error.is(Errno::EEXIST) => self.mistake(&format!("{path} exists, and is left as it is")),
+            Err(error) if error.is(Errno::EEXIST) => {
+                self.mistake(&format!("{path} exists, and is left as it is"))
+            }
             Err(error) => {
                 self.worst = Status::Refused as u8;
                 self.mistake(&format!("{path}: {error}"))
@@ -423,8 +435,8 @@ struct Words<'a>(&'a Session);
 impl Complete for Words<'_> {
     fn complete(&self, prefix: &str, first: bool, found: &mut dyn FnMut(&str)) {
         const COMMANDS: [&str; 17] = [
-            ":bytes", ":flags", ":help", ":list", ":load", ":mem", ":quit", ":redo", ":regs", ":reset", ":save",
-            ":stack", ":step", ":undo", ":xmm", ":q", ":mem",
+            ":bytes", ":flags", ":help", ":list", ":load", ":mem", ":quit", ":redo", ":regs", ":reset",
+            ":save", ":stack", ":step", ":undo", ":xmm", ":q", ":mem",
         ];
         let mut offer = |word: &str| {
             if word.starts_with(prefix) {
@@ -433,9 +445,9 @@ impl Complete for Words<'_> {
         };
         if first {
             COMMANDS.into_iter().for_each(&mut offer);
-            language::mnemonics(&mut offer);
+            barejit_asm::parse::mnemonics(&mut offer);
         } else {
-            language::registers(&mut offer);
+            expression::registers(&mut offer);
         }
         self.0.labels().iter().for_each(|label| offer(&label.name));
     }

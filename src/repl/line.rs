@@ -16,6 +16,7 @@
 //! of bits is one. It is taken at all only from a child that has come to its end.
 
 use super::memory::{OldPage, PAGES, Pages, Space};
+use crate::run::step::Printer;
 use alloc::{boxed::Box, vec::Vec};
 use barejit_exec::{
     State,
@@ -148,10 +149,12 @@ impl Runner {
         let _ = job::adopt_orphans();
         if terminal.is_some() {
             // The foreground is taken back from the background.
-            linux::rt_sigaction(Signal::TTOU, Disposition::Ignored)?;
+            // SAFETY: (1) nothing is called.
+            unsafe { linux::rt_sigaction(Signal::TTOU, Disposition::Ignored) }?;
         }
         if patience > 0 {
-            linux::rt_sigaction(Signal::ALRM, Disposition::Handled(interrupts, Mask::of(&[])))?;
+            // SAFETY: (1) the handler does nothing.
+            unsafe { linux::rt_sigaction(Signal::ALRM, Disposition::Handled(interrupts, Mask::of(&[]))) }?;
         }
         Ok(Self { report, terminal, patience })
     }
@@ -178,13 +181,13 @@ impl Runner {
         state: &mut State,
         space: &mut Space,
         code: &Code,
-        stepper: Option<&mut dyn Stepper>,
+        printer: Option<&mut Printer>,
     ) -> Result<(Outcome, Vec<OldPage>), Error> {
         self.prepare(space);
         // SAFETY: (1) this process has one thread.
-        let Some(child) = (unsafe { fork() }?) else {
+        let Some(child) = unsafe { fork() }? else {
             // SAFETY: (1) the caller's.
-            unsafe { self.be_child(state, space, code, stepper) }
+            unsafe { self.be_child(state, space, code, printer) }
         };
         // The child does the same: whoever comes first.
         let _ = job::lead_group(Some(child));
@@ -302,7 +305,7 @@ impl Runner {
         state: &mut State,
         space: &Space,
         code: &Code,
-        stepper: Option<&mut dyn Stepper>,
+        mut printer: Option<&mut Printer>,
     ) -> ! {
         let own = linux::getpid().unwrap_or(0);
         let _ = job::lead_group(None);
@@ -312,7 +315,8 @@ impl Runner {
         for signal in
             [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP, Signal::TSTP, Signal::TTOU, Signal::ALRM]
         {
-            let _ = linux::rt_sigaction(signal, Disposition::Default);
+            // SAFETY: (1) nothing is called.
+            let _ = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
         }
         let _ = job::die_with_parent(Signal::KILL);
         // SAFETY: (1) this process runs the line and needs no others.
@@ -321,7 +325,17 @@ impl Runner {
         // SAFETY: (1) handlers are installed, the rest is the caller's; (2) the state's
         // stack pointer is the user's; (3) there are no call-backs; (4) the code's pages
         // stay mapped in the session.
-        let ending = unsafe { fault::resume(state, code.range.clone(), stepper) };
+        let ending = unsafe {
+            let stepper = printer.as_deref_mut().map(|printer| printer as &mut dyn Stepper);
+            fault::resume(state, code.range.clone(), stepper)
+        };
+        if let Some(printer) = printer {
+            let fault = match &ending {
+                Ok(Ending::Faulted(fault)) if fault.signal != Signal::TRAP => Some(fault.signal.name()),
+                _ => None,
+            };
+            printer.finish(fault);
+        }
         // A copy of this process that the line made is none of the session's.
         if linux::getpid() != Ok(own) {
             linux::exit(0);

@@ -6,16 +6,14 @@
 
 use super::{
     change::Snapshot,
-    language::{self, Assembled, Mistake},
     line::{Code, Outcome, Runner, Stop},
     memory::Space,
 };
+use crate::front::assembly::{self, Assembled, Mistake, Semicolon};
+use crate::run::step::Printer;
 use alloc::{boxed::Box, string::String, vec::Vec};
 use barejit_asm as asm;
-use barejit_exec::{
-    Executable, Guard, Memory, PageSize, State, Strategy,
-    fault::{self, Stepper},
-};
+use barejit_exec::{Executable, Guard, Memory, PageSize, State, Strategy, fault};
 use barejit_sys::{Errno, Error, Fd, Sysno, linux::job::Modes};
 
 /// States that can be gone back to.
@@ -125,7 +123,7 @@ impl Session {
         let mut last = Error::new(Sysno::mprotect, Errno::EACCES);
         for strategy in STRATEGIES {
             self.strategy = strategy;
-            match self.execute(&[], None) {
+            match self.execute(&[]) {
                 Ok((Outcome::Stopped { stop: Stop::End, .. }, ..)) => return Ok(()),
                 Ok(_) => last = Error::without_effect(Sysno::mprotect),
                 Err(error) => last = error,
@@ -201,18 +199,20 @@ impl Session {
     /// # Errors
     /// Why it cannot be.
     pub fn assemble(&self, text: &str, origin: usize) -> Result<Assembled, Mistake> {
-        language::assemble(text, origin, &|name| self.label(name).map(|address| address as u64))
+        assembly::assemble(text, Semicolon::Separates, origin, &|name| {
+            self.label(name).map(|address| address as u64)
+        })
     }
 
-    /// Takes a line or a block: puts data into memory, or runs code, with `stepper` if
-    /// there is one.
+    /// Takes a line or a block: puts data into memory, or runs code, shown by `printer` if there
+    /// is one.
     ///
     /// # Safety
     /// 1. As [`Runner::run`].
     ///
     /// # Errors
     /// Why nothing was done.
-    pub unsafe fn enter(&mut self, text: &str, stepper: Option<&mut dyn Stepper>) -> Result<Done, Refusal> {
+    pub unsafe fn enter(&mut self, text: &str, printer: Option<&mut Printer>) -> Result<Done, Refusal> {
         let data = self.space.data() + self.data_used;
         let first = self.assemble(text, data).map_err(Refusal::Mistake)?;
         if first.is_data {
@@ -224,8 +224,12 @@ impl Session {
         let mut state = self.state.clone();
         state.rip = start as u64;
         let code = Code { entry: start, range: start..end + 1, end, has_syscall: assembled.has_syscall };
+        let printer = printer.map(|printer| {
+            printer.place(start..end);
+            printer
+        });
         // SAFETY: (1) the caller's.
-        let (outcome, pages) = unsafe { self.runner.run(&mut state, &mut self.space, &code, stepper) }?;
+        let (outcome, pages) = unsafe { self.runner.run(&mut state, &mut self.space, &code, printer) }?;
         let counts = matches!(outcome, Outcome::Stopped { stop: Stop::End | Stop::Returned, .. });
         let before = counts.then(|| {
             core::mem::swap(&mut self.state, &mut state);
@@ -284,11 +288,7 @@ impl Session {
     }
 
     /// Runs `bytes` and forgets what they did.
-    fn execute(
-        &mut self,
-        bytes: &[u8],
-        stepper: Option<&mut dyn Stepper>,
-    ) -> Result<(Outcome, State), Error> {
+    fn execute(&mut self, bytes: &[u8]) -> Result<(Outcome, State), Error> {
         let mut memory = Memory::obtain(self.strategy, PageSize::needed(bytes.len() + 1)?, Guard::None)?;
         let mut whole = bytes.to_vec();
         whole.push(END);
@@ -300,7 +300,7 @@ impl Session {
         state.rip = start as u64;
         let code = Code { entry: start, range: start..end + 1, end, has_syscall: false };
         // SAFETY: (1) nothing but a trap, or bytes that this program has chosen.
-        let (outcome, _) = unsafe { self.runner.run(&mut state, &mut self.space, &code, stepper) }?;
+        let (outcome, _) = unsafe { self.runner.run(&mut state, &mut self.space, &code, None) }?;
         memory.release()?;
         Ok((outcome, *state))
     }

@@ -14,6 +14,7 @@
 
 use super::instruction::{Kind, Seen, look};
 use alloc::{boxed::Box, string::String};
+use barejit_asm::Store;
 use barejit_exec::{
     State,
     fault::{Next, Stepper},
@@ -42,15 +43,15 @@ const SHOWN: usize = 16;
 pub struct Steps {
     /// At most so many instructions; the rest runs at full speed.
     pub most: u64,
-    /// The address of the first instruction that is shown; 0 is the first that runs.
-    pub from: usize,
+    /// The symbol with whose first instruction to begin.
+    pub from: Option<&'static [u8]>,
     /// Objects of JSON in place of lines for people.
     pub json: bool,
 }
 
 impl Steps {
     /// Everything, for people.
-    pub const ALL: Self = Self { most: u64::MAX, from: 0, json: false };
+    pub const ALL: Self = Self { most: u64::MAX, from: None, json: false };
 }
 
 /// Prints instructions as they run.
@@ -61,8 +62,8 @@ pub struct Printer {
     /// Where the code lies; offsets count from its start.
     code: Range<usize>,
     shown: u64,
-    /// Whether the first instruction to be shown has been reached.
-    begun: bool,
+    /// The instruction to begin with, until it is reached.
+    begin: Option<usize>,
     /// The instruction that runs.
     running: Option<Box<Running>>,
     text: String,
@@ -83,10 +84,15 @@ struct Running {
 }
 
 impl Printer {
-    /// A printer to `fd` of the steps of `code`.
-    pub fn new(fd: Fd<'static>, code: Range<usize>, steps: Steps) -> Self {
-        let begun = steps.from == 0;
-        Self { fd, steps, code, shown: 0, begun, running: None, text: String::with_capacity(BUFFER) }
+    /// A printer to `fd` of the steps of `code`, from that at the address `begin` on, or
+    /// from the first one.
+    pub fn new(fd: Fd<'static>, code: Range<usize>, steps: Steps, begin: Option<usize>) -> Self {
+        Self { fd, steps, code, shown: 0, begin, running: None, text: String::with_capacity(BUFFER) }
+    }
+
+    /// The same printer for code that lies elsewhere.
+    pub fn place(&mut self, code: Range<usize>) {
+        self.code = code;
     }
 
     /// Writes out what is held. Nobody is left to tell if that fails.
@@ -139,7 +145,11 @@ impl Printer {
 
     /// Writes what it changed.
     fn changes(&mut self, running: &Running, context: &Context) {
-        if self.steps.json { self.changes_json(running, context) } else { self.changes_text(running, context) }
+        if self.steps.json {
+            self.changes_json(running, context)
+        } else {
+            self.changes_text(running, context)
+        }
     }
 
     fn changes_text(&mut self, running: &Running, context: &Context) {
@@ -168,7 +178,7 @@ impl Printer {
                 let _ = write!(out, " mxcsr {:#x} -> {:#x}", old.mxcsr(), new.mxcsr());
             }
         }
-        for (address, size) in running.seen.stores.into_iter().flatten() {
+        for (address, size) in stores(running, &new) {
             let mut bytes = [0; SHOWN];
             let shown = &mut bytes[..size.min(SHOWN)];
             read(address, shown);
@@ -220,11 +230,15 @@ impl Printer {
         }
         out.push_str("},\"memory\":[");
         comma = "";
-        for (address, size) in running.seen.stores.into_iter().flatten() {
+        for (address, size) in stores(running, &new) {
             let mut bytes = [0; SHOWN];
             let shown = &mut bytes[..size.min(SHOWN)];
             read(address, shown);
-            let _ = write!(out, "{comma}{{\"address\":\"{address:#x}\",\"size\":{size},\"value\":\"{}\"}}", Bits(shown));
+            let _ = write!(
+                out,
+                "{comma}{{\"address\":\"{address:#x}\",\"size\":{size},\"value\":\"{}\"}}",
+                Bits(shown)
+            );
             comma = ",";
         }
         out.push(']');
@@ -246,7 +260,8 @@ impl Printer {
 
 impl Stepper for Printer {
     fn step(&mut self, context: &mut Context, inside: bool) -> Next {
-        let before = self.running.as_ref().map(|running| (running.seen.kind, running.rip + running.seen.size));
+        let before =
+            self.running.as_ref().map(|running| (running.seen.kind, running.rip + running.seen.size));
         if let Some((Kind::PushesFlags, _)) = before {
             hide_trap_flag(context.rsp as usize);
         }
@@ -262,12 +277,14 @@ impl Stepper for Printer {
                 _ => Next::Run,
             };
         }
-        self.begun |= rip == self.steps.from;
+        if self.begin == Some(rip) {
+            self.begin = None;
+        }
         if self.shown >= self.steps.most {
             self.flush();
             return Next::Run;
         }
-        if !self.begun {
+        if self.begin.is_some() {
             return Next::Step;
         }
         self.start(context)
@@ -281,7 +298,8 @@ impl Printer {
         loop {
             let rip = context.rip as usize;
             // SAFETY: the next instruction is in the code, which can be read.
-            let bytes = unsafe { core::slice::from_raw_parts(rip as *const u8, (self.code.end - rip).min(15)) };
+            let bytes =
+                unsafe { core::slice::from_raw_parts(rip as *const u8, (self.code.end - rip).min(15)) };
             let general = context.general();
             let seen = look(bytes, rip, &general);
             let state = seen.uses_vectors.then(|| captured(context));
@@ -330,7 +348,14 @@ impl Printer {
         // What the call prints comes behind what is printed here.
         let leaves = matches!(
             call,
-            Some(Sysno::exit | Sysno::exit_group | Sysno::execve | Sysno::execveat | Sysno::fork | Sysno::clone)
+            Some(
+                Sysno::exit
+                    | Sysno::exit_group
+                    | Sysno::execve
+                    | Sysno::execveat
+                    | Sysno::fork
+                    | Sysno::clone
+            )
         );
         if leaves {
             self.show_call(note.clone(), context);
@@ -365,6 +390,15 @@ impl Printer {
         self.end(context);
         self.flush();
     }
+}
+
+/// Where an instruction has stored, and how many bytes.
+fn stores(running: &Running, after: &[u64; 16]) -> impl Iterator<Item = (usize, usize)> {
+    let rsp = after[4] as usize;
+    running.seen.stores.into_iter().flatten().map(move |store| match store {
+        Store::At(address, size) => (address as usize, size),
+        Store::Pushed(size) => (rsp, size),
+    })
 }
 
 /// What `syscall` does to registers (SDM vol. 2B): RAX has the answer, RCX the address

@@ -1,7 +1,7 @@
 //! What people and their tools may ask to see of code: a listing or the bare
 //! bytes instead of a run, a narration of it, and names for perf and gdb.
 
-use super::{Error, listing};
+use super::{Error, listing, step::Steps};
 use barejit_asm::Code;
 use barejit_exec::{
     debug::{
@@ -31,6 +31,8 @@ pub struct Tools {
     pub raw: Option<&'static [u8]>,
     /// Tell on standard error what happens to the code while it happens.
     pub trace: bool,
+    /// Tell on standard error each instruction that runs, and what it changed.
+    pub step: Option<Steps>,
     /// Leave a file that tells perf about the code.
     pub perf: Option<Perf>,
     /// Register the code with debuggers.
@@ -39,7 +41,8 @@ pub struct Tools {
 
 impl Tools {
     /// None of them.
-    pub const NONE: Self = Self { listing: false, raw: None, trace: false, perf: None, gdb: false };
+    pub const NONE: Self =
+        Self { listing: false, raw: None, trace: false, step: None, perf: None, gdb: false };
 
     /// Whether code had better bring its record and what it came from.
     pub const fn explain(&self) -> bool {

@@ -12,6 +12,7 @@
 
 mod index;
 mod operands;
+mod stores;
 
 use crate::code::form::{Form, Third};
 use crate::code::notation;
@@ -19,6 +20,8 @@ use crate::code::spec::kind;
 use crate::table::{Row, TABLE};
 use core::fmt;
 use operands::Cursor;
+
+pub use stores::Store;
 
 /// Why bytes are no instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -26,4 +26,4 @@ pub mod table;
 
 pub use assembler::*;
 pub use code::*;
-pub use decode::{At, Instruction, MAX_SIZE, NoInstruction, decode};
+pub use decode::{At, Instruction, MAX_SIZE, NoInstruction, Store, decode};

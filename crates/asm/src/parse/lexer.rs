@@ -58,12 +58,6 @@ impl<'a> Lexer<'a> {
         self.current.token
     }
 
-
-    /// The line from the current token on.
-    pub(super) fn rest(&self) -> &'a str {
-        self.line.get(self.current.at..).unwrap_or_default()
-    }
-
     /// Whether the character behind the current token is this one.
     pub(super) fn followed_by(&self, mark: u8) -> bool {
         let rest = self.line.as_bytes().get(self.end..).unwrap_or_default();

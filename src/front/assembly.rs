@@ -1,11 +1,11 @@
-//! The assembler as the prompt uses it: a line or a block of text to bytes, labels and a
-//! listing, for the place where it will lie.
+//! `asm`, `run -a` and the prompt: assembly text to bytes, labels and a listing, for the
+//! place where it will lie.
 //!
-//! Statements stand in lines of their own, or with `;` between them; `#` begins a comment.
+//! Statements stand in lines of their own, or with `;` between them; `#` begins a comment,
+//! and in files `;` does, too.
 //! Branches begin short, and grow where they do not reach, until nothing moves any more: a
 //! size never shrinks, so that ends.
 
-use super::session::Session;
 use alloc::{
     format,
     string::{String, ToString},
@@ -15,7 +15,6 @@ use barejit_asm::{
     Data, decode,
     parse::{self, Place, Statement, Symbol},
 };
-use barejit_exec::State;
 
 /// A piece of text, assembled.
 #[derive(Clone, Debug)]
@@ -68,8 +67,17 @@ struct Piece<'a> {
     long: bool,
 }
 
+/// How `;` is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Semicolon {
+    /// As the end of a statement.
+    Separates,
+    /// As the beginning of a comment.
+    Comments,
+}
+
 /// A line cut at each `;` outside of quotes, up to its comment.
-fn statements(line: &str) -> impl Iterator<Item = (usize, &str)> {
+fn statements(line: &str, semicolon: Semicolon) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = Some(0);
     core::iter::from_fn(move || {
         let start = rest?;
@@ -78,11 +86,11 @@ fn statements(line: &str) -> impl Iterator<Item = (usize, &str)> {
             match (byte, quote) {
                 (b'"' | b'\'' | b'`', None) => quote = Some(byte),
                 (byte, Some(open)) if byte == open => quote = None,
-                (b';', None) => {
+                (b';', None) if semicolon == Semicolon::Separates => {
                     rest = Some(at + 1);
                     return Some((start, &line[start..at]));
                 }
-                (b'#', None) => {
+                (b'#' | b';', None) => {
                     rest = None;
                     return Some((start, &line[start..at]));
                 }
@@ -94,11 +102,12 @@ fn statements(line: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+fn pieces(text: &str, semicolon: Semicolon) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        for (mut column, mut rest) in statements(line) {
-            let piece = |column, text, label| Piece { line: number, column, text, label, size: 0, long: false };
+        for (mut column, mut rest) in statements(line, semicolon) {
+            let piece =
+                |column, text, label| Piece { line: number, column, text, label, size: 0, long: false };
             while let Some((label, behind)) = parse::label(rest) {
                 pieces.push(piece(column, "", Some(label)));
                 column += rest.len() - behind.len();
@@ -132,8 +141,13 @@ fn offset_of(pieces: &[Piece<'_>], here: usize, symbol: Symbol<'_>) -> Option<us
 ///
 /// # Errors
 /// The first statement that is wrong.
-pub fn assemble(text: &str, origin: usize, known: &dyn Fn(&str) -> Option<u64>) -> Result<Assembled, Mistake> {
-    let mut pieces = pieces(text);
+pub fn assemble(
+    text: &str,
+    semicolon: Semicolon,
+    origin: usize,
+    known: &dyn Fn(&str) -> Option<u64>,
+) -> Result<Assembled, Mistake> {
+    let mut pieces = pieces(text, semicolon);
     let mut first = true;
     loop {
         let (assembled, moved) = round(&mut pieces, origin, known, first)?;
@@ -168,7 +182,11 @@ fn round(
         if let Some(label) = label {
             if let Symbol::Name(name) = label {
                 if pieces[..n].iter().any(|piece| piece.label == Some(label)) {
-                    return Err(Mistake { line, column, message: format!("the label '{name}' is there already") });
+                    return Err(Mistake {
+                        line,
+                        column,
+                        message: format!("the label '{name}' is there already"),
+                    });
                 }
                 assembled.labels.push((name.into(), offset));
             }
@@ -227,129 +245,4 @@ pub fn begins_block(line: &str) -> bool {
     }
     let word = rest.split_whitespace().next().unwrap_or("");
     !parse::is_directive(word)
-}
-
-/// Words for the size of memory in an expression.
-const SIZES: [(&str, usize); 6] =
-    [("byte", 1), ("word", 2), ("dword", 4), ("qword", 8), ("xmmword", 16), ("ymmword", 32)];
-
-/// What an expression is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Value {
-    /// A number of 64 bits.
-    Number(u64),
-    /// A vector of 16 or 32 bytes, the rest zero.
-    Vector([u8; 32], usize),
-    /// Memory.
-    Memory {
-        /// The address of its first byte.
-        address: usize,
-        /// How many bytes.
-        size: usize,
-    },
-}
-
-/// Whether `line` is an expression and not an instruction.
-pub fn is_expression(line: &str, session: &Session) -> bool {
-    if parse::label(line).is_some() {
-        return false;
-    }
-    let end = line.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(line.len());
-    let word = &line[..end];
-    match word.bytes().next() {
-        None => line.starts_with(['[', '(', '-', '~', '\'', '"']),
-        Some(b'0'..=b'9') => true,
-        Some(_) if parse::is_mnemonic(word) => false,
-        Some(_) => {
-            let size = SIZES.iter().any(|(name, _)| name.eq_ignore_ascii_case(word));
-            size || vector(word).is_some()
-                || register(word, &session.state).is_some()
-                || session.label(word).is_some() && !line[end..].trim_start().starts_with("equ ")
-        }
-    }
-}
-
-/// The value of an expression in a session.
-///
-/// # Errors
-/// Why it has none.
-pub fn evaluate(text: &str, session: &Session) -> Result<Value, Mistake> {
-    let text = text.trim();
-    if let Some((n, size)) = vector(text) {
-        let mut bytes = session.state.vector(n);
-        bytes[size..].fill(0);
-        return Ok(Value::Vector(bytes, size));
-    }
-    let (mut rest, mut size) = (text, 8);
-    let word = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-    if let Some((_, told)) = SIZES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
-        size = *told;
-        rest = text[word.len()..].trim_start();
-        rest = rest.strip_prefix("ptr").unwrap_or(rest).trim_start();
-    }
-    let names = |name: &str| {
-        let value = register(name, &session.state).or_else(|| session.label(name).map(|address| address as u64));
-        value.map(u64::cast_signed)
-    };
-    let column = text.len() - rest.len();
-    let number = |text: &str, column: usize| {
-        let value = parse::evaluate(text, &names);
-        value.map_err(|error| Mistake { line: 0, column: column + error.at, message: error.reason.to_string() })
-    };
-    match rest.strip_prefix('[').map(|inside| inside.strip_suffix(']')) {
-        Some(Some(inside)) => Ok(Value::Memory { address: number(inside, column + 1)? as usize, size }),
-        Some(None) => Err(Mistake { line: 0, column: text.len(), message: "expected ']'".into() }),
-        None => Ok(Value::Number(number(rest, column)?.cast_unsigned())),
-    }
-}
-
-/// The number and the size in bytes of a vector register.
-fn vector(name: &str) -> Option<(usize, usize)> {
-    let sized = [("xmm", 16), ("ymm", 32)];
-    let (digits, size) =
-        sized.iter().find_map(|(file, size)| Some((name.strip_prefix(*file)?, *size)))?;
-    digits.parse().ok().filter(|n| *n < 16).map(|n| (n, size))
-}
-
-/// The value of a general-purpose register of any width, RIP or RFLAGS.
-fn register(name: &str, state: &State) -> Option<u64> {
-    let general = |name: &str| State::GENERAL.iter().position(|known| *known == name).map(|n| state.general[n]);
-    if let Some(value) = general(name) {
-        return Some(value);
-    }
-    match name.as_bytes() {
-        b"flags" | b"rflags" => Some(state.flags),
-        // eax, and r8d.
-        [b'e', ..] => general(&format!("r{}", &name[1..])).map(|value| value & 0xFFFF_FFFF),
-        [b'r', .., b'd'] => general(&name[..name.len() - 1]).map(|value| value & 0xFFFF_FFFF),
-        [b'r', .., b'w'] => general(&name[..name.len() - 1]).map(|value| value & 0xFFFF),
-        [b'r', .., b'b'] => general(&name[..name.len() - 1]).map(|value| value & 0xFF),
-        // al and ah, ax, spl.
-        [letter @ (b'a' | b'b' | b'c' | b'd'), b'l'] => {
-            general(&format!("r{}x", char::from(*letter))).map(|value| value & 0xFF)
-        }
-        [letter @ (b'a' | b'b' | b'c' | b'd'), b'h'] => {
-            general(&format!("r{}x", char::from(*letter))).map(|value| value >> 8 & 0xFF)
-        }
-        [_, _] => general(&format!("r{name}")).map(|value| value & 0xFFFF),
-        [_, _, b'l'] => general(&format!("r{}", &name[..2])).map(|value| value & 0xFF),
-        _ => None,
-    }
-}
-
-/// Calls `found` with the names of registers.
-pub fn registers(found: &mut dyn FnMut(&str)) {
-    State::GENERAL.iter().for_each(|name| found(name));
-    for name in ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "al", "cl", "dl", "bl", "rip"] {
-        found(name);
-    }
-    for n in 0..16 {
-        found(&format!("xmm{n}"));
-        found(&format!("ymm{n}"));
-    }
-}
-
-/// Calls `found` with every mnemonic.
-pub fn mnemonics(found: &mut dyn FnMut(&str)) {
-    parse::mnemonics(found);
 }
