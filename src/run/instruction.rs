@@ -6,7 +6,7 @@ use barejit_asm::{Data, Store, decode};
 
 /// What is special about an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Nothing.
     Plain,
     /// It jumps or not.
@@ -27,22 +27,22 @@ pub enum Kind {
 
 /// An instruction that is about to run.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(super) struct Seen {
     /// In Intel notation.
-    pub text: String,
+    pub(super) text: String,
     /// How many bytes it has.
-    pub size: usize,
+    pub(super) size: usize,
     /// What is special about it.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Where it is going to store.
-    pub stores: [Option<Store>; 2],
+    pub(super) stores: [Option<Store>; 2],
     /// Whether it uses vectors, x87 or MMX registers, or is not known.
-    pub uses_vectors: bool,
+    pub(super) uses_vectors: bool,
 }
 
 /// Looks at the instruction that `bytes` begin with, at `address`, before it runs with
 /// these registers.
-pub fn look(bytes: &[u8], address: usize, general: &[u64; 16]) -> Seen {
+pub(super) fn look(bytes: &[u8], address: usize, general: &[u64; 16]) -> Seen {
     let Ok(instruction) = decode(bytes) else {
         let first = bytes.get(..1).unwrap_or_default();
         let text = Data(first).to_string();
