@@ -84,11 +84,11 @@ pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 /// Runs one of the commands that are there to show which syscalls it takes to run code:
 /// as it is, or prepared if it is told to do more.
 pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
-    /// They choose the code and its mapping, and nothing else.
-    const CHOICES: [&[u8]; 4] = [b"--map", b"--layout", b"--as-documented", b"--panic"];
     let more = words().skip(2).any(|word| {
         let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
-        name.starts_with(b"--") && !CHOICES.contains(&name)
+        // These choose the code and its mapping, and nothing else.
+        let chooses = matches!(name, b"--map" | b"--layout" | b"--as-documented" | b"--panic");
+        name.starts_with(b"--") && !chooses
     });
     if more { prepared(cli, command) } else { command(cli) }
 }

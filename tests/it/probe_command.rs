@@ -310,3 +310,73 @@ assert libc.prctl(22, 2, ctypes.byref(argument), 0, 0) == 0
 call = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x + 1)
 print(call(41))
 ";
+
+/// Calls mprotect(2) by the C library, or by itself.
+const ASKER: &str = "
+#include <sys/mman.h>
+static char page[4096] __attribute__((aligned(4096)));
+__attribute__((noinline)) int the_asker(int deep) {
+    volatile char room[64] = {0};
+#ifdef DIRECT
+    long result;
+    __asm__ volatile(\"syscall\" : \"=a\"(result) : \"0\"(10), \"D\"(page), \"S\"(4096), \"d\"(7) : \"rcx\", \"r11\", \"memory\");
+#else
+    long result = mprotect(page, 4096, 7);
+#endif
+    return room[deep] + (result != 0);
+}
+int main(int argc, char **argv) { return the_asker(argc) + 10; }
+";
+
+/// With and without frame pointers, statically and dynamically linked, without the C
+/// library: the function is found, and by what is said.
+#[test]
+fn the_function_that_asked_is_found() {
+    if lacks(Need::Tracing) {
+        return;
+    }
+    let source = scratch("asker.c");
+    fs::write(&source, ASKER).expect("written");
+    for (options, found_by) in [
+        (&["-O2", "-fno-omit-frame-pointer"][..], "frame pointers"),
+        (&["-O2", "-fomit-frame-pointer"], "frame pointers"),
+        (&["-O2", "-static"], "frame pointers"),
+        (&["-O0", "-static", "-DDIRECT"], "instruction pointer"),
+        (&["-O2", "-no-pie", "-DDIRECT"], "instruction pointer"),
+    ] {
+        let program = scratch("asker");
+        let mut compiler = tool("cc", "gcc");
+        let status = compiler.args(options).arg("-o").arg(&program).arg(&source).status();
+        assert!(status.expect("a compiler").success(), "{options:?}");
+        let path = program.to_str().expect("UTF-8");
+        let watched = Watched::of(&[path], regime::mdwe);
+        fs::remove_file(&program).expect("there");
+        watched.expect_first("mprotect EACCES bss mdwe");
+        let words = watched.words(&["symbol", "found_by", "module"]);
+        assert_eq!(words[0], format!("the_asker {found_by} {path}"), "{options:?}");
+        assert_eq!(watched.run.status, 11, "{options:?}");
+    }
+    fs::remove_file(source).expect("there");
+}
+
+/// A program that does not give up: each call is counted, and the first is looked into.
+#[test]
+fn refusals_in_a_loop_are_counted() {
+    if lacks(Need::Tracing) {
+        return;
+    }
+    let text = "
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_long
+print(sum(libc.mmap(None, 4096, 7, 0x22, -1, 0) for _ in range(3000)))
+";
+    let watched = Watched::of(&["/usr/bin/python3", "-c", text], regime::mdwe);
+    assert_eq!(watched.run.text(), "-3000\n");
+    let refusals = watched.refusals();
+    let count: i64 = refusals
+        .iter()
+        .map(|refusal| if let Json::Number(count) = refusal.get("count") { *count } else { 0 })
+        .sum();
+    assert_eq!((refusals.len(), count), (1, 3000), "{refusals:?}");
+}

@@ -7,7 +7,7 @@
 
 pub(crate) mod address;
 pub(crate) mod form;
-mod notation;
+pub(crate) mod notation;
 pub(crate) mod spec;
 
 pub use address::Address;

@@ -12,6 +12,7 @@ mod text;
 pub use text::Snapshot;
 
 use super::interval::Interval;
+use crate::front::bug;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 
@@ -244,11 +245,10 @@ pub(super) struct Ir {
 
 impl Ir {
     /// The facts about loop `number`.
-    #[track_caller]
     pub(super) fn facts(&self, number: u32) -> &Loop {
         match self.loops.get(number as usize) {
             Some(facts) => facts,
-            None => crate::front::bug("a loop has a number that the parser gave to none"),
+            None => bug!("a loop has a number that the parser gave to none"),
         }
     }
 }

@@ -264,7 +264,7 @@ impl Summary {
     pub(super) fn ops(&self) -> &[Op] {
         match self.ops.get(..self.used) {
             Some(ops) => ops,
-            None => bug("a summary longer than its room"),
+            None => bug!("a summary longer than its room"),
         }
     }
 

@@ -413,6 +413,17 @@ impl Form {
         self.field(19, 7)
     }
 
+    /// Whether ModRM.reg is an opcode extension.
+    #[inline(always)]
+    pub(crate) const fn has_digit(self) -> bool {
+        self.has(DIGIT)
+    }
+
+    /// Whether it is MASKMOVQ or MASKMOVDQU, whose memory is no operand.
+    pub(crate) const fn is_masked_move(self) -> bool {
+        self.opcode_map() == 1 && self.opcode() == 0xF7
+    }
+
     /// The rm field of a ModRM byte that is part of the opcode.
     #[inline(always)]
     pub(crate) const fn fixed_rm(self) -> u64 {
@@ -509,7 +520,15 @@ impl Form {
     #[inline(always)]
     pub(crate) const fn signed(self, value: i64) -> Option<i64> {
         let width = self.width();
-        let bits = 4 << if width > 4 { 4 } else { width };
+        // Without an operand that has a width, as for PUSH, there are 32 bits.
+        let bits = 4
+            << if width == 0 {
+                3
+            } else if width > 4 {
+                4
+            } else {
+                width
+            };
         let shift = 64 - bits;
         let signed = value << shift >> shift;
         if signed == value || shift != 0 && (value as u64) >> bits == 0 { Some(signed) } else { None }

@@ -337,7 +337,7 @@ impl Opcode {
     const fn take(self, word: &[u8], more: bool) -> Self {
         let form = self.form;
         match word {
-            b"NP" | b"/r" | b"/is4" => self,
+            b"NP" | b"NFx" | b"/r" | b"/is4" => self,
             b"i" | b"ib" | b"iw" | b"id" | b"io" | b"cb" | b"cd" | b"mo" => self,
             b"o16" => Self { form: form.w16(), ..self },
             b"o64" => Self { form: form.w(), ..self },

@@ -417,7 +417,7 @@ impl Memory {
     /// # Errors
     /// The errno of open(2).
     pub fn open(tid: Tid) -> Result<Self, Error> {
-        let path = alloc::format!("/proc/{}/mem", tid.0);
+        let path = alloc::format!("/proc/{}/mem", i64::from(tid.0));
         super::super::at(path.as_bytes(), &super::open).map(Self)
     }
 

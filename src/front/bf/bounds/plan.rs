@@ -84,7 +84,7 @@ fn measure(ir: &mut Ir) -> Regions {
             Op::Output { cell, .. } => walk.accessed.include(cell),
             _ => {
                 let cell =
-                    op.cell().unwrap_or_else(|| bug("an operation without a cell before bounds checks"));
+                    op.cell().unwrap_or_else(|| bug!("an operation without a cell before bounds checks"));
                 walk.accessed.include(cell);
                 walk.writes |= bit(cell);
             }
@@ -119,7 +119,7 @@ impl Measure<'_> {
     }
 
     fn close(&mut self, flags: LoopFlags, cell: i32, drift: i32, is_once: bool) {
-        let Some(closed) = self.open.pop() else { bug("a loop ends that never began") };
+        let Some(closed) = self.open.pop() else { bug!("a loop ends that never began") };
         self.end_region();
         let facts = &mut self.loops[closed.number as usize];
         facts.is_once = is_once;
@@ -212,7 +212,7 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
                 (body(*number), *position + 1, *cell)
             }
             Op::Close { access, flags, cell, drift, position } => {
-                let Some((number, before)) = open.pop() else { bug("a loop ends that never began") };
+                let Some((number, before)) = open.pop() else { bug!("a loop ends that never began") };
                 if flags.contains(LoopFlags::BALANCED) {
                     walk.exists = before;
                     continue;
@@ -265,7 +265,7 @@ pub(in crate::front::bf) fn mark_baseline(ir: &mut Ir, options: &Options, resume
                 *access = walk.access(0);
                 walk.exists.include(0);
             }
-            _ => bug("an operation that baseline code has not"),
+            _ => bug!("an operation that baseline code has not"),
         }
     }
 }
