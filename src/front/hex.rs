@@ -10,6 +10,7 @@ mod dump;
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 /// Why a group of the text is no bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -188,7 +189,7 @@ impl<'a> Reader<'a> {
 
     /// Where a comment that begins before `at` ends; without an end it goes on.
     fn comment(&mut self, at: usize, end: usize) -> usize {
-        let close = find(&self.text[at..end], b"*/");
+        let close = find(cut(self.text, at..end), b"*/");
         self.commented = close.is_none();
         close.map_or(end, |close| at + close + 2)
     }
@@ -200,14 +201,14 @@ impl<'a> Reader<'a> {
             return if self.commented { Ok(()) } else { self.source(Span { start, ..line }) };
         }
         let mut at = declaration(line.of(self.text)).map_or(line.start, |size| line.start + size);
-        if at != line.start && is_scalar(&self.text[at..line.end]) {
+        if at != line.start && is_scalar(cut(self.text, at..line.end)) {
             return Ok(());
         }
         if let b"*" | b"..." = line.of(self.text).trim_ascii() {
             return self.error(line.start, line.end, Reason::Elided);
         }
         while at < line.end {
-            let rest = &self.text[at..line.end];
+            let rest = cut(self.text, at..line.end);
             at = match rest {
                 [b'#', ..] | [b'/', b'/', ..] => line.end,
                 [b'/', b'*', ..] => self.comment(at + 2, line.end),
@@ -252,14 +253,14 @@ impl<'a> Reader<'a> {
     /// A number up to the next delimiter; gives where it ends.
     fn group(&mut self, start: usize, end: usize) -> Result<usize, Error<'a>> {
         let delimiter = |byte: &u8| byte.is_ascii_whitespace() || b",;{}[]()\"'`\\#&".contains(byte);
-        let size = self.text[start..end].iter().position(delimiter).unwrap_or(end - start);
+        let size = cut(self.text, start..end).iter().position(delimiter).unwrap_or(end - start);
         let line_end = end;
         let end = start + size.max(1);
-        let group = &self.text[start..end];
+        let group = cut(self.text, start..end);
         match group {
             b"vec!" | b"byte" => {}
             // A directive, unless it is a byte among others.
-            b"db" if self.text[end..line_end].iter().any(|byte| b"xXhH\"'".contains(byte)) => {}
+            b"db" if cut(self.text, end..line_end).iter().any(|byte| b"xXhH\"'".contains(byte)) => {}
             b"0" if self.spelling == Some(Spelling::Marked) => self.add(0),
             [b'0', b'x' | b'X', digits @ ..] => {
                 self.spelled(start, end, Spelling::Marked)?;
@@ -332,7 +333,7 @@ impl<'a> Reader<'a> {
 
     /// An escape of C, Rust and Python; gives where it ends.
     fn escape(&mut self, at: usize, end: usize) -> Result<usize, Error<'a>> {
-        let rest = &self.text[at + 1..end];
+        let rest = cut(self.text, at + 1..end);
         let simple = match rest.first() {
             Some(b'x') => {
                 let size = rest[1..].iter().take(2).take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -371,6 +372,12 @@ impl<'a> Reader<'a> {
 /// The value of a hexadecimal digit.
 fn digit(byte: u8) -> u8 {
     char::from(byte).to_digit(16).unwrap_or(0) as u8
+}
+
+/// The bytes of a range. A function, because every expression that indexes a slice has a
+/// panic location, which every start relocates.
+fn cut(text: &[u8], range: Range<usize>) -> &[u8] {
+    &text[range]
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

@@ -93,7 +93,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Pr
 fn room(ir: &Ir, options: &Options) -> Needs {
     let records = usize::from(options.explain);
     let mut room = Needs { bytes: 2048, slots: 80, marks: 0, symbols: 0, relocations: 0, records };
-    for op in &ir.ops {
+    for op in ir.ops.iter() {
         room.bytes += cells::size(op, options.cells);
         room.slots += match op {
             Op::Open { .. } if op.is_unlikely() => 5,

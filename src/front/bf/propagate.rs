@@ -21,7 +21,7 @@
 //!
 //! Each operation takes constant time, so the pass is linear.
 
-use super::ir::{Access, Ir, Loop, LoopFlags, NOWHERE, Op, body_length};
+use super::ir::{Access, Ir, List, Loop, LoopFlags, NOWHERE, Op, body_length};
 use super::state::State;
 use super::summarise::{self, Summary};
 use super::{Eof, Options};
@@ -34,8 +34,8 @@ const NONE: u32 = u32::MAX;
 
 struct Walk<'a> {
     /// The operations kept, then those still to be read.
-    ops: &'a mut [Op],
-    loops: &'a [Loop],
+    ops: &'a mut List<Op>,
+    loops: &'a List<Loop>,
     /// Cuts a value to a cell.
     mask: u32,
     eof: Eof,
