@@ -8,9 +8,9 @@
 
 mod dump;
 
+use crate::front::text::cut;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
 
 /// Why a group of the text is no bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -303,11 +303,11 @@ impl<'a> Reader<'a> {
     /// A string literal, whose opening quote is at `start`; gives where it ends. With a
     /// backslash it holds the bytes themselves, else digits.
     fn literal(&mut self, start: usize, end: usize) -> Result<usize, Error<'a>> {
-        let quote = self.text[start];
+        let quote = self.byte(start);
         let mut at = start + 1;
         let mut escaped = false;
-        while at < end && self.text[at] != quote {
-            let escape = self.text[at] == b'\\';
+        while at < end && self.byte(at) != quote {
+            let escape = self.byte(at) == b'\\';
             escaped |= escape;
             at += 1 + usize::from(escape);
         }
@@ -321,13 +321,17 @@ impl<'a> Reader<'a> {
         }
         at = start + 1;
         while at < close {
-            at = if self.text[at] == b'\\' { self.escape(at, close)? } else { self.character(at) };
+            at = if self.byte(at) == b'\\' { self.escape(at, close)? } else { self.character(at) };
         }
         Ok(close + 1)
     }
 
+    fn byte(&self, at: usize) -> u8 {
+        self.text[at]
+    }
+
     fn character(&mut self, at: usize) -> usize {
-        self.add(self.text[at]);
+        self.add(self.byte(at));
         at + 1
     }
 
@@ -346,7 +350,8 @@ impl<'a> Reader<'a> {
             Some(b'0'..=b'7') => {
                 let octal = |byte: &&u8| matches!(byte, b'0'..=b'7');
                 let size = rest.iter().take(3).take_while(octal).count();
-                let value = rest[..size].iter().fold(0u32, |value, byte| value << 3 | u32::from(byte & 7));
+                let value =
+                    cut(rest, 0..size).iter().fold(0u32, |value, byte| value << 3 | u32::from(byte & 7));
                 match u8::try_from(value) {
                     Ok(byte) => self.add(byte),
                     Err(_) => return self.error(at, at + 1 + size, Reason::Escape),
@@ -372,12 +377,6 @@ impl<'a> Reader<'a> {
 /// The value of a hexadecimal digit.
 fn digit(byte: u8) -> u8 {
     char::from(byte).to_digit(16).unwrap_or(0) as u8
-}
-
-/// The bytes of a range. A function, because every expression that indexes a slice has a
-/// panic location, which every start relocates.
-fn cut(text: &[u8], range: Range<usize>) -> &[u8] {
-    &text[range]
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -408,7 +407,7 @@ fn declaration(line: &[u8]) -> Option<usize> {
         }
     }
     let equals = equals?;
-    let opens = |wanted: u8| line[equals..].iter().position(|byte| *byte == wanted);
+    let opens = |wanted: u8| cut(line, equals..line.len()).iter().position(|byte| *byte == wanted);
     let quoted = opens(b'"').or(opens(b'\''));
     let before_quote = |at: &usize| quoted.is_none_or(|quote| *at < quote);
     let opening = opens(b'{').or(opens(b'[')).filter(before_quote).or(quoted.map(|at| at.saturating_sub(1)));

@@ -194,9 +194,13 @@ impl Tracer {
         if refused == 0 && !self.findings.refusals.is_empty() { Some(News::Refused) } else { news }
     }
 
+    fn remove(&mut self, place: usize) -> Thread {
+        self.threads.remove(place)
+    }
+
     fn ended(&mut self, tid: Tid, end: End) -> Option<News> {
         if let Ok(place) = self.place(tid) {
-            let thread = self.threads.remove(place);
+            let thread = self.remove(place);
             // The thread is gone: who asked is told by nobody any more.
             if let (Some(call), End::Killed(signal)) = (thread.call.or(thread.doubt), end)
                 && signal == Signal::SYS.number()
@@ -240,9 +244,9 @@ impl Tracer {
         if former != tid
             && let Ok(place) = self.place(former)
         {
-            let thread = self.threads.remove(place);
-            if let Ok(place) = self.place(tid) {
-                self.threads[place] = Thread { tid, ..thread };
+            let thread = self.remove(place);
+            if let Some(command) = self.thread(tid) {
+                *command = Thread { tid, ..thread };
             }
         }
         self.threads.retain(|thread| thread.tid == tid || thread.process != Some(tid));

@@ -15,7 +15,7 @@ use super::interval::Interval;
 use crate::front::bug;
 use alloc::vec::Vec;
 use bitflags::bitflags;
-use core::ops::{Deref, DerefMut, Index, IndexMut};
+use core::ops::{Deref, DerefMut, Index, IndexMut, Range};
 use core::slice::SliceIndex;
 
 /// How the first access to a cell has to be made.
@@ -188,6 +188,14 @@ pub(super) fn body_length(ops: &[Op]) -> Option<usize> {
     })
 }
 
+/// The first `count` of `ops`, and those behind them.
+pub(super) fn split(ops: &[Op], count: usize) -> (&[Op], &[Op]) {
+    match ops.split_at_checked(count) {
+        Some(parts) => parts,
+        None => bug!("more operations are taken than there are"),
+    }
+}
+
 /// Facts about a loop of the source, by its number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loop {
@@ -242,6 +250,14 @@ pub(super) struct List<T>(Vec<T>);
 impl<T> List<T> {
     pub(super) const fn new(elements: Vec<T>) -> Self {
         Self(elements)
+    }
+
+    /// As that of a slice.
+    pub(super) fn copy_within(&mut self, from: Range<usize>, to: usize)
+    where
+        T: Copy,
+    {
+        self.0.copy_within(from, to);
     }
 }
 

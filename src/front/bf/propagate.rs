@@ -46,7 +46,7 @@ struct Walk<'a> {
     /// For each open loop: the index of its `Open` among the operations kept.
     opens: Vec<usize>,
     /// For each open loop: the state before it.
-    before: Vec<State>,
+    before: List<State>,
     /// How many operations were kept when the last loop ended, and the state before it.
     closed: (usize, State),
     /// The cell of a loop that has just been entered, until it is written to.
@@ -66,7 +66,7 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
         state: State::START,
         stores: [NONE; 32],
         opens: Vec::new(),
-        before: Vec::new(),
+        before: List::new(Vec::new()),
         closed: (0, State::START),
         entered: None,
         kept: 0,

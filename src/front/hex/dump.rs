@@ -5,7 +5,8 @@
 //! without a colon (od, hexdump, barejit's listings) looks like bytes, so the whole text
 //! must count: each row's offset is that of the row before plus its bytes.
 
-use super::{Error, Lines, Reader, Reason, Span, cut, digit, find};
+use super::{Error, Lines, Reader, Reason, Span, digit, find};
+use crate::front::text::cut;
 use alloc::vec::Vec;
 
 /// The headings and labels that objdump, gdb and barejit print between rows.
@@ -33,10 +34,10 @@ pub(super) fn address(line: &[u8]) -> Option<Column> {
     let start = start.strip_prefix(b"=>").unwrap_or(start).trim_ascii_start();
     let digits = start.strip_prefix(b"0x").unwrap_or(start);
     let size = digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let rest = &digits[size..];
+    let rest = cut(digits, size..digits.len());
     let named = rest.trim_ascii_start();
     let rest = match find(named, b">:") {
-        Some(at) if named.starts_with(b"<") => &named[at + 1..],
+        Some(at) if named.starts_with(b"<") => cut(named, at + 1..named.len()),
         _ => rest,
     };
     let groups = rest.strip_prefix(b":").filter(|_| size > 0)?;

@@ -18,7 +18,7 @@ use alloc::{vec, vec::Vec};
 
 /// Regions by where they begin: with the program, with the body of a loop, or behind a
 /// loop. The cells to check of each.
-type Regions = Vec<Interval>;
+type Regions = List<Interval>;
 
 const START: usize = 0;
 
@@ -63,7 +63,7 @@ struct Measure<'a> {
 fn measure(ir: &mut Ir) -> Regions {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Measure {
-        regions: vec![Interval::EMPTY; 2 * loops.len() + 1],
+        regions: List::new(vec![Interval::EMPTY; 2 * loops.len() + 1]),
         loops,
         open: Vec::new(),
         region: START,
