@@ -194,13 +194,17 @@ impl Tracer {
         if refused == 0 && !self.findings.refusals.is_empty() { Some(News::Refused) } else { news }
     }
 
+    fn remove(&mut self, place: usize) -> Thread {
+        self.threads.remove(place)
+    }
+
     fn ended(&mut self, tid: Tid, end: End) -> Option<News> {
         if end == End::Killed(Signal::SYS.number()) {
             // The thread is gone, and with it the stack that told the function that asked.
             self.trapped(tid);
         }
         if let Ok(place) = self.place(tid) {
-            self.threads.remove(place);
+            self.remove(place);
         }
         self.findings.end(tid, end);
         (tid == self.command).then_some(News::Ended(end))
@@ -238,7 +242,7 @@ impl Tracer {
         if former != tid
             && let Ok(place) = self.place(former)
         {
-            let thread = self.threads.remove(place);
+            let thread = self.remove(place);
             if let Some(first) = self.thread(tid) {
                 *first = Thread { tid, ..thread };
             }

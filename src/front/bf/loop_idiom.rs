@@ -112,7 +112,7 @@ fn multiply_adds(
             continue;
         }
         let by = (value as u32).wrapping_mul(iterations);
-        let merged = additions[..kept].iter_mut().find_map(|op| match op {
+        let merged = additions.iter_mut().take(kept).find_map(|op| match op {
             Op::MulAdd { cell: same, factor, .. } if *same == cell => Some(factor),
             _ => None,
         });
