@@ -544,11 +544,6 @@ impl Form {
         let reg = if self.has_digit() { reg == 0 } else { is_register(self.reg_kind(), reg) };
         reg && rm_fits && self.takes_third(third)
     }
-
-    const fn has_digit(self) -> bool {
-        self.has(DIGIT)
-    }
-
     /// Whether `rm` is an address although ModRM.rm is none.
     const fn has_memory_elsewhere(self) -> bool {
         self.may_override() || matches!(self.third_operand(), Third::OFFSET)
