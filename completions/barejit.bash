@@ -46,8 +46,9 @@ _barejit() {
         bf:--perf) words='map jitdump' ;;
         bf:--raw) words='' ;;
         bf:*) words='-e --cells --eof --tape --opt --stats --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        probe:--engine) words='' ;;
         probe:--strategy) words='' ;;
-        probe:*) words='--json --strategy --list --bench --quiet --summary --help' ;;
+        probe:*) words='--all --engine --json --strategy --list --bench --quiet --summary --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

@@ -170,7 +170,7 @@ macro_rules! names {
     };
 }
 names! {
-    brk clock_gettime clone close execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
+    access brk clock_gettime clone close execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
     memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
     read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
     wait4 write

@@ -29,6 +29,8 @@ pub(crate) enum Need {
     ReadImpliesExec,
     /// userfaultfd(2) of user mode only.
     UserFaults,
+    /// Landlock rules for itself.
+    Landlock,
 }
 
 /// Rows of `barejit probe` that a place may deny by itself, which is asked without barejit:
@@ -60,7 +62,7 @@ pub(crate) fn lacks(need: Need) -> bool {
 
 /// Why `need` is not granted, if so.
 pub(crate) fn missing(need: Need) -> Option<&'static str> {
-    static FOUND: [OnceLock<Option<String>>; 7] = [const { OnceLock::new() }; 7];
+    static FOUND: [OnceLock<Option<String>>; 8] = [const { OnceLock::new() }; 8];
     FOUND[need as usize].get_or_init(|| attempt(need)).as_deref()
 }
 
@@ -94,6 +96,10 @@ fn attempt(need: Need) -> Option<String> {
         Need::ReadImpliesExec => {
             regime::read_implies_exec(&mut command);
             "personality(READ_IMPLIES_EXEC) is denied"
+        }
+        Need::Landlock => {
+            regime::landlock(&mut command, Path::new("/"));
+            "Landlock is not enabled"
         }
         Need::UserFaults => {
             regime::user_faults(&mut command);
