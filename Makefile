@@ -5,10 +5,10 @@ DESTDIR ?=
 NEED     = sh .ci/need
 LINKER   = cc:gcc,libc6-dev
 TOOLS    = strace:strace qemu-x86_64:qemu-user objdump:binutils gdb:gdb perf:linux-perf valgrind:valgrind \
-           bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux \
-           luajit:luajit php:php-cli python3:python3
+           bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux xxd:xxd hexdump:bsdextrautils \
+           luajit:luajit php:php-cli node:nodejs java:default-jre-headless python3:python3
 # What `make engines` runs besides: of Debian, npm and PyPI.
-ENGINES  = node:nodejs java:openjdk-17-jre-headless js102:libmozjs-102-dev erl:erlang-base ruby:ruby rg:ripgrep \
+ENGINES  = js102:libmozjs-102-dev erl:erlang-base ruby:ruby rg:ripgrep \
            pcre2grep:pcre2-utils qemu-system-x86_64:qemu-system-x86 pypy3:pypy3 guile:guile-3.0 sbcl:sbcl \
            racket:racket mono:mono-runtime,mono-mcs tcc:tcc npm:npm pip3:python3-pip,python3-numba
 TARGET   = $(or $(CARGO_TARGET_DIR),target)

@@ -1,11 +1,12 @@
-//! What only a build script can do: linker arguments of the freestanding
-//! executable. The arguments go to the binary only: tests,
-//! examples and this script link against the C library as usual.
+//! The linker arguments of the freestanding executable, and where its link map lies. The
+//! arguments go to the binary only: tests, examples and this script link against the C
+//! library as usual.
 
 use std::env;
 
 fn main() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/linker.ld");
+    let map = format!("{}/barejit.map", env::var("OUT_DIR").expect("cargo sets it"));
     let arguments = [
         // There is no C run-time to start from: src/rt brings `_start`.
         "-nostartfiles",
@@ -16,6 +17,8 @@ fn main() {
         "-static-pie",
         // Our own memory picture.
         &format!("-Wl,-T,{script}"),
+        // tests/it/elf.rs reads which sections each pattern of the script matched.
+        &format!("-Wl,-Map={map}"),
         // Debuggers find generated code by these two, which stripping must not
         // remove: it leaves the dynamic symbol table alone.
         "-Wl,--export-dynamic-symbol=__jit_debug_descriptor",
@@ -40,6 +43,7 @@ fn main() {
     for argument in arguments {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
+    println!("cargo::rustc-env=LINK_MAP={map}");
     println!("cargo::rerun-if-changed={script}");
     println!("cargo::rerun-if-changed=build.rs");
 }

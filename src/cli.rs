@@ -102,6 +102,11 @@ impl Cli {
         })
     }
 
+    /// Whether the positional argument just read stands behind `--`.
+    pub(crate) fn is_behind_dashes(&self) -> bool {
+        self.options.opts_ended()
+    }
+
     /// The value of the option just read; it may begin with `-`.
     #[inline(never)]
     pub(crate) fn value(&mut self) -> &'static [u8] {
@@ -145,6 +150,8 @@ impl Cli {
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
+        // A file that may not grow takes no message, and the status tells.
+        let _ = sys::ignore_sigxfsz();
         sys::report(format_args!("{}: {what}", self.command()));
         status as u8
     }
@@ -249,7 +256,7 @@ impl Cli {
     /// A refusal that concerns a file ends the process, too.
     #[cold]
     #[inline(never)]
-    fn refused_for(&self, path: &[u8], error: Error) -> ! {
+    pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> ! {
         self.end(Status::Refused, format_args!("{}: {error}", Lossy(path)))
     }
 }
@@ -257,6 +264,8 @@ impl Cli {
 /// Says how a command is used, when it was not used at all.
 #[cold]
 pub(crate) fn complain(usage: &str) -> ! {
+    // As above.
+    let _ = sys::ignore_sigxfsz();
     let _ = sys::write_all(Fd::STDERR, usage.as_bytes());
     linux::exit(Status::Usage as i32)
 }

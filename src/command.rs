@@ -3,7 +3,7 @@
 
 use crate::cli::{self, Arg, Cli, Outcome};
 use barejit::run::{Map, Options, Perf, handle_faults};
-use barejit_sys::linux;
+use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
 
 pub(crate) mod bf;
 pub(crate) mod call;
@@ -14,6 +14,7 @@ mod relation;
 pub(crate) mod ret;
 pub(crate) mod rpn;
 pub(crate) mod run;
+mod source;
 
 /// What `--help` says of the options that every command shares which runs code.
 const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
@@ -46,7 +47,7 @@ fn help(help: &str) -> ! {
 pub(crate) fn arguments(
     cli: &mut Cli,
     help: &'static str,
-    options: &mut Options,
+    options: &mut Options<'_>,
     own: &mut dyn FnMut(&mut Cli, Arg) -> bool,
 ) {
     while let Some(argument) = cli.next() {
@@ -71,12 +72,48 @@ pub(crate) fn consistent(cli: &Cli, options: &Options) {
 /// its own too.
 pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     handle_faults().unwrap_or_else(|error| cli.refused(error));
-    command(cli)
+    on_own_stack(cli, command)
+}
+
+/// Runs a command that writes: a limit on the size of files is an answer and no signal.
+pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    sys::ignore_sigxfsz().unwrap_or_else(|error| cli.refused(error));
+    on_own_stack(cli, command)
+}
+
+/// Runs one of the commands that are there to show which syscalls it takes to run code:
+/// as it is, or prepared if it is told to do more.
+pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    /// They choose the code and its mapping, and nothing else.
+    const CHOICES: [&[u8]; 4] = [b"--map", b"--layout", b"--as-documented", b"--panic"];
+    let more = words().skip(2).any(|word| {
+        let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
+        name.starts_with(b"--") && !CHOICES.contains(&name)
+    });
+    if more { prepared(cli, command) } else { command(cli) }
+}
+
+/// Runs a command on a stack that is as large wherever it runs. Where memory for one is
+/// refused, the kernel's must do.
+#[inline(never)]
+fn on_own_stack(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    /// Only touched pages take memory.
+    const SIZE: usize = 1 << 20;
+    let (mut cli, mut outcome) = (Some(cli), Ok(()));
+    let mut body = || {
+        if let Some(cli) = cli.take() {
+            outcome = command(cli);
+        }
+    };
+    if PageSize::needed(SIZE).and_then(|size| sys::with_stack(size, &mut body)).is_err() {
+        body();
+    }
+    outcome
 }
 
 /// Whether `argument` is an option that every command shares which runs code;
 /// then `options` has it.
-fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options) -> bool {
+fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
     match argument {
         Arg::Long(b"map") => {
             let place = cli.choice("--map", Map::names(None));

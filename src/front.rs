@@ -1,15 +1,26 @@
 //! The front ends: text in, [`Code`](barejit_asm::Code) out.
 //!
-//! A front end knows a language and the assembler. It never sees memory, the
-//! kernel or another front end, and what a mark in its code means is its secret.
+//! ```text
+//! bf    chain ─┐  ┌─ rpn    call hello ret   hex
+//!  │      │  relation │        │
+//!  │      ├─ series ──┤     recorded
+//!  └──────┴── text ───┘
+//! ```
+//!
+//! A front end knows a language and the assembler. It refuses memory, the kernel and the
+//! other front ends, and the meaning of a mark in its code is private to it.
 #![forbid(unsafe_code)]
 
 pub mod bf;
+mod bug;
 pub mod call;
+#[cfg(test)]
+mod cases;
 pub mod chain;
+mod documented;
 pub mod hello;
+pub mod hex;
 mod pool;
-pub mod raw;
 mod recorded;
 pub mod relation;
 pub mod ret;
@@ -18,3 +29,5 @@ pub mod series;
 pub mod text;
 
 pub use recorded::Recorded;
+
+use bug::bug;

@@ -6,11 +6,12 @@
 //! back only at the end of a buffer. Nothing here knows what runs.
 
 pub mod callback;
-pub mod console;
 pub mod number;
 pub mod series;
 
 use alloc::vec::Vec;
+pub use barejit_exec::fault::call_back;
+
 use barejit_exec::fault;
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux};
 use core::marker::PhantomData;
@@ -27,7 +28,7 @@ pub struct Output<'a> {
     /// The end of the buffer.
     end: *mut u8,
     start: *mut u8,
-    fd: Fd,
+    fd: Fd<'a>,
     terminal: bool,
     buffer: PhantomData<&'a mut [u8]>,
 }
@@ -40,7 +41,7 @@ impl<'a> Output<'a> {
 
     /// Output to `fd` through `buffer`.
     #[inline(never)]
-    pub fn new(fd: Fd, buffer: &'a mut [u8]) -> Self {
+    pub fn new(fd: Fd<'a>, buffer: &'a mut [u8]) -> Self {
         let range = buffer.as_mut_ptr_range();
         let terminal = linux::is_terminal(fd);
         Self { next: range.start, end: range.end, start: range.start, fd, terminal, buffer: PhantomData }
@@ -124,7 +125,7 @@ pub struct Input<'a> {
     end: *const u8,
     start: *mut u8,
     size: usize,
-    fd: Fd,
+    fd: Fd<'a>,
     /// Whether the end has been read, and stays.
     ended: bool,
     buffer: PhantomData<&'a mut [u8]>,
@@ -137,7 +138,7 @@ impl<'a> Input<'a> {
     pub const END: i32 = core::mem::offset_of!(Input<'_>, end) as i32;
 
     /// Input from `fd` through `buffer`.
-    pub fn new(fd: Fd, buffer: &'a mut [u8]) -> Self {
+    pub fn new(fd: Fd<'a>, buffer: &'a mut [u8]) -> Self {
         let start = buffer.as_mut_ptr();
         let size = buffer.len();
         Self { next: start, end: start, start, size, fd, ended: false, buffer: PhantomData }
@@ -145,7 +146,7 @@ impl<'a> Input<'a> {
 
     /// Input that begins with `first` and goes on with `fd`, through a buffer
     /// that holds `first` already.
-    pub fn continuing(fd: Fd, buffer: &'a mut [u8], first: core::ops::Range<usize>) -> Self {
+    pub fn continuing(fd: Fd<'a>, buffer: &'a mut [u8], first: core::ops::Range<usize>) -> Self {
         let range = buffer[first].as_ptr_range();
         Self { next: range.start, end: range.end, ..Self::new(fd, buffer) }
     }
@@ -192,12 +193,12 @@ impl<'a> Input<'a> {
 ///
 /// # Errors
 /// What read(2) answers; EFBIG if there are more than `limit` bytes.
-pub fn read_to_end(fd: Fd, limit: usize) -> Result<Vec<u8>, Error> {
+pub fn read_to_end(fd: Fd<'_>, limit: usize) -> Result<Vec<u8>, Error> {
     read_until(fd, limit, &mut |_| false)
 }
 
 /// The same up to the block for which `enough` says so.
-pub fn read_until(fd: Fd, limit: usize, enough: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<u8>, Error> {
+pub fn read_until(fd: Fd<'_>, limit: usize, enough: &mut dyn FnMut(&[u8]) -> bool) -> Result<Vec<u8>, Error> {
     const STEP: usize = 64 * 1024;
     let mut bytes: Vec<u8> = Vec::new();
     loop {

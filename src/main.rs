@@ -11,26 +11,33 @@ mod rt;
 use barejit_sys::process::arguments;
 use cli::{Cli, Outcome};
 
+/// A function and no closure: linker.ld finds it by its name, among what `hello` runs through.
+fn hello(cli: Cli) -> Outcome {
+    command::shown(cli, command::hello::run)
+}
+
 /// Runs the command that the arguments name and gives the exit status.
 fn main() -> u8 {
     let mut args = arguments();
     let _program = args.next();
     let word = args.next().unwrap_or(b"hello");
     let run: fn(Cli) -> Outcome = match word {
-        b"hello" => command::hello::run,
-        b"ret" => command::ret::run,
-        b"call" => command::call::run,
+        b"hello" => hello,
+        b"ret" => |cli| command::shown(cli, command::ret::run),
+        b"call" => |cli| command::shown(cli, command::call::run),
         b"bf" => |cli| command::watched(cli, command::bf::run),
         b"chain" => |cli| command::watched(cli, command::chain::run),
         b"rpn" => |cli| command::watched(cli, command::rpn::run),
         b"run" => |cli| command::watched(cli, command::run::run),
-        b"probe" => command::probe::run,
-        b"--help" | b"-h" | b"help" => |_| cli::print(HELP),
-        b"--version" | b"-V" => |_| cli::print(concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n")),
-        _ => |cli| cli.unknown(HELP),
+        b"probe" => |cli| command::prepared(cli, command::probe::run),
+        b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
+        b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
+        _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
     run(Cli::new(word, args)).err().unwrap_or(0)
 }
+
+const VERSION: &str = concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n");
 
 const HELP: &str = "\
 Usage: barejit COMMAND [OPTION…] [ARGUMENT…]

@@ -26,7 +26,8 @@ mod runner;
 mod strategies;
 pub mod summary;
 
-pub use causes::{Cause, Causes, Filter, Found};
+pub use causes::{Cause, Causes, Filter, Found, remedy};
+pub use engines::cure;
 pub use findings::{Report, Request};
 pub use host::{Answer, Fact, Host, Name};
 pub use out::{Out, Text};
@@ -51,12 +52,11 @@ impl Default for Area {
 }
 
 /// Tries everything that `request` asks for. What was found out about the host is in
-/// `area` afterwards, or in memory like it. Four calls are named to `announce` before they
+/// `area` afterwards, or in memory like it. Three calls are named to `announce` before they
 /// are made for the first time: trials need them, and a filter may kill for them.
 #[inline(never)]
 pub fn run<'a>(request: Request, area: &'a mut Area, announce: &mut dyn FnMut(&str)) -> Report<'a> {
     let Area { record: own, host } = area;
-    announce("mmap");
     let (shared, host) = match runner::shared(Area::default()) {
         Ok(Area { record, host }) => (Ok(&*record), host),
         Err(error) => (Err(error), host),

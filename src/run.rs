@@ -8,7 +8,7 @@ mod listing;
 mod tools;
 mod trace;
 
-pub use barejit_exec::fault::{Args, Ending, install as handle_faults};
+pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
 pub use tools::{Perf, Tools};
 
@@ -16,10 +16,10 @@ use crate::host::Output;
 use barejit_asm::{Code, Page};
 use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
-    fault::{self, Entry, Rescue},
+    fault::{self, Busy, Entry, Rescue},
 };
 use barejit_sys::{self as sys, Fd, Sysno, sandbox};
-use core::{fmt, ops::Range, ptr::NonNull};
+use core::{fmt, marker::PhantomData, ops::Range, ptr::NonNull};
 use trace::Trace;
 
 /// How code gets into executable memory.
@@ -65,9 +65,15 @@ impl Map {
     }
 }
 
+/// Output that is borrowed for a run: the code and its call-backs write to it, and it is
+/// flushed if the process is asked to end meanwhile. It keeps the type's own lifetime to
+/// itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescued<'a>(NonNull<Output<'static>>, PhantomData<&'a mut ()>);
+
 /// How to run code.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// The way into executable memory; without one, the first strategy that
     /// works.
     pub map: Option<Map>,
@@ -82,15 +88,15 @@ pub struct Options {
     pub sandbox: bool,
     /// What to show.
     pub tools: Tools,
-    /// Output that the code or its call-backs write to, to be flushed if the
-    /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
-    pub output: Option<NonNull<Output<'static>>>,
+    /// Output to be flushed if the process is asked to end meanwhile; see
+    /// [`rescuing`](Self::rescuing).
+    pub output: Option<Rescued<'a>>,
     /// The descriptor that the code or its call-backs read from, if any. A sandbox leaves
     /// no other to read.
-    pub input: Option<Fd>,
+    pub input: Option<Fd<'a>>,
 }
 
-impl Options {
+impl<'s> Options<'s> {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
     pub const BARE: Self = Self {
         map: None,
@@ -114,15 +120,26 @@ impl Options {
         Trace::new(self.tools.trace, self.sandbox)
     }
 
-    /// The same with `output` flushed if INT, TERM or HUP arrive while the code
-    /// runs. It must live until [`run`] is done.
-    pub fn rescuing(self, output: &mut Output<'_>) -> Self {
-        Self { output: Some(NonNull::from(output).cast()), ..self }
+    /// The same with `output`, which the code and its call-backs write to, flushed if INT,
+    /// TERM or HUP arrive while the code runs.
+    ///
+    /// ```compile_fail,E0515
+    /// # use barejit::{host::Output, run::Options};
+    /// # fn late(mut output: Output<'_>) -> Options<'_> {
+    /// Options::GUARDED.rescuing(&mut output)
+    /// # }
+    /// ```
+    pub fn rescuing<'a>(&self, output: &'a mut Output<'_>) -> Options<'a>
+    where
+        's: 'a,
+    {
+        Options { output: Some(Rescued(NonNull::from(output).cast(), PhantomData)), ..*self }
     }
 }
 
 /// Why code could not be run, or not be cleared away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// A syscall refused.
     Refused(sys::Error),
@@ -133,6 +150,16 @@ pub enum Error {
     File(&'static [u8], sys::Error),
     /// perf could not be told.
     Perf(sys::Error),
+    /// Other code is running, which this would be in the way of.
+    Busy,
+}
+
+impl core::error::Error for Error {}
+
+impl From<Busy> for Error {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
 }
 
 impl From<sys::Error> for Error {
@@ -146,6 +173,7 @@ impl fmt::Display for Error {
         match self {
             Self::Refused(error) => error.fmt(f),
             Self::Perf(error) => write!(f, "--perf: {error}"),
+            Self::Busy => Busy.fmt(f),
             Self::File(path, error) => write!(f, "{}: {error}", sys::Lossy(path)),
             Self::NoStrategy(errors) => {
                 let mut before = "no executable memory: ";
@@ -167,11 +195,12 @@ impl fmt::Display for Error {
 ///    `guarded` it may instead raise a signal.
 /// 2. Called with `args` it does nothing undefined.
 /// 3. Call-backs that panic own nothing that must be dropped.
-/// 4. The output in `options`, if any, lives until this returns.
+/// 4. The output in `options`, if any, is what the code and its call-backs write to, and this
+///    process has one thread.
 ///
 /// # Errors
 /// The syscall that refused to give, seal or take back the memory.
-pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Option<Ending>, Error> {
+pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options<'_>) -> Result<Option<Ending>, Error> {
     if options.tools.show(code)? {
         return Ok(None);
     }
@@ -191,7 +220,7 @@ pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Opti
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
-unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> Result<Ending, Error> {
+unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options<'_>) -> Result<Ending, Error> {
     let mut errors = [sys::Error::without_effect(Sysno::mprotect); Strategy::ALL.len()];
     for (i, strategy) in Strategy::ALL.into_iter().enumerate() {
         let mut begun = false;
@@ -218,7 +247,7 @@ unsafe fn attempt(
     map: Map,
     code: &Code<'_>,
     args: &Args,
-    options: &Options,
+    options: &Options<'_>,
     begun: &mut bool,
 ) -> Result<Ending, Error> {
     // SAFETY: (1, 2) the caller's.
@@ -256,7 +285,7 @@ struct Loaded {
 ///
 /// # Safety
 /// 1, 2. As [`run`].
-unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, sys::Error> {
+unsafe fn load(map: Map, code: &Code<'_>, options: &Options<'_>) -> Result<Loaded, sys::Error> {
     let bytes = code.bytes().len();
     let trace = options.trace();
     let (start, memory) = match map {
@@ -310,17 +339,18 @@ unsafe fn call(
     entry: Entry,
     place: Range<usize>,
     args: &Args,
-    options: &Options,
-) -> Result<Ending, sys::Error> {
+    options: &Options<'_>,
+) -> Result<Ending, Error> {
     let _rescue = options.output.map(|output| {
-        // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
-        unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }
+        // SAFETY: (1) the caller's duty 4; flushing holds it off.
+        unsafe { Rescue::prepare(output.0.as_ptr().cast(), rescue) }
     });
     if options.sandbox {
         sandbox::enter(options.input)?;
     }
-    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns.
-    Ok(unsafe { fault::call(entry, args, place) })
+    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
+    // executable has one thread and no C library.
+    Ok(unsafe { fault::call(entry, args, place) }?)
 }
 
 /// # Safety

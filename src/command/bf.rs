@@ -1,20 +1,22 @@
 //! `barejit bf FILE`: Brainfuck, compiled and run.
 
+mod console;
+
 use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
-use alloc::vec;
+use alloc::{format, vec};
 use barejit::{
     front::{
-        bf::{self, Cells, Eof, Error, Explained, Options, Passes, Program, Verdict, abi},
+        bf::{
+            Called, Cells, End, Eof, Error, Machine, Options, Passes, Program, Runner, Snapshot, SourceMap,
+        },
         text::Position,
     },
-    host::{
-        self, Input, Output,
-        console::{Console, Tape, answer},
-    },
-    run::{self, Diagnosis, Ending},
+    host::{self, Input, Output},
+    run::{self, Ending, Fault, Place},
 };
 use barejit_sys::{self as sys, Fd, Lossy, PageSize, linux, processor};
+use console::{Console, Tape, console};
 use core::fmt;
 
 const HELP: &str = "\
@@ -32,6 +34,8 @@ Options:
   --opt 0|1|2       command by command, with cheap passes, with everything (2, or
                     with --sandbox 0, whatever this says)
   --stats           tell sizes and times on standard error
+  --ir              print the program after each pass of the compiler instead of
+                    running it
 ";
 
 /// Bytes of a program that are looked at.
@@ -40,16 +44,7 @@ const LIMIT: usize = i32::MAX as usize;
 /// Room for bytes on their way out, and in.
 const BUFFER: usize = 16 * 1024;
 
-const _: () = {
-    let [output, input, flush, fill, tape, pointer] = Console::OFFSETS;
-    assert!(output == abi::OUTPUT as usize && input == abi::INPUT as usize);
-    assert!(flush == abi::FLUSH as usize && fill == abi::FILL as usize);
-    assert!(tape == abi::TAPE as usize && pointer == abi::POINTER as usize);
-    assert!(answer::DONE == abi::FILLED && answer::ENDED == abi::ENDED && answer::REFUSED == abi::FAILED);
-    assert!(Output::NEXT == 0 && Output::END == 8 && Input::NEXT == 0 && Input::END == 8);
-};
-
-/// A program's text and what messages call it.
+/// A program's text, and its name in messages.
 struct Source {
     name: &'static [u8],
     program: &'static [u8],
@@ -75,7 +70,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         lines: false,
         explain: false,
     };
-    let (mut source, mut stats) = (None, false);
+    let (mut source, mut stats, mut ir) = (None, false, false);
     let mut running = run::Options { input: Some(Fd::STDIN), ..run::Options::GUARDED };
     command::arguments(&mut cli, HELP, &mut running, &mut |cli, argument| {
         match argument {
@@ -95,7 +90,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             }
             Arg::Long(b"opt") => {
                 options.passes = match cli.choice("--opt", "0 1 2") {
-                    0 => Passes::PLAIN,
+                    0 => Passes::BASELINE,
                     1 => Passes::CHEAP,
                     _ => Passes::FULL,
                 };
@@ -104,6 +99,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 options.tape = cli.number("--tape: ", 1, i64::MAX, "not a number of cells") as u64
             }
             Arg::Long(b"stats") => stats = true,
+            Arg::Long(b"ir") => ir = true,
             Arg::Short(b'e') => {
                 let program = cli.value();
                 if source.replace(Source { name: b"-e", program, input: b"" }).is_some() {
@@ -122,13 +118,30 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         cli.usage(format_args!("--tape: {} cells do not fit any memory", options.tape));
     };
     if running.sandbox {
-        // Handing over to plain code needs a second mapping, which a sandbox forbids.
-        options.passes = Passes::PLAIN;
+        // Deoptimisation needs a second mapping, which a sandbox forbids.
+        options.passes = Passes::BASELINE;
     }
     options.explain = running.tools.explain();
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;
+    if ir {
+        return print_ir(&cli, &source, &options);
+    }
     let mut report = stats.then(|| Report::new(&source, &options));
     compile_and_run(&cli, source, options, &running, tape, &mut report)
+}
+
+/// Prints the program after each pass, under the pass's name.
+fn print_ir(cli: &Cli, source: &Source, options: &Options) -> Outcome {
+    let mut buffer = vec![0; BUFFER];
+    let mut output = Output::new(Fd::STDOUT, &mut buffer);
+    let mut separator = "";
+    compile(cli, source, options, &mut |pass, snapshot| {
+        let text = format!("{separator}# {pass}\n{snapshot}");
+        output.write(text.as_bytes()).unwrap_or_else(|error| cli.refused(error));
+        separator = "\n";
+    });
+    output.flush().unwrap_or_else(|error| cli.refused(error));
+    Ok(())
 }
 
 /// The program in the file `name`, or in standard input up to the block with the `!`
@@ -159,103 +172,110 @@ fn compile_and_run(
     cli: &Cli,
     source: Source,
     mut options: Options,
-    running: &run::Options,
+    running: &run::Options<'_>,
     tape_size: PageSize,
     report: &mut Option<Report>,
 ) -> Outcome {
     let mut output_buffer = vec![0; BUFFER];
     let mut output = Output::new(Fd::STDOUT, &mut output_buffer);
     options.lines = output.is_terminal();
-    let mut program = compile(cli, &source, &options, None, report);
+    let mut runner = compile(cli, &source, &options, &mut |pass, snapshot| {
+        if let Some(report) = report {
+            report.line(pass, snapshot.operations(), "operations");
+        }
+    });
+    if let Some(report) = report {
+        report.line("emit", runner.program().code().bytes().len(), "bytes of code");
+    }
 
     let rest = source.input.len();
     let mut input_buffer = source.input.to_vec();
     input_buffer.resize(rest.max(BUFFER), 0);
     let mut input = Input::continuing(Fd::STDIN, &mut input_buffer, 0..rest);
 
-    let tape = PageSize::needed(abi::GUARD).and_then(|guard| Tape::map(tape_size, guard));
-    let tape = tape.unwrap_or_else(|error| cli.refused(error));
-    let running = running.rescuing(&mut output);
-    let mut console = Console::new(&mut output, &mut input, &tape);
-    let mut first = 0i64;
-    loop {
-        let pointer = (first as u64).wrapping_mul(options.cells.bytes() as u64).wrapping_add(tape.address());
-        let arguments = [pointer, &raw mut console as u64, 0, 0, 0, 0];
-        let name = sys::utf8(source.name).unwrap_or("-");
-        let explained = Explained::new(&program, source.program, name);
-        let code = program.code().with_source(&explained);
-        // SAFETY: (1) the code is a function of a pointer and a console, which may
-        // fault; (2) it touches its tape, whose guards are what it wants, and
-        // puts and takes bytes as the console says; (3) the call-backs own
-        // nothing; (4) the output lives on.
-        let result = unsafe { run::run(&code, arguments, &running) };
-        let verdict = match result {
-            Ok(Some(Ending::Returned(abi::DONE))) => None,
+    let tape = Tape::map(tape_size).unwrap_or_else(|error| cli.refused(error));
+    let console = console(&mut output, &mut input, &tape);
+    let mut process = Process { source: &source, running, console, result: Ok(None) };
+    let end = runner.run(&mut process).unwrap_or_else(|error| cannot_compile(cli, &source, error));
+    let Process { result, console: Console { state: refusal, .. }, .. } = process;
+    if let (End::CallBackFailed, Some(error)) = (end, refusal) {
+        cli.refused(error);
+    }
+    let flushed = output.flush();
+    if let End::OutOfBounds { position, cell } = end {
+        flushed.unwrap_or_else(|error| cli.refused(error));
+        return Err(out_of_bounds(cli, &source, position as usize, cell));
+    }
+    cli.returned(&runner.program().code(), result)?;
+    if let Some(report) = report {
+        report.ran();
+    }
+    flushed.unwrap_or_else(|error| cli.refused(error));
+    Ok(())
+}
+
+/// Says which command accesses a cell that is not on the tape.
+fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
+    let command = Lossy(&source.program[position..=position]);
+    let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
+    let place = source.place(position);
+    cli.fail(Status::Faulted, format_args!("{place}: '{command}' touches cell {cell}, {side}"))
+}
+
+/// Generated code in this process, with the options of the command line.
+struct Process<'a, 'b> {
+    source: &'a Source,
+    running: &'a run::Options<'a>,
+    console: Console<'a, 'b>,
+    /// How the last call ended.
+    result: Result<Option<Ending>, run::Error>,
+}
+
+impl Machine for Process<'_, '_> {
+    fn tape(&self) -> u64 {
+        self.console.tape()
+    }
+
+    fn call(&mut self, program: &Program, pointer: u64) -> Called {
+        let arguments = [pointer, &raw mut self.console as u64, 0, 0, 0, 0];
+        let running = self.running.rescuing(self.console.output);
+        let name = sys::utf8(self.source.name).unwrap_or("-");
+        let source_map = SourceMap::new(program, self.source.program, name);
+        let code = program.code().with_source(&source_map);
+        // SAFETY: (1) the code is a function of a data pointer and a context, which may
+        // fault; (2) it accesses its tape, whose guards are of the size that it expects, and
+        // moves bytes as the context says; (3) the call-backs own nothing; (4) the output
+        // outlives the call.
+        self.result = unsafe { run::run(&code, arguments, &running) };
+        match self.result {
             Ok(Some(Ending::Returned(status))) => {
-                let left = program.left(status, console.pointer, tape.address());
-                if let (None, Some(error)) = (left, console.refusal()) {
-                    cli.refused(error);
-                }
-                left
+                Called::Returned { status, pointer: self.console.pointer() }
             }
-            Ok(Some(Ending::Faulted(fault))) => {
-                let mark = Diagnosis { fault, code: &code }.mark();
-                mark.and_then(|mark| program.fault(mark.source, fault.address as u64, tape.address()))
+            Ok(Some(Ending::Faulted(Fault { place: Place::Code(code), address, .. }))) => {
+                Called::Faulted { code, address: address as u64 }
             }
-            _ => None,
-        };
-        match verdict {
-            Some(Verdict::Resume { position, cell }) => {
-                program = compile(cli, &source, &options, Some(position), &mut None);
-                first = cell;
-            }
-            Some(Verdict::Outside { position, cell }) => {
-                output.flush().unwrap_or_else(|error| cli.refused(error));
-                let position = position as usize;
-                let command = Lossy(source.program.get(position..=position).unwrap_or(b"?"));
-                let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
-                let place = source.place(position);
-                let what = format_args!("{place}: '{command}' touches cell {cell}, {side}");
-                return Err(cli.fail(Status::Faulted, what));
-            }
-            None => {
-                let flushed = output.flush();
-                cli.returned(&code, result)?;
-                if let Some(report) = report {
-                    report.ran();
-                }
-                flushed.unwrap_or_else(|error| cli.refused(error));
-                return Ok(());
-            }
+            _ => Called::Otherwise,
         }
     }
 }
 
-/// Compiles all of the program, or plain code from the command at `resume` on.
+/// Compiles the program. `watch` sees it after each pass.
 fn compile(
     cli: &Cli,
     source: &Source,
     options: &Options,
-    resume: Option<u32>,
-    report: &mut Option<Report>,
-) -> Program {
-    let program = bf::compile(source.program, options, resume, &mut |pass, count| {
-        if let Some(report) = report {
-            report.line(pass, count(), "operations");
-        }
-    });
-    let program = program.unwrap_or_else(|error| {
-        let (offset, what) = match error {
-            Error::Unclosed(offset) => (offset, "unclosed '['"),
-            Error::Unexpected(offset) => (offset, "unexpected ']'"),
-            Error::TooLarge => cli.usage(format_args!("{}: more than 2 GiB", Lossy(source.name))),
-        };
-        cli.usage(format_args!("{}: {what}", source.place(offset)))
-    });
-    if let Some(report) = report {
-        report.line("emit", program.code().bytes().len(), "bytes of code");
-    }
-    program
+    watch: &mut dyn FnMut(&'static str, Snapshot<'_>),
+) -> Runner<'static> {
+    Runner::new(source.program, options, watch).unwrap_or_else(|error| cannot_compile(cli, source, error))
+}
+
+fn cannot_compile(cli: &Cli, source: &Source, error: Error) -> ! {
+    let (offset, what) = match error {
+        Error::Unclosed(offset) => (offset, "unclosed '['"),
+        Error::Unexpected(offset) => (offset, "unexpected ']'"),
+        Error::TooLarge => cli.usage(format_args!("{}: more than 2 GiB", Lossy(source.name))),
+    };
+    cli.usage(format_args!("{}: {what}", source.place(offset)))
 }
 
 /// What `--stats` tells, line by line as it becomes known.

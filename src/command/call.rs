@@ -55,7 +55,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         recorded = greeting.recorded();
         recorded.annotate(&mut code);
     }
-    // SAFETY: (1) the code takes nothing and returns what the call-back answers;
+    // SAFETY: (1) the code takes nothing and returns the answer of the call-back;
     // (2) it hands its own text to a call-back that reads it, on a stack that is
     // aligned or that the call-back aligns; (3) which owns nothing; (4) no output.
     let result = unsafe { run::run(&code, [0; 6], &options) };

@@ -1,4 +1,5 @@
-//! `barejit hello`: the stub, and a caller who checks what it returned.
+//! `barejit hello`: the stub, and a caller that checks its result and completes a short
+//! write.
 
 use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
@@ -46,7 +47,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         stages.annotate(&mut code);
     }
     // SAFETY: (1) the stub takes nothing and returns in RAX; (2) it writes 12 of
-    // its own bytes to standard output and clobbers what the ABI lets it; (3) no
+    // its own bytes to standard output and clobbers only registers that the ABI lets it; (3) no
     // call-backs; (4) no output.
     let result = unsafe { run::run(&code, [0; 6], &options) };
     let returned = cli.returned(&code, result)?;
@@ -54,7 +55,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     Ok(())
 }
 
-/// Writes what the stub's write(2), which returned `returned`, left unwritten.
+/// Writes the bytes that the stub's write(2), which returned `returned`, did not write.
 fn complete(returned: isize) -> Result<(), Error> {
     let written = match usize::try_from(returned) {
         Ok(written) => written,

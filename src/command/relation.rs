@@ -1,13 +1,16 @@
-//! What `chain` and `rpn` have in common: what the command line says, where the
-//! relation comes from, and how its terms get out.
+//! The command line of `chain` and `rpn`: options, the text of the relation, and running
+//! its code.
+//!
+//! It knows neither language: a front end gives it a [`Recurrence`].
 
 use crate::cli::{Arg, Cli, Lossy, Outcome};
 use crate::command;
-use alloc::vec;
+use alloc::{format, vec};
 use barejit::{
     front::{
-        relation::{Error, Explained, Recurrence},
-        text::Position,
+        Recorded,
+        relation::{Explained, Function, Pass, Recurrence},
+        text::{Error, Position},
     },
     host::{
         Output,
@@ -24,7 +27,7 @@ const LIMIT: usize = (1 << 32) - 1;
 /// Lines leave in pieces this large.
 const BUFFER: usize = 256 * 1024;
 
-/// What the command line says, and the text that it names.
+/// The options, and the text that they name.
 pub(super) struct Request {
     pub(super) cli: Cli,
     file: Option<&'static [u8]>,
@@ -34,10 +37,11 @@ pub(super) struct Request {
     /// The number of the last term; without one, the lines have it.
     pub(super) terms: Option<u64>,
     only_last: bool,
-    options: Options,
+    ir: bool,
+    options: Options<'static>,
 }
 
-/// What is done with an argument that not both commands know, if it is known.
+/// Reads an argument that only one of both commands has; the answer is whether it has.
 type Special<'a> = dyn FnMut(&mut Cli, Arg) -> bool + 'a;
 
 impl Request {
@@ -45,7 +49,7 @@ impl Request {
     /// text.
     pub(super) fn read(mut cli: Cli, help: &'static str, special: &mut Special<'_>) -> Self {
         let (mut expression, mut file, mut start, mut terms) = (None, None, None, None);
-        let (mut only_last, mut options) = (false, Options::GUARDED);
+        let (mut only_last, mut ir, mut options) = (false, false, Options::GUARDED);
         command::arguments(&mut cli, help, &mut options, &mut |cli, argument| {
             match argument {
                 Arg::Short(b'e') => {
@@ -59,6 +63,7 @@ impl Request {
                     terms = Some(cli.number("--terms: ", 0, i64::MAX, "not a natural number") as u64)
                 }
                 Arg::Long(b"last") => only_last = true,
+                Arg::Long(b"ir") => ir = true,
                 Arg::Positional(word) if file.is_some() => cli.second_source(word),
                 Arg::Positional(word) => file = Some(word),
                 _ => return special(cli, argument),
@@ -76,10 +81,10 @@ impl Request {
             }
             (None, file) => cli.read(file.unwrap_or(b"-"), LIMIT).leak(),
         };
-        Self { cli, file, text, start, terms, only_last, options }
+        Self { cli, file, text, start, terms, only_last, ir, options }
     }
 
-    /// Says what is wrong with the text, and where.
+    /// Reports an error in the text with its place, and ends the process.
     pub(super) fn complain(&self, error: Error) -> ! {
         let place = Position::of(self.text, error.at);
         match self.file {
@@ -89,10 +94,13 @@ impl Request {
     }
 
     /// Prints the terms of `relation` up to number `last`, each behind `label` and
-    /// its index, or the last alone; or shows the code.
+    /// its index, or the last alone; or shows the code or how it is compiled.
     pub(super) fn print(&self, relation: &dyn Recurrence, last: u64, label: &str, format: Format) -> Outcome {
         let mut buffer = vec![0; BUFFER];
         let mut output = Output::new(Fd::STDOUT, &mut buffer);
+        if self.ir {
+            return self.print_ir(relation, &mut output);
+        }
         let layout = relation.layout();
         let counter = Counter::new(label, if self.only_last { last } else { 0 });
         let series =
@@ -100,70 +108,112 @@ impl Request {
         let mut series = series.unwrap_or_else(|error| self.cli.refused(error));
         let outcome = self.run(relation, last, &mut series);
         let flushed = output.flush();
-        // Of two failures the first is told.
+        // The first of two failures is reported.
         outcome?;
         flushed.unwrap_or_else(|error| self.cli.refused(error));
         Ok(())
     }
 
+    /// Prints the intermediate representation after each pass.
+    fn print_ir(&self, relation: &dyn Recurrence, output: &mut Output<'_>) -> Outcome {
+        let mut separator = "";
+        let refused = |error| self.cli.refused(error);
+        relation.passes(self.function(relation), &mut |Pass { name, technique }, body| {
+            let text = format!("{separator}; after {name} ({technique})\n{body}");
+            output.write(text.as_bytes()).unwrap_or_else(refused);
+            separator = "\n";
+        });
+        output.flush().unwrap_or_else(refused);
+        Ok(())
+    }
+
+    /// Compiles the relation and runs the code for the terms that are not given.
     fn run(&self, relation: &dyn Recurrence, last: u64, series: &mut Series<'_, '_>) -> Outcome {
-        let (cli, tools) = (&self.cli, &self.options.tools);
-        let refused = |error| cli.refused(error);
+        let tools = &self.options.tools;
+        let refused = |error| self.cli.refused(error);
         let shows = tools.listing || tools.raw.is_some();
         let given = relation.given();
-        // The terms given before term `last` + 1; the others are computed.
+        // The given terms up to number `last`; the others are computed.
         let given = &given[..given.len().min(usize::try_from(last).unwrap_or(usize::MAX).saturating_add(1))];
         let index = given.len() as u64;
         let count = last + 1 - index;
         for (word, term) in series.history().iter_mut().rev().zip(given.iter().rev()) {
             *word = *term;
         }
-        // Before anything is printed: a relation can be too long for code.
-        let direct = self.only_last && relation.is_direct();
-        let compiled = match count > 0 || shows {
-            true => Some(relation.code(direct, tools.explain()).unwrap_or_else(|error| self.complain(error))),
-            false => None,
-        };
+        // Nothing is printed before the code is there: a relation can be too long for it.
+        let compiled = (count > 0 || shows).then(|| {
+            let code = relation.code(self.function(relation), tools.explain());
+            code.unwrap_or_else(|error| self.complain(error))
+        });
         if !self.only_last && !shows {
             given.iter().try_for_each(|term| series.line(*term)).unwrap_or_else(refused);
         }
-        let mut term = given.last().copied().unwrap_or(0);
+        let mut term = given.last().copied();
         if let Some(compiled) = &compiled {
-            let code = compiled.code();
-            let name = sys::utf8(self.file.unwrap_or(b"-")).unwrap_or("-");
-            let explained = Explained::new(self.text, name, code.marks());
-            let code = code.with_source(&explained);
-            let address = series.address();
-            let options = self.options.rescuing(series.output());
-            let cookie = core::ptr::from_mut(series) as u64;
-            let args = [address, count, index, series::call_back as *const () as u64, cookie, 0];
-            // SAFETY: (1) a relation gives such functions; (2) they stay in the layout,
-            // which the series has too, and call back with its cookie; (3) the
-            // call-back owns nothing; (4) the output outlives the series.
-            let result = unsafe { run::run(&code, args, &options) };
-            if let (Ok(Some(Ending::Faulted(_))), Some(word)) = (&result, relation.done()) {
-                // The terms that the batch has so far.
-                let done = series.batch().get(relation.layout().batch + word).copied().unwrap_or(0);
-                series.take(done as usize).unwrap_or_else(refused);
-            }
-            // Terms are printed before what ended them is told.
-            series.output().flush().unwrap_or_else(refused);
-            let next = series.taken() + index;
-            let returned = cli.returned_from(&code, result, &|diagnosis, f| match (
-                relation.done(),
-                diagnosis.mark().and_then(|mark| explained.piece(mark)),
-            ) {
-                (Some(_), Some((place, text))) => write!(f, "term {next}: {place}, '{}': ", Lossy(text)),
-                _ => Ok(()),
-            })?;
-            if let Some(error) = series.refusal() {
-                refused(error)
-            }
-            term = if direct { returned } else { series.history().last().copied().unwrap_or(term) };
+            term = self.call(relation, compiled, series, count, index)?.or(term);
         }
-        if self.only_last {
+        if self.only_last
+            && let Some(term) = term
+        {
             series.line(term).unwrap_or_else(refused);
         }
         Ok(())
+    }
+
+    /// The function for the terms that are printed.
+    fn function(&self, relation: &dyn Recurrence) -> Function {
+        match self.only_last && relation.has_last_term() {
+            true => Function::LastTerm,
+            false => Function::Series,
+        }
+    }
+
+    /// Calls the code for `count` terms from number `index` on, and gives the last of them
+    /// if there is one.
+    fn call(
+        &self,
+        relation: &dyn Recurrence,
+        compiled: &Recorded,
+        series: &mut Series<'_, '_>,
+        count: u64,
+        index: u64,
+    ) -> Result<Option<u64>, u8> {
+        let refused = |error| self.cli.refused(error);
+        let code = compiled.code();
+        let name = sys::utf8(self.file.unwrap_or(b"-")).unwrap_or("-");
+        let explained = Explained::new(self.text, name, code.marks());
+        let code = code.with_source(&explained);
+        let address = series.address();
+        let cookie = core::ptr::from_mut(series) as u64;
+        let options = self.options.rescuing(series.output());
+        let args = [address, count, index, series::call_back as *const () as u64, cookie, 0];
+        // SAFETY: (1) a relation gives such functions; (2) they stay in the layout,
+        // which the series has too, and call back with its cookie; (3) the
+        // call-back owns nothing; (4) the output outlives the series.
+        let result = unsafe { run::run(&code, args, &options) };
+        if let (Ok(Some(Ending::Faulted(_))), Some(slot)) = (&result, relation.completed_slot()) {
+            // The batch has this many terms before the fault.
+            let completed = series.batch()[relation.layout().batch + slot];
+            series.take(completed as usize).unwrap_or_else(refused);
+        }
+        // Terms are printed before the message about the fault behind them.
+        series.output().flush().unwrap_or_else(refused);
+        let next = series.taken() + index;
+        let returned = self.cli.returned_from(&code, result, &|diagnosis, f| {
+            let piece = diagnosis.mark().and_then(|mark| explained.piece(mark));
+            match (relation.completed_slot(), piece) {
+                (Some(_), Some((position, text))) => {
+                    write!(f, "term {next}: {position}, '{}': ", Lossy(text))
+                }
+                _ => Ok(()),
+            }
+        })?;
+        if let Some(error) = series.refusal() {
+            refused(error)
+        }
+        Ok(match self.function(relation) {
+            Function::LastTerm => Some(returned),
+            Function::Series => series.history().last().copied(),
+        })
     }
 }

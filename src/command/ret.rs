@@ -1,4 +1,4 @@
-//! `barejit ret N`: the smallest JIT; the process exits with what it returned.
+//! `barejit ret N`: the smallest JIT. The process exits with the result of its code.
 
 use crate::cli::{self, Arg, Cli, Outcome, integer};
 use crate::command;

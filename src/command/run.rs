@@ -1,9 +1,12 @@
 //! `barejit run HEX|FILE [ARG…]`: the user's own machine code.
 
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, integer};
-use crate::command;
+use crate::command::{
+    self,
+    source::{self, Source},
+};
 use alloc::{string::String, vec::Vec};
-use barejit::front::raw;
+use barejit::front::hex;
 use barejit::run::{self, Options};
 use barejit_asm::Code;
 use barejit_sys::Fd;
@@ -13,16 +16,14 @@ const HELP: &str = "\
 Usage: barejit run [OPTION…] HEX|FILE [ARG…]
 
 Runs machine code as a function of the System V ABI and prints what it leaves in
-RAX, in decimal and in hexadecimal. HEX is pairs of digits, spaces allowed; FILE
-has the bare bytes, as `objdump -D -b binary -m i386:x86-64` reads them, and - is
-standard input. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9: 64 bits each,
+RAX, in decimal and in hexadecimal. HEX is pairs of digits as they are pasted: with
+spaces, 0x, \\x, commas, braces or quotes, as an array of C or Rust, or as a dump of
+xxd, od, hexdump, objdump or gdb, whose offsets and mnemonics are dropped. FILE has
+such text or else the bare bytes, and - is standard input. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9: 64 bits each,
 in decimal with a sign or as a bit pattern with 0x.
 
 Options:
 ";
-
-/// The most code that is read from a file, lest an endless one fill the memory.
-const LIMIT: usize = 1 << 28;
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     // The code may read standard input.
@@ -36,7 +37,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
                 let place =
                     args.get_mut(given).unwrap_or_else(|| cli.usage(format_args!("more than six arguments")));
                 let value = integer(word, 64);
-                *place = value.unwrap_or_else(|| cli.invalid("", word, "not an integer of 64 bits")) as u64;
+                *place =
+                    value.unwrap_or_else(|| not_an_integer(cli, source.unwrap_or_default(), word)) as u64;
                 given += 1;
             }
             _ => return false,
@@ -56,17 +58,26 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     cli::print(&text)
 }
 
-/// The bytes that `source` spells, or names.
-fn read(cli: &Cli, source: &'static [u8]) -> Vec<u8> {
-    match raw::parse(source) {
-        Ok(bytes) => return bytes,
-        Err(raw::Error::Empty) => cli.usage(format_args!("no machine code")),
-        Err(raw::Error::OddDigits) => cli.usage(format_args!("the last byte has one digit only")),
-        Err(raw::Error::NotHexadecimal(_)) => {}
+/// The bytes that `word` spells, or names.
+fn read(cli: &Cli, word: &'static [u8]) -> Vec<u8> {
+    match source::read(cli, word) {
+        Source::Spelled(bytes) | Source::Raw(bytes) => bytes,
+        Source::Image => cli.usage(format_args!(
+            "{}: an ELF file; run takes the bare bytes, as objcopy -O binary -j .text makes them",
+            Lossy(word)
+        )),
     }
-    let bytes = cli.read(source, LIMIT);
-    if bytes.is_empty() {
-        cli.usage(format_args!("{}: no machine code", Lossy(source)))
+}
+
+/// Says that an argument is no integer. Where source and arguments are all bytes, the
+/// shell has taken apart what should have been one argument.
+fn not_an_integer(cli: &Cli, source: &[u8], word: &[u8]) -> ! {
+    match (hex::parse(source), hex::parse(word)) {
+        (Ok(_), Ok(_)) => cli.usage(format_args!(
+            "'{}' is not an integer of 64 bits; if it is code, quote all of it: barejit run '{} …'",
+            Lossy(word),
+            Lossy(source)
+        )),
+        _ => cli.invalid("", word, "not an integer of 64 bits"),
     }
-    bytes
 }

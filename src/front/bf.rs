@@ -1,46 +1,50 @@
 //! The Brainfuck compiler: source text in, machine code out.
 //!
 //! ```text
-//! source ─parse─▶ operations ─optimise─▶ fewer, stronger ones ─emit─▶ Code
+//! source ─parse─▶ IR ─passes─▶ IR ─emit─▶ code, deopt points
+//!                                             │
+//!            baseline code ◀─deoptimise───────┘ a bounds check fails
 //! ```
 //!
-//! Optimised code is indistinguishable from plain code because it knows where it
-//! stops knowing: it touches the outermost cells of a stretch of program *before*
-//! anything in it is done. If that touch faults, nothing has happened that plain
-//! code would not have done, and [`Program::fault`] names the command at which
-//! plain code, which [`compile`] makes to begin there, must take over. Plain code touches
-//! exactly what the source touches, so that its faults are the program's own.
+//! There are two tiers. The *optimising tier* defers pointer motion and checks the
+//! outermost cells of a region of the program before anything in the region is done. If a
+//! check fails, the program's state is exactly that of the *baseline tier* at the same
+//! command: [`Runner`] compiles baseline code that begins there, and that runs to the end.
+//! Baseline code accesses exactly the cells that the source accesses, so its faults are the
+//! program's own.
 //!
-//! This room knows no memory, no kernel and no files. What generated code expects
-//! around it is written down in [`abi`].
+//! This room knows no memory, no kernel and no files. [`abi`] declares what generated code
+//! expects around it.
 
 pub mod abi;
-mod cache;
+mod bounds;
+mod cells;
+mod deopt;
 mod emit;
-mod explain;
-mod idiom;
+mod interval;
 mod ir;
-mod known;
+mod local;
+mod loop_idiom;
+mod loop_zeros;
 mod parse;
-mod place;
-mod reach;
-mod registers;
-mod scan;
-mod solve;
+mod promote;
+mod propagate;
+mod runner;
+mod source_map;
+mod state;
 mod stubs;
+mod summarise;
 mod unroll;
-mod values;
-mod width;
-mod zeros;
+mod vector_scan;
 
-pub use explain::Explained;
-pub use place::Verdict;
+pub use ir::Snapshot;
+pub use runner::{Called, End, Machine, Runner};
+pub use source_map::SourceMap;
 
 use super::Recorded;
-use alloc::vec::Vec;
 use barejit_asm::Code;
+use deopt::DeoptTable;
 use ir::Ir;
-use place::Site;
 
 /// The width of a cell. Arithmetic wraps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,7 +58,7 @@ pub enum Cells {
 }
 
 impl Cells {
-    /// Bytes in a cell: 1 << its number.
+    /// Bytes in a cell: 1, 2 or 4.
     pub const fn bytes(self) -> usize {
         const { assert!(Self::Eight as u32 == 0 && Self::ThirtyTwo as u32 == 2) }
         1 << self as u32
@@ -81,39 +85,39 @@ pub enum Eof {
     MinusOne,
 }
 
-/// Which passes work on a program.
+/// The passes that work on a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passes {
-    /// Pointer motion is deferred, and the cells that it leads to are probed. If it
-    /// is not, translation is command by command, and there are no other passes.
+    /// Deferred pointer motion, with hoisted bounds checks. Without it the program becomes
+    /// baseline code, command by command, and there are no other passes.
     pub motion: bool,
-    /// Innermost loops become arithmetic.
+    /// Loop idiom recognition.
     pub idioms: bool,
-    /// Values are followed through the program.
-    pub values: bool,
-    /// Small loops that move the base have several rounds for one jump back.
+    /// Constant propagation, dead store elimination, loop summarisation.
+    pub propagation: bool,
+    /// Loop unrolling.
     pub unrolling: bool,
-    /// Cells of loops live in registers.
+    /// Register promotion in loops, and local register allocation.
     pub registers: bool,
-    /// Innermost loops are aligned, and what is seldom run stands aside.
-    pub placement: bool,
+    /// Alignment of innermost loops, and cold-path outlining.
+    pub layout: bool,
 }
 
 impl Passes {
-    /// Command by command.
-    pub const PLAIN: Self = Self {
+    /// The baseline tier.
+    pub const BASELINE: Self = Self {
         motion: false,
         idioms: false,
-        values: false,
+        propagation: false,
         unrolling: false,
         registers: false,
-        placement: false,
+        layout: false,
     };
-    /// What finds most for its time.
-    pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::PLAIN };
-    /// Everything.
+    /// The passes that gain most for their time.
+    pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::BASELINE };
+    /// All passes.
     pub const FULL: Self =
-        Self { values: true, unrolling: true, registers: true, placement: true, ..Self::CHEAP };
+        Self { propagation: true, unrolling: true, registers: true, layout: true, ..Self::CHEAP };
 }
 
 /// How to compile.
@@ -121,18 +125,17 @@ impl Passes {
 pub struct Options {
     /// The width of a cell.
     pub cells: Cells,
-    /// What input does at its end.
+    /// The meaning of `,` at the end of the input.
     pub eof: Eof,
-    /// Which passes work on it.
+    /// The passes that work on the program.
     pub passes: Passes,
     /// Cells on the tape, at least one.
     pub tape: u64,
-    /// Whether the processor and the kernel do AVX2.
+    /// Whether the processor and the kernel support AVX2.
     pub avx2: bool,
     /// Whether output must be flushed after each newline.
     pub lines: bool,
-    /// Whether to keep a record of the code and to mark what each piece of it came
-    /// from.
+    /// Whether to keep a record of the code and its [source map](SourceMap).
     pub explain: bool,
 }
 
@@ -143,8 +146,8 @@ impl Options {
     }
 }
 
-/// Who is told of passes: their names, and how to count the operations behind them.
-pub type Watch<'a> = dyn FnMut(&'static str, &dyn Fn() -> usize) + 'a;
+/// A function that is called after each pass with its name and the program.
+pub type Watch<'a> = dyn FnMut(&'static str, Snapshot<'_>) + 'a;
 
 /// Why a program cannot be compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -157,12 +160,17 @@ pub enum Error {
     TooLarge,
 }
 
-/// Compiles `source`, or with `resume` makes plain code of it that begins with the command
-/// at that byte. `watch` is told of each pass behind it.
+/// Compiles `source`. `watch` sees the program after each pass.
 ///
 /// # Errors
 /// What is wrong with the source.
-pub fn compile(
+pub fn compile(source: &[u8], options: &Options, watch: &mut Watch<'_>) -> Result<Program, Error> {
+    compile_from(source, options, None, watch)
+}
+
+/// Compiles `source`, to be entered at the command at byte `resume` if it is given; that
+/// takes baseline code.
+fn compile_from(
     source: &[u8],
     options: &Options,
     resume: Option<u32>,
@@ -171,43 +179,48 @@ pub fn compile(
     if source.len() > i32::MAX as usize {
         return Err(Error::TooLarge);
     }
-    let plain = Options { passes: Passes::PLAIN, ..*options };
-    let options = if resume.is_some() { &plain } else { options };
+    let baseline = Options { passes: Passes::BASELINE, ..*options };
     let mut ir = parse::parse(source, !options.passes.motion)?;
-    watch("parse", &|| ir.len());
-    if ir.plain {
-        reach::flag_plain(&mut ir, options, resume);
-    } else {
-        improve(&mut ir, options, watch);
+    watch("parse", Snapshot(&ir));
+    // The parser also falls back to it.
+    let options = if ir.is_baseline { &baseline } else { options };
+    for Pass { name, is_wanted, run } in PASSES {
+        if is_wanted(&options.passes) {
+            run(&mut ir, options);
+            watch(name, Snapshot(&ir));
+        }
+    }
+    if ir.is_baseline {
+        bounds::mark_baseline(&mut ir, options, resume);
+        watch("bounds checks", Snapshot(&ir));
     }
     emit::emit(&ir, options, resume)
 }
 
-/// The passes between reading and emitting.
-fn improve(ir: &mut Ir, options: &Options, watch: &mut Watch<'_>) {
-    type Pass = fn(&mut Ir, &Options);
-    let Passes { idioms, values, unrolling, .. } = options.passes;
-    let passes: [(_, _, Pass); _] = [
-        (true, "reach", reach::probe),
-        (idioms, "idioms", idiom::fold),
-        (values, "values", values::propagate),
-        (unrolling, "unrolling", unroll::unroll),
-    ];
-    for (wanted, name, pass) in passes {
-        if wanted {
-            pass(ir, options);
-            watch(name, &|| ir.len());
-        }
-    }
+/// A pass over the intermediate representation.
+struct Pass {
+    name: &'static str,
+    is_wanted: fn(&Passes) -> bool,
+    run: fn(&mut Ir, &Options),
 }
 
-/// Finished machine code, and how to read its faults.
+/// The passes of the optimising tier, in their order.
+const PASSES: [Pass; 6] = [
+    Pass { name: "bounds-check hoisting", is_wanted: |passes| passes.motion, run: bounds::insert },
+    Pass { name: "loop idiom recognition", is_wanted: |passes| passes.idioms, run: loop_idiom::recognise },
+    Pass { name: "loop-invariant zeros", is_wanted: |passes| passes.propagation, run: loop_zeros::find },
+    Pass { name: "constant propagation", is_wanted: |passes| passes.propagation, run: propagate::propagate },
+    Pass { name: "loop unrolling", is_wanted: |passes| passes.unrolling, run: unroll::unroll },
+    Pass { name: "register promotion", is_wanted: |passes| passes.registers, run: promote::promote },
+];
+
+/// Finished machine code, and its deopt points.
 #[derive(Debug)]
 pub struct Program {
     code: Recorded,
-    sites: Vec<Site>,
+    deopt_points: DeoptTable,
     cells: Cells,
-    plain: bool,
+    is_baseline: bool,
 }
 
 impl Program {

@@ -9,9 +9,10 @@
 //! The call-back is `extern "sysv64" fn(text: *const u8, size: u64) -> u8`.
 
 use super::Recorded;
+use super::documented::same_bytes;
 use barejit_asm::{Asm, Baked, Code, Hole, Mem, RAX, RDI, RSI, RSP, Slot, Tables, bake};
 
-/// What is printed unless another text is given.
+/// The text that is printed unless another is given.
 pub const TEXT: &[u8] = b"Hello, JIT!";
 
 // ANCHOR: greeting
@@ -53,14 +54,10 @@ const DOCUMENTED: [u8; 30] = [
 const _: () = {
     let (text, code) = AS_DOCUMENTED.bytes.split_at(12);
     assert!(AS_DOCUMENTED.with.1 == 12 && text[11] == b'\n');
-    let mut i = 0;
-    while i < 30 {
-        assert!(code[i] == DOCUMENTED[i], "not the documented bytes");
-        i += 1;
-    }
+    assert!(same_bytes(code, &DOCUMENTED), "not the documented bytes");
 };
 
-/// The function, before and after it knows whom to call.
+/// The function, before and after its hole is filled with the address of the call-back.
 #[derive(Debug)]
 pub struct Greeting<'a> {
     before: &'a [u8],
@@ -71,21 +68,21 @@ pub struct Greeting<'a> {
     aligned: bool,
 }
 
-/// What stands around a text takes less, in bytes.
-const AROUND: usize = 64;
+/// An upper bound of the bytes of the function without its text.
+const OVERHEAD: usize = 64;
 
 impl<'a> Greeting<'a> {
     /// How much room [`new`](Self::new) needs for `text`, in bytes.
     pub const fn room(text: Option<&[u8]>) -> usize {
         match text {
-            None => AROUND,
-            Some(text) => 2 * (text.len() + AROUND),
+            None => OVERHEAD,
+            Some(text) => 2 * (text.len() + OVERHEAD),
         }
     }
 
-    /// Code that has `text` or, baked before, [`TEXT`] printed by the function at
-    /// address `print`; unless `aligned`, as the tutorial has it, with the stack off
-    /// by 8 at the call. It is put into `room`.
+    /// Code that calls the function at address `print` with `text`, or with [`TEXT`], for
+    /// which the code is baked. It is put into `room`. Unless `aligned`, the stack is off by
+    /// 8 at the call, as in the tutorial.
     ///
     /// # Panics
     /// If there is less room than [`room`](Self::room) says.
@@ -94,8 +91,8 @@ impl<'a> Greeting<'a> {
             None if aligned => (&DEFAULT.bytes, room, DEFAULT.with),
             None => (&AS_DOCUMENTED.bytes, room, AS_DOCUMENTED.with),
             Some(text) => {
-                // Emitted by what baked the others.
-                let (before, room) = room.split_at_mut(text.len() + AROUND);
+                // The function that baked the others runs now.
+                let (before, room) = room.split_at_mut(text.len() + OVERHEAD);
                 let mut slots = [Slot::EMPTY; 2];
                 let mut a = Asm::new(&mut *before, Tables::slots(&mut slots));
                 let with = greeting(&mut a, text, 0, aligned);

@@ -1,29 +1,45 @@
-//! `chain`: relations over 64-bit integers, u(n+1) = u(n) through a chain of
-//! operators.
+//! `chain`: relations over 64-bit integers, u(n+1) = u(n) through a chain of operators.
 //!
-//! The text becomes steps, the steps become the fewest operations that wrapping
-//! arithmetic allows, and those become a loop. Nothing here can fault: divisors
-//! are never zero and no division instruction is used. Only the documented form
-//! divides as its article does, and can fault as it does there.
+//! ```text
+//! text ─parse─▶ steps ─lower─▶ operations ─combine, fixpoint, simplify, demand,
+//!                                          combine, rotate─▶ ─select─▶ instructions
+//! ```
+//!
+//! One file a pass; `Relation::optimise` is their order. Arithmetic wraps, so the
+//! passes may use every identity modulo 2⁶⁴. The code cannot fault: no operator
+//! becomes a division instruction, and a divisor is never zero. Only the documented form divides as its
+//! article does, and can fault as it does there.
 
+mod abstract_value;
+#[cfg(test)]
+mod cases;
+mod combine;
+mod demand;
 mod documented;
-mod emit;
-mod fold;
+mod fixpoint;
+mod ir;
+mod loops;
+mod lower;
 mod magic;
 mod parse;
-mod state;
+mod rotate;
+mod select;
+mod simplify;
+mod transfer;
 
-use crate::front::Recorded;
 use crate::front::pool::Pool;
-use crate::front::relation::{self, AROUND, Error};
+use crate::front::relation::{self, Function, LOOP_OVERHEAD, Pass, Recurrence, Watch};
 use crate::front::series::{self, Layout};
-use crate::front::text::Text;
+use crate::front::text::{Error, Message, Text};
+use crate::front::{Recorded, bug};
+use abstract_value::AbstractValue;
 use alloc::vec::Vec;
-use barejit_asm::{self as asm, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, Scale, qword};
-use emit::{Emitter, HOMES};
-use fold::{Op, Part};
+use barejit_asm::{self as asm, Asm, Cond, R11, RAX, RDI, Scale, qword};
+use core::fmt;
+use ir::Operation;
+use loops::Plan;
 use parse::Step;
-use state::State;
+use select::Selector;
 
 /// A relation with its start, as read from its text.
 #[derive(Debug)]
@@ -33,8 +49,8 @@ pub struct Relation {
     documented: bool,
 }
 
-/// Longer chains are not searched for the range of their terms: it takes time in
-/// proportion to a long search, and saves a cycle here and there.
+/// The longest chain that is analysed, in operations. Analysis takes hundreds of rounds
+/// over a chain, and saves a cycle here and there.
 const ANALYSED: usize = 4096;
 
 impl Relation {
@@ -44,9 +60,7 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse(text: &[u8], start: i64) -> Result<Self, Error> {
-        let mut text = Text::new(text);
-        let steps = parse::relation(&mut text);
-        let steps = text.result(steps)?;
+        let steps = parse::relation(&mut Text::new(text))?;
         Ok(Self { steps, start: [start as u64], documented: false })
     }
 
@@ -56,14 +70,12 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse_lines(text: &[u8]) -> Result<(Self, u64), Error> {
-        let mut text = Text::new(text);
-        let read = parse::two_lines(&mut text);
-        let (steps, start, last) = text.result(read)?;
+        let (steps, start, last) = parse::two_lines(&mut Text::new(text))?;
         Ok((Self { steps, start: [start as u64], documented: false }, last))
     }
 
-    /// The same as the article has it that this command comes from, byte for byte,
-    /// its wrong division included, which can fault.
+    /// The same relation in the form of the article that this command comes from, byte
+    /// for byte, its wrong division included, which can fault.
     ///
     /// # Errors
     /// If an operator is not in the article.
@@ -71,165 +83,134 @@ impl Relation {
         match self.steps.iter().find(|step| !documented::knows(step.operator)) {
             None => Ok(Self { documented: true, ..self }),
             Some(step) => {
-                let what = "the article has no operator '@', only + - * /";
-                Err(Error { at: step.at as usize, what, subject: step.operator.into() })
+                let message = Message::Byte("the article has no operator ", step.operator, ", only + - * /");
+                Err(Error { at: step.at as usize, message })
             }
         }
     }
 
     /// A batch of the article's function.
     fn call(&self, a: &mut Asm<'_>, function: asm::Label) {
-        let done = qword(series::TERMS).disp(relation::Recurrence::layout(self).scratch(0));
+        let completed = qword(series::TERMS).disp(self.layout().scratch(COMPLETED));
         let term = qword(series::TERMS).index(R11, Scale::X8);
         a.mov_ri(R11, 0);
         let top = a.here();
-        a.mov_mr(done, R11).mov_rm(RDI, term.disp(-8)).call(function).mov_mr(term, RAX);
+        a.mov_mr(completed, R11).mov_rm(RDI, term.disp(-8)).call(function).mov_mr(term, RAX);
         a.inc_r(R11).cmp_rr(R11, series::COUNT).jcc(Cond::Ne, top);
     }
 
-    fn plan(&self) -> Plan {
-        let parts = fold::fold(&self.steps);
-        if self.documented || parts.len() > ANALYSED {
-            return Plan { parts, state: State::ANY };
+    /// Runs the passes in order.
+    fn optimise(&self, watch: &mut Watch<'_>) -> Plan {
+        let lowered = lower::lower(&self.steps);
+        watch(LOWER, &Listed(&lowered, None));
+        let combined = combine::combine(&lowered);
+        watch(COMBINE, &Listed(&combined, None));
+        if combined.len() > ANALYSED {
+            return Plan { operations: combined, terms: AbstractValue::TOP };
         }
-        let state = fold::orbit(&parts, State::one(self.start[0] as i64));
-        Plan { parts: fold::narrow(&parts, state), state }
+        let terms = fixpoint::fixpoint(&combined, self.start[0] as i64);
+        watch(FIXPOINT, &Listed(&combined, Some(terms)));
+        let mut simplified = simplify::simplify(&combined, terms);
+        watch(SIMPLIFY, &Listed(&simplified, Some(terms)));
+        demand::demand(&mut simplified, terms);
+        watch(DEMAND, &Listed(&simplified, Some(terms)));
+        let operations = combine::combine(&simplified);
+        watch(COMBINE, &Listed(&operations, Some(terms)));
+        Plan { operations, terms }
+    }
+
+    /// The article's function, and a series that calls it.
+    fn emit_documented(&self, a: &mut Asm<'_>) -> u32 {
+        let function = a.here();
+        documented::function(a, &self.steps);
+        let entry = a.mark(LOOP_OVERHEAD).align_code(16).offset();
+        series::series(a, self.layout(), &mut |a| self.call(a, function));
+        entry
     }
 }
 
-impl relation::Recurrence for Relation {
+const LOWER: Pass = Pass { name: "lower", technique: "translation of the text" };
+const COMBINE: Pass = Pass { name: "combine", technique: "instruction combining" };
+const FIXPOINT: Pass =
+    Pass { name: "fixpoint", technique: "abstract interpretation: value range and known bits" };
+const SIMPLIFY: Pass = Pass { name: "simplify", technique: "simplification under a range" };
+const DEMAND: Pass = Pass { name: "demand", technique: "demanded bits" };
+const ROTATE: Pass = Pass { name: "rotate", technique: "loop rotation" };
+
+/// The word of the scratch with the completed count.
+const COMPLETED: usize = 0;
+
+/// Operations as text. If the abstract value of the first operand is known, each stands
+/// below the abstract value of its operand.
+struct Listed<'a>(&'a [Operation], Option<AbstractValue>);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = self.1;
+        for operation in self.0 {
+            if let Some(x) = before {
+                writeln!(f, "; x in {x}")?;
+                before = Some(operation.op.transfer(x));
+            }
+            writeln!(f, "{}", operation.op)?;
+        }
+        Ok(())
+    }
+}
+
+impl Recurrence for Relation {
     fn given(&self) -> &[u64] {
         &self.start
     }
 
     fn layout(&self) -> Layout {
-        // The article's function has the terms of a batch counted that are done.
+        // One word of scratch: the completed count of the documented form.
         Layout::new(1, 1)
     }
 
-    /// The direct function relies on the range of the terms after the start, so it
-    /// holds for that start alone, which is its argument.
-    fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
-        let plan = self.plan();
+    /// The last-term function relies on the range of the terms after the start, so it is
+    /// right for that start alone, which is its argument.
+    fn code(&self, function: Function, record: bool) -> Result<Recorded, Error> {
+        if self.documented {
+            if function == Function::LastTerm {
+                bug("the documented form has no last-term function");
+            }
+            let code = Recorded::new("barejit_chain", record, &mut |a| self.emit_documented(a));
+            return code.map_err(relation::too_long);
+        }
+        let plan = self.optimise(&mut |_, _| ());
         let code = Recorded::new("barejit_chain", record, &mut |a| {
             let mut pool = Pool::default();
-            let mut entry = 0;
-            if self.documented {
-                let function = a.here();
-                documented::function(a, &self.steps);
-                entry = a.mark(AROUND).align_code(16).offset();
-                series::series(a, self.layout(), &mut |a| self.call(a, function));
-            } else if direct {
-                plan.last(&mut Emitter::new(a, &mut pool));
-            } else {
-                series::series(a, self.layout(), &mut |a| plan.batch(&mut Emitter::new(a, &mut pool)));
+            match function {
+                Function::LastTerm => plan.last_term(&mut Selector::new(a, &mut pool)),
+                Function::Series => {
+                    series::series(a, self.layout(), &mut |a| plan.batch(&mut Selector::new(a, &mut pool)));
+                }
             }
             pool.put(a);
-            entry
+            0
         });
-        code.map_err(Error::too_long)
+        code.map_err(relation::too_long)
     }
 
-    fn is_direct(&self) -> bool {
+    fn passes(&self, function: Function, watch: &mut Watch<'_>) {
+        if self.documented {
+            return watch(LOWER, &Listed(&lower::lower(&self.steps), None));
+        }
+        let plan = self.optimise(watch);
+        if function == Function::LastTerm
+            && let Some(body) = plan.rotated()
+        {
+            let value = transfer::transfer_all(&plan.operations[..1], plan.terms);
+            watch(ROTATE, &Listed(&body, Some(value)));
+        }
+    }
+
+    fn has_last_term(&self) -> bool {
         !self.documented
     }
 
-    fn done(&self) -> Option<usize> {
-        self.documented.then_some(0)
+    fn completed_slot(&self) -> Option<usize> {
+        self.documented.then_some(COMPLETED)
     }
-}
-
-/// What is done to a term, and where terms can be.
-struct Plan {
-    parts: Vec<Part>,
-    state: State,
-}
-
-impl Plan {
-    /// Fills a batch.
-    fn batch(&self, e: &mut Emitter<'_, '_>) {
-        e.a.mov_rm(RAX, qword(series::TERMS).disp(-8));
-        e.a.mov_rr(RSI, series::TERMS).mov_rr(R11, series::COUNT);
-        let top = e.a.align_code(16).here();
-        let end = e.parts(&self.parts, RAX, self.state);
-        e.mov(RAX, end);
-        e.a.mark(AROUND).mov_mr(qword(RSI), RAX).add_ri(RSI, 8).dec_r(R11).jcc(Cond::Ne, top);
-    }
-
-    /// A function of a term and a count n ≥ 0 that gives the term n after it.
-    fn last(&self, e: &mut Emitter<'_, '_>) {
-        // rdi terms, rsi n
-        e.a.endbr64().mov_rm(RAX, qword(RDI).disp(-8));
-        match self.parts[..] {
-            [] => _ = e.a.ret(),
-            [part @ Part { op: Op::Affine { a, b }, .. }] => powers(e, part, a, b),
-            _ => iterate(e, self),
-        }
-    }
-}
-
-/// `a·x + b`, n times: by the bits of n, for powers of one map commute.
-fn powers(e: &mut Emitter<'_, '_>, part: Part, a: i64, b: i64) {
-    // rcx·x + rdx is the map 2ᵏ times over, rsi = n / 2ᵏ
-    e.mark(&part);
-    e.a.mov_ri(RCX, a).mov_ri(RDX, b);
-    let skip = e.a.label();
-    let top = e.a.here();
-    e.a.shr_ri(RSI, 1).jcc(Cond::Ae, skip);
-    e.a.imul_rr(RAX, RCX).add_rr(RAX, RDX).bind(skip);
-    e.a.mov_rr(R8, RDX).imul_rr(R8, RCX).add_rr(RDX, R8).imul_rr(RCX, RCX);
-    e.a.test_rr(RSI, RSI).jcc(Cond::Ne, top);
-    e.a.ret();
-}
-
-/// The loop for everything else. If the last operation and the first are of a
-/// kind, the loop begins after the first, so that they become one.
-fn iterate(e: &mut Emitter<'_, '_>, plan: &Plan) {
-    let end = e.a.label();
-    e.a.test_rr(RSI, RSI).jcc(Cond::E, end);
-    if let [Part { op: Op::Bits { .. } | Op::Set(_), .. }] = plan.parts[..] {
-        // `(x & and) ^ xor` three times is the same as once.
-        e.a.sub_ri(RSI, 1).and_ri(RSI, 1).add_ri(RSI, 1);
-    }
-    let turned = turn(&plan.parts);
-    let (first, rest) = plan.parts.split_at(usize::from(turned.is_some()));
-    let body = turned.as_deref().unwrap_or(rest);
-    let state = fold::after(first, plan.state);
-    let home = home(body, state);
-    let tail = e.a.label();
-    let x = e.parts(first, RAX, plan.state);
-    e.mov(home, x);
-    if turned.is_some() {
-        e.a.mark(AROUND).dec_r(RSI).jcc(Cond::E, tail);
-    }
-    let top = e.a.align_code(32).here();
-    let at = e.parts(body, home, state);
-    e.mov(home, at);
-    e.a.mark(AROUND).dec_r(RSI).jcc(Cond::Ne, top);
-    let mut at = home;
-    if turned.is_some() {
-        e.a.bind(tail);
-        at = e.parts(rest, home, state);
-        e.a.mark(AROUND);
-    }
-    e.mov(RAX, at);
-    e.a.bind(end).ret();
-}
-
-/// The loop that follows the first operation around: all the others, with the
-/// first joined to the last.
-fn turn(parts: &[Part]) -> Option<Vec<Part>> {
-    let (first, rest) = parts.split_first()?;
-    let mut body = rest.to_vec();
-    fold::push(&mut body, *first);
-    (body.len() < parts.len()).then_some(body)
-}
-
-/// A register that the term comes back to by itself, or else the first.
-fn home(body: &[Part], state: State) -> Gpr64 {
-    let returns = |home: &Gpr64| {
-        let mut a = Asm::new(&mut [], asm::Tables::none());
-        Emitter::new(&mut a, &mut Pool::default()).parts(body, *home, state) == *home
-    };
-    HOMES.into_iter().find(returns).unwrap_or(RAX)
 }

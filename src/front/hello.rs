@@ -1,14 +1,15 @@
 //! `hello`: a stub that writes "Hello World!" by a syscall of its own.
 //!
-//! The placeholder is the stub before linking, its `lea` with a hole; the
-//! *listing* layout fills the hole and is what runs. The *words* layout is the
-//! same program from 23 words of 16 bits. Everything here happens in the
-//! compiler, which also holds it against the documented bytes.
+//! The placeholder is the stub before linking, with a hole in its `lea`. The *listing*
+//! layout is the placeholder with its hole filled. The *words* layout is the same program
+//! from 23 words of 16 bits. All are assembled at compile time, and the build fails if
+//! they are not the documented bytes.
 
 use super::Recorded;
+use super::documented::same_bytes;
 use barejit_asm::{Asm, Baked, Code, Hole, Mem, Page, RAX, RDI, RDX, RSI, bake, patch_rip};
 
-/// What the stub writes, without a newline.
+/// The text that the stub writes, without a newline.
 pub const TEXT: [u8; 12] = *b"Hello World!";
 
 // ANCHOR: stub
@@ -25,7 +26,7 @@ const fn write_stub(a: &mut Asm<'_>, text: Mem<0>) -> Hole<4> {
 }
 // ANCHOR_END: stub
 
-/// The stub as its author writes it down first: the address is not known yet.
+/// The stub as its author writes it first: the displacement is not known yet.
 const fn placeholder(a: &mut Asm<'_>, filler: &[u8], end: &[u8]) -> Hole<4> {
     let hole = write_stub(a, Mem::rip(0));
     a.bytes(filler).bytes(&TEXT).bytes(end);
@@ -48,7 +49,7 @@ const END: [u8; 2] = [0x00, 0x0A];
 const PLACEHOLDER: Baked<43, Hole<4>> = bake!(placeholder, &[], &[]);
 
 // ANCHOR: listing
-/// Filling the hole is all that a linker does here: the displacement becomes
+/// The placeholder with its hole filled, as a linker does: the displacement becomes
 /// 0x1F − 0x1C = 3, counted from the end of the `lea`.
 const LISTING: [u8; 43] = patch_rip(PLACEHOLDER.bytes, PLACEHOLDER.with, 0x1F);
 // ANCHOR_END: listing
@@ -86,24 +87,16 @@ const fn expand<const WORDS: usize, const BYTES: usize>(words: &[u16; WORDS]) ->
     bytes
 }
 
-const fn same(a: &[u8], b: &[u8]) -> bool {
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    a.len() == b.len() && i == a.len()
-}
-
 // One wrong byte above is a build that fails here.
-const _: () = assert!(same(PLACEHOLDER.bytes.split_at(31).0, &DOCUMENTED));
+const _: () = assert!(same_bytes(PLACEHOLDER.bytes.split_at(31).0, &DOCUMENTED));
 const _: () = assert!(PLACEHOLDER.with.at() == 0x18);
 const _: () = {
     const LINKED: Baked<43, ()> = bake!(linked, &[], &[]);
-    assert!(same(&LINKED.bytes, &LISTING));
+    assert!(same_bytes(&LINKED.bytes, &LISTING));
 };
 const _: () = {
     const ASSEMBLED: Baked<46, ()> = bake!(linked, &FILLER, &END);
-    assert!(same(&ASSEMBLED.bytes, &WORDS));
+    assert!(same_bytes(&ASSEMBLED.bytes, &WORDS));
 };
 
 // ANCHOR: page
@@ -139,7 +132,7 @@ pub struct Stages {
 
 impl Stages {
     /// The stub in this layout.
-    #[inline(never)]
+    #[inline(never)] // A plain `hello` does not touch the page of this code.
     pub fn of(layout: Layout) -> Self {
         let (filler, end) = match layout {
             Layout::Listing => (&[][..], &[][..]),
@@ -154,8 +147,8 @@ impl Stages {
         }
     }
 
-    /// Adds the record, and what it was before, to `code`, the stub in the same layout.
-    #[inline(never)]
+    /// Adds the record and the placeholder to `code`, the stub in the same layout.
+    #[inline(never)] // As above.
     pub fn annotate<'a>(&'a self, code: &mut Code<'a>) {
         self.after.annotate(code);
         *code = code.with_before(&self.before.code(), self.hole);

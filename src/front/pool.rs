@@ -1,4 +1,5 @@
-//! Constants behind the code that uses them, reached from RIP.
+//! The constant pool: constants behind the code that uses them, addressed from RIP. Equal
+//! constants that are used near each other are stored once.
 
 use alloc::vec::Vec;
 use barejit_asm::{Asm, Label, Mem};
@@ -10,14 +11,15 @@ pub(super) struct Pool {
     sign: Option<Label>,
 }
 
-/// How far back a twin is looked for, so that long code takes linear time.
+/// The entries that are searched for an equal constant, so that long code takes linear
+/// time.
 const REACH: usize = 32;
 
 impl Pool {
     /// `bits` in memory.
     pub(super) fn quad(&mut self, a: &mut Asm<'_>, bits: u64) -> Mem<64> {
-        let twin = self.quads.iter().rev().take(REACH).find(|(other, _)| *other == bits);
-        let label = match twin {
+        let equal = self.quads.iter().rev().take(REACH).find(|(other, _)| *other == bits);
+        let label = match equal {
             Some((_, label)) => *label,
             None => {
                 let label = a.label();

@@ -1,13 +1,13 @@
 //! Code assembled at run time, with all that the assembler notes of it.
 //!
-//! A stub baked by the compiler is assembled once more for its record: what a
-//! listing says and what runs come from the same lines. Nothing here formats.
+//! A stub that is baked at compile time is assembled again for its record, so a listing
+//! and the code that runs come from the same lines. This file formats nothing.
 
 use alloc::{vec, vec::Vec};
 use barejit_asm::{Asm, Code, Error, Mark, Needs, Record, Slot, Tables};
 
-/// Owns what a [`Code`] borrows: one function with its marks and, for a listing,
-/// the record of how it came about.
+/// Owns the parts that a [`Code`] borrows: one function with its marks and, for a listing,
+/// the record of its instructions.
 #[derive(Debug)]
 pub struct Recorded {
     bytes: Vec<u8>,
@@ -18,12 +18,11 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Runs `emit`, which answers where the code is entered, with a little room,
-    /// and again with enough if that was too little. A record is kept if `record`
-    /// says so.
+    /// Runs `emit`, which gives the entry offset, with a little room, and again with enough
+    /// if that was too little. With `record`, a record is kept.
     ///
     /// # Errors
-    /// What the assembler answers, but never that room was missing.
+    /// Those of the assembler except [`Error::Full`].
     pub(super) fn new(
         name: &'static str,
         record: bool,
@@ -34,11 +33,10 @@ impl Recorded {
         Self::with_room(name, room, emit)
     }
 
-    /// Likewise with so much room at first, in which there is no record if there is none
-    /// for one.
+    /// Likewise with this much room at first. A record is kept if it has room for one.
     ///
     /// # Errors
-    /// What the assembler answers, but never that room was missing.
+    /// Those of the assembler except [`Error::Full`].
     pub(super) fn with_room(
         name: &'static str,
         mut needs: Needs,
@@ -57,7 +55,7 @@ impl Recorded {
             made.entry = emit(&mut a);
             needs = a.needs();
             match a.finish() {
-                // Whatever room there is, what the code needs is known now.
+                // The assembler counts on without room, so the needs are known now.
                 Err(Error::Full(_)) => {}
                 Err(error) => return Err(error),
                 Ok(_) => {
@@ -70,10 +68,10 @@ impl Recorded {
         }
     }
 
-    /// What `emit` makes.
+    /// The code that `emit` emits, with a record.
     ///
     /// # Panics
-    /// If it makes nothing that can be finished.
+    /// If the code cannot be finished.
     pub fn of(emit: &dyn Fn(&mut Asm<'_>)) -> Self {
         let assembled = Self::new("", true, &mut |a| {
             emit(a);

@@ -1,4 +1,5 @@
-//! `ret`: the smallest JIT, six bytes with a hole for a number.
+//! `ret`: the smallest JIT, six bytes with a hole for a number. The bytes are baked; only
+//! the hole is filled at run time.
 
 use super::Recorded;
 use barejit_asm::{Asm, Baked, Code, EAX, Hole, bake};

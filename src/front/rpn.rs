@@ -1,39 +1,50 @@
-//! `rpn`: relations over f64 in reverse Polish notation, with references to
-//! earlier terms.
+//! `rpn`: relations over f64 in reverse Polish notation, with references to earlier
+//! terms.
 //!
-//! The loop is unrolled once for each term of its window, so that a term stays in
-//! the register it was computed in until no later term reads it. Every operation
-//! is one IEEE 754 operation in the order of the text: no contraction, no
-//! reassociation. Only the sign of what is not a number, which the standard leaves
-//! open, may differ. Nothing here can fault.
+//! ```text
+//! text ─parse─▶ stack code ─fold, share─▶ ─window─▶ plan ─emit─▶ instructions
+//! ```
+//!
+//! One file a pass; `Relation::optimise` is their order. Every operation is one IEEE
+//! 754 operation in the order of the text: no contraction, no reassociation. Only the
+//! sign of a NaN, which the standard leaves open, may differ. The code cannot fault.
 
+#[cfg(test)]
+mod cases;
 mod decimal;
 mod emit;
 mod fold;
+mod ir;
+mod loops;
 mod parse;
+mod share;
+mod window;
 
 use crate::front::Recorded;
 use crate::front::pool::Pool;
-use crate::front::relation::{self, AROUND, Error};
+use crate::front::relation::{self, Function, Pass, Recurrence, Watch};
 use crate::front::series::{self, Layout};
-use crate::front::text::Text;
+use crate::front::text::{Error, Message, Text};
 use alloc::vec::Vec;
-use barejit_asm::{Asm, Cond, Gpr64, R10, R11, RAX, RDI, RDX, RSI, Scale, XMM0, Xmm, address, qword};
-use emit::{Emitter, INDEX, Plan, WINDOW};
-use parse::{MISSING, Op, Parsed};
+use core::fmt;
+use ir::Operation;
+use parse::Parsed;
+use window::Plan;
 
 /// A relation with its initial terms.
 ///
 /// Invariant: there are at least as many initial terms as the deepest reference
 /// reaches back.
 pub struct Relation {
+    parsed: Parsed,
     plan: Plan,
     initial: Vec<u64>,
 }
 
-/// How many operations all copies of the loop may have together, where one copy
-/// has fewer: longer relations have a smaller window.
-const UNROLLED: usize = 512;
+const PARSE: Pass = Pass { name: "parse", technique: "translation of the text" };
+const FOLD: Pass = Pass { name: "fold", technique: "constant folding and algebraic simplification" };
+const SHARE: Pass = Pass { name: "share", technique: "common subexpression elimination" };
+const WINDOW: Pass = Pass { name: "window", technique: "register promotion and loop unrolling" };
 
 impl Relation {
     /// Reads a relation from its text; `initial` has the bits of its first terms.
@@ -41,9 +52,7 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse(text: &[u8], initial: Vec<u64>) -> Result<Self, Error> {
-        let mut text = Text::new(text);
-        let read = parse::relation(&mut text).and_then(|parsed| Self::new(&mut text, parsed, initial));
-        text.result(read)
+        Self::new(parse::relation(&mut Text::new(text))?, initial)
     }
 
     /// Reads the initial terms from a text with commas between them, as bits.
@@ -51,9 +60,7 @@ impl Relation {
     /// # Errors
     /// Where the text is wrong, and why.
     pub fn parse_initial(text: &[u8]) -> Result<Vec<u64>, Error> {
-        let mut text = Text::new(text);
-        let read = parse::list(&mut text);
-        text.result(read)
+        parse::list(&mut Text::new(text))
     }
 
     /// Reads the original form: a line with the relation, lines `INDEX:VALUE`, and
@@ -63,104 +70,48 @@ impl Relation {
     /// Where the text is wrong, and why.
     pub fn parse_lines(text: &[u8]) -> Result<(Self, u64), Error> {
         let mut text = Text::new(text);
-        let read = text.first_line(parse::relation).and_then(|parsed| {
-            let (initial, last) = parse::terms(&mut text)?;
-            Some((Self::new(&mut text, parsed, initial)?, last))
-        });
-        text.result(read)
+        let parsed = text.first_line(parse::relation)?;
+        let (initial, last) = parse::terms(&mut text)?;
+        Ok((Self::new(parsed, initial)?, last))
     }
 
-    fn new(text: &mut Text<'_>, parsed: Parsed, initial: Vec<u64>) -> Option<Self> {
+    fn new(parsed: Parsed, initial: Vec<u64>) -> Result<Self, Error> {
+        let error = |message| Error { at: parsed.deepest, message };
         if parsed.history > initial.len() {
-            return text.fail_at(parsed.deepest, MISSING, initial.len() as i64);
+            let missing = initial.len() as i64;
+            let message = ", which the relation refers to";
+            return Err(error(Message::Number("missing initial term ", missing, message)));
         }
-        let mut parts = fold::fold(&parsed.parts);
-        fold::share(&mut parts);
-        let longest = (UNROLLED / parts.len().max(1)).clamp(1, WINDOW);
-        let (mut window, mut history, mut indexed) = (0, 0, false);
-        for part in &parts {
-            match part.op {
-                Op::Back(back) => {
-                    history = history.max(back);
-                    window = if back <= longest { window.max(back) } else { window };
-                }
-                Op::Index => indexed = true,
-                _ => {}
-            }
+        let plan = Self::optimise(&parsed, &mut |_, _| ());
+        if !plan.layout.is_addressable() {
+            return Err(error(Message::Text("relation too long")));
         }
-        let layout = Layout::new(history, parsed.depth);
-        if !layout.is_addressable() {
-            return text.fail_at(parsed.deepest, "relation too long", 0);
-        }
-        Some(Self { plan: Plan { parts, window, indexed, layout }, initial })
+        Ok(Self { parsed, plan, initial })
     }
 
-    /// No term is ever stored.
-    fn last_in_registers(&self, a: &mut Asm<'_>, pool: &mut Pool) {
-        // rdi terms, r10 index, r11 terms left
-        a.endbr64().mov_rr(R11, RSI).mov_rr(R10, RDX);
-        if self.plan.window == 0 {
-            // Without a reference the last term is as good as the first.
-            a.lea(R10, address(R10).index(R11, Scale::X1).disp(-1)).mov_ri(R11, 1);
-        }
-        self.enter(a, RDI);
-        self.terms(a, pool, RDI, false);
-        a.movq_rx(RAX, XMM0).ret();
-    }
-
-    /// Fills a batch.
-    fn batch(&self, a: &mut Asm<'_>, pool: &mut Pool) {
-        a.mov_rr(RSI, series::TERMS).mov_rr(R10, series::INDEX).mov_rr(R11, series::COUNT);
-        self.enter(a, RSI);
-        self.terms(a, pool, series::TERMS, true);
-    }
-
-    /// Loads the window from before `terms`.
-    fn enter(&self, a: &mut Asm<'_>, terms: Gpr64) {
-        for back in 1..=self.plan.window {
-            a.movsd_xm(self.plan.slot(0, back), qword(terms).disp(-(back as i32 * 8)));
-        }
-    }
-
-    /// R11 terms from index R10 on; with `store` from RSI on, else the last one
-    /// into XMM0.
-    fn terms(&self, a: &mut Asm<'_>, pool: &mut Pool, base: Gpr64, store: bool) {
-        let plan = &self.plan;
-        let copies = plan.window.max(1);
-        let end = a.label();
-        let mut exits = Vec::new();
-        let top = a.align_code(32).here();
-        for copy in 0..copies {
-            if plan.indexed {
-                // What was in the register must not be waited for.
-                a.xorpd_xx(INDEX, INDEX).cvtsi2sd_xr(INDEX, R10).inc_r(R10);
-            }
-            let term = Emitter::new(a, pool, plan, base, copy).term();
-            a.mark(AROUND);
-            if store {
-                a.movsd_mx(qword(RSI), term).add_ri(RSI, 8);
-            }
-            a.dec_r(R11);
-            if copy + 1 == copies {
-                a.jcc(Cond::Ne, top);
-                result(a, term, store);
-            } else if store {
-                a.jcc(Cond::E, end);
-            } else {
-                let exit = a.label();
-                a.jcc(Cond::E, exit);
-                exits.push((exit, term));
-            }
-        }
-        for (exit, term) in exits {
-            a.jmp(end).bind(exit);
-            result(a, term, store);
-        }
-        a.bind(end);
+    /// Runs the passes in order.
+    fn optimise(parsed: &Parsed, watch: &mut Watch<'_>) -> Plan {
+        watch(PARSE, &Listed(&parsed.operations));
+        let mut operations = fold::fold(&parsed.operations);
+        watch(FOLD, &Listed(&operations));
+        share::share(&mut operations);
+        watch(SHARE, &Listed(&operations));
+        let plan = Plan::new(operations, parsed.depth);
+        watch(WINDOW, &plan);
+        plan
     }
 }
 
-impl relation::Recurrence for Relation {
+/// Operations as text.
+struct Listed<'a>(&'a [Operation]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|operation| writeln!(f, "{operation}"))
+    }
+}
+
+impl Recurrence for Relation {
     fn given(&self) -> &[u64] {
         &self.initial
     }
@@ -169,29 +120,27 @@ impl relation::Recurrence for Relation {
         self.plan.layout
     }
 
-    fn code(&self, direct: bool, record: bool) -> Result<Recorded, Error> {
+    fn code(&self, function: Function, record: bool) -> Result<Recorded, Error> {
         let code = Recorded::new("barejit_rpn", record, &mut |a| {
             let mut pool = Pool::default();
-            if !direct {
-                series::series(a, self.plan.layout, &mut |a| self.batch(a, &mut pool));
-            } else {
-                self.last_in_registers(a, &mut pool);
+            match function {
+                Function::LastTerm => self.plan.last_term(a, &mut pool),
+                Function::Series => {
+                    series::series(a, self.plan.layout, &mut |a| self.plan.batch(a, &mut pool));
+                }
             }
             pool.put(a);
             0
         });
-        code.map_err(Error::too_long)
+        code.map_err(relation::too_long)
     }
 
-    /// Not with a history deeper than the window, which goes through memory.
-    fn is_direct(&self) -> bool {
+    fn passes(&self, _: Function, watch: &mut Watch<'_>) {
+        Self::optimise(&self.parsed, watch);
+    }
+
+    /// A history deeper than the window goes through memory, which only a series has.
+    fn has_last_term(&self) -> bool {
         self.plan.layout.history <= self.plan.window
-    }
-}
-
-/// The last term to where the caller expects it.
-fn result(a: &mut Asm<'_>, term: Xmm, store: bool) {
-    if !store && term != XMM0 {
-        a.movapd_xx(XMM0, term);
     }
 }

@@ -1,5 +1,5 @@
-//! The loop around a relation that prints its terms: batch by batch they go into
-//! memory, and a call-back takes them from there.
+//! The outer loop of a relation: terms go into memory in batches, and a call-back takes
+//! each batch.
 //!
 //! ```text
 //! words of 8 bytes:   history │ a batch of terms │ scratch
@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The last terms of a batch become the history of the next. The function is
-//! `fn(terms, count, index, call_back, cookie) -> status`: `index` belongs to the
-//! first of `count` ≥ 1 terms, and `call_back(cookie, n)` has `n` terms to take;
-//! anything but 0 ends the series and is the status.
+//! `fn(terms, count, index, call_back, cookie) -> status`: it computes `count` ≥ 1 terms
+//! from number `index` on and calls `call_back(cookie, n)` for each batch of `n` terms. A
+//! call-back that returns anything but 0 ends the series; its answer is the status.
 
 use barejit_asm::{
     Asm, Cond, Gpr64, R8, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Scale, address, qword,
@@ -61,8 +61,8 @@ pub(super) const INDEX: Gpr64 = RBP;
 
 const SAVED: [Gpr64; 6] = [RBX, RBP, R12, R13, R14, R15];
 
-/// Emits the loop. `batch` must fill COUNT terms and may use every register that
-/// is not saved here.
+/// Emits the loop. `batch` emits code that fills COUNT terms; it may use every register
+/// that is not saved here.
 pub(super) fn series(a: &mut Asm<'_>, layout: Layout, batch: &mut dyn FnMut(&mut Asm<'_>)) {
     // rbx terms left, rbp index, r12 terms, r13 call-back, r14 cookie, r15 count
     a.endbr64();

@@ -1,10 +1,10 @@
-//! Numbers as text: a counter that goes up in place, integers, and floating
-//! point as the shortest text that reads back the same or with a fixed number of
-//! decimals.
+//! Numbers as text: a counter that increments its digits in place, integers, and floating
+//! point as the shortest text that reads back the same or with a fixed number of decimals.
+//!
+//! It formats into memory that the caller gives, and writes nothing.
 
-/// What begins a line: a label, an index, a colon and a space. The last two
-/// digits of the index are made anew each time, the text before them only when
-/// it changes.
+/// The beginning of a line: a label, an index, a colon and a space. The last two digits of
+/// the index are formatted each time, the digits before them only when they change.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
     /// The label, then the digits of `index / 100` unless that is 0.
@@ -51,7 +51,6 @@ impl Counter {
     }
 
     #[cold]
-    #[inline(never)]
     fn carry(&mut self) {
         self.pair = 0;
         for digit in self.head.get_mut(self.label..self.end).unwrap_or_default().iter_mut().rev() {
@@ -117,13 +116,13 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// Room, whatever is in it.
+    /// Empty room.
     pub fn new() -> Self {
         Self { integer: itoa::Buffer::new(), shortest: zmij::Buffer::new(), fixed: [0; LONGEST] }
     }
 
-    /// The text of `bits`. What is not finite reads as printf(3) writes it, with
-    /// the sign of what is not a number.
+    /// The text of `bits`. Infinities and NaNs are written as printf(3) does, NaNs with
+    /// their sign.
     #[inline(always)]
     pub fn text(&mut self, bits: u64, format: Format) -> &[u8] {
         let number = f64::from_bits(bits);
@@ -137,7 +136,7 @@ impl Digits {
             },
             Format::Shortest => {
                 let text = self.shortest.format_finite(number).as_bytes();
-                // Whole numbers come with a decimal that says nothing.
+                // Whole numbers come with a zero behind the point.
                 text.strip_suffix(b".0").unwrap_or(text)
             }
             Format::Fixed(decimals) => fixed(bits, decimals as usize, &mut self.fixed),
@@ -153,7 +152,7 @@ impl Default for Digits {
 
 /// The finite f64 `bits` as printf(3) writes it for `%.*f`: every digit is right,
 /// and the last is rounded to the nearest, halves to even.
-#[inline(never)] // The others are shorter and meant to be fast.
+#[inline(never)] // Keeps the loop over terms small for the other two formats.
 fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
     const NINE: u64 = 1_000_000_000;
     let exponent = (bits >> 52) as i32 & 0x7FF;
@@ -164,7 +163,7 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
     let mut scaled = u128::from(significand) * u128::from(5u64.pow(decimals as u32));
     let (up, down) = (exponent.max(0) as usize, exponent.min(0).unsigned_abs());
     if down > 0 {
-        // The last bit is half of one: with more behind it, or to an even number, up.
+        // The last bit is half of one. Round up if more follows or the number is odd.
         let more = scaled.trailing_zeros() + 1 < down;
         scaled = scaled.checked_shr(down - 1).unwrap_or(0);
         scaled = (scaled >> 1) + (scaled & 1 & (scaled >> 1 | u128::from(more)));

@@ -1,5 +1,5 @@
-//! Terms of a relation on their way out: the memory that generated code fills,
-//! and the call-back that prints it.
+//! The terms of a relation between generated code and the output: the memory that the code
+//! fills, and the call-back that prints a batch. It knows no relation.
 
 use super::Output;
 use super::number::{Counter, Digits, Format, LONGEST, copy};
@@ -18,7 +18,7 @@ struct Words {
 }
 
 impl Words {
-    /// What is before the batch, and the rest.
+    /// The words before the batch, and the others.
     fn split(&mut self) -> (&mut [u64], &mut [u64]) {
         // SAFETY: so many words are there as long as the pages live, any bits are a word, and only
         // `self` leads to them.
@@ -41,11 +41,11 @@ pub struct Series<'a, 'b> {
 }
 
 impl<'a, 'b> Series<'a, 'b> {
-    /// Zeroed memory of so many `words`, the batch at word `first`, and what
-    /// begins the first line to be printed.
+    /// Zeroed memory of so many `words`, the batch at word `first`. `counter` begins the
+    /// first line; `silent` prints no line of a batch.
     ///
     /// # Errors
-    /// What mmap(2) answers.
+    /// Those of mmap(2).
     pub fn new(
         output: &'a mut Output<'b>,
         words: usize,
@@ -82,7 +82,7 @@ impl<'a, 'b> Series<'a, 'b> {
     /// Prints one term.
     ///
     /// # Errors
-    /// What write(2) answers.
+    /// Those of write(2).
     pub fn line(&mut self, bits: u64) -> Result<(), Error> {
         lines(self.output, &mut self.counter, &[bits], self.format)
     }
@@ -90,7 +90,7 @@ impl<'a, 'b> Series<'a, 'b> {
     /// Prints the first `count` terms of the batch, or all of it.
     ///
     /// # Errors
-    /// What write(2) answers.
+    /// Those of write(2).
     pub fn take(&mut self, count: usize) -> Result<(), Error> {
         let (_, batch) = self.words.split();
         let terms = batch.get(..count).unwrap_or(batch);
@@ -107,14 +107,13 @@ impl<'a, 'b> Series<'a, 'b> {
         self.taken
     }
 
-    /// Why [`call_back`] answered that something was refused.
+    /// The error of a write that [`call_back`] reported with 1.
     pub fn refusal(&self) -> Option<Error> {
         self.error
     }
 }
 
-/// Takes a batch of `count` terms; answers 0, or 1 if a write was
-/// refused.
+/// Takes a batch of `count` terms; answers 0, or 1 if a write was refused.
 pub extern "sysv64" fn call_back(series: &mut Series<'_, '_>, count: u64) -> u64 {
     fault::call_back(|| match series.take(count as usize) {
         Ok(()) => 0,

@@ -122,28 +122,44 @@ impl Cause<'_> {
         }
     }
 
-    /// What lifts it; nothing if that is no setting.
+    /// What lifts it here; nothing if that is no setting.
     pub(super) fn remedy(&self, out: &mut dyn Out) -> bool {
         match *self {
-            Self::Mdwe(_) => out.put("MemoryDenyWriteExecute=no in the systemd unit"),
             Self::Seccomp(ref filter) => {
                 out.put("a seccomp profile that allows ");
                 filter.denied(out);
             }
-            Self::Selinux(_) => out.put("execmem for this domain"),
-            Self::Pax(_) => out.put("paxctl -m on the executable"),
             Self::Noexec(directory) => fill(out, "~ mounted exec", &[directory]),
             Self::ReadOnly(directory) => fill(out, "~ mounted writable", &[directory]),
             Self::NotWritable(directory) => fill(out, "permission to write to ~", &[directory]),
             Self::Landlock(directory) => {
                 fill(out, "a Landlock rule that lets files be made in ~", &[directory])
             }
-            Self::MemfdNoexec(_) => out.put("sysctl vm.memfd_noexec=0"),
             Self::Limit(name, _) => fill(out, "a higher RLIMIT_~", &[name]),
-            _ => return false,
+            _ => match remedy(self.name()) {
+                Some(text) => out.put(text),
+                None => return false,
+            },
         }
         true
     }
+}
+
+/// What lifts a cause of this name, whatever it denies, if anything does.
+pub fn remedy(cause: &str) -> Option<&'static str> {
+    Some(match cause {
+        "mdwe" => "MemoryDenyWriteExecute=no in the systemd unit",
+        "seccomp" => "a seccomp profile that allows the call",
+        "selinux" => "execmem for this domain",
+        "pax" => "paxctl -m on the executable",
+        "noexec" => "a mount with exec",
+        "read-only" => "a writable mount",
+        "not-writable" => "permission to write there",
+        "landlock" => "a Landlock rule that lets files be made there",
+        "memfd_noexec" => "sysctl vm.memfd_noexec=0",
+        "limits" => "higher limits",
+        _ => return None,
+    })
 }
 
 impl Filter<'_> {

@@ -24,10 +24,12 @@ pub enum Need {
     Obtains(Strategy),
     /// That the calls of this strategy claim success, whether they have an effect or not.
     Claims(Strategy),
+    /// That the calls of this strategy do not kill; whether they are refused does not matter.
+    Survives(Strategy),
     /// That memfd_create(2) answers ENOSYS.
     NoMemfd,
 }
-use Need::{Claims, NoMemfd, Obtains, Runs};
+use Need::{Claims, NoMemfd, Obtains, Runs, Survives};
 
 /// How a need is answered here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +46,7 @@ impl Need {
     /// The strategy that stands for it.
     pub fn strategy(self) -> Strategy {
         match self {
-            Runs(strategy) | Obtains(strategy) | Claims(strategy) => strategy,
+            Runs(strategy) | Obtains(strategy) | Claims(strategy) | Survives(strategy) => strategy,
             NoMemfd => Strategy::MemfdDual,
         }
     }
@@ -60,6 +62,8 @@ impl Need {
             (NoMemfd, _) if outcome.is_refused_with(Errno::ENOSYS) => Answer::Granted,
             (NoMemfd, _) => Answer::Refused,
             (Obtains(_), _) if begun => Answer::Granted,
+            (Survives(_), Verdict::Killed) => Answer::Fatal,
+            (Survives(_), _) => Answer::Granted,
             (Claims(_), Verdict::Lied) if outcome.error.is_none() => Answer::Granted,
             (_, Verdict::Works | Verdict::Stale) => Answer::Granted,
             (_, Verdict::Denied | Verdict::Unavailable) => Answer::Refused,
@@ -322,4 +326,17 @@ pub fn find(name: &[u8]) -> Option<Engine> {
         !name.is_empty() && start.is_some_and(|start| start.eq_ignore_ascii_case(name))
     };
     (0..COUNT).map(engine).find(is)
+}
+
+/// The setting by which the engine of this name does without executable memory, and its
+/// price.
+pub fn cure(name: &str) -> Option<(&'static str, &'static str)> {
+    // Programs that embed V8 are told apart by the table, and not by the library's name.
+    let name = if name == "V8" { "Node.js" } else { name };
+    let engine = (0..COUNT).map(engine).find(|engine| engine.name == name)?;
+    let without = |setting: &Setting| {
+        setting.needs.iter().flatten().all(|need| matches!(need, Obtains(_) | Survives(_)))
+    };
+    let setting = engine.settings().find(without)?;
+    Some((setting.name, setting.price))
 }

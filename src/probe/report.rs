@@ -84,7 +84,12 @@ impl Out for Screen<'_> {
                 self.column = indent;
             }
             let room = self.width.saturating_sub(self.column);
-            let shown = if self.indent.is_some() { word } else { word.get(..room).unwrap_or(word) };
+            let shown = match self.indent {
+                // The blank behind the last word of a line has no room.
+                Some(_) if word.len() > room => word.trim_end_matches(' '),
+                Some(_) => word,
+                None => word.get(..room).unwrap_or(word),
+            };
             self.out.put(shown);
             self.column += shown.len();
         }
@@ -329,6 +334,7 @@ fn needed(report: &Report<'_>, need: Need, screen: &mut Screen<'_>) {
     let only = match need {
         Need::Runs(_) => "",
         Need::Claims(_) => "the calls of ",
+        Need::Survives(_) => "no kill for ",
         Need::Obtains(_) => "the beginning of ",
         Need::NoMemfd => "ENOSYS instead of ",
     };

@@ -280,9 +280,11 @@ impl<'a> Runner<'a> {
     ) -> Self {
         announce("rt_sigaction");
         // With SIGCHLD ignored, and that is inherited, there is no wait status.
-        let _ = base::rt_sigaction(Signal::new(17), Disposition::Default);
+        // SAFETY: (1) there is no handler.
+        let _ = unsafe { base::rt_sigaction(Signal::new(17), Disposition::Default) };
         // A write beyond RLIMIT_FSIZE is then EFBIG in every trial, and no signal.
-        let _ = base::rt_sigaction(Signal::XFSZ, Disposition::Ignored);
+        // SAFETY: (1) there is no handler.
+        let _ = unsafe { base::rt_sigaction(Signal::XFSZ, Disposition::Ignored) };
         announce("clone");
         let mut runner = match shared {
             Ok(record) => Self { record, own, no_fork: None },
@@ -344,7 +346,8 @@ impl<'a> Runner<'a> {
         forked: &mut dyn FnMut(),
     ) -> Result<Wait, Error> {
         begin(self.record);
-        match linux::fork()? {
+        // SAFETY: (1) the process has one thread.
+        match unsafe { linux::fork() }? {
             Some(child) => {
                 forked();
                 linux::wait(child)
@@ -369,7 +372,8 @@ impl<'a> Runner<'a> {
         }
         // In a process of its own again, for what killed the child would also
         // kill its parent.
-        match linux::fork() {
+        // SAFETY: (1) the process has one thread.
+        match unsafe { linux::fork() } {
             Ok(Some(child)) => drop(linux::wait(child)),
             Ok(None) => {
                 remove();
@@ -447,7 +451,8 @@ fn prepare(orphan: Orphan, record: &Record) {
 
 fn handle(disposition: Disposition) {
     for signal in CAUGHT {
-        let _ = base::rt_sigaction(signal, disposition);
+        // SAFETY: (1) it ends the trial, which owns nothing that must be dropped.
+        let _ = unsafe { base::rt_sigaction(signal, disposition) };
     }
 }
 
@@ -541,7 +546,8 @@ unsafe extern "sysv64" fn jump(stack: usize) -> ! {
 /// Starts a helper process of the trial's; it dies with the trial.
 pub(super) fn helper(record: &Record) -> Result<Option<Pid>, Error> {
     let trial = base::getpid().ok();
-    let child = linux::fork()?;
+    // SAFETY: (1) the process has one thread.
+    let child = unsafe { linux::fork() }?;
     if child.is_none() {
         // Its end is no way back into what its parent was doing.
         WAY_BACK.store(0, Relaxed);

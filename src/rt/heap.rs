@@ -141,10 +141,15 @@ fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
 
 /// Moves the program break up by one step.
 fn grow(heap: &mut Heap) {
-    let bottom = if heap.size() == 0 { linux::brk(0).next_multiple_of(16) } else { heap.top() as usize };
+    let bottom = match heap.size() {
+        // SAFETY: (1, 2) it moves nothing.
+        0 => unsafe { linux::brk(0) }.next_multiple_of(16),
+        _ => heap.top() as usize,
+    };
     let top = bottom + STEP;
     // No program begins at address 0: the kernel has not said where it ends.
-    if bottom == 0 || linux::brk(top) < top {
+    // SAFETY: (1) it moves up; (2) this is the only allocator of the process.
+    if bottom == 0 || unsafe { linux::brk(top) } < top {
         exhausted(Error::new(Sysno::brk, Errno::ENOMEM));
     }
     if heap.size() == 0 {

@@ -24,11 +24,27 @@ impl Diagnosis<'_> {
         }
     }
 
+    /// The size of the code.
+    fn size(&self) -> u64 {
+        self.code.bytes().len() as u64
+    }
+
+    /// Whether `address` is in the rest of the last page, which is zero, or just behind
+    /// it, so that the code got there by running on.
+    fn ran_off(&self, address: usize) -> bool {
+        const PAGE: usize = 4096;
+        let end = self.fault.start + self.code.bytes().len();
+        (end..=end.next_multiple_of(PAGE)).contains(&address)
+    }
+
     fn place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// As many bytes as show most instructions whole.
         const SHOWN: usize = 8;
         let offset = match self.fault.place {
             Place::Code(offset) => offset,
+            Place::Wild(address) if self.ran_off(address) => {
+                return write!(f, "generated code ran off its end at {:#x} (is a ret missing?)", self.size());
+            }
             Place::Wild(address) => return write!(f, "generated code, gone astray to {address:#x}"),
         };
         write!(f, "generated code at {:#x}", u64::from(offset))?;

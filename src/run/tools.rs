@@ -72,10 +72,12 @@ impl Tools {
             Some(Perf::Map) => perf_map::write(code, start).map(|()| None).map_err(Error::Perf)?,
             Some(Perf::Jitdump) => jitdump::write(code, start).map(Some).map_err(Error::Perf)?,
         };
-        let registered = self.gdb.then(|| {
+        let registered = if self.gdb {
             let (frame, caller) = fault::caller();
-            Registered::new(code, start, &Caller { frame, code: caller })
-        });
+            Some(Registered::new(code, start, &Caller { frame, code: caller }).ok_or(Error::Busy)?)
+        } else {
+            None
+        };
         Ok(Announced(marker, registered))
     }
 }

@@ -5,6 +5,7 @@
 mod generator;
 mod interpreter;
 mod machine;
+mod passes;
 
 use crate::random::Random;
 use crate::support::{command, feed, finish, run, scratch, tool};
@@ -37,22 +38,22 @@ fn check(machine: &mut Machine, program: &[u8], input: &[u8], options: &Options)
     true
 }
 
-/// No pass, the first one, which the others build on, each of them alone, then all
-/// of them together but for one that they can do without, without AVX2 and with it.
+/// The baseline tier; deferred motion, which the other passes build on, and each of them
+/// alone with it; all of them without one; all of them, without AVX2 and with it.
 const PASSES: [(Passes, bool); 13] = {
-    let motion = Passes { motion: true, ..Passes::PLAIN };
+    let motion = Passes { motion: true, ..Passes::BASELINE };
     [
-        (Passes::PLAIN, false),
+        (Passes::BASELINE, false),
         (motion, false),
         (Passes { idioms: true, ..motion }, false),
-        (Passes { values: true, ..motion }, false),
+        (Passes { propagation: true, ..motion }, false),
         (Passes { unrolling: true, ..motion }, false),
         (Passes { registers: true, ..motion }, false),
-        (Passes { placement: true, ..motion }, true),
+        (Passes { layout: true, ..motion }, true),
         (Passes::CHEAP, false),
         (Passes { unrolling: false, ..Passes::FULL }, true),
         (Passes { registers: false, ..Passes::FULL }, true),
-        (Passes { placement: false, ..Passes::FULL }, true),
+        (Passes { layout: false, ..Passes::FULL }, true),
         (Passes::FULL, false),
         (Passes::FULL, true),
     ]
@@ -102,62 +103,74 @@ fn random_programs_do_the_same_on_an_emulated_processor() {
     assert!(run.status == 0 && said.contains(&format!("{programs} programs, ")), "{said}\n{}", run.stderr);
 }
 
+/// Programs by what they try, for every width, end of input and pass.
+fn known_programs() -> Vec<(&'static str, String)> {
+    let right = |command: &str| ">".repeat(TAPE) + command;
+    vec![
+        ("the empty program", "".into()),
+        ("output", "+.".into()),
+        ("addition left of the tape", "<+".into()),
+        ("loop test left of the tape", "<[]".into()),
+        ("input left of the tape", "<,".into()),
+        ("output left of the tape", "<.".into()),
+        ("motion left of the tape and back", "<>+.".into()),
+        ("output, then addition left of the tape", "+.<-".into()),
+        ("scan that leaves the tape at once", "+[<]".into()),
+        ("unbalanced loop to the right end", "+[>+]".into()),
+        ("unbalanced loop to the left end", "+[<+]".into()),
+        ("unbalanced loop with a stride", "+[>>>+]".into()),
+        ("loop that does not run would leave the tape", "[<+>]+.".into()),
+        ("multiply-add left of the tape", "+[-<+>]".into()),
+        ("two multiply-adds", "+++[->++>+++<<]>.>.".into()),
+        ("copying input to output", ",[.,]".into()),
+        ("nested loops with a product", ",[->+++[->+++++[->+>+<<]<]<]>>>.>.".into()),
+        ("nested counting loops", "++++[>++++[>++++<-]<-]>>.".into()),
+        ("unbalanced loop with input and output", "+[>,.]".into()),
+        (
+            "unrolled loop that adds to what the last iteration set",
+            ">>>>>>++>>+>>+++>>+>>++>>+>>+[<[-]+++>>+>[-<+>]<<<<]>.>.>.>.>.>.>.>.".into(),
+        ),
+        ("cell that is not zero before the loop that leaves it zero", ">+++++<++[>.[-]<-]>.".into()),
+        (
+            "two cells with one bit in the set of zeros",
+            format!("++[{}+.{}[-]<-]", ">".repeat(65), "<".repeat(64)),
+        ),
+        ("loop-invariant zero beside one that is not", "+>>+++[<<[->+<]>[-<+>]>-]<<.>.".into()),
+        (
+            "cell that is cleared now and then, deeper than the analysis looks",
+            format!(",{}>+.>[<[-]>[-]]<<-{}>.", "[".repeat(300), "]".repeat(300)),
+        ),
+        ("copy back", ",[->+>+<<]>[-<+>]<.>.>.".into()),
+        ("copy back from the second copy", ",[->+>+<<]>>[-<<+>>]<<.>.>.".into()),
+        ("copy back to a cell that was set", ",[->+>+<<]+>[-<+>]<.>.>.".into()),
+        ("copy back of a copy that was changed", ",[->+>+<<]>+[-<+>]<.>.>.".into()),
+        ("copy back of a multiple", ",[->+>++<<]>>[-<<+>>]<<.>.>.".into()),
+        ("copy back after input", ",[->+<],>[-<+>]<.>.".into()),
+        ("copy back of an odd multiple", ",[->+++++<]>[-<+>]<.>.".into()),
+        ("copy back whose multiple is zero in 8 bits", format!(",[->{0}<]>[-<{0}>]<.>.", "+".repeat(16))),
+        ("copy back by subtraction", ",[->+++<]>[-<--->]<.[.>+<-]>.".into()),
+        ("copy back through another cell", ",>,<[->>+++<<]>>[-<<+++++>>]<<[->+++>+<<]>.>.".into()),
+        ("copy back to an operand", ",>+++<[->+<]>[-<+>]<.>.".into()),
+        (
+            "copy back with colliding cells in the table of stores",
+            format!(",[->+<]+++{}+{}[-]>[-<+>]<.>.", ">".repeat(32), "<".repeat(32)),
+        ),
+        ("runs of output", ",[..>...<-]>..<<..".into()),
+        ("run of output longer than an operation takes", format!("+{}", ".".repeat(40_000))),
+        ("motion beyond the right end", right("")),
+        ("addition right of the tape", right("+")),
+        ("unbalanced loop from the last cell", right("<+[>+]")),
+    ]
+}
+
 #[test]
 fn known_programs_do_what_an_interpreter_does() {
     let mut machine = Machine::new();
-    let right = |command: &str| ">".repeat(TAPE) + command;
-    let programs = [
-        "".into(),
-        "+.".into(),
-        "<+".into(),
-        "<[]".into(),
-        "<,".into(),
-        "<.".into(),
-        "<>+.".into(),
-        "+.<-".into(),
-        "+[<]".into(),
-        "+[>+]".into(),
-        "+[<+]".into(),
-        "+[>>>+]".into(),
-        "[<+>]+.".into(),
-        "+[-<+>]".into(),
-        "+++[->++>+++<<]>.>.".into(),
-        ",[.,]".into(),
-        ",[->+++[->+++++[->+>+<<]<]<]>>>.>.".into(),
-        "++++[>++++[>++++<-]<-]>>.".into(),
-        "+[>,.]".into(),
-        // What one round sets to 3 the next adds to.
-        ">>>>>>++>>+>>+++>>+>>++>>+>>+[<[-]+++>>+>[-<+>]<<<<]>.>.>.>.>.>.>.>.".into(),
-        // What a loop leaves zero may be anything before, or another cell.
-        ">+++++<++[>.[-]<-]>.".into(),
-        format!("++[{}+.{}[-]<-]", ">".repeat(65), "<".repeat(64)),
-        "+>>+++[<<[->+<]>[-<+>]>-]<<.>.".into(),
-        // Nor may it be cleared only now and then, however deep.
-        format!(",{}>+.>[<[-]>[-]]<<-{}>.", "[".repeat(300), "]".repeat(300)),
-        // Copied, cleared and brought back, or not quite.
-        ",[->+>+<<]>[-<+>]<.>.>.".into(),
-        ",[->+>+<<]>>[-<<+>>]<<.>.>.".into(),
-        ",[->+>+<<]+>[-<+>]<.>.>.".into(),
-        ",[->+>+<<]>+[-<+>]<.>.>.".into(),
-        ",[->+>++<<]>>[-<<+>>]<<.>.>.".into(),
-        ",[->+<],>[-<+>]<.>.".into(),
-        ",[->+++++<]>[-<+>]<.>.".into(),
-        format!(",[->{0}<]>[-<{0}>]<.>.", "+".repeat(16)),
-        ",[->+++<]>[-<--->]<.[.>+<-]>.".into(),
-        ",>,<[->>+++<<]>>[-<<+++++>>]<<[->+++>+<<]>.>.".into(),
-        ",>+++<[->+<]>[-<+>]<.>.".into(),
-        format!(",[->+<]+++{}+{}[-]>[-<+>]<.>.", ">".repeat(32), "<".repeat(32)),
-        // Runs of output, one longer than an operation takes.
-        ",[..>...<-]>..<<..".into(),
-        format!("+{}", ".".repeat(40_000)),
-        right(""),
-        right("+"),
-        right("<+[>+]"),
-    ];
-    for program in programs {
+    for (name, program) in known_programs() {
         for cells in CELLS {
             for eof in EOFS {
                 for input in [&b""[..], b"\0", b"a", b"\x05\x00\xffz"] {
+                    println!("{name}");
                     check(&mut machine, program.as_bytes(), input, &options(cells, eof));
                 }
             }
@@ -166,7 +179,21 @@ fn known_programs_do_what_an_interpreter_does() {
 }
 
 #[test]
-fn scans_stop_where_they_should() {
+fn a_distance_beyond_the_limit_leads_to_baseline_code_without_registers() {
+    // One cell is farther from the data pointer than an operation can say; so the
+    // optimising tier gives way to the baseline tier as a whole.
+    let far = (1 << 27) + 1;
+    let source = scratch("far");
+    std::fs::write(&source, ">".repeat(far) + "+.>.>,.<.").expect("written");
+    let mut command = command(&["bf", "--tape", &(far + 4096).to_string()]);
+    command.arg(&source);
+    let run = feed(command, b"Q");
+    std::fs::remove_file(&source).expect("was there");
+    assert_eq!((run.stdout.as_slice(), run.status), (&b"\x01\0Q\0"[..], 0), "{}", run.stderr);
+}
+
+#[test]
+fn a_scan_ends_at_the_first_zero_cell_or_the_end_of_the_tape() {
     let mut machine = Machine::new();
     for length in [0, 1, 7, 8, 9, 10, 31, 32, 33, 40, 64, 65, 100, 130] {
         for stride in [1, 2, 3, 4, 8, 9, 16, 32, 33] {
@@ -189,7 +216,7 @@ fn scans_stop_where_they_should() {
 }
 
 #[test]
-fn no_guard_can_be_jumped_over() {
+fn an_access_beyond_a_guard_is_checked_first() {
     let mut machine = Machine::new();
     let (there, back) = (">".repeat(1_200_000), "<".repeat(1_200_000));
     let programs = [
@@ -207,7 +234,7 @@ fn no_guard_can_be_jumped_over() {
 }
 
 #[test]
-fn what_stands_aside_may_end_beyond_the_tape() {
+fn a_cold_path_that_ends_beyond_the_tape_deoptimises() {
     let mut machine = Machine::new();
     let go = |cells: i32| (if cells < 0 { "<" } else { ">" }).repeat(cells.unsigned_abs() as usize);
     for start in [0, 1, 2, 3, 5, 8].into_iter().flat_map(|cells| [cells, TAPE as i32 - 1 - cells]) {
@@ -233,7 +260,7 @@ fn what_stands_aside_may_end_beyond_the_tape() {
 }
 
 #[test]
-fn programs_print_what_they_should() {
+fn recorded_programs_print_their_recorded_output() {
     let programs = [
         (&include_bytes!("../bf/triangle.b")[..], &b""[..], &include_bytes!("../bf/triangle.out")[..]),
         (include_bytes!("../bf/there-and-back.b"), b"", include_bytes!("../bf/there-and-back.out")),
@@ -253,7 +280,7 @@ fn programs_print_what_they_should() {
 }
 
 #[test]
-fn more_loops_than_are_unrolled_do_the_same() {
+fn of_too_many_small_loops_the_first_65536_are_unrolled() {
     // Each goes on to the next cell if there is a byte in its own, which there is not.
     let source = scratch("loops");
     std::fs::write(&source, ">+[->]<".repeat(70_000) + "+++.").expect("written");
@@ -269,11 +296,11 @@ fn more_loops_than_are_unrolled_do_the_same() {
     };
     assert_eq!((run.stdout.as_slice(), run.status), (&b"\x03"[..], 0), "{}", run.stderr);
     // Three rounds more, each of a subtraction and its way out.
-    assert_eq!(counted("unrolling") - counted("values"), 65_536 * 3 * 2, "{}", run.stderr);
+    assert_eq!(counted("loop unrolling") - counted("constant propagation"), 65_536 * 3 * 2, "{}", run.stderr);
 }
 
 #[test]
-fn times_that_a_sandbox_hides_are_not_told() {
+fn stats_leave_out_the_time_if_a_sandbox_hides_the_clock() {
     let run = run(&["bf", "--stats", "--sandbox", "-e", "+"]);
     assert!(
         run.status == 0 && run.stderr.contains("bf: emit: ") && !run.stderr.contains("bf: run: "),
@@ -282,19 +309,19 @@ fn times_that_a_sandbox_hides_are_not_told() {
 }
 
 #[test]
-fn the_input_can_follow_the_program() {
+fn the_input_can_follow_the_program_on_standard_input() {
     feed(command(&["bf", "-"]), b"[!],.,.!ok").expect("ok", "", 0);
     feed(command(&["bf", "-", "--eof", "minus-one", "--cells", "16"]), b",+[-.,+]!yes").expect("yes", "", 0);
 }
 
 #[test]
-fn brackets_must_match() {
+fn an_unmatched_bracket_is_reported_with_its_position() {
     run(&["bf", "-e", "+[\n[-]"]).expect("", "barejit: bf: -e:1:2: unclosed '['\n", 2);
     run(&["bf", "-e", "+.\n +]."]).expect("", "barejit: bf: -e:2:3: unexpected ']'\n", 2);
 }
 
 #[test]
-fn a_cell_that_is_not_there_is_an_error_with_a_place() {
+fn an_access_outside_the_tape_is_reported_with_its_command() {
     for level in ["0", "1", "2"] {
         let left = "++++++++[>++++++++<-]>+.\n<<-";
         let said = "barejit: bf: -e:2:3: '-' touches cell -1, left of the tape\n";

@@ -4,7 +4,10 @@
 use crate::fuzz;
 use crate::native;
 use crate::support::*;
-use barejit::front::{chain::Relation, relation::Recurrence as _};
+use barejit::front::{
+    chain::Relation,
+    relation::{Function, Recurrence as _},
+};
 use std::sync::atomic::Ordering::Relaxed;
 
 #[test]
@@ -71,7 +74,7 @@ fn quotients_and_remainders_are_right_at_every_edge() {
             let text = format!("*{FACTOR} {operator}{divisor}");
             // The same code for all: as if the start could be anything.
             let relation = Relation::parse(text.as_bytes(), i64::MAX).expect("a relation");
-            let code = relation.code(true, false).expect("a short program");
+            let code = relation.code(Function::LastTerm, false).expect("a short program");
             let loaded = native::Loaded::new(&code.code());
             for dividend in &edges {
                 let start = dividend.wrapping_mul(inverse);
@@ -102,6 +105,109 @@ fn a_remainder_of_what_is_smaller_is_left_out() {
     let larger = relation.replace("%4054317916688005596", "%3754663720754210000");
     let listing = chain(&[&["-e", &larger][..], &last, &["--listing"]].concat()).text();
     assert!(listing.contains("mul"), "{listing}");
+}
+
+#[test]
+fn ir_prints_the_chain_after_each_pass() {
+    let args = ["-e", "+7 *75 &0xffff /4 -1", "--start", "0", "--terms", "3", "--last"];
+    let expected = "\
+; after lower (translation of the text)
+affine addend=7
+affine factor=75
+bits and=0xffff
+quotient divisor=4
+affine addend=-1
+
+; after combine (instruction combining)
+affine factor=75 addend=525
+bits and=0xffff
+quotient divisor=4
+affine addend=-1
+
+; after fixpoint (abstract interpretation: value range and known bits)
+; x in [-1, 16382]
+affine factor=75 addend=525
+; x in [450, 1229175]
+bits and=0xffff
+; x in [0, 65535]
+quotient divisor=4
+; x in [0, 16383]
+affine addend=-1
+
+; after simplify (simplification under a range)
+; x in [-1, 16382]
+affine factor=75 addend=525
+; x in [450, 1229175]
+sar count=2
+; x in [112, 307293]
+bits and=0x3fff
+; x in [0, 16383]
+affine addend=-1
+
+; after demand (demanded bits)
+; x in [-1, 16382]
+affine factor=75 addend=525
+; x in [450, 1229175]
+sar count=2
+; x in [112, 307293]
+bits and=0x3fff
+; x in [0, 16383]
+affine addend=-1
+
+; after combine (instruction combining)
+; x in [-1, 16382]
+affine factor=75 addend=525
+; x in [450, 1229175]
+sar count=2
+; x in [112, 307293]
+bits and=0x3fff
+; x in [0, 16383]
+affine addend=-1
+
+; after rotate (loop rotation)
+; x in [450, 1229175]
+sar count=2
+; x in [112, 307293]
+bits and=0x3fff
+; x in [0, 16383]
+affine factor=75 addend=450
+";
+    let run = chain(&[&args[..], &["--ir"]].concat());
+    run.expect(expected, "", 0);
+    chain(&["-e", "+1 /2", "--start", "0", "--terms", "3", "--as-documented", "--ir"]).expect(
+        "; after lower (translation of the text)\naffine addend=1\nquotient divisor=2\n",
+        "",
+        0,
+    );
+}
+
+/// 75 generates all of 1 to 65536 modulo 65537, so the period is 65536. One operation a
+/// nanosecond would take ten days for the terms asked for.
+#[test]
+fn the_last_of_many_terms_of_a_cycle_is_found_at_once() {
+    let power = |exponent: u64| {
+        let bits = (0..64).rev().map(|bit| exponent >> bit & 1);
+        bits.fold(1u64, |x, bit| x * x % 65537 * if bit == 1 { 75 } else { 1 } % 65537)
+    };
+    for terms in [1, 15, 16, 17, 65_535, 65_536, 65_537, 999_999_999_999_999, i64::MAX as u64] {
+        let number = terms.to_string();
+        let run = chain(&["-e", "*75 %65537", "--start", "1", "--terms", &number, "--last"]);
+        run.expect(&format!("Term {terms}: {}\n", power(terms)), "", 0);
+    }
+    // A rotated loop, whose body is not the chain: u(n) = 5·((u(n−1) + 3) & 255).
+    let step = |x: i64| 5 * ((x + 3) & 255);
+    let series: Vec<i64> = std::iter::successors(Some(1), |x| Some(step(*x))).take(600).collect();
+    let (first, again) = (1..600)
+        .flat_map(|i| (0..i).map(move |j| (j, i)))
+        .find(|(j, i)| series[*j] == series[*i])
+        .expect("a cycle");
+    let period = again - first;
+    for terms in [1, 2, first, again, again + 1, 1_000_000_000_000_007] {
+        let index = if terms < again { terms } else { first + (terms - first) % period };
+        let number = terms.to_string();
+        let run = chain(&["-e", "+3 &255 *5", "--start", "1", "--terms", &number, "--last"]);
+        run.expect(&format!("Term {terms}: {}\n", series[index]), "", 0);
+    }
 }
 
 #[test]

@@ -99,6 +99,142 @@ fn relocates_itself_within_one_page() {
     assert!(places.iter().all(|place| place / 4096 == places[0] / 4096), "{relocations}");
 }
 
+/// Whether `name` is what `pattern` says, in which `*` stands for any text.
+#[cfg(not(debug_assertions))]
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, rest)) => name
+            .strip_prefix(before)
+            .is_some_and(|name| name.char_indices().any(|(at, _)| fits(rest, &name[at..])) || fits(rest, "")),
+    }
+}
+
+/// linker.ld names the sections of what every start runs through and writes to, by names as
+/// rustc mangles them. One that fits nothing any more changes no behaviour, only the pages
+/// that a start touches.
+#[test]
+#[cfg(not(debug_assertions))]
+fn every_pattern_of_the_linker_script_fits_a_section() {
+    let script = std::fs::read_to_string("linker.ld").expect("text");
+    let map = std::fs::read_to_string(env!("LINK_MAP")).expect("the linker's map");
+    // GNU ld lists what it removed first, and each pattern before what fits it.
+    let map = map.split("Linker script and memory map").last().expect("a map");
+    let lines = map.lines().filter(|line| !line.trim_start().starts_with("*("));
+    let words = lines.flat_map(|line| line.split([' ', '\t', '(', ')']));
+    let sections: Vec<&str> = words.filter(|word| word.starts_with('.') && !word.contains('*')).collect();
+    assert!(sections.len() > 100, "{map}");
+    let patterns = script.split(|c: char| c.is_whitespace() || "()".contains(c));
+    let named = |pattern: &&str| {
+        [".text.", ".bss."].iter().any(|start| pattern.strip_prefix(start).is_some_and(|rest| rest != "*"))
+    };
+    let patterns: Vec<&str> = patterns.filter(named).filter(|pattern| *pattern != ".text.rest").collect();
+    assert!(patterns.len() > 10, "{script}");
+    let useless: Vec<_> =
+        patterns.iter().filter(|pattern| !sections.iter().any(|name| fits(pattern, name))).collect();
+    assert!(useless.is_empty(), "no section is named like these patterns of linker.ld: {useless:?}");
+}
+
+/// The pages of the image that `hello` fetches from, reads or writes, as valgrind's lackey
+/// sees each access. The kernel maps a file in windows of 64 KiB, each for a page fault, and
+/// copies each page that is written to.
+#[test]
+#[cfg(not(debug_assertions))]
+fn hello_touches_few_pages_of_the_image() {
+    /// Pages of code and constants, and the first to the last of them.
+    const TEXT: usize = 9;
+    const SPAN: u64 = 12;
+    /// Pages that are written to.
+    const DATA: usize = 1;
+    let log = scratch("lackey");
+    let mut valgrind = tool("valgrind", "valgrind");
+    valgrind.args(["--tool=lackey", "--trace-mem=yes"]).arg(format!("--log-file={}", log.display()));
+    valgrind.args([BAREJIT, "hello"]);
+    finish(valgrind).expect("Hello World!", "", 0);
+    let trace = std::fs::read_to_string(&log).expect("a log");
+    std::fs::remove_file(&log).expect("was there");
+    let header = readelf(&["-hlW"]);
+    let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("hexadecimal");
+    let entry = header.lines().find_map(|line| line.trim().strip_prefix("Entry point address:"));
+    let data = header.lines().rfind(|line| line.trim().starts_with("LOAD")).expect("two of them");
+    let data = number(data.split_whitespace().nth(2).expect("an address")) / 4096;
+    // `I  address,size` is a fetch; L, S and M are a load, a store and both.
+    let accesses = trace.lines().filter_map(|line| {
+        let (kind, rest) = line.trim().split_once(' ')?;
+        let kind = ["I", "L", "S", "M"].contains(&kind).then_some(kind)?;
+        Some((kind, u64::from_str_radix(rest.trim().split(',').next()?, 16).ok()?))
+    });
+    let accesses: Vec<(&str, u64)> = accesses.collect();
+    // The first fetch is from the entry point.
+    let base = accesses[0].1 - number(entry.expect("an entry point").trim());
+    let image = accesses.iter().filter(|(_, address)| (base..base + (1 << 20)).contains(address));
+    let pages: std::collections::BTreeMap<u64, Vec<&str>> =
+        image.fold(Default::default(), |mut pages, (kind, address)| {
+            let kinds: &mut Vec<&str> = pages.entry((address - base) / 4096).or_default();
+            if !kinds.contains(kind) {
+                kinds.push(kind);
+            }
+            pages
+        });
+    let text: Vec<u64> = pages.keys().copied().filter(|page| *page < data).collect();
+    let span = text.last().expect("code") + 1 - text[0];
+    assert!(text.len() <= TEXT && span <= SPAN, "{} pages, a span of {span}: {pages:?}", text.len());
+    assert!(pages.len() - text.len() <= DATA, "more than {DATA} pages of data: {pages:?}");
+}
+
+/// The same six syscalls in assembly.
+#[cfg(not(debug_assertions))]
+const ASSEMBLY: &str = "
+.globl _start
+_start:
+    mov $9, %eax; xor %edi, %edi; mov $4096, %esi; mov $3, %edx; mov $0x22, %r10d; mov $-1, %r8
+    xor %r9d, %r9d; syscall
+    mov %rax, %rbx; movb $0xC3, (%rbx)
+    mov $10, %eax; mov %rbx, %rdi; mov $4096, %esi; mov $5, %edx; syscall
+    call *%rbx
+    mov $1, %eax; mov $1, %edi; lea text(%rip), %rsi; mov $12, %edx; syscall
+    mov $11, %eax; mov %rbx, %rdi; mov $4096, %esi; syscall
+    mov $231, %eax; xor %edi, %edi; syscall
+text: .ascii \"Hello World!\"
+";
+
+/// The fewest page faults of many starts of `program`: where the kernel puts image and stack
+/// adds one or two.
+#[cfg(not(debug_assertions))]
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it and tells what it used")]
+fn fewest_faults(program: &std::path::Path) -> i64 {
+    let starts = (0..200).map(|_| {
+        let mut command = std::process::Command::new(program);
+        command.env_clear().stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+        let child = command.spawn().expect("started");
+        // SAFETY: all zeroes are a usage.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: the child has not been waited for, and the usage is written.
+        let ended = unsafe { libc::wait4(child.id() as i32, std::ptr::null_mut(), 0, &mut usage) };
+        assert_eq!(ended, child.id() as i32);
+        usage.ru_minflt
+    });
+    starts.min().expect("some")
+}
+
+#[test]
+#[cfg(not(debug_assertions))]
+fn hello_takes_one_page_fault_more_than_assembly() {
+    let (source, object, program) = (scratch("hello.s"), scratch("hello.o"), scratch("hello"));
+    std::fs::write(&source, ASSEMBLY).expect("written");
+    let mut assembler = tool("as", "binutils");
+    assembler.arg("-o").arg(&object).arg(&source);
+    finish(assembler).expect("", "", 0);
+    let mut linker = tool("ld", "binutils");
+    linker.arg("-o").arg(&program).arg(&object);
+    finish(linker).expect("", "", 0);
+    let (assembly, hello) = (fewest_faults(&program), fewest_faults(std::path::Path::new(BAREJIT)));
+    for path in [source, object, program] {
+        std::fs::remove_file(path).expect("was there");
+    }
+    assert!(hello <= assembly + 1, "hello {hello}, assembly {assembly}");
+}
+
 #[test]
 fn is_loaded_at_another_address_each_time() {
     if lacks(Need::Tracing) {

@@ -101,10 +101,9 @@ fn grants_memory_for_code(log: &str) -> bool {
 
 /// Runs an engine and says what it did, and what it printed.
 fn observe(engine: &Engine, regime: &Regime, directory: &Path) -> (Did, Run) {
-    let _ = std::fs::remove_file(directory.join("log"));
     let traced = [
         "strace",
-        "-f",
+        "-ff",
         "-qq",
         "-o",
         "log",
@@ -120,7 +119,14 @@ fn observe(engine: &Engine, regime: &Regime, directory: &Path) -> (Did, Run) {
         return (Did::Failed, plain);
     }
     let run = within(regime, &traced, directory);
-    let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
+    // A file for each thread, so that no line is cut by another's.
+    let mut log = String::new();
+    for entry in std::fs::read_dir(directory).expect("was made").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("log.") {
+            log += &std::fs::read_to_string(entry.path()).unwrap_or_default();
+            std::fs::remove_file(entry.path()).expect("is there");
+        }
+    }
     let did = if grants_memory_for_code(&log) { Did::Worked } else { Did::Degraded };
     (if worked(&run) { did } else { Did::Failed }, plain)
 }

@@ -187,7 +187,7 @@ fn limits() {
     let report = probe(|command| regime::limit(command, libc::RLIMIT_DATA, data.expect("a limit")));
     assert_eq!(report.rows()["anon-wx"], "denied obtain ENOMEM");
     assert_eq!(report.rows()["memfd-dual"], "works");
-    assert_eq!(report.causes(), ["limits"]);
+    report.expect_causes(&["limits"]);
 
     let report = probe(|command| regime::limit(command, libc::RLIMIT_FSIZE, 0));
     report.expect(
@@ -313,7 +313,7 @@ fn valgrind() {
     for name in ["anon-wx", "anon-repatch", "anon-rwx", "memfd-private", "memfd-sealed", "stack"] {
         assert_eq!(rows[name], "works", "{name}");
     }
-    assert_eq!(report.causes(), ["valgrind"]);
+    report.expect_causes(&["valgrind"]);
 
     // The cure that valgrind itself knows.
     let mut outer = tool("valgrind", "valgrind");
@@ -402,7 +402,7 @@ fn gvisor() {
     assert_eq!(rows["memfd-dual"], "works");
     assert_eq!(rows["memfd-dual-exec"], "unavailable obtain EINVAL");
     assert_eq!(rows["userfaultfd"], "unavailable obtain ENOSYS");
-    assert_eq!(report.causes(), ["gvisor"]);
+    report.expect_causes(&["gvisor"]);
 }
 
 /// How long they take is in `make bench`; here, that none waits for a timer.

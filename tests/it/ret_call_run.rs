@@ -146,10 +146,47 @@ fn run_reads_bytes_from_a_file_or_standard_input() {
 }
 
 #[test]
+fn run_reads_text_in_files_as_on_the_command_line() {
+    let path = scratch("text");
+    let shown = path.to_str().expect("text");
+    std::fs::write(&path, "const CODE: [u8; 6] = [\n    0xb8, 0x2a, 0x00, 0x00, 0x00, 0xc3, // answer\n];\n")
+        .expect("written");
+    run(&["run", shown]).expect("42 0x2a\n", "", 0);
+    std::fs::write(&path, "b8 2a 00 00 00\nretn\n").expect("written");
+    let message = format!("barejit: run: {shown}: line 2, column 1: 'retn': not hexadecimal\n");
+    run(&["run", shown]).expect("", &message, 2);
+    std::fs::remove_file(&path).expect("was there");
+    feed(command(&["run", "-"]), b"00000000: b82a 0000 00c3  .*....\n").expect("42 0x2a\n", "", 0);
+}
+
+#[test]
+fn run_says_what_else_was_meant() {
+    let quote = "'f8' is not an integer of 64 bits; if it is code, quote all of it: barejit run '48 …'";
+    run(&["run", "48", "89", "f8", "c3"]).expect("", &format!("barejit: run: {quote}\n"), 2);
+    let image = format!(
+        "barejit: run: {BAREJIT}: an ELF file; run takes the bare bytes, as objcopy -O binary -j .text makes them\n"
+    );
+    run(&["run", BAREJIT]).expect("", &image, 2);
+    // mov eax, 42, and then the zeros behind it: add [rax], al
+    run(&["run", "b8 2a 00 00 00"]).expect(
+        "",
+        "barejit: run: generated code ran off its end at 0x5 (is a ret missing?): \
+         SIGSEGV (nothing is mapped at 0x2a)\n",
+        3,
+    );
+}
+
+#[test]
 fn run_refuses_what_is_no_code() {
     run(&["run"]).expect("", "Usage: barejit run HEX|FILE [ARG…]\n", 2);
     run(&["run", " "]).expect("", "barejit: run: no machine code\n", 2);
-    run(&["run", "c3c"]).expect("", "barejit: run: the last byte has one digit only\n", 2);
+    let odd = |text: &str, column: usize, group: &str| {
+        let why = "an odd number of digits, but a byte has two";
+        let message = format!("barejit: run: line 1, column {column}: '{group}': {why}\n");
+        run(&["run", text]).expect("", &message, 2);
+    };
+    odd("c3c", 1, "c3c");
+    odd("b8 2 00 00 00 c3", 4, "2");
     run(&["run", "c3", "x"]).expect("", "barejit: run: 'x' is not an integer of 64 bits\n", 2);
     run(&["run", "c3", "1", "2", "3", "4", "5", "6", "7"]).expect(
         "",

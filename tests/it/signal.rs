@@ -13,7 +13,16 @@ const ENDLESS: &str = "++++++++[>++++++++<-]>+.+.[]";
 
 const ENDS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-fn start(mut command: Command) -> Child {
+fn start(command: Command) -> Child {
+    start_with(command, |_| {})
+}
+
+/// The same after `set`, which has the last word on signals.
+fn start_with(mut command: Command, set: impl FnOnce(&mut Command)) -> Child {
+    for signal in ENDS {
+        regime::end_by(&mut command, signal);
+    }
+    set(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("started")
 }
@@ -56,6 +65,9 @@ fn only_child(parent: &Child) -> u32 {
 /// the default one (pid_namespaces(7)).
 #[test]
 fn the_first_process_of_a_namespace_ends_too() {
+    if lacks(Need::ProcessNamespace) {
+        return;
+    }
     for (args, output) in [
         (&["bf", "-e", ENDLESS][..], "AB"),
         (&["bf", "--sandbox", "-e", ENDLESS], "AB"),
@@ -64,12 +76,8 @@ fn the_first_process_of_a_namespace_ends_too() {
         (&["run", "ebfe"], ""),
     ] {
         for signal in ENDS {
-            let mut unshare = tool("unshare", "util-linux");
-            // SAFETY: it asks and changes nothing.
-            if unsafe { libc::geteuid() } != 0 {
-                unshare.arg("--map-root-user");
-            }
-            unshare.args(["--pid", "--fork", "--kill-child", BAREJIT]).args(args);
+            let mut unshare = place::process_namespace();
+            unshare.arg(BAREJIT).args(args);
             let parent = start(unshare);
             let first = only_child(&parent);
             until_it_runs(first);
@@ -131,9 +139,8 @@ fn a_flush_is_finished_first_unless_the_signal_comes_twice() {
 
 #[test]
 fn a_signal_that_was_ignored_stays_ignored() {
-    let mut command = command(&["bf", "-e", ENDLESS]);
-    regime::ignore(&mut command, libc::SIGHUP);
-    let mut child = start(command);
+    let mut child =
+        start_with(command(&["bf", "-e", ENDLESS]), |command| regime::ignore(command, libc::SIGHUP));
     until_it_runs(child.id());
     send(&child, libc::SIGHUP);
     std::thread::sleep(Duration::from_millis(50));

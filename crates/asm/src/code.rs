@@ -5,10 +5,13 @@
 //! entry, symbols and relocations lie inside its bytes. Holes in baked bytes are
 //! filled here, at compile time or at run time, by the same functions.
 
+pub(crate) mod address;
 pub(crate) mod form;
 mod notation;
+pub(crate) mod spec;
 
-pub use form::{Address, Form};
+pub use address::Address;
+pub use form::{Form, Prefix};
 pub use notation::{Data, Hexadecimal, Label, Line, Record, RecordKind, Scale};
 
 use core::sync::atomic::AtomicU8;
@@ -47,7 +50,12 @@ pub struct Relocation {
     pub at: u32,
 }
 
-/// Finished machine code.
+/// Finished machine code, which a static can hold:
+/// ```
+/// # use barejit_asm::Code;
+/// static ANSWER: Code<'static> = Code::new(&[0xB8, 42, 0, 0, 0, 0xC3]);
+/// assert_eq!(ANSWER.bytes().len(), 6);
+/// ```
 ///
 /// Invariant: `entry` is inside `bytes`, and so is every symbol and every
 /// relocation; the constructors check it.
@@ -85,8 +93,9 @@ impl<'a> Before<'a> {
     }
 }
 
-/// What a front end tells people and their tools about the marks it wrote.
-pub trait Source {
+/// What a front end tells people and their tools about the marks it wrote. It can be read by
+/// any thread, so that [`Code`] can be in a static.
+pub trait Source: Sync {
     /// The name of the source, a file's if it has one.
     fn name(&self) -> &str;
 

@@ -20,6 +20,7 @@ extern crate std;
 
 mod assembler;
 mod code;
+pub mod table;
 
 pub use assembler::*;
 pub use code::*;

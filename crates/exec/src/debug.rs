@@ -3,6 +3,7 @@
 //! Each file speaks one tool's language and nothing else. None of them runs code
 //! or knows how it got into memory; they are told where it is.
 
+#[cfg(feature = "gdb")]
 pub mod gdb;
 pub mod jitdump;
 pub mod perf_map;

@@ -14,6 +14,11 @@ pub unsafe fn started_with(stack: *const usize) {
     START.store(stack as usize, Ordering::Relaxed);
 }
 
+/// Whether `rt` and no C library started this process.
+pub fn is_started() -> bool {
+    stack() != 0
+}
+
 /// The stack pointer at the first instruction; 0 if a C library and not `rt` started this
 /// process.
 pub(super) fn stack() -> usize {
@@ -76,6 +81,12 @@ impl Words {
         self.0 = self.0.wrapping_add(1);
         word
     }
+}
+
+/// The environment as execve(2) takes it; `None` if a C library and not `rt` started this
+/// process.
+pub fn environment() -> Option<*const *const c_char> {
+    Words::environment().map(|words| words.0.cast())
 }
 
 /// The value of an environment variable; `None` if it is not set.

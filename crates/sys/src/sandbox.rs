@@ -8,29 +8,9 @@
 //!   any other ──▶ trap, which is SIGSYS at the instruction
 //! ```
 
+use super::bpf::{ALLOW, Instruction, JUMP_ANY, JUMP_EQUAL, X86_64, answer, data, jump, load};
 use super::{Error, Fd, MapFlags, Prot, linux};
 use syscalls::Sysno;
-
-/// An instruction of classic BPF (linux/filter.h).
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Instruction {
-    code: u16,
-    yes: u8,
-    no: u8,
-    operand: u32,
-}
-
-/// Offsets into what a filter is shown, struct seccomp_data.
-mod data {
-    pub(super) const NUMBER: u32 = 0;
-    pub(super) const ARCHITECTURE: u32 = 4;
-
-    /// The low half of an argument.
-    pub(super) const fn argument(index: u32) -> u32 {
-        16 + 8 * index
-    }
-}
 
 /// Allowed whatever the arguments: to wait, to have a heap, to come back from a signal
 /// and to end. None of them takes a descriptor or opens one.
@@ -90,38 +70,18 @@ const EACH: usize = 4;
 
 const SIZE: usize = 3 + FREE.len() + EACH * BOUNDS + 2;
 
-const fn load(offset: u32) -> Instruction {
-    const LD_W_ABS: u16 = 0x20;
-    Instruction { code: LD_W_ABS, yes: 0, no: 0, operand: offset }
-}
-
-const JUMP_EQUAL: u16 = 0x15;
-const JUMP_ANY: u16 = 0x45;
-
-/// `yes` and `no` are the places to go on at, not distances.
-const fn jump(code: u16, operand: u32, here: usize, yes: usize, no: usize) -> Instruction {
-    Instruction { code, yes: (yes - here - 1) as u8, no: (no - here - 1) as u8, operand }
-}
-
-const fn answer(operand: u32) -> Instruction {
-    const RET_K: u16 = 0x06;
-    Instruction { code: RET_K, yes: 0, no: 0, operand }
-}
-
 /// The filter.
 const fn program(process: u32, input: u32) -> [Instruction; SIZE] {
-    const X86_64: u32 = 0xC000_003E;
     const RETURN_TRAP: u32 = 0x0003_0000;
-    const RETURN_ALLOW: u32 = 0x7FFF_0000;
     const TRAP: usize = SIZE - 2;
-    const ALLOW: usize = SIZE - 1;
+    const PASS: usize = SIZE - 1;
     let mut program = [answer(RETURN_TRAP); SIZE];
     program[0] = load(data::ARCHITECTURE);
     program[1] = jump(JUMP_EQUAL, X86_64, 1, 2, TRAP);
     program[2] = load(data::NUMBER);
     let mut at = 3;
     while at < 3 + FREE.len() {
-        program[at] = jump(JUMP_EQUAL, FREE[at - 3] as u32, at, ALLOW, at + 1);
+        program[at] = jump(JUMP_EQUAL, FREE[at - 3] as u32, at, PASS, at + 1);
         at += 1;
     }
     let bounds = bounds(process, input);
@@ -145,7 +105,7 @@ const fn program(process: u32, input: u32) -> [Instruction; SIZE] {
             jump(JUMP_EQUAL, call, at, at + 1, other)
         };
         program[at + 1] = load(data::argument(bounds[i].argument));
-        let pass = if last { ALLOW } else { next };
+        let pass = if last { PASS } else { next };
         (program[at + 2], program[at + 3]) = match bounds[i].test {
             Test::Either(one, two) => {
                 (jump(JUMP_EQUAL, one, at + 2, pass, at + 3), jump(JUMP_EQUAL, two, at + 3, pass, TRAP))
@@ -157,7 +117,7 @@ const fn program(process: u32, input: u32) -> [Instruction; SIZE] {
         at = next;
         i += 1;
     }
-    program[ALLOW] = answer(RETURN_ALLOW);
+    program[PASS] = answer(ALLOW);
     program
 }
 

@@ -1,49 +1,106 @@
-//! What generated code and its surroundings agree on.
+//! The interface between generated code and its surroundings: the only declaration of the
+//! context, of the statuses and of the guards.
 //!
-//! The generated function is `extern "sysv64" fn(pointer, context) -> u64`:
-//! `pointer` is the address of the cell to begin at, `context` that of a table of
-//! eight-byte fields, at the offsets below:
+//! The generated function is `extern "sysv64" fn(pointer: u64, &mut Context) -> u64`.
+//! `pointer` is the address of the cell to begin at. The result is a status.
 //!
 //! ```text
-//!  0  output    address of {next, end}: where a byte goes, and where room ends;
-//!               there is always room for one byte
-//!  8  input     address of {next, end}: bytes that were read but not used
-//! 16  flush     fn(context) -> u64: makes room; 0, or not 0 for an error
-//! 24  fill      fn(context) -> u64: reads more; FILLED, ENDED or FAILED
-//! 32  tape      address of cell 0
-//! 40  pointer   written before status LEFT: where the pointer is
+//!  ◀─ GUARD bytes ─▶◀───── the tape, zeroed ─────▶◀─ GUARD bytes ─▶
+//!        faults      cell 0, cell 1, …                  faults
 //! ```
-//!
-//! Both call-backs are `extern "sysv64"`. The tape is followed and preceded by
-//! [`GUARD`] bytes that fault. In RAX comes back a status.
 
-/// Offset of the address of the output's cursor and end.
-pub const OUTPUT: i32 = 0;
-/// Offset of the address of the input's cursor and end.
-pub const INPUT: i32 = 8;
-/// Offset of the call-back that makes room for output.
-pub const FLUSH: i32 = 16;
-/// Offset of the call-back that reads more input.
-pub const FILL: i32 = 24;
-/// Offset of the address of cell 0.
-pub const TAPE: i32 = 32;
-/// Offset of the pointer that generated code left with.
-pub const POINTER: i32 = 40;
+use core::{fmt, mem::offset_of};
 
-/// From `fill`: there is at least one byte.
+/// Where generated code leaves bytes or takes them: a cursor in a buffer and the buffer's
+/// end. Output and input begin with these two fields.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Cursor {
+    /// The next byte.
+    pub next: *mut u8,
+    /// The end of the buffer.
+    pub end: *mut u8,
+}
+
+/// The context of generated code: output, input, call-backs, tape.
+///
+/// Invariant: `output` and `input` begin with a [`Cursor`]. The output has room for one
+/// byte whenever generated code runs.
+#[repr(C)]
+pub struct Context<'a, O, I, S> {
+    /// The bytes on their way out.
+    pub output: &'a mut O,
+    /// The bytes that were read and not used yet.
+    pub input: &'a mut I,
+    flush: CallBack<Self>,
+    fill: CallBack<Self>,
+    tape: u64,
+    pointer: u64,
+    /// For the call-backs; generated code does not know it.
+    pub state: S,
+}
+
+/// A function that generated code calls with its context.
+pub type CallBack<C> = extern "sysv64" fn(&mut C) -> u64;
+
+impl<'a, O, I, S> Context<'a, O, I, S> {
+    /// A context with these parts. `flush` makes room in the output and returns
+    /// [`FILLED`] or [`FAILED`]. `fill` reads input and returns one of [`FILLED`],
+    /// [`ENDED`], [`FAILED`]. Cell 0 is at the address `tape`.
+    pub fn new(
+        output: &'a mut O,
+        input: &'a mut I,
+        flush: CallBack<Self>,
+        fill: CallBack<Self>,
+        tape: u64,
+        state: S,
+    ) -> Self {
+        Self { output, input, flush, fill, tape, pointer: 0, state }
+    }
+
+    /// The address of cell 0.
+    pub fn tape(&self) -> u64 {
+        self.tape
+    }
+
+    /// The data pointer that generated code wrote before it returned [`DEOPT`].
+    pub fn pointer(&self) -> u64 {
+        self.pointer
+    }
+}
+
+impl<O, I, S: fmt::Debug> fmt::Debug for Context<'_, O, I, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// All contexts have this layout in front of their state.
+type Layout = Context<'static, Cursor, Cursor, ()>;
+
+pub(super) const OUTPUT: i32 = offset_of!(Layout, output) as i32;
+pub(super) const INPUT: i32 = offset_of!(Layout, input) as i32;
+pub(super) const FLUSH: i32 = offset_of!(Layout, flush) as i32;
+pub(super) const FILL: i32 = offset_of!(Layout, fill) as i32;
+pub(super) const TAPE: i32 = offset_of!(Layout, tape) as i32;
+pub(super) const POINTER: i32 = offset_of!(Layout, pointer) as i32;
+pub(super) const NEXT: i32 = offset_of!(Cursor, next) as i32;
+pub(super) const END: i32 = offset_of!(Cursor, end) as i32;
+
+/// From a call-back: it did its work. From `fill`: there is at least one byte.
 pub const FILLED: u64 = 0;
 /// From `fill`: there is no more input.
 pub const ENDED: u64 = 1;
-/// From `fill`: the input failed.
+/// From a call-back: output or input failed.
 pub const FAILED: u64 = 2;
 
 /// Status: the program ran to its end.
 pub const DONE: u64 = 0;
-/// Status: a call-back reported an error.
-pub const BROKEN: u64 = 1;
-/// Status in the low byte: the code gave up before it did something it cannot
-/// undo. The other bytes are for [`Program::left`](super::Program::left).
-pub const LEFT: u64 = 2;
+/// Status: a call-back failed.
+pub const CALL_BACK_FAILED: u64 = 1;
+/// Status in the low byte: the code left at an explicit bounds check, before an access that
+/// could jump over a guard. The other bytes are the number of the deopt point.
+pub const DEOPT: u64 = 2;
 
-/// Bytes before and behind the tape that must fault when touched.
+/// Bytes before and behind the tape that fault when accessed.
 pub const GUARD: usize = 1 << 20;

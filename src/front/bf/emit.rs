@@ -1,145 +1,129 @@
-//! Operations to machine code.
+//! Code generation: operations to machine code.
 //!
-//! Law: wherever an instruction may be the first to touch a cell out of range,
-//! the tape in memory is what plain code would have left, and a mark leads to the
-//! command that plain code would be at. The flags of operations say where.
+//! One walk that emits each operation as it comes. Cells are in memory, in registers alone
+//! in promoted loops, or in both by local register allocation. Code that is unlikely to
+//! run goes out of line.
+//!
+//! Invariant: wherever an instruction may be the first to access a cell out of bounds, the
+//! tape in memory is what baseline code would have left, and the instruction is a deopt
+//! point. The operations' [`Access`] and the checks say where.
+//!
+//! The machine code is linear in the program, and so is the time.
 
-mod aside;
-mod cells;
+mod arithmetic;
+mod cold;
 mod loops;
+mod scan;
 
-use super::abi::{LEFT, POINTER};
-use super::cache::{Ahead, Cache};
-use super::ir::{BALANCED, ENTERED, FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
-use super::place::Site;
-use super::registers::{self, Home, REGISTERS, Region};
-use super::scan::Scanners;
-use super::stubs::{self, Stubs, TAPE_START};
-use super::width::{self, Out};
-use super::{Cells, Error, Options, Program};
-use crate::front::Recorded;
+use super::bounds;
+use super::bounds::emit::{self as checks, Outlined, Point};
+use super::bounds::fuse::accesses_first;
+use super::cells::{self, CellEmitter};
+use super::deopt::DeoptTable;
+use super::ir::{Access, Ir, LoopFlags, Op};
+use super::local::{Cache, Lookahead};
+use super::promote::{Assigned, REGISTERS};
+use super::stubs::{self, Stubs};
+use super::vector_scan::Scanners;
+use super::{Error, Options, Program};
+use crate::front::{Recorded, bug};
 use alloc::vec::Vec;
-use aside::Aside;
 use barejit_asm::{self as asm, *};
-use loops::{Exit, Frame};
+use cold::ColdBody;
+use loops::{EarlyExit, OpenLoop};
 
 /// Code that stands behind the program.
 enum Outline {
-    /// Where code leaves because a touch would jump over a guard; from the base to the
-    /// pointer at the site.
-    Far { from: Label, site: u32, pointer: i32 },
-    /// Where code goes if the cell of a probe is not on the tape.
-    Edge { from: Label, back: Label, probe: Op },
+    Check(Outlined),
     /// The rest of a scan, by vectors.
-    Scan { from: Label, back: Label, scanner: Label, op: Op },
+    Scan {
+        from: Label,
+        back: Label,
+        scanner: Label,
+        cell: i32,
+        position: u32,
+    },
 }
 
-/// Whether code for `ops` is bound to touch `[at]`, and has changed nothing then.
-fn touches_first(at: i32, ops: &[Op], cells: Cells) -> bool {
-    for op in ops {
-        return match op.kind {
-            Kind::Nop => continue,
-            Kind::Probe if !op.is(MAYBE) => continue,
-            Kind::Add => op.at == at && cells.signed(op.b as u32) != 0,
-            Kind::Set | Kind::Put | Kind::Get => op.at == at,
-            Kind::Mul | Kind::Copy => op.at == at || op.b == at,
-            Kind::Product => op.at == at || op.b == at || op.other_factor() == at,
-            Kind::Open | Kind::Scan => op.at == at && !op.is(ENTERED),
-            Kind::Close => op.at == at && op.is(BALANCED) && !op.is(ONCE),
-            Kind::Probe | Kind::PutByte | Kind::Exit | Kind::Move => false,
-        };
-    }
-    false
-}
-
-/// Where cells live.
-const HOMES: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
+/// The registers that cells are assigned to.
+const ASSIGNABLE: [Gpr64; REGISTERS] = [RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
 
 struct Emitter<'a, 'b> {
-    out: Out<'a, 'b>,
+    out: CellEmitter<'a, 'b>,
     options: &'a Options,
     scanners: Scanners,
-    /// All regions, in the order of their `Open`s.
-    regions: &'a [Region],
-    /// Cells that live in registers here.
-    homes: &'a [Home],
+    /// The cells of the promoted loop that is being emitted.
+    assigned: &'a [Assigned],
     ir: &'a Ir,
     stubs: Stubs,
-    frames: Vec<Frame>,
-    /// Where the loop that ended last goes if it does not run, together with the
-    /// one that follows, and what registers hold there.
+    loops: Vec<OpenLoop>,
+    /// Jump threading: where the last loop goes if it does not run, together with the one
+    /// that follows, and what registers hold there.
     threaded: Option<(Label, Option<Cache>)>,
-    /// Ways out of the loop that is being emitted.
-    exits: Vec<Exit>,
-    /// Bodies that are still to be emitted, out of the way.
-    asides: Vec<Aside<'a>>,
+    /// Early exits of the loop that is being emitted.
+    exits: Vec<EarlyExit>,
+    /// Bodies that are still to be emitted, out of line.
+    cold: Vec<ColdBody<'a>>,
     cache: Cache,
-    /// What comes behind the operation that is being emitted.
-    ahead: Ahead<'a>,
+    /// The operations behind the one that is being emitted.
+    ahead: Lookahead<'a>,
     outlines: Vec<Outline>,
 }
 
-/// Emits all of `ir`, to begin at `resume` if it is given.
-#[inline(never)]
+/// Emits all of `ir`, to be entered at the position `resume` if it is given.
 pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Program, Error> {
-    let records = usize::from(options.explain);
-    let mut room = Needs { bytes: 2048, slots: 80, marks: 16, symbols: 0, relocations: 0, records };
-    for op in &ir.ops {
-        room.bytes += width::size(op, options.cells);
-        let (slots, marks) = match op.kind {
-            Kind::Open if op.is_seldom() => (5, 0),
-            Kind::Open => (3, 0),
-            Kind::Scan => (13, 2),
-            Kind::Probe => (5, 1),
-            Kind::Close => (0, 1),
-            Kind::Exit => (3, 1),
-            _ => (0, 0),
-        };
-        room.slots += slots;
-        room.marks += marks + usize::from(ir.plain);
-    }
-    let regions = if options.passes.registers { registers::regions(ir) } else { Vec::new() };
-    for region in &regions {
-        room.bytes += 14 * region.homes().len();
-    }
+    let room = room(ir, options);
     if room.bytes > i32::MAX as usize {
         return Err(Error::TooLarge);
     }
-    let mut sites = Vec::new();
+    let mut deopt_points = DeoptTable::default();
     let code = Recorded::with_room("barejit_bf", room, &mut |a| {
-        sites = emit_into(a, ir, &regions, options, resume);
+        deopt_points = emit_into(a, ir, options, resume);
         0
     });
     match code {
-        Ok(code) => Ok(Program { code, sites, cells: options.cells, plain: ir.plain }),
+        Ok(code) => Ok(Program { code, deopt_points, cells: options.cells, is_baseline: ir.is_baseline }),
         Err(asm::Error::Size) => Err(Error::TooLarge),
         Err(error) => error.raise(),
     }
 }
 
-#[inline(never)]
-fn emit_into(
-    a: &mut Asm<'_>,
-    ir: &Ir,
-    regions: &[Region],
-    options: &Options,
-    resume: Option<u32>,
-) -> Vec<Site> {
+/// Room for the code: more than most programs need.
+fn room(ir: &Ir, options: &Options) -> Needs {
+    let records = usize::from(options.explain);
+    let mut room = Needs { bytes: 2048, slots: 80, marks: 0, symbols: 0, relocations: 0, records };
+    for op in &ir.ops {
+        room.bytes += cells::size(op, options.cells);
+        room.slots += match op {
+            Op::Open { .. } if op.is_unlikely() => 5,
+            Op::Open { .. } | Op::Exit { .. } => 3,
+            Op::Scan { .. } => 13,
+            Op::Check { .. } => 5,
+            _ => 0,
+        };
+        room.marks += records;
+    }
+    for promoted in &ir.promoted {
+        room.bytes += 14 * promoted.registers().len();
+    }
+    room
+}
+
+fn emit_into(a: &mut Asm<'_>, ir: &Ir, options: &Options, resume: Option<u32>) -> DeoptTable {
     let stubs = stubs::enter(a, options);
     let mut emitter = Emitter {
-        out: Out::new(a, options.cells),
+        out: CellEmitter::new(a, options.cells),
         options,
         scanners: Scanners::default(),
-        regions,
-        homes: &[],
+        assigned: &[],
         ir,
         stubs,
-        frames: Vec::new(),
+        loops: Vec::new(),
         threaded: None,
         exits: Vec::new(),
-        asides: Vec::new(),
+        cold: Vec::new(),
         cache: Cache::EMPTY,
-        ahead: Ahead { ops: &[], turned: Cache::EMPTY },
+        ahead: Lookahead { ops: &[], header: Cache::EMPTY },
         outlines: Vec::new(),
     };
     match resume {
@@ -147,13 +131,14 @@ fn emit_into(
         None => emitter.operations(&ir.ops, ir.ops.len()),
     }
     emitter.end();
-    emitter.out.sites
+    emitter.out.deopt_points
 }
 
 impl<'a> Emitter<'a, '_> {
+    /// The whole program, entered at `position`.
     fn program_from(&mut self, position: u32) {
         let ir = self.ir;
-        let first = ir.ops.partition_point(|op| op.c < position);
+        let first = bounds::first_from(&ir.ops, position);
         let entry = self.out.a.label();
         self.out.a.jmp(entry);
         self.operations(&ir.ops, first);
@@ -161,46 +146,30 @@ impl<'a> Emitter<'a, '_> {
         self.operations(&ir.ops[first..], ir.ops.len() - first);
     }
 
-    #[inline(never)]
+    /// The end of the program, and the code out of line behind it.
     fn end(&mut self) {
-        self.emit_asides();
+        self.emit_cold();
         self.out.a.xor_rr(EAX, EAX).jmp(self.stubs.leave);
         self.scanners.emit(self.out.a, self.options);
         while let Some(outline) = self.outlines.pop() {
             match outline {
-                Outline::Far { from, site, pointer } => {
-                    self.out.bind(from);
-                    let pointer = self.out.address(pointer);
-                    let a = &mut *self.out.a;
-                    a.mov_rm(RCX, qword(RSP)).lea(RAX, pointer).mov_mr(qword(RCX).disp(POINTER), RAX);
-                    a.mov_r64_imm64(RAX, (site as i64) << 8 | LEFT as i64).jmp(self.stubs.leave);
-                }
-                Outline::Edge { from, back, probe } => {
-                    self.out.bind(from);
-                    self.out.cmp_m(probe.b);
-                    self.out.a.jcc(Cond::E, back);
-                    // This faults.
-                    self.first_touch(&probe, probe.b);
-                    self.out.probe(probe.at);
-                    self.out.a.jmp(back);
-                }
-                Outline::Scan { from, back, scanner, op } => {
-                    let last = self.out.address(op.at);
-                    let base = address(RAX).disp(-self.out.bytes(op.at));
-                    self.out.bind(from);
-                    self.out.a.lea(RAX, last).call(scanner).lea(RBX, base);
-                    // Beyond the tape, this faults.
-                    self.first_touch(&op, op.at);
-                    self.out.probe(op.at);
-                    self.out.a.jmp(back);
+                Outline::Check(check) => self.mark(check.position()),
+                Outline::Scan { position, .. } => self.mark(position),
+            }
+            match outline {
+                Outline::Check(check) => check.emit(&mut self.out, self.stubs.leave),
+                Outline::Scan { from, back, scanner, cell, position } => {
+                    self.scan_by_vectors([from, back, scanner], cell, position);
                 }
             }
         }
     }
 
-    #[inline(never)]
-    fn outline(&mut self, code: Outline) {
-        self.outlines.push(code);
+    /// Marks the code that comes next as that of a command, if there is to be a source map.
+    fn mark(&mut self, position: u32) {
+        if self.options.explain {
+            self.out.a.mark(position);
+        }
     }
 
     /// Emits the first `count` of `ops`.
@@ -209,153 +178,139 @@ impl<'a> Emitter<'a, '_> {
         while rest.len() > ops.len() - count
             && let Some((op, behind)) = rest.split_first()
         {
-            if self.frames.is_empty() && self.threaded.is_none() && !self.asides.is_empty() {
-                self.emit_asides();
+            if self.loops.is_empty() && self.threaded.is_none() && !self.cold.is_empty() {
+                self.emit_cold();
             }
-            rest = behind;
             self.ahead.ops = behind;
-            if !matches!(op.kind, Kind::Open | Kind::Scan)
+            if !matches!(op, Op::Open { .. } | Op::Scan { .. })
                 && let Some((end, passed)) = self.threaded.take()
             {
                 self.end_loop(end, passed);
             }
-            if self.options.explain && op.has_place() {
-                self.out.mark(0, op.c, 0);
+            if let Some(position) = op.position() {
+                self.mark(position);
             }
-            if op.flags & (TOUCHES | FAR) != 0 && self.ir.plain {
-                self.first_touch(op, op.at);
-            }
-            if let Some(body) = self.aside(op, behind) {
-                rest = &behind[body..];
-            } else if op.kind == Kind::Open {
-                // A balanced loop needs its probes only once.
-                let is_probe = |op: &&Op| op.kind == Kind::Probe && !op.is(MAYBE);
-                let probes = if op.is(BALANCED) { rest.iter().take_while(is_probe).count() } else { 0 };
-                let (probes, behind) = rest.split_at_checked(probes).unwrap_or_default();
-                let index = self.ir.ops.len() - 1 - behind.len() - probes.len();
-                self.ahead.ops = behind;
-                self.open(op, probes, index as u32);
-                rest = behind;
-            } else if op.kind == Kind::Probe && op.is(MAYBE) {
-                let guarded = rest.iter().take_while(|op| op.kind == Kind::Mul && op.is(MAYBE)).count();
-                let (guarded, behind) = rest.split_at_checked(guarded).unwrap_or_default();
-                self.guard(op, guarded);
-                rest = behind;
-            } else if op.kind == Kind::Probe {
-                self.probe(op, touches_first(op.at, rest, self.out.cells));
-            } else {
-                self.operation(op);
-            }
+            rest = &behind[self.operation(op, behind)..];
         }
     }
 
-    /// `later`: an instruction that comes soon touches the cell before anything has
-    /// been changed, and is the probe.
-    fn probe(&mut self, op: &Op, later: bool) {
-        if self.cache.find(op.at).is_some() {
-            return;
-        }
-        if !later || op.is(FAR) || !self.out.mark_until(op.at, op.c, op.b) {
-            self.operation(op);
-        }
-    }
-
-    /// Makes the next instruction the first touch of the operation's cell, or of
-    /// none that exists; plain code has its pointer at `pointer` there.
-    fn first_touch(&mut self, op: &Op, pointer: i32) {
-        let site = self.out.sites.len() as u32;
-        self.out.mark(op.at, op.c, pointer);
-        if !op.is(FAR) {
-            return;
-        }
-        let from = self.out.a.label();
-        let cell = self.out.address(op.at);
-        let a = &mut *self.out.a;
-        a.lea(RAX, cell).sub_rm(RAX, qword(RSP).disp(TAPE_START));
-        a.mov_ri(RCX, self.options.tape_bytes()).cmp_rr(RAX, RCX).jcc(Cond::Ae, from);
-        self.outline(Outline::Far { from, site, pointer });
-    }
-
-    fn operation(&mut self, op: &Op) {
-        let at = op.at;
-        match op.kind {
-            // Loops are opened together with their probes.
-            Kind::Nop | Kind::Open => {}
-            Kind::Probe => {
-                self.first_touch(op, op.b);
-                if !op.is(FAR) && self.operand(at, None).is_none() {
-                    self.out.probe(at);
-                }
+    /// Emits one operation. Returns how many of those `behind` it were emitted with it.
+    fn operation(&mut self, op: &Op, behind: &'a [Op]) -> usize {
+        match *op {
+            Op::Nop => {}
+            Op::Open { .. } => return self.loop_start(op, behind),
+            Op::Check { access, predicated: false, cell, pointer, position } => {
+                let is_fused = accesses_first(cell, behind, self.out.cells);
+                self.check(Point { access, cell, position, pointer }, is_fused);
             }
-            Kind::Add => {
-                let value = self.out.cells.signed(op.b as u32);
-                if value == 0 && !self.ir.plain {
-                    return;
-                }
-                match self.operand(at, None) {
-                    Some(to) => {
-                        self.out.add_ri(at, to, value);
-                        self.changed(at, to);
-                    }
-                    None => self.out.add_mi(at, value),
-                }
+            Op::Check { predicated: true, cell, pointer, position, .. } => {
+                let is_predicated = |op: &&Op| matches!(op, Op::MulAdd { predicated: true, .. });
+                let count = behind.iter().take_while(is_predicated).count();
+                self.predicated((cell, pointer, position), &behind[..count]);
+                return count;
             }
-            Kind::Set => {
-                let value = self.out.cells.signed(op.b as u32);
-                match self.home(at) {
-                    Some(home) => self.out.mov_ri(home, value),
-                    None => {
-                        self.out.mov_mi(at, value);
-                        self.become_known(at, value);
-                    }
-                }
+            Op::Add { access, cell, value, position } => {
+                self.access_by(access, cell, position);
+                self.add(cell, value);
             }
-            Kind::Mul => self.mul(op),
-            Kind::Copy => self.copy(op),
-            Kind::Product => self.product(op),
-            Kind::Put => {
-                match self.operand(at, None) {
+            Op::Set { cell, value, .. } => self.set(cell, value),
+            Op::MulAdd { predicated, cell, source, factor } => {
+                self.mul_add(predicated, cell, source, factor);
+            }
+            Op::Copy { cell, source, factor } => self.copy(cell, source, factor),
+            Op::Product { right, cell, left, factor } => {
+                self.product(cell, [left, left + i32::from(right)], factor);
+            }
+            Op::Output { access, repeats, cell, position } => {
+                self.access_by(access, cell, position);
+                match self.operand(cell, None) {
                     Some(held) => self.out.mov_rr(RAX, held),
-                    None => self.out.load(RAX, at),
+                    None => self.out.load(RAX, cell),
                 }
-                self.put(op);
+                self.put(repeats);
             }
-            Kind::PutByte => {
-                self.out.a.mov_ri(AL, op.b as u8 as i64);
-                self.put(op);
+            Op::OutputByte { byte, repeats, .. } => {
+                self.out.a.mov_ri(AL, i64::from(byte));
+                self.put(repeats);
             }
-            Kind::Get => {
-                self.read(RAX, at);
+            Op::Input { access, cell, position } => {
+                self.access_by(access, cell, position);
+                self.read(RAX, cell);
                 self.out.a.call(self.stubs.get);
-                self.write(at, RAX);
+                self.write(cell, RAX);
             }
-            Kind::Exit => self.exit(op),
-            Kind::Close => self.close(op),
-            Kind::Scan => self.scan(op),
-            Kind::Move => self.out.shift(op.b),
+            Op::Exit { .. } => self.exit(op),
+            Op::Close { .. } => self.close(op),
+            Op::Scan { .. } => self.scan(op),
+            Op::Move { distance, .. } => self.out.move_pointer(distance),
+        }
+        0
+    }
+
+    /// Makes the next instruction a deopt point, if an operation of baseline code needs that.
+    fn access_by(&mut self, access: Access, cell: i32, position: u32) {
+        if access != Access::InBounds {
+            self.deopt_point(Point { access, cell, position, pointer: cell });
         }
     }
 
-    /// Puts AL as often as `op` says.
-    #[inline(never)] // Two callers.
-    fn put(&mut self, op: &Op) {
-        for _ in 0..=op.d {
+    fn deopt_point(&mut self, point: Point) {
+        let outlined = checks::deopt_point(&mut self.out, self.options.tape_bytes(), point);
+        self.outlines.extend(outlined.map(Outline::Check));
+    }
+
+    /// A bounds check. `is_fused`: an instruction that comes soon accesses the cell before
+    /// anything has changed, and can be the check.
+    fn check(&mut self, point: Point, is_fused: bool) {
+        let Point { access, cell, position, pointer } = point;
+        if self.cache.find(cell).is_some() {
+            return;
+        }
+        if is_fused && access != Access::Explicit && self.out.defer_check(cell, position, pointer) {
+            return;
+        }
+        self.deopt_point(point);
+        if access != Access::Explicit && self.operand(cell, None).is_none() {
+            self.out.access(cell);
+        }
+    }
+
+    /// Multiply-adds to cells that may not exist, behind their check.
+    fn predicated(&mut self, (cell, counter, position): (i32, i32, u32), additions: &[Op]) {
+        // Load the counter before the branch: both successors expect it in a register.
+        self.operand(counter, None);
+        let (back, outlined) = checks::predicated_check(&mut self.out, cell, counter, position);
+        for addition in additions {
+            let Op::MulAdd { predicated, cell, source, factor } = *addition else {
+                bug("only multiply-adds are predicated")
+            };
+            self.mul_add(predicated, cell, source, factor);
+        }
+        self.out.bind(back);
+        self.outlines.push(Outline::Check(outlined));
+    }
+
+    /// Puts AL, and then as many times more.
+    fn put(&mut self, repeats: u16) {
+        for _ in 0..=repeats {
             self.out.a.call(self.stubs.put);
         }
     }
 
-    /// Additions to cells of which `probe` may not exist; then they are nothing if
-    /// their counter is zero. That is tested only where the tape ends.
-    fn guard(&mut self, probe: &Op, additions: &[Op]) {
-        // Both ways on must find it where it is.
-        self.operand(probe.b, None);
-        let (from, back) = (self.out.a.label(), self.out.a.label());
-        let cell = self.out.address(probe.at);
-        self.out.a.lea(RAX, cell).cmp_rm(RAX, qword(RSP).disp(TAPE_START)).jcc(Cond::B, from);
-        for addition in additions {
-            self.mul(addition);
+    /// The start of a loop: out of line, or with its checks, which a balanced loop needs
+    /// only once.
+    fn loop_start(&mut self, op: &Op, behind: &'a [Op]) -> usize {
+        let Op::Open { access, flags, cell, position, .. } = *op else { bug("not the start of a loop") };
+        self.access_by(access, cell, position);
+        if let Some(length) = self.outline_body(op, behind) {
+            return length;
         }
-        self.out.bind(back);
-        self.outline(Outline::Edge { from, back, probe: *probe });
+        let is_balanced = flags.contains(LoopFlags::BALANCED);
+        let checks = behind.iter().take_while(|op| is_balanced && op.is_plain_check()).count();
+        let (checks, body) = behind.split_at(checks);
+        let index = self.ir.ops.len() - 1 - behind.len();
+        self.ahead.ops = body;
+        self.open(op, checks, index as u32);
+        checks.len()
     }
 }

@@ -1,224 +1,233 @@
-//! The intermediate representation: one flat list of operations.
+//! The intermediate representation: one flat list of typed operations.
 //!
-//! Cells are named by their distance from the *base*, a register that moves only
-//! where a loop makes the distance unknowable. Brackets nest properly at all
-//! times; nothing here knows machine code or how a pass decides.
+//! An operation names a cell by its distance from the *data pointer*, a register of
+//! the generated code. The pointer moves only at the end of an *unbalanced* loop, whose
+//! iterations have a net movement, the *drift*, and in a scan. `Open` and `Close` nest
+//! properly after every pass. The list knows no machine code, and no pass.
+//!
+//! [`text`] is its text form.
 
+mod text;
+
+pub use text::Snapshot;
+
+use super::interval::Interval;
 use alloc::vec::Vec;
+use bitflags::bitflags;
 
-/// What an operation does. `[x]` is the cell `x` away from the base.
+/// How the first access to a cell has to be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(super) enum Kind {
-    /// Touch of `[at]`, in place of plain code at position `c` with its pointer at
-    /// `b`; see [`reach`](super::reach).
-    Probe,
-    /// Nothing; it also stands in front of the program.
-    Nop,
-    /// `[at] += b`
-    Add,
-    /// `[at] = b`
-    Set,
-    /// `[at] += k × [b]`
-    Mul,
-    /// `[at] = k × [b]`
-    Copy,
-    /// `[at] += k × [b] × [b + d]`
-    Product,
-    /// Output of `[at]`, `d` more times than once.
-    Put,
-    /// Output of the byte `b`, likewise.
-    PutByte,
-    /// Input into `[at]`.
-    Get,
-    /// `while [at] != 0 {`; the loop's number is `b`.
-    Open,
-    /// `base += b }`; `at` counts from the new base.
-    Close,
-    /// `if [at] == 0 { base += b, and out of the loop }`
-    Exit,
-    /// `while [at] != 0 { base += b }`
-    Scan,
-    /// `base += b`, in plain translation only.
-    Move,
+pub(super) enum Access {
+    /// The cell is known to exist.
+    InBounds,
+    /// The cell may not exist. Then the access hits a guard: the instruction is a deopt
+    /// point.
+    MayFault,
+    /// The cell may lie beyond the guard. A compare with the bounds of the tape stands
+    /// before the access, which is a deopt point too.
+    Explicit,
 }
 
-impl Kind {
-    /// Whether an operation of this kind has a factor and no place.
-    pub(super) fn is_product(self) -> bool {
-        matches!(self, Self::Mul | Self::Copy | Self::Product)
+bitflags! {
+    /// Facts about a loop, on its `Open`, its `Close`, or both.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(super) struct LoopFlags: u8 {
+        /// Both: no iteration moves the data pointer.
+        const BALANCED = 1;
+        /// Both: the loop's cell is zero after the first iteration. It is an `if`.
+        const ONCE = 2;
+        /// `Open`: the cell is not zero here, so the loop needs no test at its start.
+        const ENTERED = 4;
+        /// `Close`: if this loop does not run, neither does the next, which follows at
+        /// once. Both are passed over with one jump (jump threading).
+        const THREADED = 8;
     }
 }
 
-/// One operation; the fields mean what its [`Kind`] says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Op {
-    pub(super) kind: Kind,
-    /// Of an `Open` and its `Close`: [`BALANCED`], [`ONCE`], [`ENTERED`], which a
-    /// `Scan` may have too, [`THREADED`]; of what may be the first to touch its cell:
-    /// [`TOUCHES`], [`FAR`]; of a `Probe` or a `Mul`: [`MAYBE`].
-    pub(super) flags: u8,
-    pub(super) d: i16,
-    pub(super) at: i32,
-    pub(super) b: i32,
-    /// The byte offset in the source, [`NOWHERE`], or the factor `k`.
-    pub(super) c: u32,
-}
-
-/// The place of what passes have made up.
+/// The source position of what a pass made up.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// The base is where it was after every round of the loop.
-pub(super) const BALANCED: u8 = 1;
-/// The loop's cell is zero after the first round: no way back is needed.
-pub(super) const ONCE: u8 = 2;
-/// The cell of a loop or a scan is not zero at its start: no test is needed there.
-pub(super) const ENTERED: u8 = 4;
+/// One operation. `[x]` is the cell `x` away from the data pointer; arithmetic is modulo
+/// the width of a cell. A `position` is a byte offset in the source.
+///
+/// Fields are in the order of their sizes, so that every `cell` is at the same offset and
+/// an operation takes 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Op {
+    /// Nothing. One stands in front of every program.
+    Nop,
+    /// Bounds check: an access to `[cell]` before anything in the checked region is done.
+    /// If the cell does not exist, baseline code takes over at `position` with its data
+    /// pointer `pointer` cells away. A predicated one does nothing if `[pointer]` is zero.
+    Check { access: Access, predicated: bool, cell: i32, pointer: i32, position: u32 },
+    /// `[cell] += value`
+    Add { access: Access, cell: i32, value: i32, position: u32 },
+    /// `[cell] = value`
+    Set { access: Access, cell: i32, value: i32, position: u32 },
+    /// `[cell] += factor × [source]`. A predicated one does not access `[cell]` if
+    /// `[source]` is zero.
+    MulAdd { predicated: bool, cell: i32, source: i32, factor: u32 },
+    /// `[cell] = factor × [source]`
+    Copy { cell: i32, source: i32, factor: u32 },
+    /// `[cell] += factor × [left] × [left + right]`
+    Product { right: i16, cell: i32, left: i32, factor: u32 },
+    /// Output of `[cell]`, `repeats` more times than once.
+    Output { access: Access, repeats: u16, cell: i32, position: u32 },
+    /// Output of a constant byte, `repeats` more times than once.
+    OutputByte { byte: u8, repeats: u16, position: u32 },
+    /// Input into `[cell]`.
+    Input { access: Access, cell: i32, position: u32 },
+    /// `while [cell] != 0 {`
+    Open { access: Access, flags: LoopFlags, cell: i32, number: u32, position: u32 },
+    /// `pointer += drift }`; `cell` counts from the new pointer.
+    Close { access: Access, flags: LoopFlags, cell: i32, drift: i32, position: u32 },
+    /// Early exit of an unrolled loop: `if [cell] == 0 { pointer += drift; break }`
+    Exit { access: Access, cell: i32, drift: i32, position: u32 },
+    /// `while [cell] != 0 { pointer += stride }`
+    Scan { entered: bool, cell: i32, stride: i32, position: u32 },
+    /// `pointer += distance`, in the baseline translation only.
+    Move { distance: i32, position: u32 },
+}
 
-/// Its cell may not exist: the touch must be marked.
-pub(super) const TOUCHES: u8 = 8;
-/// Likewise, and the touch may even pass a guard: it must be checked.
-pub(super) const FAR: u8 = 16;
-/// Of a `Probe` or a `Mul`: `[at]` must be left alone if `[b]` is zero.
-pub(super) const MAYBE: u8 = 32;
-/// Of a `Close`: if its loop does not run, nor does the one that follows.
-pub(super) const THREADED: u8 = 64;
+const _: () = assert!(size_of::<Op>() == 16);
 
 impl Op {
-    pub(super) const NOP: Self = Self::new(Kind::Nop, 0, 0, 0);
-
-    pub(super) const fn new(kind: Kind, at: i32, b: i32, c: u32) -> Self {
-        Self { kind, flags: 0, d: 0, at, b, c }
+    /// `[cell] += value`, of a cell that exists.
+    pub(super) const fn add(cell: i32, value: u32, position: u32) -> Self {
+        Self::Add { access: Access::InBounds, cell, value: value as i32, position }
     }
 
-    pub(super) const fn is(&self, flag: u8) -> bool {
-        self.flags & flag != 0
+    /// `[cell] = value`, of a cell that exists.
+    pub(super) const fn set(cell: i32, value: u32, position: u32) -> Self {
+        Self::Set { access: Access::InBounds, cell, value: value as i32, position }
     }
 
-    /// The second cell of a `Product`.
-    pub(super) const fn other_factor(&self) -> i32 {
-        self.b + self.d as i32
+    /// The cell that the operation is about, if it is about one.
+    pub(super) const fn cell(&self) -> Option<i32> {
+        match *self {
+            Self::Nop | Self::OutputByte { .. } | Self::Move { .. } => None,
+            Self::Check { cell, .. }
+            | Self::Add { cell, .. }
+            | Self::Set { cell, .. }
+            | Self::MulAdd { cell, .. }
+            | Self::Copy { cell, .. }
+            | Self::Product { cell, .. }
+            | Self::Output { cell, .. }
+            | Self::Input { cell, .. }
+            | Self::Open { cell, .. }
+            | Self::Close { cell, .. }
+            | Self::Exit { cell, .. }
+            | Self::Scan { cell, .. } => Some(cell),
+        }
     }
 
-    /// Whether it is an assignment to `[at]`.
-    pub(super) fn changes(&self, at: i32) -> bool {
-        let assigns = self.kind.is_product() || matches!(self.kind, Kind::Add | Kind::Set | Kind::Get);
-        assigns && self.at == at
+    /// The cell that the operation assigns to. Loops are not looked into.
+    pub(super) const fn assigned(&self) -> Option<i32> {
+        match *self {
+            Self::Add { cell, .. }
+            | Self::Set { cell, .. }
+            | Self::MulAdd { cell, .. }
+            | Self::Copy { cell, .. }
+            | Self::Product { cell, .. }
+            | Self::Input { cell, .. } => Some(cell),
+            _ => None,
+        }
     }
 
-    /// Whether it has a place in the source.
-    pub(super) fn has_place(&self) -> bool {
-        self.kind != Kind::Nop && !self.kind.is_product() && self.c != NOWHERE
+    /// Where the operation comes from in the source, if it comes from there.
+    pub(super) const fn position(&self) -> Option<u32> {
+        match *self {
+            Self::Nop | Self::MulAdd { .. } | Self::Copy { .. } | Self::Product { .. } => None,
+            Self::Check { position, .. }
+            | Self::Add { position, .. }
+            | Self::Set { position, .. }
+            | Self::Output { position, .. }
+            | Self::OutputByte { position, .. }
+            | Self::Input { position, .. }
+            | Self::Open { position, .. }
+            | Self::Close { position, .. }
+            | Self::Exit { position, .. }
+            | Self::Scan { position, .. }
+            | Self::Move { position, .. } => {
+                if position == NOWHERE {
+                    None
+                } else {
+                    Some(position)
+                }
+            }
+        }
     }
 
-    /// Whether it begins what is likely to be passed over: what runs at most once and
-    /// goes elsewhere is for the end of something, a carry or a border.
-    pub(super) fn is_seldom(&self) -> bool {
-        self.kind == Kind::Open && self.is(ONCE) && !self.is(BALANCED | ENTERED)
+    /// Whether it is a bounds check without a condition.
+    pub(super) const fn is_plain_check(&self) -> bool {
+        matches!(self, Self::Check { predicated: false, .. })
+    }
+
+    /// Whether its body is unlikely to run: an `if` that moves the data pointer is for
+    /// the end of something, a carry or a border.
+    pub(super) fn is_unlikely(&self) -> bool {
+        let Self::Open { flags, .. } = self else { return false };
+        flags.contains(LoopFlags::ONCE) && !flags.intersects(LoopFlags::BALANCED.union(LoopFlags::ENTERED))
     }
 }
 
-/// How many of `ops`, which a loop's body begins, stand before its `Close`.
-#[inline(never)]
-pub(super) fn body(ops: &[Op]) -> Option<usize> {
+/// How many of `ops`, which a loop's body begins, stand before its `Close`; `None` if it
+/// is not among them.
+pub(super) fn body_length(ops: &[Op]) -> Option<usize> {
     let mut depth = 1;
     ops.iter().position(|op| {
-        depth += (op.kind == Kind::Open) as u32;
-        depth -= (op.kind == Kind::Close) as u32;
+        depth += matches!(op, Op::Open { .. }) as u32;
+        depth -= matches!(op, Op::Close { .. }) as u32;
         depth == 0
     })
 }
 
-/// Cells that some stretch of the plain program may touch, by distance from the
-/// base where the stretch begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Reach {
-    pub(super) low: i32,
-    pub(super) high: i32,
-}
-
-impl Reach {
-    /// No cell at all.
-    pub(super) const NONE: Self = Self { low: i32::MAX, high: i32::MIN };
-
-    /// Every cell.
-    pub(super) const ALL: Self = Self { low: i32::MIN, high: i32::MAX };
-
-    pub(super) const fn cell(at: i32) -> Self {
-        Self { low: at, high: at }
-    }
-
-    pub(super) fn join(&mut self, at: i32) {
-        self.low = self.low.min(at);
-        self.high = self.high.max(at);
-    }
-
-    /// The cells that either has, and those in between.
-    pub(super) fn joined(&self, other: Self) -> Self {
-        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
-    }
-
-    /// The cells that both have, if both know the base alike.
-    pub(super) fn common(&self, other: Self) -> Self {
-        Self { low: self.low.max(other.low), high: self.high.min(other.high) }
-    }
-
-    pub(super) const fn has(&self, at: i32) -> bool {
-        self.low <= at && at <= self.high
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.low > self.high
-    }
-
-    /// The same cells seen from a base `by` further on.
-    pub(super) const fn shifted(&self, by: i32) -> Self {
-        if self.is_empty() {
-            *self
-        } else {
-            Self { low: self.low.saturating_sub(by), high: self.high.saturating_sub(by) }
-        }
-    }
-}
-
-/// What is known of a loop of the source, by its number.
+/// Facts about a loop of the source, by its number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loop {
-    /// Cells that it may write, one bit for the lowest six bits of a distance;
-    /// all bits for an unbalanced loop.
+    /// Cells that it may write, as a set of [`bit`]s; all of them for an unbalanced loop.
     pub(super) writes: u64,
-    /// Of these, the bits whose cells are zero after each round if they were zero
-    /// before the loop.
+    /// Of these, the bits whose cells are zero after each iteration if they were zero
+    /// before the loop; see [`loop_zeros`](super::loop_zeros).
     pub(super) zeros: u64,
-    /// Of an unbalanced loop: what exists when a round is over.
-    pub(super) back: Reach,
-    /// Of an unbalanced loop: every round moves the base by the same.
-    pub(super) strides: bool,
-    /// Its last operation is a loop on the same cell, so there is one round at most.
-    pub(super) once: bool,
+    /// Of an unbalanced loop: the cells that exist after an iteration.
+    pub(super) exists: Interval,
+    /// Of an unbalanced loop: every iteration has the same drift.
+    pub(super) is_uniform: bool,
+    /// Its last operation is a loop on its own cell, so it runs at most once.
+    pub(super) is_once: bool,
 }
 
 impl Loop {
-    pub(super) const NEW: Self = Self { writes: 0, zeros: 0, back: Reach::NONE, strides: false, once: false };
+    pub(super) const NEW: Self =
+        Self { writes: 0, zeros: 0, exists: Interval::EMPTY, is_uniform: false, is_once: false };
 
-    /// What exists behind the unbalanced loop that `close` ends, if `before` did where
-    /// it began and `back` does when a round is over.
-    pub(super) fn leave(&self, close: &Op, before: Reach, back: Reach) -> Reach {
-        let mut left = before.common(back);
-        left.join(close.at);
-        // Where the base came from there are cells up to the farthest known.
-        if self.strides && close.b < 0 {
-            left.high = left.high.max(before.high);
-        } else if self.strides {
-            left.low = left.low.min(before.low);
+    /// The cells that exist after the unbalanced loop, whose `Close` tests `cell` and has
+    /// this `drift`, if those `before` did where it began and those in `iteration` do
+    /// after an iteration.
+    pub(super) fn exists_after(
+        &self,
+        (cell, drift): (i32, i32),
+        before: Interval,
+        iteration: Interval,
+    ) -> Interval {
+        let mut after = before.join(iteration);
+        after.include(cell);
+        // The pointer came past all cells on the side that it came from.
+        if self.is_uniform && drift < 0 {
+            after.high = after.high.max(before.high);
+        } else if self.is_uniform {
+            after.low = after.low.min(before.low);
         }
-        left
+        after
     }
 }
 
-/// The bit for a cell in [`Loop::writes`].
-pub(super) const fn bit(at: i32) -> u64 {
-    1 << (at & 63)
+/// The bit of a cell in a set of cells: its distance modulo 64.
+pub(super) const fn bit(cell: i32) -> u64 {
+    1 << (cell & 63)
 }
 
 /// A program.
@@ -226,13 +235,20 @@ pub(super) const fn bit(at: i32) -> u64 {
 pub(super) struct Ir {
     pub(super) ops: Vec<Op>,
     pub(super) loops: Vec<Loop>,
-    /// Whether it is the plain translation: every distance is 0, and `Move` moves.
-    pub(super) plain: bool,
+    /// Loops whose cells live in registers, in the order of their `Open`s.
+    pub(super) promoted: Vec<super::promote::Promoted>,
+    /// Whether this is the baseline translation: every cell is `[0]`, and `Move` moves
+    /// the data pointer.
+    pub(super) is_baseline: bool,
 }
 
 impl Ir {
-    /// Operations other than `Nop`.
-    pub(super) fn len(&self) -> usize {
-        self.ops.iter().filter(|op| op.kind != Kind::Nop).count()
+    /// The facts about loop `number`.
+    #[track_caller]
+    pub(super) fn facts(&self, number: u32) -> &Loop {
+        match self.loops.get(number as usize) {
+            Some(facts) => facts,
+            None => crate::front::bug("a loop has a number that the parser gave to none"),
+        }
     }
 }

@@ -1,38 +1,56 @@
-//! Source text to operations: runs are folded, pointer motion is deferred, and the
-//! commonest loop of all, `[-]`, never becomes one.
+//! Parsing, with runs folded and pointer motion deferred.
 //!
-//! Law: the list does to cells, input and output what the source does, command
-//! for command. Everything but the eight commands is a comment.
+//! Consecutive commands of one kind become one operation. `<` and `>` only change the
+//! distance at which the next commands name their cell; `[-]` and `[+]` become a `Set`.
+//!
+//! Invariant: the list does to cells, input and output what the source does, in the same
+//! order. Every byte but the eight commands is a comment. Linear in the source.
 
 use super::Error;
-use super::ir::{BALANCED, Ir, Kind, Loop, Op};
+use super::ir::{Access, Ir, Loop, LoopFlags, Op};
+use crate::front::bug;
 use alloc::vec::Vec;
 
-/// How far from the base a cell may be named; beyond it plain translation serves.
+/// The farthest that a cell may be from the data pointer; a program that goes further is
+/// translated as baseline code.
 const FARTHEST: u32 = 1 << 27;
 
-/// What each byte asks for; `Nop` if it is a comment.
-static KINDS: [Kind; 256] = {
-    let mut kinds = [Kind::Nop; 256];
-    kinds[b'>' as usize] = Kind::Move;
-    kinds[b'<' as usize] = Kind::Move;
-    kinds[b'+' as usize] = Kind::Add;
-    kinds[b'-' as usize] = Kind::Add;
-    kinds[b'.' as usize] = Kind::Put;
-    kinds[b',' as usize] = Kind::Get;
-    kinds[b'[' as usize] = Kind::Open;
-    kinds[b']' as usize] = Kind::Close;
-    kinds
-};
-
-/// By how much a `<`, `>`, `+` or `-` moves or changes: in ASCII, `=` stands between the
-/// former two and `,` between the latter.
-const fn step(byte: u8) -> i32 {
-    if byte < b'<' { b',' as i32 - byte as i32 } else { byte as i32 - b'=' as i32 }
+/// What a byte of the source asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Comment,
+    Move,
+    Add,
+    Output,
+    Input,
+    Open,
+    Close,
 }
 
-/// How often `byte` stands in `source` from `from` on, eight at a time.
-fn run(source: &[u8], from: usize, byte: u8) -> usize {
+static COMMANDS: [Command; 256] = {
+    let mut commands = [Command::Comment; 256];
+    commands[b'>' as usize] = Command::Move;
+    commands[b'<' as usize] = Command::Move;
+    commands[b'+' as usize] = Command::Add;
+    commands[b'-' as usize] = Command::Add;
+    commands[b'.' as usize] = Command::Output;
+    commands[b',' as usize] = Command::Input;
+    commands[b'[' as usize] = Command::Open;
+    commands[b']' as usize] = Command::Close;
+    commands
+};
+
+/// The amount by which a `<`, `>`, `+` or `-` moves or changes: 1 or −1.
+const fn step(byte: u8) -> i32 {
+    match byte {
+        b'>' | b'+' => 1,
+        _ => -1,
+    }
+}
+
+/// The length of the run of `byte` in `source` from `from` on, compared eight bytes at a
+/// time.
+fn run_length(source: &[u8], from: usize, byte: u8) -> usize {
     let same = u64::from_le_bytes([byte; 8]);
     let mut rest = source.get(from..).unwrap_or_default();
     while let Some((chunk, behind)) = rest.split_first_chunk() {
@@ -47,75 +65,120 @@ fn run(source: &[u8], from: usize, byte: u8) -> usize {
     source.len() - rest.len() - from + tail
 }
 
-/// Reads `source`: with deferred motion or, if `plain` says so or a distance gets too
-/// large, command by command, where only runs are folded.
-pub(super) fn parse(source: &[u8], plain: bool) -> Result<Ir, Error> {
-    let mut ops: Vec<Op> = Vec::with_capacity(source.len() / 8 + 64);
-    let mut loops = Vec::with_capacity(source.len() / 64);
-    // Indices of the `Open`s that have no partner yet.
-    let mut opens: Vec<usize> = Vec::new();
-    ops.push(Op::NOP);
-    let mut at = 0i32;
+struct Parser {
+    ir: Ir,
+    /// Indices of the `Open`s whose `Close` is still to come.
+    opens: Vec<usize>,
+    /// The distance of the current cell from the data pointer.
+    cell: i32,
+}
+
+/// Parses `source`: with deferred motion, or as `baseline`, where every command acts on
+/// `[0]`. Baseline too if a distance gets too large.
+pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
+    let mut ops = Vec::with_capacity(source.len() / 8 + 64);
+    ops.push(Op::Nop);
+    let loops = Vec::with_capacity(source.len() / 64);
+    let ir = Ir { ops, loops, promoted: Vec::new(), is_baseline: baseline };
+    let mut parser = Parser { ir, opens: Vec::new(), cell: 0 };
     let mut next = 0;
     while let Some(&byte) = source.get(next) {
-        let kind = KINDS[byte as usize];
-        let mut op = Op::new(kind, at, 0, next as u32);
+        let position = next as u32;
         next += 1;
-        match kind {
-            Kind::Nop => continue,
-            Kind::Put => {
-                while op.d < i16::MAX && source.get(next) == Some(&byte) {
-                    op.d += 1;
+        let (access, cell) = (Access::InBounds, parser.cell);
+        match COMMANDS[byte as usize] {
+            Command::Comment => {}
+            Command::Output => {
+                let mut repeats = 0;
+                while repeats < i16::MAX as u16 && source.get(next) == Some(&byte) {
+                    repeats += 1;
                     next += 1;
                 }
+                parser.ir.ops.push(Op::Output { access, repeats, cell, position });
             }
-            Kind::Move | Kind::Add => {
-                let more = run(source, next, byte);
+            Command::Input => parser.ir.ops.push(Op::Input { access, cell, position }),
+            Command::Move => {
+                let more = run_length(source, next, byte);
                 next += more;
-                op.b = step(byte) * (more as i32 + 1);
-                if kind == Kind::Move && !plain {
-                    at += op.b;
-                    if at.unsigned_abs() > FARTHEST {
+                let distance = step(byte) * (more as i32 + 1);
+                if baseline {
+                    parser.move_baseline(distance, position);
+                } else {
+                    parser.cell += distance;
+                    if parser.cell.unsigned_abs() > FARTHEST {
                         return parse(source, true);
                     }
-                    continue;
-                }
-                if let Some(last) = ops.last_mut()
-                    && (last.kind == kind || last.kind == Kind::Set)
-                    && last.at == at
-                {
-                    last.b = last.b.wrapping_add(op.b);
-                    continue;
                 }
             }
-            Kind::Open if !plain && matches!(source.get(next..next + 2), Some(b"-]" | b"+]")) => {
+            Command::Add => {
+                let more = run_length(source, next, byte);
+                next += more;
+                parser.add(step(byte) * (more as i32 + 1), position);
+            }
+            Command::Open if !baseline && matches!(source.get(next..next + 2), Some(b"-]" | b"+]")) => {
                 next += 2;
-                op.kind = Kind::Set;
+                parser.ir.ops.push(Op::set(cell, 0, position));
             }
-            Kind::Open => {
-                (op.flags, op.b) = (BALANCED, loops.len() as i32);
-                opens.push(ops.len());
-                loops.push(Loop::NEW);
-            }
-            Kind::Close => {
-                let Some(open) = opens.pop().and_then(|open| ops.get_mut(open)) else {
-                    return Err(Error::Unexpected(op.c as usize));
-                };
-                (at, op.at, op.b) = (open.at, open.at, at - open.at);
-                if op.b != 0 {
-                    open.flags = 0;
-                }
-                op.flags = open.flags;
-                if let Some(outer) = opens.last().and_then(|&outer| ops.get_mut(outer)) {
-                    outer.flags &= op.flags;
-                }
-            }
-            _ => {}
+            Command::Open => parser.open(position),
+            Command::Close => parser.close(position)?,
         }
-        ops.push(op);
     }
-    match opens.pop().and_then(|open| ops.get(open)) {
-        Some(open) => Err(Error::Unclosed(open.c as usize)),
-        None => Ok(Ir { ops, loops, plain }),
+    match parser.opens.pop().map(|open| parser.ir.ops[open]) {
+        None => Ok(parser.ir),
+        Some(Op::Open { position, .. }) => Err(Error::Unclosed(position as usize)),
+        Some(_) => bug("the parser's stack of loops names an operation that opens none"),
+    }
+}
+
+impl Parser {
+    fn move_baseline(&mut self, by: i32, position: u32) {
+        if let Some(Op::Move { distance, .. }) = self.ir.ops.last_mut() {
+            *distance = distance.wrapping_add(by);
+        } else {
+            self.ir.ops.push(Op::Move { distance: by, position });
+        }
+    }
+
+    fn add(&mut self, by: i32, position: u32) {
+        match self.ir.ops.last_mut() {
+            Some(Op::Add { cell, value, .. } | Op::Set { cell, value, .. }) if *cell == self.cell => {
+                *value = value.wrapping_add(by);
+            }
+            _ => self.ir.ops.push(Op::add(self.cell, by as u32, position)),
+        }
+    }
+
+    fn open(&mut self, position: u32) {
+        let (access, flags) = (Access::InBounds, LoopFlags::BALANCED);
+        let number = self.ir.loops.len() as u32;
+        self.opens.push(self.ir.ops.len());
+        self.ir.ops.push(Op::Open { access, flags, cell: self.cell, number, position });
+        self.ir.loops.push(Loop::NEW);
+    }
+
+    fn close(&mut self, position: u32) -> Result<(), Error> {
+        let Some(open) = self.opens.pop() else { return Err(Error::Unexpected(position as usize)) };
+        let current = self.cell;
+        let (flags, cell) = self.opened(open);
+        let drift = current - cell;
+        if drift != 0 {
+            *flags = LoopFlags::empty();
+        }
+        let flags = *flags;
+        // A loop around an unbalanced loop is unbalanced.
+        if let Some(&outer) = self.opens.last() {
+            *self.opened(outer).0 &= flags;
+        }
+        self.cell = cell;
+        self.ir.ops.push(Op::Close { access: Access::InBounds, flags, cell, drift, position });
+        Ok(())
+    }
+
+    /// The flags and the cell of the `Open` at this index.
+    fn opened(&mut self, index: usize) -> (&mut LoopFlags, i32) {
+        match self.ir.ops.get_mut(index) {
+            Some(Op::Open { flags, cell, .. }) => (flags, *cell),
+            _ => bug("the parser's stack of loops names an operation that opens none"),
+        }
     }
 }

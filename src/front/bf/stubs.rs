@@ -1,9 +1,10 @@
-//! The frame of generated code, and the two routines that all of it shares.
+//! The stack frame of generated code, its prologue and epilogue, and the routines for
+//! output and input that all of it calls.
 //!
 //! ```text
-//! rbx            the base
+//! rbx            the data pointer
 //! rax rcx rdx    scratch
-//! the others     cells, or nothing
+//! the others     cells
 //!
 //! rsp      context                 rsp is a multiple of 16 here
 //! rsp+8    address of cell 0
@@ -11,30 +12,31 @@
 //! rsp+24   r15 r14 r13 r12 rbx rbp, return address
 //! ```
 
-use super::abi::{BROKEN, ENDED, FILL, FLUSH, INPUT, OUTPUT, TAPE};
+use super::abi::{CALL_BACK_FAILED, END, ENDED, FILL, FLUSH, INPUT, NEXT, OUTPUT, TAPE};
 use super::{Eof, Options};
 use barejit_asm::*;
 
-/// Where generated code finds its shared parts.
+/// The labels of the shared routines.
 #[derive(Clone, Copy)]
 pub(super) struct Stubs {
-    /// Puts AL; keeps all registers but the scratch ones, and of these RAX.
+    /// Outputs AL. Keeps all registers but RCX and RDX.
     pub(super) put: Label,
-    /// Gets a byte into EAX, which must hold the cell; keeps the others likewise.
+    /// Inputs a byte into EAX, which holds the cell's value before. Keeps all registers but
+    /// RCX and RDX.
     pub(super) get: Label,
     /// Ends the program with the status in RAX.
     pub(super) leave: Label,
 }
 
-/// What a call may destroy and the stubs must keep.
+/// Caller-saved registers that the routines keep.
 const SAVED: [Gpr64; 7] = [RSI, RDI, R8, R9, R10, R11, RAX];
+/// Callee-saved registers.
 const KEPT: [Gpr64; 6] = [RBP, RBX, R12, R13, R14, R15];
 const FRAME: i32 = 24;
 /// Offset from RSP of the address of cell 0.
 pub(super) const TAPE_START: i32 = 8;
 
-/// Emits the entry and the shared routines; what comes next is the program.
-#[inline(never)]
+/// Emits the prologue, the epilogue and the shared routines. The program comes next.
 pub(super) fn enter(a: &mut Asm<'_>, options: &Options) -> Stubs {
     a.endbr64();
     for register in KEPT {
@@ -50,9 +52,9 @@ pub(super) fn enter(a: &mut Asm<'_>, options: &Options) -> Stubs {
         a.pop_r(*register);
     }
     a.ret();
-    // Both stubs come here with their return address on the stack.
+    // Both routines come here with their return address on the stack.
     let fail = a.here();
-    a.add_ri(RSP, 8).mov_ri(EAX, BROKEN as i64).jmp(leave);
+    a.add_ri(RSP, 8).mov_ri(EAX, CALL_BACK_FAILED as i64).jmp(leave);
     let put = put(a, options, fail);
     let get = get(a, options, fail);
     a.bind(program);
@@ -63,8 +65,9 @@ fn put(a: &mut Asm<'_>, options: &Options, fail: Label) -> Label {
     let flush = a.label();
     let put = a.here();
     a.mov_rm(RCX, qword(RSP).disp(8)).mov_rm(RCX, qword(RCX).disp(OUTPUT));
-    a.mov_rm(RDX, qword(RCX)).mov_mr(byte(RDX), AL).add_ri(RDX, 1).mov_mr(qword(RCX), RDX);
-    a.cmp_rm(RDX, qword(RCX).disp(8)).jcc_short(Cond::E, flush);
+    let (next, end) = (qword(RCX).disp(NEXT), qword(RCX).disp(END));
+    a.mov_rm(RDX, next).mov_mr(byte(RDX), AL).add_ri(RDX, 1).mov_mr(next, RDX);
+    a.cmp_rm(RDX, end).jcc_short(Cond::E, flush);
     if options.lines {
         a.cmp_ri(AL, b'\n' as i32).jcc_short(Cond::E, flush);
     }
@@ -78,8 +81,9 @@ fn get(a: &mut Asm<'_>, options: &Options, fail: Label) -> Label {
     let (fill, ended) = (a.label(), a.label());
     let get = a.here();
     a.mov_rm(RCX, qword(RSP).disp(8)).mov_rm(RCX, qword(RCX).disp(INPUT));
-    a.mov_rm(RDX, qword(RCX)).cmp_rm(RDX, qword(RCX).disp(8)).jcc_short(Cond::E, fill);
-    a.movzx_m8(EAX, byte(RDX)).add_ri(RDX, 1).mov_mr(qword(RCX), RDX).ret();
+    let (next, end) = (qword(RCX).disp(NEXT), qword(RCX).disp(END));
+    a.mov_rm(RDX, next).cmp_rm(RDX, end).jcc_short(Cond::E, fill);
+    a.movzx_m8(EAX, byte(RDX)).add_ri(RDX, 1).mov_mr(next, RDX).ret();
     a.bind(fill);
     call_back(a, FILL);
     a.jcc(Cond::E, get);
@@ -97,8 +101,7 @@ fn get(a: &mut Asm<'_>, options: &Options, fail: Label) -> Label {
     get
 }
 
-/// Calls back from a stub: the answer is in ECX and tested.
-#[inline(never)]
+/// Calls the call-back in this field of the context; its result is in ECX and tested.
 fn call_back(a: &mut Asm<'_>, field: i32) {
     for register in SAVED {
         a.push_r(register);

@@ -1,55 +1,63 @@
-//! Several rounds of a small loop for one jump back.
+//! Loop unrolling: four iterations of a small unbalanced loop for one jump back.
 //!
-//! Law: between two rounds stands an `Exit`, which ends the loop as its `Close` would
-//! have and lets the base catch up; until then the base stays, and the cells of each
-//! round are as much further on.
+//! Between two iterations stands an `Exit`, which leaves the loop as its `Close` would
+//! and moves the data pointer by as much as is due. Until then the pointer stays, and the
+//! cells of each iteration are the drift further on. A store of a constant in one iteration
+//! is propagated into the next.
+//!
+//! Invariant: the operations executed are those of the loop, on the same cells. Linear
+//! in the program; see Muchnick, *Advanced Compiler Design and Implementation*, 17.4.3.
 
 use super::Options;
-use super::ir::{FAR, Ir, Kind, MAYBE, ONCE, Op, TOUCHES};
+use super::ir::{Access, Ir, LoopFlags, Op};
+use crate::front::bug;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Rounds for one jump back.
-const ROUNDS: i32 = 4;
+/// Iterations for one jump back.
+const UNROLLED: i32 = 4;
 
 /// Operations of a body at most.
-const MOST: usize = 8;
+const LARGEST: usize = 8;
 
 /// Loops that are unrolled at most: of more, most do not run often.
 const LOOPS: usize = 1 << 16;
 
-/// The farthest that a round moves the base.
+/// The largest drift.
 const FARTHEST: u32 = 1 << 12;
 
-/// Unrolls the loops that have no loop inside and move the base.
-#[inline(never)]
+/// Unrolls the loops that have no loop inside and move the data pointer.
 pub(super) fn unroll(ir: &mut Ir, _: &Options) {
     let loops = small_loops(&ir.ops);
-    let growth: usize = loops.iter().map(|(open, close)| (ROUNDS as usize - 1) * (close - open)).sum();
+    let growth: usize = loops.iter().map(|(open, close)| (UNROLLED as usize - 1) * (close - open)).sum();
     // From the end of the program on, each operation goes to its place at once.
     let (mut from, mut to) = (ir.ops.len(), ir.ops.len() + growth);
-    ir.ops.resize(to, Op::NOP);
+    ir.ops.resize(to, Op::Nop);
     for (open, close) in loops.into_iter().rev() {
         ir.ops.copy_within(close + 1..from, to - (from - close - 1));
         to -= from - close - 1;
         from = open + 1;
-        to -= ROUNDS as usize * (close - open);
-        rounds(&mut ir.ops, from..close, to);
+        to -= UNROLLED as usize * (close - open);
+        unroll_one(&mut ir.ops, from..close, to);
     }
 }
 
-/// The brackets of loops that several rounds of are better than one.
+/// The indices of the brackets of loops to unroll.
 fn small_loops(ops: &[Op]) -> Vec<(usize, usize)> {
     let mut loops = Vec::new();
     let mut open = None;
     for (index, op) in ops.iter().enumerate() {
-        match op.kind {
-            Kind::Open => open = Some(index),
-            Kind::Scan => open = None,
-            Kind::Close => {
+        match *op {
+            Op::Open { .. } => open = Some(index),
+            Op::Scan { .. } => open = None,
+            Op::Close { access, flags, drift, .. } => {
                 if let Some(open) = open.take()
                     && loops.len() < LOOPS
-                    && ops.get(open + 1..index).is_some_and(|body| is_small(body, op))
+                    && access != Access::Explicit
+                    && !flags.contains(LoopFlags::ONCE)
+                    && drift != 0
+                    && drift.unsigned_abs() <= FARTHEST
+                    && is_small(&ops[open + 1..index])
                 {
                     loops.push((open, index));
                 }
@@ -60,51 +68,74 @@ fn small_loops(ops: &[Op]) -> Vec<(usize, usize)> {
     loops
 }
 
-fn is_small(body: &[Op], close: &Op) -> bool {
-    let is_plain = |op: &Op| !op.is(FAR | MAYBE) && !matches!(op.kind, Kind::Put | Kind::PutByte | Kind::Get);
-    let moves = close.b != 0 && close.b.unsigned_abs() <= FARTHEST;
-    moves && !close.is(ONCE | FAR) && body.len() <= MOST && body.iter().all(is_plain)
+fn is_small(body: &[Op]) -> bool {
+    let is_simple = |op: &Op| {
+        !matches!(
+            op,
+            Op::Output { .. }
+                | Op::OutputByte { .. }
+                | Op::Input { .. }
+                | Op::Check { access: Access::Explicit, .. }
+                | Op::Check { predicated: true, .. }
+                | Op::MulAdd { predicated: true, .. }
+        )
+    };
+    body.len() <= LARGEST && body.iter().all(is_simple)
 }
 
-/// Puts the rounds of `body`, behind which its `Close` is, to where they are to begin.
-#[inline(never)]
-fn rounds(ops: &mut [Op], body: Range<usize>, to: usize) {
-    let Some(&close) = ops.get(body.end) else { return };
+/// Puts the iterations of `body`, behind which its `Close` is, to where they are to begin.
+fn unroll_one(ops: &mut [Op], body: Range<usize>, to: usize) {
+    let close = ops[body.end];
+    let Op::Close { access, flags, cell, drift, position } = close else { bug("a loop without an end") };
     let size = body.len();
     ops.copy_within(body, to);
-    let Some(all) = ops.get_mut(to..to + ROUNDS as usize * (size + 1)) else { return };
-    for round in 1..=ROUNDS {
-        let moved = close.b * round;
-        for index in 0..=size {
-            // Behind the end of the last round there is no room for another.
-            let at = round as usize * (size + 1) - 1 + index;
-            let Some((before, [place, ..])) = all.split_at_mut_checked(at) else { return };
-            *place = match before.get(index.wrapping_sub(1)) {
-                Some(op) => after(before, further(*op, moved)),
-                None if round == ROUNDS => Op { b: moved, ..close },
-                None => {
-                    let flags = close.flags & TOUCHES;
-                    Op { kind: Kind::Exit, flags, at: close.at + moved, b: moved, ..close }
-                }
-            };
+    let all = &mut ops[to..to + UNROLLED as usize * (size + 1)];
+    for iteration in 1..=UNROLLED {
+        let moved = drift * iteration;
+        // The end of the iteration before, and then the body again; behind the last there is
+        // nothing more.
+        let end = iteration as usize * (size + 1) - 1;
+        if iteration == UNROLLED {
+            all[end] = Op::Close { access, flags, cell, drift: moved, position };
+            return;
+        }
+        all[end] = Op::Exit { access, cell: cell + moved, drift: moved, position };
+        for index in 0..size {
+            let op = shifted(all[index], moved);
+            let (before, rest) = all.split_at_mut(end + 1 + index);
+            rest[0] = after(before, op);
         }
     }
 }
 
 /// The same operation on cells so much further on.
-fn further(op: Op, by: i32) -> Op {
-    let has_two = op.kind.is_product() || op.kind == Kind::Probe;
-    Op { at: op.at + by, b: if has_two { op.b + by } else { op.b }, ..op }
+fn shifted(mut op: Op, by: i32) -> Op {
+    match &mut op {
+        Op::Check { cell, pointer: other, .. }
+        | Op::MulAdd { cell, source: other, .. }
+        | Op::Copy { cell, source: other, .. }
+        | Op::Product { cell, left: other, .. } => {
+            *cell += by;
+            *other += by;
+        }
+        Op::Add { cell, .. } | Op::Set { cell, .. } => *cell += by,
+        Op::Nop => {}
+        _ => bug("an operation that is not unrolled"),
+    }
+    op
 }
 
-/// What an operation comes to if the rounds before have set its cell.
+/// The operation after those `before` it: constants that these store are propagated.
 fn after(before: &[Op], op: Op) -> Op {
-    let last = before.iter().rev().find(|write| write.changes(op.at));
-    match (op.kind, last) {
-        (Kind::Add, Some(Op { kind: Kind::Set, b, .. })) => {
-            Op { kind: Kind::Set, b: b.wrapping_add(op.b), ..op }
+    let assigned = op.assigned();
+    let last = before.iter().rev().find(|write| assigned.is_some() && write.assigned() == assigned);
+    match (op, last) {
+        (Op::Add { access, cell, value, position }, Some(Op::Set { value: set, .. })) => {
+            Op::Set { access, cell, value: set.wrapping_add(value), position }
         }
-        (Kind::Mul, Some(Op { kind: Kind::Set, b: 0, .. })) => Op { kind: Kind::Copy, ..op },
+        (Op::MulAdd { cell, source, factor, .. }, Some(Op::Set { value: 0, .. })) => {
+            Op::Copy { cell, source, factor }
+        }
         _ => op,
     }
 }

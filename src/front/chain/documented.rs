@@ -1,10 +1,11 @@
-//! The function as the article has it, byte for byte.
+//! The function of the article, byte for byte.
 //!
-//! It divides behind `xor rdx, rdx`, which is right for natural dividends only:
-//! a negative one gets a wrong quotient, or one that no register holds, and then
-//! the processor raises #DE. `cqo` belongs there.
+//! It divides behind `xor rdx, rdx`, which is right for non-negative dividends only. A
+//! negative dividend gets a wrong quotient, or one that does not fit a register, for which
+//! the processor raises #DE (SDM, IDIV). `cqo` is the right instruction there.
 
 use super::parse::Step;
+use crate::front::documented::same_bytes;
 use barejit_asm::{Asm, Baked, RAX, RDI, RDX, bake};
 
 /// Whether the article has this operator.
@@ -63,9 +64,5 @@ const DOCUMENTED: [u8; 60] = [
 // One wrong byte above, or in the assembler, is a build that fails here.
 const _: () = {
     const BAKED: Baked<60, ()> = bake!(all);
-    let mut i = 0;
-    while i < DOCUMENTED.len() {
-        assert!(BAKED.bytes[i] == DOCUMENTED[i], "not the documented bytes");
-        i += 1;
-    }
+    assert!(same_bytes(&BAKED.bytes, &DOCUMENTED), "not the documented bytes");
 };

@@ -1,5 +1,6 @@
-//! Division by a constant as multiplication by its reciprocal (Granlund and
-//! Montgomery, 1994), scaled no more than the range of the dividends asks for.
+//! Strength reduction: division by a constant as multiplication by its reciprocal, the
+//! magic number (Granlund and Montgomery, 1994; Warren, Hacker's Delight, chapter 10),
+//! with the smallest shift that the range of the dividends allows.
 //!
 //! With N = 64 + shift and m = ⌊2ᴺ / d⌋ + 1, the excess e = m·d − 2ᴺ is at most
 //! d, and ⌊x·m / 2ᴺ⌋ is ⌊x / d⌋ for 0 ≤ x as long as x·e < 2ᴺ. For negative x
@@ -21,8 +22,8 @@ impl Magic {
         debug_assert!(!divisor.is_power_of_two());
         let above = high.max(0).unsigned_abs();
         let below = low.min(0).unsigned_abs();
-        // 2ᴺ / d, which is no whole number, and what is left. A divisor is not 0.
-        let (mut quotient, mut shift) = (u64::MAX.checked_div(divisor).unwrap_or(0), 0);
+        // Quotient and remainder of 2ᴺ / d, which is no whole number.
+        let (mut quotient, mut shift) = (u64::MAX / divisor, 0);
         let mut rest = u64::MAX.wrapping_sub(quotient.wrapping_mul(divisor)) + 1;
         loop {
             // At the latest when 2^shift is the last power below d, e < 2^(shift+1)

@@ -1,5 +1,6 @@
-//! Decimal text as the f64 nearest to it, halves to even: a quotient of two large
-//! integers, of which as many bits are computed as are kept, and one more.
+//! Decimal text as the nearest f64, ties to even: long division of two large integers, to
+//! one bit more than an f64 keeps (Clinger, 1990). Quadratic in the digits, of which at
+//! most 800 count.
 
 use alloc::{vec, vec::Vec};
 
@@ -45,7 +46,7 @@ pub(super) fn number(text: &[u8]) -> Option<(f64, usize)> {
         let sign = text.get(at + 1).filter(|byte| matches!(byte, b'+' | b'-'));
         let (mut end, mut written) = (at + 1 + usize::from(sign.is_some()), 0i64);
         while let Some(digit) = digit(end) {
-            // What saturates makes 0 or infinity, whatever it is.
+            // An exponent this large makes 0 or infinity.
             written = (written * 10 + i64::from(digit)).min(1 << 40);
             (at, end) = (end + 1, end + 1);
         }
@@ -91,7 +92,7 @@ fn nearest(mut above: Large, digits: i64, exponent: i64) -> f64 {
         }
         above.times_plus(2, 0);
     }
-    // The last bit is half of one: with more behind it, or to an even number, up.
+    // The last bit is half of one. Round up if more follows or the number is odd.
     let more = above.0.iter().any(|limb| *limb != 0);
     let up = quotient & 1 & (quotient >> 1 | u64::from(more));
     // A carry out of the significand is the next exponent, in the end infinity.

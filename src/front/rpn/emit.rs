@@ -1,62 +1,46 @@
-//! Operations as SSE2 instructions: one term.
+//! Instruction selection and register allocation for one term, as SSE2 instructions.
 //!
 //! ```text
-//! xmm0 … xmm(W−1)   window: the last W terms; each unrolled copy of the loop puts
-//!                   its term where the oldest was, so nothing moves
-//! xmmW … xmm14      operands between operations; the oldest spill into memory, but not
-//!                   those with several readers
+//! xmm0 … xmm(W−1)   window: the last W terms. Each unrolled copy of the loop writes its
+//!                   term over the oldest, so no copy moves the others
+//! xmmW … xmm14      results, by next free register; the oldest on the stack spill first,
+//!                   kept results never
 //! xmm15             the index, if the relation uses it
 //! ```
 //!
-//! Constants and terms beyond the window are operands in memory.
+//! The stack machine runs at compile time: its stack holds the place of each operand,
+//! and an operation emits one instruction. Constants and terms beyond the window are
+//! operands in memory.
+//!
+//! Invariant: a register is free, or owned by one entry of the stack, or shared by a
+//! counted number of reads; at the last read it becomes free or the result's. Linear
+//! time.
 
-use super::fold::SHARED;
-use super::parse::{Op, Part};
+use super::ir::Op;
+use super::share::KEPT;
+use super::window::{INDEX, Plan};
+use crate::front::bug;
 use crate::front::pool::Pool;
-use crate::front::series::Layout;
 use alloc::vec::Vec;
 use barejit_asm::{Asm, Gpr64, Mem, RSI, XMM0, Xmm, qword};
 
-/// Back-references up to this one find their term in a register.
-pub(super) const WINDOW: usize = 8;
-
-/// Where the index of the term is, as an f64.
-pub(super) const INDEX: Xmm = Xmm::new(15);
-
-/// The factor that a sum does the work of.
-const TWO: Place = Place::Constant(2f64.to_bits());
+/// A factor of 2: a sum takes its place, which is exact as well and takes less time.
+const TWO: Operand = Operand::Constant(2f64.to_bits());
 
 /// Where an operand is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Operand {
     Constant(u64),
-    /// A register that has other readers: a term of the window, the index, or a result
-    /// that is shared.
-    Term(Xmm),
-    /// A term in memory.
-    Back(usize),
-    /// A register of its own.
-    Own(Xmm),
+    /// A register with other readers: a term of the window, the index, or a kept result.
+    Shared(Xmm),
+    /// A term in memory, so many before this one.
+    Memory(usize),
+    /// A register that this operand owns.
+    Owned(Xmm),
     Spilled,
 }
 
-/// What all copies of the loop have in common.
-pub(super) struct Plan {
-    pub(super) parts: Vec<Part>,
-    /// How many terms the window has.
-    pub(super) window: usize,
-    /// Whether the index is used.
-    pub(super) indexed: bool,
-    pub(super) layout: Layout,
-}
-
-impl Plan {
-    /// The register that holds the term `back` before the one of this copy.
-    pub(super) fn slot(&self, copy: usize, back: usize) -> Xmm {
-        Xmm::new(copy.checked_sub(back).unwrap_or(copy + self.window - back) as u8)
-    }
-}
-
+/// Emits one term.
 pub(super) struct Emitter<'e, 'a> {
     a: &'e mut Asm<'a>,
     pool: &'e mut Pool,
@@ -64,19 +48,19 @@ pub(super) struct Emitter<'e, 'a> {
     /// The base of the layout.
     base: Gpr64,
     copy: usize,
-    stack: Vec<Place>,
-    /// Below this place of the stack everything that could be spilled is.
+    stack: Vec<Operand>,
+    /// Below this entry of the stack every owned register has been spilled.
     spilled: usize,
-    /// Registers that nobody has, a bit each.
+    /// The free registers, a bit each.
     free: u16,
-    /// How often each register is still to be read until it is nobody's.
+    /// The reads of each register before it becomes free.
     reads: [usize; 16],
-    /// Where shared results are.
-    shared: [Xmm; SHARED as usize],
+    /// The registers of the kept results, by name from 1.
+    kept: [Option<Xmm>; KEPT as usize],
 }
 
 impl<'e, 'a> Emitter<'e, 'a> {
-    /// For the term of this copy.
+    /// For the term of this copy of the loop body.
     pub(super) fn new(
         a: &'e mut Asm<'a>,
         pool: &'e mut Pool,
@@ -86,102 +70,106 @@ impl<'e, 'a> Emitter<'e, 'a> {
     ) -> Self {
         let last = if plan.indexed { 15 } else { 16 };
         let free = ((1u32 << last) - (1 << plan.window)) as u16;
-        let (reads, shared) = ([usize::MAX; 16], [XMM0; SHARED as usize]);
+        let (reads, kept) = ([usize::MAX; 16], [None; KEPT as usize]);
         let mut emitter =
-            Self { a, pool, plan, base, copy, stack: Vec::new(), spilled: 0, free, reads, shared };
+            Self { a, pool, plan, base, copy, stack: Vec::new(), spilled: 0, free, reads, kept };
         if let Some(slot) = emitter.oldest_slot() {
-            emitter.is_read(slot, emitter.count(Op::Back(plan.window)));
+            emitter.set_reads(slot, emitter.count(Op::Term { back: plan.window }));
         }
         emitter
     }
 
-    /// How often the term reads a value.
+    /// How often the term uses this operation.
     fn count(&self, op: Op) -> usize {
-        self.plan.parts.iter().filter(|part| part.op == op).count()
+        self.plan.operations.iter().filter(|operation| operation.op == op).count()
     }
 
-    /// A register is nobody's after so many reads.
-    fn is_read(&mut self, register: Xmm, reads: usize) {
+    /// The register becomes free after so many reads.
+    fn set_reads(&mut self, register: Xmm, reads: usize) {
         self.reads[register.number() as usize] = reads;
         if reads == 0 {
-            self.free |= 1 << register.number();
+            self.set_free(register);
         }
     }
 
-    /// One term, into the register that it gives. RSI points to where it belongs
-    /// in memory.
+    fn set_free(&mut self, register: Xmm) {
+        self.free |= 1 << register.number();
+    }
+
+    /// Emits the term and gives its register. RSI points to where the term belongs in
+    /// memory.
     pub(super) fn term(mut self) -> Xmm {
         let (plan, copy) = (self.plan, self.copy);
         let mut end = 0;
-        for part in &plan.parts {
-            end = part.end;
-            if part.op.takes() > 0 {
+        for operation in &plan.operations {
+            end = operation.end;
+            if operation.op.operands() > 0 {
                 self.a.mark(end);
             }
-            match part.op {
-                Op::Constant(value) => self.push(Place::Constant(value.to_bits())),
-                Op::Back(back) if back <= plan.window => {
-                    self.push(Place::Term(plan.slot(copy, back)));
+            match operation.op {
+                Op::Constant { value } => self.stack.push(Operand::Constant(value.to_bits())),
+                Op::Term { back } if back <= plan.window => {
+                    self.stack.push(Operand::Shared(plan.slot(copy, back)));
                 }
-                Op::Back(back) => self.push(Place::Back(back)),
-                Op::Index => self.push(Place::Term(INDEX)),
-                Op::Again(shared) => self.push(Place::Term(self.shared[shared as usize - 1])),
-                Op::Sqrt | Op::Negate => self.unary(part.op),
-                Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(part.op),
+                Op::Term { back } => self.stack.push(Operand::Memory(back)),
+                Op::Index => self.stack.push(Operand::Shared(INDEX)),
+                Op::Reuse { name } => match self.kept[usize::from(name) - 1] {
+                    Some(register) => self.stack.push(Operand::Shared(register)),
+                    None => bug("a result is reused before it is kept"),
+                },
+                Op::Sqrt | Op::Negate => self.unary(operation.op),
+                Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(operation.op),
             }
-            if part.shared > 0
-                && let Some(top) = self.stack.last_mut()
-                && let Place::Own(register) = *top
-            {
-                *top = Place::Term(register);
-                self.shared[part.shared as usize - 1] = register;
-                self.is_read(register, 1 + self.count(Op::Again(part.shared)));
+            if let Some(name) = operation.keep {
+                self.keep(name);
             }
         }
         let result = self.pop();
         let to = match result {
             _ if plan.window > 0 => plan.slot(copy, plan.window),
-            Place::Own(register) => return register,
+            Operand::Owned(register) => return register,
             _ => XMM0,
         };
-        if result != Place::Own(to) && result != Place::Term(to) {
+        if result != Operand::Owned(to) && result != Operand::Shared(to) {
             self.a.mark(end);
             self.load(to, result);
         }
         to
     }
 
-    /// The oldest term of the window, whose register gets the result.
+    /// Keeps the result on the stack under this name: its register gets counted reads.
+    fn keep(&mut self, name: u8) {
+        let Some(top @ &mut Operand::Owned(register)) = self.stack.last_mut() else {
+            bug("a kept result has no register of its own")
+        };
+        *top = Operand::Shared(register);
+        self.kept[usize::from(name) - 1] = Some(register);
+        self.set_reads(register, 1 + self.count(Op::Reuse { name }));
+    }
+
+    /// The register of the oldest term of the window, which the new term overwrites.
     fn oldest_slot(&self) -> Option<Xmm> {
         (self.plan.window > 0).then(|| self.plan.slot(self.copy, self.plan.window))
     }
 
-    #[inline(never)]
-    fn push(&mut self, place: Place) {
-        self.stack.push(place);
-    }
-
-    #[inline(never)]
-    fn pop(&mut self) -> Place {
-        // The text was checked: there is an operand.
-        let place = self.stack.pop().unwrap_or(Place::Constant(0));
+    fn pop(&mut self) -> Operand {
+        let Some(operand) = self.stack.pop() else { bug("an operation without an operand") };
         self.spilled = self.spilled.min(self.stack.len());
-        place
+        operand
     }
 
-    /// A register of one's own, best the one where the result belongs.
-    fn own(&mut self) -> Xmm {
+    /// A register for a result, best the one where the term belongs.
+    fn allocate(&mut self) -> Xmm {
         while self.free == 0 {
-            // Temporaries outnumber the registers, so there is one to spill.
+            // At most window, index and kept results are shared, 12 registers: an owned
+            // one is on the stack.
             let at = self.spilled;
             self.spilled += 1;
-            let memory = self.spill(at);
-            if let Some(place) = self.stack.get_mut(at)
-                && let Place::Own(register) = *place
-            {
-                *place = Place::Spilled;
+            if let Operand::Owned(register) = self.stack[at] {
+                let memory = self.spill_slot(at);
+                self.stack[at] = Operand::Spilled;
                 self.a.movsd_mx(memory, register);
-                self.free |= 1 << register.number();
+                self.set_free(register);
             }
         }
         let best = self.oldest_slot().filter(|slot| self.free & 1 << slot.number() != 0);
@@ -190,67 +178,67 @@ impl<'e, 'a> Emitter<'e, 'a> {
         register
     }
 
-    fn spill(&self, at: usize) -> Mem<64> {
+    /// The memory of the stack's entry `at`.
+    fn spill_slot(&self, at: usize) -> Mem<64> {
         qword(self.base).disp(self.plan.layout.scratch(at))
     }
 
-    /// An operand in memory. One that was spilled was the lowest of those popped: all
-    /// that is above it was computed later.
-    fn memory(&mut self, place: Place) -> Mem<64> {
-        match place {
-            Place::Constant(bits) => self.pool.quad(self.a, bits),
-            Place::Back(back) => qword(RSI).disp(-(back as i32 * 8)),
-            _ => self.spill(self.stack.len()),
+    /// An operand in memory, just popped. If spilled, it was the lowest of those popped: the
+    /// entries above it were computed later.
+    fn memory(&mut self, operand: Operand) -> Mem<64> {
+        match operand {
+            Operand::Constant(bits) => self.pool.quad(self.a, bits),
+            Operand::Memory(back) => qword(RSI).disp(-(back as i32 * 8)),
+            Operand::Spilled => self.spill_slot(self.stack.len()),
+            Operand::Shared(_) | Operand::Owned(_) => bug("an operand in a register"),
         }
     }
 
-    /// Copies the operand that was on top of the stack.
-    fn load(&mut self, to: Xmm, place: Place) {
-        match place {
-            Place::Own(from) | Place::Term(from) => {
+    /// Copies an operand, just popped, to a register.
+    fn load(&mut self, to: Xmm, operand: Operand) {
+        match operand {
+            Operand::Owned(from) | Operand::Shared(from) => {
                 self.a.movapd_xx(to, from);
             }
-            Place::Constant(0) => {
+            Operand::Constant(0) => {
                 self.a.xorpd_xx(to, to);
             }
             _ => {
-                let memory = self.memory(place);
+                let memory = self.memory(operand);
                 self.a.movsd_xm(to, memory);
             }
         }
     }
 
-    /// Whether the term in this register is read for the last time, by so many
-    /// operands.
-    #[inline(never)] // Three callers.
-    fn dies(&self, place: Place, reads: usize) -> bool {
-        matches!(place, Place::Term(register) if self.reads[register.number() as usize] == reads)
+    /// Whether the next so many reads of a shared register are its last.
+    fn is_last_read(&self, operand: Operand, reads: usize) -> bool {
+        matches!(operand, Operand::Shared(register) if self.reads[register.number() as usize] == reads)
     }
 
-    /// Makes `place`, popped before, a register of its own.
-    fn owned(&mut self, place: Place, reads: usize) -> Xmm {
-        match place {
-            Place::Own(register) => register,
-            Place::Term(register) if self.dies(place, reads) => {
+    /// Materialises an operand, just popped, in a register that may be overwritten.
+    fn materialise(&mut self, operand: Operand, reads: usize) -> Xmm {
+        match operand {
+            Operand::Owned(register) => register,
+            Operand::Shared(register) if self.is_last_read(operand, reads) => {
                 self.free &= !(1 << register.number());
                 register
             }
             _ => {
-                let to = self.own();
-                self.load(to, place);
+                let to = self.allocate();
+                self.load(to, operand);
                 to
             }
         }
     }
 
-    /// Tells that the operands at these places were read for a result in `to`.
-    fn read(&mut self, places: &[Place], to: Xmm) {
-        for &place in places {
-            if let Place::Term(register) = place {
+    /// Counts the reads of these operands for a result in `to`.
+    fn count_reads(&mut self, operands: &[Operand], to: Xmm) {
+        for &operand in operands {
+            if let Operand::Shared(register) = operand {
                 let reads = &mut self.reads[register.number() as usize];
                 *reads -= 1;
                 if *reads == 0 && register != to {
-                    self.free |= 1 << register.number();
+                    self.set_free(register);
                 }
             }
         }
@@ -258,47 +246,48 @@ impl<'e, 'a> Emitter<'e, 'a> {
 
     fn unary(&mut self, op: Op) {
         let operand = self.pop();
-        let to = self.owned(operand, 1);
-        self.read(&[operand], to);
-        match op {
-            Op::Sqrt => self.a.sqrtsd_xx(to, to),
-            _ => {
-                let sign = self.pool.sign(self.a);
-                self.a.xorpd_xm(to, sign)
-            }
-        };
-        self.push(Place::Own(to));
+        let to = self.materialise(operand, 1);
+        self.count_reads(&[operand], to);
+        if op == Op::Sqrt {
+            self.a.sqrtsd_xx(to, to);
+        } else {
+            let sign = self.pool.sign(self.a);
+            self.a.xorpd_xm(to, sign);
+        }
+        self.stack.push(Operand::Owned(to));
     }
 
     fn binary(&mut self, op: Op) {
         let right = self.pop();
         let left = self.pop();
         let reads = 1 + usize::from(left == right);
-        let own = |e: &Self, place| matches!(place, Place::Own(_)) || e.dies(place, reads);
-        // In a sum or product the register of either operand serves, best that of the
-        // term whose place the result takes.
+        let is_writable =
+            |e: &Self, operand| matches!(operand, Operand::Owned(_)) || e.is_last_read(operand, reads);
+        // The register of either operand of a sum or product can take the result, best the
+        // one of the term that the result replaces.
         let commutes = matches!(op, Op::Add | Op::Mul);
         let doubles = op == Op::Mul && left == TWO;
-        let swapped =
-            doubles || commutes && own(self, right) && (!own(self, left) || self.dies(right, reads));
+        let swapped = doubles
+            || commutes
+                && is_writable(self, right)
+                && (!is_writable(self, left) || self.is_last_read(right, reads));
         let (first, second) = if swapped { (right, left) } else { (left, right) };
-        // The second must not be spilled or overwritten meanwhile: it is off the
-        // stack, and its register is not free.
-        let to = self.owned(first, reads);
+        // The second operand is off the stack and its register is not free, so nothing
+        // spills or overwrites it meanwhile.
+        let to = self.materialise(first, reads);
         match second {
-            // Exact as well, and a sum takes less time than a product.
             TWO if op == Op::Mul => self.with_register(Op::Add, to, to),
-            Place::Own(from) | Place::Term(from) => self.with_register(op, to, from),
+            Operand::Owned(from) | Operand::Shared(from) => self.with_register(op, to, from),
             _ => {
                 let memory = self.memory(second);
                 self.with_memory(op, to, memory);
             }
         }
-        if let Place::Own(register) = second {
-            self.free |= 1 << register.number();
+        if let Operand::Owned(register) = second {
+            self.set_free(register);
         }
-        self.read(&[left, right], to);
-        self.push(Place::Own(to));
+        self.count_reads(&[left, right], to);
+        self.stack.push(Operand::Owned(to));
     }
 
     fn with_register(&mut self, op: Op, to: Xmm, from: Xmm) {
@@ -306,7 +295,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
             Op::Add => self.a.addsd_xx(to, from),
             Op::Sub => self.a.subsd_xx(to, from),
             Op::Mul => self.a.mulsd_xx(to, from),
-            _ => self.a.divsd_xx(to, from),
+            Op::Div => self.a.divsd_xx(to, from),
+            _ => bug("no operation on two operands"),
         };
     }
 
@@ -315,7 +305,8 @@ impl<'e, 'a> Emitter<'e, 'a> {
             Op::Add => self.a.addsd_xm(to, from),
             Op::Sub => self.a.subsd_xm(to, from),
             Op::Mul => self.a.mulsd_xm(to, from),
-            _ => self.a.divsd_xm(to, from),
+            Op::Div => self.a.divsd_xm(to, from),
+            _ => bug("no operation on two operands"),
         };
     }
 }

@@ -1,52 +1,17 @@
 //! The text of a relation in reverse Polish notation, and of its initial terms.
+//!
+//! Owns the grammar and its messages. Tokens are already operations of a stack machine,
+//! so parsing is the translation to the intermediate representation. Linear time.
 
 use super::decimal;
-use crate::front::text::Text;
+use super::ir::{Op, Operation};
+use crate::front::text::{Error, Message, Text};
 use alloc::vec::Vec;
 
-/// What one token does to the stack of operands.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Op {
-    /// Pushes a constant.
-    Constant(f64),
-    /// Pushes the term this many before.
-    Back(usize),
-    /// Pushes the index of the term.
-    Index,
-    /// Pushes what the part with this [`Part::shared`] computed.
-    Again(u8),
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Sqrt,
-    Negate,
-}
-
-impl Op {
-    /// How many operands it takes.
-    pub(super) const fn takes(self) -> usize {
-        match self {
-            Self::Constant(_) | Self::Back(_) | Self::Index | Self::Again(_) => 0,
-            Self::Sqrt | Self::Negate => 1,
-            Self::Add | Self::Sub | Self::Mul | Self::Div => 2,
-        }
-    }
-}
-
-/// An operation with where its text ends.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) op: Op,
-    pub(super) end: u32,
-    /// The number that others name its result by, from 1, or 0.
-    pub(super) shared: u8,
-}
-
-/// A relation and what its text says about it.
+/// A relation as stack code, and its needs.
 #[derive(Default)]
 pub(super) struct Parsed {
-    pub(super) parts: Vec<Part>,
+    pub(super) operations: Vec<Operation>,
     /// The most operands on the stack at once.
     pub(super) depth: usize,
     /// The deepest back-reference, and where it stands.
@@ -66,33 +31,36 @@ fn number(text: &mut Text<'_>) -> Option<f64> {
     Some(if rest[0] == b'-' { -value } else { value })
 }
 
+/// Reads the rest of a back-reference, which began at `at`.
+fn back_reference(text: &mut Text<'_>, at: usize) -> Result<usize, Error> {
+    let (start, mut back) = (text.at, 0usize);
+    while let Some(digit @ b'0'..=b'9') = text.bytes.get(text.at) {
+        back = back.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
+        text.at += 1;
+    }
+    if text.at == start || text.bytes.get(text.at) != Some(&b')') {
+        return Err(Error { at, message: Message::Text("expected a back-reference like (1)") });
+    }
+    if back == 0 {
+        return Err(Error { at, message: Message::Text("back-reference 0, expected 1 or more") });
+    }
+    text.at += 1;
+    Ok(back)
+}
+
 /// Reads one token, which begins with `byte`.
-fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
+fn token(text: &mut Text<'_>, byte: u8) -> Result<Op, Error> {
     let at = text.at;
     // A sign belongs to a number unless it is right behind another token.
     let signed = matches!(byte, b'+' | b'-');
     if (!signed || text.bytes.get(at.wrapping_sub(1)).is_none_or(u8::is_ascii_whitespace))
         && let Some(value) = number(text)
     {
-        return Some(Op::Constant(value));
+        return Ok(Op::Constant { value });
     }
     text.at += 1;
-    Some(match byte {
-        b'(' => {
-            let (start, mut back) = (text.at, 0usize);
-            while let Some(digit @ b'0'..=b'9') = text.bytes.get(text.at) {
-                back = back.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
-                text.at += 1;
-            }
-            if text.at == start || text.bytes.get(text.at) != Some(&b')') {
-                return text.fail_at(at, "expected a back-reference like (1)", 0);
-            }
-            if back == 0 {
-                return text.fail_at(at, "back-reference 0, expected 1 or more", 0);
-            }
-            text.at += 1;
-            Op::Back(back)
-        }
+    Ok(match byte {
+        b'(' => Op::Term { back: back_reference(text, at)? },
         b'n' => Op::Index,
         b'+' => Op::Add,
         b'-' => Op::Sub,
@@ -101,64 +69,64 @@ fn token(text: &mut Text<'_>, byte: u8) -> Option<Op> {
         b'Q' => Op::Sqrt,
         b'~' => Op::Negate,
         _ => {
-            let what = "unknown token?, expected a number, (k), n or one of + - * / Q ~";
-            return text.fail_at(at, what, byte.into());
+            let expected = ", expected a number, (k), n or one of + - * / Q ~";
+            return Err(Error { at, message: Message::Byte("unknown token ", byte, expected) });
         }
     })
 }
 
 /// Reads a relation.
-pub(super) fn relation(text: &mut Text<'_>) -> Option<Parsed> {
+pub(super) fn relation(text: &mut Text<'_>) -> Result<Parsed, Error> {
     let mut parsed = Parsed::default();
-    // A leftover is told by its place, right behind the first operand.
+    // The place of a leftover operand is behind the first one.
     let (mut operands, mut first_left) = (0, 0);
     while let Some(byte) = text.peek() {
         let at = text.at;
         let op = token(text, byte)?;
-        if operands < op.takes() {
-            let what = match (op.takes(), operands) {
-                (1, _) => "'@' expects one operand, found 0",
-                (_, 0) => "'@' expects two operands, found 0",
-                _ => "'@' expects two operands, found 1",
+        if operands < op.operands() {
+            let expects = match (op.operands(), operands) {
+                (1, _) => " expects one operand, found 0",
+                (_, 0) => " expects two operands, found 0",
+                _ => " expects two operands, found 1",
             };
-            return text.fail_at(at, what, byte.into());
+            return Err(Error { at, message: Message::Byte("", byte, expects) });
         }
-        operands = operands + 1 - op.takes();
+        operands = operands + 1 - op.operands();
         if operands == 1 {
             first_left = text.at;
         }
-        if let Op::Back(back) = op
+        if let Op::Term { back } = op
             && back > parsed.history
         {
             parsed.history = back;
             parsed.deepest = at;
         }
         parsed.depth = parsed.depth.max(operands);
-        parsed.parts.push(Part { op, end: text.at as u32, shared: 0 });
+        parsed.operations.push(Operation { op, end: text.at as u32, keep: None });
     }
-    let what = match operands {
-        1 => return Some(parsed),
-        0 => return text.fail_at(0, "empty relation, expected an operand", 0),
-        2 => "# operand left over, expected an operator",
-        _ => "# operands left over, expected an operator",
+    let left_over = match operands {
+        1 => return Ok(parsed),
+        0 => return Err(Error { at: 0, message: Message::Text("empty relation, expected an operand") }),
+        2 => " operand left over, expected an operator",
+        _ => " operands left over, expected an operator",
     };
     text.at = first_left;
     text.peek();
-    text.fail(what, operands as i64 - 1)
+    text.error(Message::Number("", operands as i64 - 1, left_over))
 }
 
 /// Reads an initial term, which ends at a space or a comma, as bits.
-fn value(text: &mut Text<'_>) -> Option<u64> {
+fn value(text: &mut Text<'_>) -> Result<u64, Error> {
     text.peek();
     let at = text.at;
     match number(text) {
-        Some(value) if text.ends() || text.rest().first() == Some(&b',') => Some(value.to_bits()),
-        _ => text.fail_at(at, "expected a number", 0),
+        Some(value) if text.ends() || text.rest().first() == Some(&b',') => Ok(value.to_bits()),
+        _ => Err(Error { at, message: Message::Text("expected a number") }),
     }
 }
 
 /// Reads initial terms that stand one after the other with commas between.
-pub(super) fn list(text: &mut Text<'_>) -> Option<Vec<u64>> {
+pub(super) fn list(text: &mut Text<'_>) -> Result<Vec<u64>, Error> {
     let mut values = Vec::new();
     let mut next = text.peek();
     while next.is_some() {
@@ -167,19 +135,19 @@ pub(super) fn list(text: &mut Text<'_>) -> Option<Vec<u64>> {
         if next == Some(b',') {
             text.at += 1;
         } else if next.is_some() {
-            return text.fail("expected a comma", 0);
+            return text.expected("expected a comma");
         }
     }
-    Some(values)
+    Ok(values)
 }
 
 /// Reads the lines behind the relation: initial terms in any order, then the number
 /// of the last term.
-pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
+pub(super) fn terms(text: &mut Text<'_>) -> Result<(Vec<u64>, u64), Error> {
     let mut given: Vec<(u64, u64)> = Vec::new();
     let last = loop {
         if text.peek().is_none() {
-            return text.fail("missing last line, expected the number of the last term", 0);
+            return text.expected("missing last line, expected the number of the last term");
         }
         let at = text.at;
         let number = text.integer().unwrap_or(-1);
@@ -189,7 +157,7 @@ pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
                 Some(b':') => "expected an initial term as INDEX:VALUE",
                 _ => "expected the number of the last term",
             };
-            return text.fail(what, 0);
+            return text.expected(what);
         }
         match text.peek() {
             None => break number as u64,
@@ -197,10 +165,15 @@ pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
                 text.at += 1;
                 given.push((number as u64, value(text)?));
             }
-            Some(_) => return text.fail("text after the number of the last term", 0),
+            Some(_) => return text.expected("text after the number of the last term"),
         }
     };
-    // Each to its place, unless one is there already or the place is beyond.
+    Ok((sorted(text, given)?, last))
+}
+
+/// The values in the order of their indices, which must be 0, 1, 2 and so on.
+fn sorted(text: &Text<'_>, mut given: Vec<(u64, u64)>) -> Result<Vec<u64>, Error> {
+    // Cycle sort: every swap puts one value at its index.
     let mut i = 0;
     while let Some(&(index, _)) = given.get(i) {
         match given.get(index as usize) {
@@ -209,13 +182,13 @@ pub(super) fn terms(text: &mut Text<'_>) -> Option<(Vec<u64>, u64)> {
         }
     }
     match given.iter().zip(0..).find(|((index, _), place)| index != place) {
-        None => Some((given.into_iter().map(|(_, value)| value).collect(), last)),
+        None => Ok(given.into_iter().map(|(_, value)| value).collect()),
         Some(((index, _), _)) if *index < given.len() as u64 => {
-            text.fail("initial term # is given twice", *index as i64)
+            text.error(Message::Number("initial term ", *index as i64, " is given twice"))
         }
-        Some((_, place)) => text.fail("initial term # is missing, and a later one is given", place as i64),
+        Some((_, place)) => {
+            let message = " is missing, and a later one is given";
+            text.error(Message::Number("initial term ", place as i64, message))
+        }
     }
 }
-
-/// A term that a relation needs is not there.
-pub(super) const MISSING: &str = "missing initial term #, which the relation refers to";

@@ -4,7 +4,7 @@
 //! docs/engines.md, which says which of them were run, and in what version.
 
 use super::Engine;
-use super::Need::{Claims, NoMemfd, Obtains, Runs};
+use super::Need::{Claims, NoMemfd, Obtains, Runs, Survives};
 use super::Otherwise::Fails;
 use crate::probe::strategies::Strategy::{
     AnonMprotectRwx, AnonRepatch, AnonRwx, AnonWx, HomeDual, MemfdDual, MemfdMprotect, Reserve512,
@@ -114,7 +114,8 @@ fn pcre2(engine: &mut Engine) {
     engine
         .is("PCRE2", "10.42: grep -P, ripgrep -P, pcre2grep, git 2.40")
         .way(&[Runs(AnonRwx)])
-        .degrades("matching takes several times as long, without a message");
+        .degrades("matching takes several times as long, without a message")
+        .setting("(*NO_JIT) at the head of the pattern", "slower matching", &[]);
 }
 
 fn preg(engine: &mut Engine) {
@@ -152,7 +153,7 @@ fn wasmtime(engine: &mut Engine) {
     engine.is("Wasmtime", "50").way(&[Runs(AnonWx)]).fails("failed to make memory executable").setting(
         "--target pulley64",
         "an interpreter",
-        &[],
+        &[Survives(AnonWx)],
     );
 }
 

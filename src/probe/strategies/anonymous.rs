@@ -52,18 +52,22 @@ pub(super) fn pkey_mprotect(trial: &Trial<'_>) {
 /// Pages for reading and writing under READ_IMPLIES_EXEC.
 pub(super) fn read_implies_exec(trial: &Trial<'_>) {
     const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
-    let persona = trial.need(linux::personality(u32::MAX));
-    trial.need(linux::personality(persona | READ_IMPLIES_EXEC));
+    // SAFETY: (1) it asks.
+    let persona = trial.need(unsafe { linux::personality(u32::MAX) });
+    // SAFETY: (1) one page is mapped, for this trial.
+    trial.need(unsafe { linux::personality(persona | READ_IMPLIES_EXEC) });
     let page = trial.page(RW);
     // It is of no consequence in a process of the trial's own.
-    let _ = linux::personality(persona);
+    // SAFETY: (1) it is as it was.
+    let _ = unsafe { linux::personality(persona) };
     trial.stored(page, Place::anonymous(page));
 }
 
 /// A shared RX page, and an alias of it that becomes RW.
 pub(super) fn mremap_rx_to_rw(trial: &Trial<'_>) {
     let run = trial.shared(RX, Fd::NONE);
-    let alias = trial.need(linux::mremap_alias(run, PAGE));
+    // SAFETY: (1) the page is the trial's own.
+    let alias = trial.need(unsafe { linux::mremap_alias(run, PAGE) });
     trial.enter(Step::Protect);
     trial.protect(alias, RW);
     trial.stored(alias, Place::anonymous(run));
@@ -72,7 +76,8 @@ pub(super) fn mremap_rx_to_rw(trial: &Trial<'_>) {
 /// A shared RW page, and an alias of it that becomes RX.
 pub(super) fn mremap_rw_to_rx(trial: &Trial<'_>) {
     let write = trial.shared(RW, Fd::NONE);
-    let alias = trial.need(linux::mremap_alias(write, PAGE));
+    // SAFETY: (1) the page is the trial's own.
+    let alias = trial.need(unsafe { linux::mremap_alias(write, PAGE) });
     trial.course(&mut |token| {
         trial.enter(Step::Write);
         trial.store(write, token);
@@ -89,8 +94,10 @@ pub(super) fn sysv_shm(trial: &Trial<'_>) {
     const SHM_RDONLY_EXEC: u32 = 0o110_000;
     let segment = trial.need(Segment::create(PAGE));
     trial.record.owns_segment(Some(segment));
-    let write = trial.need(segment.attach(0));
-    let run = trial.need(segment.attach(SHM_RDONLY_EXEC));
+    // SAFETY: (1) only the trial has the segment.
+    let write = trial.need(unsafe { segment.attach(0) });
+    // SAFETY: (1) only the trial has the segment.
+    let run = trial.need(unsafe { segment.attach(SHM_RDONLY_EXEC) });
     trial.need(segment.remove());
     trial.record.owns_segment(None);
     trial.stored(write, Place::anonymous(run));
@@ -98,8 +105,10 @@ pub(super) fn sysv_shm(trial: &Trial<'_>) {
 
 /// The page behind the program break.
 pub(super) fn brk(trial: &Trial<'_>) {
-    let page = base::brk(0).next_multiple_of(PAGE);
-    if page == 0 || base::brk(page + PAGE) < page + PAGE {
+    // SAFETY: (1, 2) it moves nothing.
+    let page = unsafe { base::brk(0) }.next_multiple_of(PAGE);
+    // SAFETY: (1, 2) it moves up, and nothing is allocated in a trial.
+    if page == 0 || unsafe { base::brk(page + PAGE) } < page + PAGE {
         trial.record.refuse(Error::new(Sysno::brk, Errno::ENOMEM));
     }
     made_rwx(trial, address(page), address(page));

@@ -47,7 +47,7 @@ pub(super) fn code(token: u32) -> [u8; 16] {
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) run: NonNull<u8>,
-    pub(super) file: Fd,
+    pub(super) file: Fd<'static>,
 }
 
 impl Place {
@@ -101,15 +101,12 @@ impl Trial<'_> {
     }
 
     /// Keeps a descriptor open until the process ends.
-    pub(super) fn keep(&self, file: Result<OwnedFd, Error>) -> Fd {
-        let file = self.need(file);
-        let fd = file.fd();
-        core::mem::forget(file);
-        fd
+    pub(super) fn keep(&self, file: Result<OwnedFd, Error>) -> Fd<'static> {
+        self.need(file).leak()
     }
 
     /// The same of a file, and gives it one page.
-    pub(super) fn one_page(&self, file: Result<OwnedFd, Error>) -> Fd {
+    pub(super) fn one_page(&self, file: Result<OwnedFd, Error>) -> Fd<'static> {
         let file = self.keep(file);
         self.need(linux::ftruncate(file, PAGE));
         file
@@ -121,7 +118,7 @@ impl Trial<'_> {
     }
 
     /// A view of a page of `file`, or of a shared page of no file.
-    pub(super) fn shared(&self, prot: Prot, file: Fd) -> NonNull<u8> {
+    pub(super) fn shared(&self, prot: Prot, file: Fd<'_>) -> NonNull<u8> {
         self.need(map(None, PAGE, prot, MapFlags::SHARED, file))
     }
 
@@ -207,7 +204,7 @@ pub(super) fn map(
     size: usize,
     prot: Prot,
     mut flags: MapFlags,
-    file: Fd,
+    file: Fd<'_>,
 ) -> Result<NonNull<u8>, Error> {
     if file == Fd::NONE {
         flags = flags.union(MapFlags::ANONYMOUS);

@@ -1,9 +1,10 @@
-//! Runs generated code in this process and turns its faults into values.
+//! A [`Machine`](bf::Machine) for tests: generated code in this process, faults as values,
+//! output and input in memory.
 
 use super::interpreter::{End, Outcome};
 use super::{Options, TAPE};
-use barejit::front::bf::abi::{BROKEN, DONE, ENDED, FILLED, GUARD};
-use barejit::front::bf::{Program, Verdict, compile};
+use barejit::front::bf::abi::{self, Cursor, ENDED, FAILED, FILLED, GUARD};
+use barejit::front::bf::{self, Called, Program, Runner};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
@@ -43,49 +44,32 @@ const CODE_SIZE: usize = 1 << 20;
 /// Output beyond which a program is wrong.
 const OUTPUT: usize = 1 << 20;
 
-/// See `barejit::front::bf::abi`.
-#[repr(C)]
-struct Context {
-    output: *mut Span,
-    input: *mut Span,
-    flush: extern "sysv64" fn(*mut Context) -> u64,
-    fill: extern "sysv64" fn(*mut Context) -> u64,
-    tape: u64,
-    pointer: u64,
-    /// From here on generated code does not look.
+/// The program's output and input behind the cursors.
+struct Streams {
     to: Vec<u8>,
     from: Vec<u8>,
     taken: usize,
     buffer: *mut u8,
 }
 
-#[repr(C)]
-struct Span {
-    next: *mut u8,
-    end: *mut u8,
-}
+type Context<'a> = abi::Context<'a, Cursor, Cursor, Streams>;
 
-extern "sysv64" fn flush(context: *mut Context) -> u64 {
-    // SAFETY: generated code passes on the context that it was given.
-    let context = unsafe { &mut *context };
-    // SAFETY: the span lives as long as the context.
-    let span = unsafe { &mut *context.output };
-    let used = span.next as usize - context.buffer as usize;
+extern "sysv64" fn flush(context: &mut Context<'_>) -> u64 {
+    let (cursor, streams) = (&mut *context.output, &mut context.state);
+    let used = cursor.next as usize - streams.buffer as usize;
     // SAFETY: generated code wrote so many bytes to the buffer.
-    context.to.extend_from_slice(unsafe { std::slice::from_raw_parts(context.buffer, used) });
-    span.next = context.buffer;
-    if context.to.len() > OUTPUT { BROKEN } else { 0 }
+    streams.to.extend_from_slice(unsafe { std::slice::from_raw_parts(streams.buffer, used) });
+    cursor.next = streams.buffer;
+    if streams.to.len() > OUTPUT { FAILED } else { FILLED }
 }
 
-extern "sysv64" fn fill(context: *mut Context) -> u64 {
-    // SAFETY: generated code passes on the context that it was given.
-    let context = unsafe { &mut *context };
-    // SAFETY: the span lives as long as the context.
-    let span = unsafe { &mut *context.input };
-    let count = (context.from.len() - context.taken).min(3);
-    span.next = context.from[context.taken..].as_mut_ptr();
-    span.end = span.next.wrapping_add(count);
-    context.taken += count;
+/// At most three bytes at a time, so that programs come here often.
+extern "sysv64" fn fill(context: &mut Context<'_>) -> u64 {
+    let (cursor, streams) = (&mut *context.input, &mut context.state);
+    let count = (streams.from.len() - streams.taken).min(3);
+    cursor.next = streams.from[streams.taken..].as_mut_ptr();
+    cursor.end = cursor.next.wrapping_add(count);
+    streams.taken += count;
     if count == 0 { ENDED } else { FILLED }
 }
 
@@ -168,40 +152,35 @@ impl Machine {
         unsafe { self.tape.write_bytes(0, size) };
         let mut buffer = [0; 7];
         let range = buffer.as_mut_ptr_range();
-        let mut output = Span { next: range.start, end: range.end };
-        let mut read = Span { next: range.start, end: range.start };
-        let mut context = Context {
-            output: &mut output,
-            input: &mut read,
-            flush,
-            fill,
-            tape: self.tape as u64,
-            pointer: 0,
-            to: Vec::new(),
-            from: input.to_vec(),
-            taken: 0,
-            buffer: range.start,
+        let mut output = Cursor { next: range.start, end: range.end };
+        let mut read = Cursor { next: range.start, end: range.start };
+        let streams = Streams { to: Vec::new(), from: input.to_vec(), taken: 0, buffer: range.start };
+        let context = Context::new(&mut output, &mut read, flush, fill, self.tape as u64, streams);
+        let mut runner =
+            Runner::new(program, options, &mut |_, _| {}).expect("the generator balances brackets");
+        let mut call = Call { code: self.code, context };
+        let end = match runner.run(&mut call).expect("small programs") {
+            bf::End::Done => End::Done,
+            bf::End::OutOfBounds { position, cell } => End::Outside { position, cell },
+            end => panic!("{end:?} of {}", String::from_utf8_lossy(program)),
         };
-        let compiled = |resume| {
-            compile(program, options, resume, &mut |_, _| {}).expect("the generator balances brackets")
-        };
-        let mut code = compiled(None);
-        let mut first = 0i64;
-        let end = loop {
-            match self.call(&code, first * options.cells.bytes() as i64, &mut context) {
-                None => break End::Done,
-                Some(Verdict::Outside { position, cell }) => break End::Outside { position, cell },
-                Some(Verdict::Resume { position, cell }) => {
-                    code = compiled(Some(position));
-                    first = cell;
-                }
-            }
-        };
-        flush(&mut context);
-        Outcome { output: std::mem::take(&mut context.to), end }
+        flush(&mut call.context);
+        Outcome { output: std::mem::take(&mut call.context.state.to), end }
+    }
+}
+
+/// One run of a program.
+struct Call<'a> {
+    code: *mut u8,
+    context: Context<'a>,
+}
+
+impl bf::Machine for Call<'_> {
+    fn tape(&self) -> u64 {
+        self.context.tape()
     }
 
-    fn call(&mut self, program: &Program, first: i64, context: &mut Context) -> Option<Verdict> {
+    fn call(&mut self, program: &Program, pointer: u64) -> Called {
         let code = program.code();
         let bytes = code.bytes();
         assert!(bytes.len() <= CODE_SIZE, "{} bytes of code", bytes.len());
@@ -211,25 +190,16 @@ impl Machine {
         unsafe { self.code.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         protect(self.code, pages, libc::PROT_READ | libc::PROT_EXEC);
         let entry = self.code as u64 + code.entry() as u64;
-        let pointer = (self.tape as u64).wrapping_add(first as u64);
         // SAFETY: an alarm has no effect but its signal.
         unsafe { libc::alarm(20) };
         // SAFETY: the code is a function of a pointer and a context, with a tape
         // between guards; its faults come back as a value.
-        let status = unsafe { bf_guarded(entry, pointer, &raw mut *context as u64) };
+        let status = unsafe { bf_guarded(entry, pointer, &raw mut self.context as u64) };
         // SAFETY: as above.
         unsafe { libc::alarm(0) };
-        let tape = self.tape as u64;
         match status {
-            DONE => None,
-            FAULTED => {
-                let at = FAULT.load(Relaxed) as u32;
-                let mark = code.mark_at(at).expect("a fault before the first mark");
-                program.fault(mark.source, ADDRESS.load(Relaxed), tape)
-            }
-            _ => Some(
-                program.left(status, context.pointer, tape).unwrap_or_else(|| panic!("status {status:#x}")),
-            ),
+            FAULTED => Called::Faulted { code: FAULT.load(Relaxed) as u32, address: ADDRESS.load(Relaxed) },
+            _ => Called::Returned { status, pointer: self.context.pointer() },
         }
     }
 }

@@ -138,7 +138,7 @@ pub(super) const ENGINES: &[Engine] = &[
         what: "grep -P",
         version: "grep --version",
         run: "echo aaa1OK | grep -oP '(?<=a\\d)OK'",
-        cured: "",
+        cured: "echo aaa1OK | grep -oP '(*NO_JIT)(?<=a\\d)OK'",
         common: Some("3.8"),
     },
     Engine {
@@ -146,7 +146,7 @@ pub(super) const ENGINES: &[Engine] = &[
         what: "rg -P",
         version: "rg --version",
         run: "echo aaa1OK | rg -oP '(?<=a\\d)OK'",
-        cured: "",
+        cured: "echo aaa1OK | rg -oP '(*NO_JIT)(?<=a\\d)OK'",
         common: None,
     },
     Engine {
@@ -154,7 +154,7 @@ pub(super) const ENGINES: &[Engine] = &[
         what: "pcre2grep",
         version: "pcre2grep --version 2>&1",
         run: "echo aaa1OK | pcre2grep -o '(?<=a\\d)OK'",
-        cured: "",
+        cured: "echo aaa1OK | pcre2grep -o '(*NO_JIT)(?<=a\\d)OK'",
         common: None,
     },
     Engine {

@@ -7,8 +7,9 @@ use crate::native;
 use crate::random::Random;
 use barejit::front::{
     chain,
-    relation::{Error, Recurrence as _},
+    relation::{Function, Recurrence as _},
     rpn,
+    text::Error,
 };
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -145,17 +146,17 @@ pub(super) fn chains(random: &mut Random) {
     COMPILED[0].fetch_add(1, Relaxed);
     let terms = std::iter::successors(Some(start), |x| Some(steps.iter().fold(*x, apply)));
     let terms: Vec<u64> = terms.skip(1).take(count as usize).map(|term| term as u64).collect();
-    let last = relation.code(true, false).expect("a short program");
+    let last = relation.code(Function::LastTerm, false).expect("a short program");
     let n = random.below(terms.len() + 1);
     let words = relation.layout().words();
     let value = native::last(&last.code(), words, &[start as u64], 1, n as u64);
     let expected = if n == 0 { start as u64 } else { terms[n - 1] };
     assert_eq!(value as i64, expected as i64, "term {n} of '{}' from {start}", said());
-    let series = relation.code(false, false).expect("a short program");
+    let series = relation.code(Function::Series, false).expect("a short program");
     let actual = native::series(&series.code(), words, &[start as u64], 1, count);
     assert_eq!(actual, terms, "'{}' from {start}", said());
     if random.below(16) == 0 {
-        let recorded = relation.code(false, true).expect("a short program");
+        let recorded = relation.code(Function::Series, true).expect("a short program");
         assert_eq!(recorded.code().bytes(), series.code().bytes(), "'{}', with a record", said());
     }
 }
@@ -178,7 +179,7 @@ pub(super) fn documented_chains(random: &mut Random) {
         }
         (relation, step) => panic!("'{}': {relation:?}, expected {step:?}", said()),
     };
-    let code = relation.code(false, false).expect("a short program");
+    let code = relation.code(Function::Series, false).expect("a short program");
     let next = |x: &i64| steps.iter().try_fold(*x, documented);
     let terms = std::iter::successors(Some(start), next).skip(1).take(count as usize);
     let terms: Vec<u64> = terms.map(|term| term as u64).collect();
@@ -403,11 +404,11 @@ pub(super) fn polish(random: &mut Random) {
         assert!(same, "{actual:e}, expected {expected:e}: {}, {count} terms", said());
     };
     let n = 1 + random.below(count as usize);
-    if relation.is_direct() {
-        let last = relation.code(true, false).expect("a short program");
+    if relation.has_last_term() {
+        let last = relation.code(Function::LastTerm, false).expect("a short program");
         same(native::last(&last.code(), layout.words(), history, index, n as u64), terms[reach + n - 1]);
     }
-    let series = relation.code(false, false).expect("a short program");
+    let series = relation.code(Function::Series, false).expect("a short program");
     let actual = native::series(&series.code(), layout.words(), history, index, count);
     assert_eq!(actual.len() as u64, count);
     for (actual, expected) in actual.iter().zip(&terms[reach..]) {
@@ -435,7 +436,7 @@ pub(super) fn polish_lines(random: &mut Random) {
         text = random.mutated(text, &[b"\n", b":", b"0:1\n", b"-", b" "]);
         match rpn::Relation::parse_lines(&text) {
             Ok((relation, _)) => {
-                relation.code(false, false).expect("a short program");
+                relation.code(Function::Series, false).expect("a short program");
             }
             Err(error) => assert!(error.at <= text.len() && !error.to_string().contains('\n'), "{error:?}"),
         }

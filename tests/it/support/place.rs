@@ -21,6 +21,8 @@ pub(crate) enum Need {
     Mounts,
     /// A PID namespace of its own whose vm.memfd_noexec can be written.
     MemfdPolicy,
+    /// A PID namespace of its own, as root or as the root of a user namespace.
+    ProcessNamespace,
     /// To become the user nobody (CAP_SETUID).
     AnotherUser,
     /// personality(2) with ADDR_NO_RANDOMIZE.
@@ -31,14 +33,17 @@ pub(crate) enum Need {
     UserFaults,
     /// Landlock rules for itself.
     Landlock,
+    /// pkey_mprotect(2) with the key −1.
+    KeyProtection,
 }
 
 /// Rows of `barejit probe` that a place may deny by itself, which is asked without barejit:
 /// common filters of containers do.
-const ROWS: [(&str, Need); 3] = [
+const ROWS: [(&str, Need); 4] = [
     ("ptrace-poke", Need::Tracing),
     ("read-implies-exec", Need::ReadImpliesExec),
     ("userfaultfd", Need::UserFaults),
+    ("pkey-mprotect", Need::KeyProtection),
 ];
 
 /// The rows of `barejit probe` that the place denies by itself. The running test is recorded
@@ -62,8 +67,25 @@ pub(crate) fn lacks(need: Need) -> bool {
 
 /// Why `need` is not granted, if so.
 pub(crate) fn missing(need: Need) -> Option<&'static str> {
-    static FOUND: [OnceLock<Option<String>>; 8] = [const { OnceLock::new() }; 8];
+    static FOUND: [OnceLock<Option<String>>; 10] = [const { OnceLock::new() }; 10];
     FOUND[need as usize].get_or_init(|| attempt(need)).as_deref()
+}
+
+/// unshare(1) for a program that is to be the first process of a PID namespace.
+pub(crate) fn process_namespace() -> Command {
+    let mut unshare = tool("unshare", "util-linux");
+    // SAFETY: it asks and changes nothing.
+    if unsafe { libc::geteuid() } != 0 {
+        unshare.arg("--map-root-user");
+    }
+    unshare.args(["--pid", "--fork", "--kill-child"]);
+    unshare
+}
+
+/// Whether the tests themselves run behind a filter, which barejit may then name as a cause.
+pub(crate) fn is_filtered() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
 }
 
 /// Tries what `need` stands for on true(1).
@@ -85,6 +107,11 @@ fn attempt(need: Need) -> Option<String> {
             command.arg("echo 2 > /proc/sys/vm/memfd_noexec");
             "no vm.memfd_noexec in a PID namespace of its own, which root may set"
         }
+        Need::ProcessNamespace => {
+            command = process_namespace();
+            command.arg("true");
+            "no PID namespace of its own"
+        }
         Need::AnotherUser => {
             regime::nobody(&mut command);
             "cannot become the user nobody, which root may"
@@ -104,6 +131,10 @@ fn attempt(need: Need) -> Option<String> {
         Need::UserFaults => {
             regime::user_faults(&mut command);
             "userfaultfd is denied"
+        }
+        Need::KeyProtection => {
+            regime::key_protection(&mut command);
+            "pkey_mprotect is denied"
         }
     };
     let said = match command.output() {

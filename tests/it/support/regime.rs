@@ -57,13 +57,32 @@ pub(crate) fn user_faults(command: &mut Command) {
     });
 }
 
-/// A signal that does nothing, as nohup(1) has it.
-pub(crate) fn ignore(command: &mut Command, signal: i32) {
+/// pkey_mprotect(2) with no key of its own, on no page at all.
+pub(crate) fn key_protection(command: &mut Command) {
+    before_exec(command, || {
+        // SAFETY: a range of 0 bytes.
+        checked(unsafe { libc::syscall(libc::SYS_pkey_mprotect, 0, 0, libc::PROT_READ, -1) })
+    });
+}
+
+/// A disposition without a handler, SIG_IGN or SIG_DFL, in place of what was inherited.
+fn disposition(command: &mut Command, signal: i32, disposition: libc::sighandler_t) {
     before_exec(command, move || {
         // SAFETY: a disposition without a handler.
-        let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+        let before = unsafe { libc::signal(signal, disposition) };
         if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
     });
+}
+
+/// A signal that does nothing, as nohup(1) has it.
+pub(crate) fn ignore(command: &mut Command, signal: i32) {
+    disposition(command, signal, libc::SIG_IGN);
+}
+
+/// A signal that ends the process, though the tests may run under nohup(1), or in the
+/// background of a shell, which has SIGINT ignored.
+pub(crate) fn end_by(command: &mut Command, signal: i32) {
+    disposition(command, signal, libc::SIG_DFL);
 }
 
 /// A file as a descriptor that survives execve(2).
@@ -188,10 +207,28 @@ pub(crate) fn deny(command: &mut Command, call: u32, answer: Answer) {
 /// Low half of the third argument of mmap and mprotect.
 const PROT: u32 = 16 + 2 * 8;
 
-/// A seccomp filter like that of systemd's MemoryDenyWriteExecute, but for shmat(2).
+/// A seccomp filter like that of systemd's MemoryDenyWriteExecute.
 pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
-    deny_writable_execution(command, answer);
-    deny_protection(command, answer);
+    let denied = answer.value();
+    filter(
+        command,
+        vec![
+            op(LOAD, 0, 0, NUMBER),
+            op(EQUAL, 2, 0, libc::SYS_mmap as u32),
+            op(EQUAL, 4, 0, libc::SYS_mprotect as u32),
+            op(EQUAL, 3, 7, libc::SYS_pkey_mprotect as u32),
+            // mmap: writable and executable at once?
+            op(LOAD, 0, 0, PROT),
+            op(AND, 0, 0, 6),
+            op(EQUAL, 3, 4, 6),
+            // mprotect: executable?
+            op(LOAD, 0, 0, PROT),
+            op(ANY, 1, 0, 4),
+            op(RETURN, 0, 0, ALLOW),
+            op(RETURN, 0, 0, denied),
+            op(RETURN, 0, 0, ALLOW),
+        ],
+    );
 }
 
 /// A seccomp filter that answers mmap(2) for writing and executing at once.

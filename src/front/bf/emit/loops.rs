@@ -1,312 +1,323 @@
-//! Loops: their tests, their ends, and what registers hold where ways meet.
+//! Loops: their tests, their ends, and what registers hold at control-flow merges.
+//!
+//! A loop has its test at the end (*loop inversion*), and one at the start that passes it
+//! over, unless it is known to be entered. Invariant: at a merge, registers hold their join,
+//! what they hold on every edge; on the edge back to the loop's top, they hold what they
+//! held when it was reached first, the *loop-header state*.
 
-use super::{Emitter, HOMES, Outline, touches_first};
-use crate::front::bf::cache::Cache;
-use crate::front::bf::ir::{BALANCED, ENTERED, FAR, Kind, MAYBE, ONCE, Op, Reach, THREADED, TOUCHES};
-use crate::front::bf::registers::{Home, Region};
-use crate::front::bf::{Cells, width};
+use super::{ASSIGNABLE, Emitter, Point};
+use crate::front::bf::bounds::fuse::{accesses_first, leading_check};
+use crate::front::bf::interval::Interval;
+use crate::front::bf::ir::{Access, LoopFlags, Op};
+use crate::front::bf::local::{Cache, register};
+use crate::front::bf::promote::{Assigned, Promoted};
+use crate::front::bf::{Cells, cells};
+use crate::front::bug;
 use barejit_asm::*;
 
-/// Steps of a scan before it jumps back or calls for vectors, each with a jump that is
-/// not taken before the end: those cost less. Most scans are over by then, and what was
-/// just stored is in the cache.
-const STEPS: i32 = 4;
-
-/// Bytes of code of a loop's body at most, if there is no loop in it; more than any
-/// if its end is elsewhere.
-fn innermost(behind: &[Op], cells: Cells) -> Option<usize> {
+/// Bytes of a loop's body at most, if there is no loop in it; more than any code has if the
+/// label of its end is bound elsewhere.
+fn innermost_size(behind: &[Op], width: Cells) -> Option<usize> {
     let mut bytes = 0;
     for op in behind {
-        match op.kind {
-            Kind::Close if op.flags & (FAR | THREADED) != 0 => return Some(usize::MAX),
-            Kind::Close => return Some(bytes),
-            Kind::Open => break,
-            _ => bytes += width::size(op, cells),
+        match *op {
+            Op::Close { access, flags, .. } => {
+                let is_far = access == Access::Explicit || flags.contains(LoopFlags::THREADED);
+                return Some(if is_far { usize::MAX } else { bytes });
+            }
+            Op::Open { .. } => break,
+            _ => bytes += cells::size(op, width),
         }
     }
     None
 }
 
-/// The probe of `[at]`, if it is among those that `ops` begin with.
-pub(super) fn next_probe(at: i32, ops: &[Op]) -> Option<&Op> {
-    let mut probes = ops.iter().take_while(|op| matches!(op.kind, Kind::Nop | Kind::Probe));
-    probes.find(|op| op.kind == Kind::Probe && op.at == at && !op.is(FAR | MAYBE))
-}
-
-/// Where the body of a loop is, and its cells are.
+/// Where the body of a loop stands, and where its cells are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
     InLine,
-    /// In line, and its cells live in registers alone.
-    Region,
-    /// Of an [`Aside`](super::aside::Aside).
-    Aside,
+    /// In line, and the loop is promoted.
+    Promoted,
+    /// A [`ColdBody`](super::cold::ColdBody).
+    Cold,
 }
 
 /// A loop that is being emitted.
 #[derive(Clone, Copy)]
-pub(super) struct Frame {
+pub(super) struct OpenLoop {
     pub(super) top: Label,
     pub(super) end: Label,
     pub(super) body: Body,
     /// What registers hold where it is passed over, if it ever is.
     pub(super) passed: Option<Cache>,
-    /// What registers hold at the top of the loop around it.
-    pub(super) outer: Cache,
-    /// What exists when a round is over.
-    pub(super) exists: Reach,
+    /// The header state of the loop around it.
+    pub(super) outer_header: Cache,
+    /// The cells that exist after an iteration.
+    pub(super) exists: Interval,
 }
 
-/// A way out of a loop before its end.
-pub(super) struct Exit {
+/// An edge out of a loop before its end.
+pub(super) struct EarlyExit {
     from: Label,
-    /// How far the base is behind, in cells.
+    /// How far the data pointer still has to move, in cells.
     behind: i32,
-    /// What registers hold once it has caught up.
+    /// What registers hold after that.
     cache: Cache,
 }
 
-impl Emitter<'_, '_> {
-    /// What exists when a round of a loop is over, as far as registers care.
-    pub(super) fn exists_after(&self, open: &Op) -> Reach {
-        if open.is(BALANCED) {
+/// The cell that the test of a loop, a scan or an early exit reads.
+fn tested(op: &Op) -> i32 {
+    op.cell().unwrap_or_else(|| bug("a test of no cell"))
+}
+
+impl<'a> Emitter<'a, '_> {
+    /// The cells that exist after an iteration of a loop, as far as registers care.
+    pub(super) fn exists_after(&self, open: &Op) -> Interval {
+        match *open {
             // Registers hold cells that existed before.
-            return Reach::ALL;
+            Op::Open { flags, .. } if flags.contains(LoopFlags::BALANCED) => Interval::ALL,
+            Op::Open { number, .. } => self.ir.facts(number).exists,
+            _ => bug("not the start of a loop"),
         }
-        self.ir.loops.get(open.b as usize).map_or(Reach::NONE, |about| about.back)
     }
 
-    /// Sets the zero flag by a cell.
-    fn test(&mut self, at: i32) {
-        if self.out.knows_flags(at) {
+    /// Sets the zero flag by `[cell]`.
+    fn test(&mut self, cell: i32) {
+        if self.out.flag_is_of(cell) {
             return;
         }
-        match self.held(at) {
-            Some(register) => self.out.test_r(at, register),
-            None => self.out.cmp_m(at),
+        match self.held(cell) {
+            Some(register) => self.out.test_r(cell, register),
+            None => self.out.cmp_m(cell),
         }
     }
 
-    /// Sets the zero flag by the cell of a loop or a scan where it starts, or of a way out.
+    /// Sets the zero flag by the cell of a loop or a scan where it starts, or of an early
+    /// exit.
     pub(super) fn test_start(&mut self, op: &Op) {
-        if op.kind != Kind::Scan && !self.out.knows_flags(op.at) {
-            self.operand(op.at, None);
+        let cell = tested(op);
+        if !matches!(op, Op::Scan { .. }) && !self.out.flag_is_of(cell) {
+            self.operand(cell, None);
         }
-        self.test(op.at);
+        self.test(cell);
     }
 
-    /// The start of a loop, where it may be passed over: by a short jump, if so few
-    /// bytes are in between. Gives a label for its end and what registers hold on the
-    /// way there.
-    fn pass_over(&mut self, op: &Op, body: Option<usize>) -> (Label, Option<Cache>) {
+    /// The start of a loop, where it may be passed over: by a short jump, if so few bytes
+    /// are in between. Returns the label of its end and what registers hold on that edge.
+    pub(super) fn pass_over(&mut self, op: &Op, body: Option<usize>) -> (Label, Option<Cache>) {
         let threaded = self.threaded.take();
         let (end, mut passed) = threaded.unwrap_or_else(|| (self.out.a.label(), None));
-        if !op.is(ENTERED) {
+        let is_entered = match *op {
+            Op::Open { flags, .. } => flags.contains(LoopFlags::ENTERED),
+            Op::Scan { entered, .. } => entered,
+            _ => bug("neither a loop nor a scan"),
+        };
+        if !is_entered {
             self.test_start(op);
-            // What aligns it, ends it and lets registers hold what they did before.
+            // Alignment, the end of the loop, loads that restore what registers held.
             let around = 15 + 30 + 16 * self.cache.held();
             if body.is_some_and(|body| body.saturating_add(around) <= 127) {
                 self.out.a.jcc_short(Cond::E, end);
             } else {
                 self.out.a.jcc(Cond::E, end);
             }
-            passed.get_or_insert(self.cache).meet(self.cache);
+            passed.get_or_insert(self.cache).join(self.cache);
         }
         (end, passed)
     }
 
-    /// The end of a loop, which is also reached by passing it over.
+    /// The end of a loop, a merge with the edge that passes it over.
     pub(super) fn end_loop(&mut self, end: Label, passed: Option<Cache>) {
         self.out.bind(end);
         if let Some(passed) = passed {
-            self.cache.meet(passed);
+            self.cache.join(passed);
         }
     }
 
-    pub(super) fn open(&mut self, op: &Op, probes: &[Op], index: u32) {
-        let behind = self.ahead.ops;
-        let innermost = innermost(behind, self.out.cells);
-        let region = self.regions.binary_search_by_key(&index, |region| region.open).ok();
-        let homes = region.and_then(|region| self.regions.get(region)).map(Region::homes);
-        let body = innermost.filter(|_| probes.is_empty() && homes.is_none());
-        let (end, passed) = self.pass_over(op, body);
-        for probe in probes {
-            let loaded = |homes: &[Home]| homes.iter().any(|home| home.at == probe.at);
-            self.probe(probe, homes.map_or_else(|| touches_first(probe.at, behind, self.out.cells), loaded));
+    /// The start of the loop `op`, at this index of the list, whose body begins with
+    /// `checks` and goes on with the operations ahead.
+    pub(super) fn open(&mut self, op: &Op, checks: &[Op], index: u32) {
+        let Op::Open { flags, .. } = *op else { bug("not the start of a loop") };
+        let body = self.ahead.ops;
+        let innermost = innermost_size(body, self.out.cells);
+        let ir = self.ir;
+        let promoted = ir.promoted.binary_search_by_key(&index, |promoted| promoted.open).ok();
+        let assigned = promoted.and_then(|found| ir.promoted.get(found)).map(Promoted::registers);
+        let size = innermost.filter(|_| checks.is_empty() && assigned.is_none());
+        let (end, passed) = self.pass_over(op, size);
+        for check in checks {
+            self.leading_check(check, assigned, body);
         }
-        let (outer, exists) = (self.ahead.turned, self.exists_after(op));
-        if let Some(homes) = homes {
-            for (home, &register) in homes.iter().zip(&HOMES) {
-                self.out.load(register, home.at);
-            }
-            self.homes = homes;
-            self.cache = Cache::EMPTY;
-            self.ahead.turned = Cache::EMPTY;
-        } else if !op.is(ONCE) {
-            if let Some(at) = self.ahead.first_test() {
-                self.operand(at, None);
-            }
-            self.ahead.turned = Cache::EMPTY;
-            // On the way back other cells may not exist.
-            self.cache.retain(|at| exists.has(at) && self.ahead.reads(at));
-            self.ahead.turned = self.cache;
+        let (outer_header, exists) = (self.ahead.header, self.exists_after(op));
+        if let Some(assigned) = assigned {
+            self.load_promoted(assigned);
+        } else if !flags.contains(LoopFlags::ONCE) {
+            self.set_header(exists);
         }
-        if innermost.is_some() && !op.is(ONCE) && self.options.passes.placement {
+        if innermost.is_some() && !flags.contains(LoopFlags::ONCE) && self.options.passes.layout {
             self.out.a.align_code(16);
         }
         let top = self.out.a.label();
         self.out.bind(top);
-        let body = if homes.is_some() { Body::Region } else { Body::InLine };
-        self.frames.push(Frame { top, end, body, passed, outer, exists });
+        let body = if assigned.is_some() { Body::Promoted } else { Body::InLine };
+        self.loops.push(OpenLoop { top, end, body, passed, outer_header, exists });
     }
 
-    /// A way out of the innermost loop.
-    pub(super) fn exit(&mut self, op: &Op) {
-        if op.is(TOUCHES) {
-            self.first_touch(op, op.at);
+    /// A check in front of a loop's `body`. The loads of a promoted loop can be the check.
+    fn leading_check(&mut self, check: &Op, assigned: Option<&[Assigned]>, body: &[Op]) {
+        let Op::Check { access, cell, pointer, position, .. } = *check else { bug("not a check") };
+        let is_loaded = |assigned: &[Assigned]| assigned.iter().any(|assigned| assigned.cell == cell);
+        let is_fused = assigned.map_or_else(|| accesses_first(cell, body, self.out.cells), is_loaded);
+        self.check(Point { access, cell, position, pointer }, is_fused);
+    }
+
+    /// Loads the cells of a promoted loop.
+    fn load_promoted(&mut self, assigned: &'a [Assigned]) {
+        for (assigned, &register) in assigned.iter().zip(&ASSIGNABLE) {
+            self.out.load(register, assigned.cell);
         }
+        self.assigned = assigned;
+        self.cache = Cache::EMPTY;
+        self.ahead.header = Cache::EMPTY;
+    }
+
+    /// Chooses the header state of a loop, after whose iterations these cells exist.
+    fn set_header(&mut self, exists: Interval) {
+        if let Some(cell) = self.ahead.first_test() {
+            self.operand(cell, None);
+        }
+        self.ahead.header = Cache::EMPTY;
+        self.cache.retain(|cell| exists.contains(cell) && self.ahead.reads(cell));
+        self.ahead.header = self.cache;
+    }
+
+    /// An early exit of the innermost loop.
+    pub(super) fn exit(&mut self, op: &Op) {
+        let Op::Exit { access, cell, drift, position } = *op else { bug("not an early exit") };
+        self.access_by(access, cell, position);
         self.test_start(op);
         let mut cache = self.cache;
-        cache.shift(op.b);
-        let from = self.way_out(op.b, cache);
+        cache.shift(drift);
+        let from = self.early_exit(drift, cache);
         self.out.a.jcc(Cond::E, from);
     }
 
-    /// A label for a way out of a loop where the base is so many cells behind; what
-    /// registers hold once it has caught up.
-    fn way_out(&mut self, behind: i32, cache: Cache) -> Label {
+    /// A label for an early exit where the data pointer still has to move by so many cells;
+    /// `cache` is what registers hold after that.
+    pub(super) fn early_exit(&mut self, behind: i32, cache: Cache) -> Label {
         let from = self.out.a.label();
-        self.exits.push(Exit { from, behind, cache });
+        self.exits.push(EarlyExit { from, behind, cache });
         from
     }
 
-    /// Lets the base catch up on each way out of a loop, which ends behind that: up to the
-    /// one before, and on.
-    fn catch_up(&mut self, end: Label) {
+    /// Moves the data pointer on each early exit of a loop, whose end is `end`: each by what
+    /// the exit before it does not need, then falling through to that one.
+    pub(super) fn catch_up(&mut self, end: Label) {
         self.out.a.jmp_short(end);
         while let Some(exit) = self.exits.pop() {
             self.out.bind(exit.from);
-            self.out.shift(exit.behind - self.exits.last().map_or(0, |exit| exit.behind));
-            self.cache.meet(exit.cache);
+            self.out.move_pointer(exit.behind - self.exits.last().map_or(0, |exit| exit.behind));
+            self.cache.join(exit.cache);
         }
         self.out.bind(end);
     }
 
     pub(super) fn close(&mut self, op: &Op) {
-        let Some(Frame { top, end, body, passed, outer, exists }) = self.frames.pop() else { return };
-        let turned = core::mem::replace(&mut self.ahead.turned, outer);
-        if !self.ir.plain {
-            self.out.shift(op.b);
-            self.cache.shift(op.b);
+        let Op::Close { access, flags, cell, drift, position } = *op else { bug("not the end of a loop") };
+        if self.ir.is_baseline {
+            self.access_by(access, cell, position);
         }
-        if !op.is(ONCE) {
-            self.rejoin_by_moves(turned);
-            let other = self.cache.lacking(turned).find(|&(_, at)| at != op.at);
-            let touches = op.is(TOUCHES) && !self.ir.plain;
-            if touches {
-                self.first_touch(op, op.at);
-            }
-            match turned.find(op.at) {
-                Some(held) if self.cache.find(op.at) != Some(held) => self.reload(held, op.at),
-                // What other cells exist is known only then.
-                None if touches && other.is_some() => self.out.cmp_m(op.at),
-                _ => {}
-            }
-            self.rejoin(turned, exists, true);
-            self.test(op.at);
+        let Some(OpenLoop { top, end, body, passed, outer_header, exists }) = self.loops.pop() else {
+            bug("a loop ends that never began")
+        };
+        let header = core::mem::replace(&mut self.ahead.header, outer_header);
+        if !self.ir.is_baseline {
+            self.out.move_pointer(drift);
+            self.cache.shift(drift);
+        }
+        if !flags.contains(LoopFlags::ONCE) {
+            self.jump_back(Point { access, cell, position, pointer: cell }, header, exists);
             self.out.a.jcc(Cond::Ne, top);
         }
         if !self.exits.is_empty() {
             let over = self.out.a.label();
             self.catch_up(over);
         }
-        if body == Body::Region {
-            for (home, &register) in core::mem::take(&mut self.homes).iter().zip(&HOMES) {
-                if home.written {
-                    self.out.store(home.at, register);
-                }
-            }
+        if body == Body::Promoted {
+            self.store_promoted();
         }
-        if op.is(ONCE)
+        if flags.contains(LoopFlags::ONCE)
             && let Some(passed) = passed
         {
-            self.rejoin(passed, exists, body == Body::Aside);
+            self.rejoin(passed, exists, body == Body::Cold);
         }
-        if body == Body::Aside {
+        if body == Body::Cold {
             self.out.a.jmp(end);
-            return;
-        }
-        if op.is(THREADED) {
+        } else if flags.contains(LoopFlags::THREADED) {
             self.threaded = Some((end, passed));
-            self.out.forget_flags();
+            self.out.forget_flag();
         } else {
             self.end_loop(end, passed);
         }
     }
 
-    /// Lets registers hold what they do on another way to where this one leads; at
-    /// least what is read soon there, or all of it. `[at]` is known to be there if
-    /// `exists` has it.
-    fn rejoin(&mut self, other: Cache, exists: Reach, all: bool) {
+    /// Before the jump back to a loop's top: makes registers hold the header state, and tests
+    /// the loop's cell, which may not exist.
+    fn jump_back(&mut self, point: Point, header: Cache, exists: Interval) {
+        let cell = point.cell;
+        self.rejoin_by_moves(header);
+        let needs_loads = self.cache.lacking(header).any(|(_, other)| other != cell);
+        let may_fault = point.access != Access::InBounds && !self.ir.is_baseline;
+        if may_fault {
+            self.deopt_point(point);
+        }
+        match header.find(cell) {
+            Some(register) if self.cache.find(cell) != Some(register) => self.reload(register, cell),
+            // Only this access shows that the other cells exist.
+            None if may_fault && needs_loads => self.out.cmp_m(cell),
+            _ => {}
+        }
+        self.rejoin(header, exists, true);
+        self.test(cell);
+    }
+
+    /// Stores the cells of the promoted loop that ends here.
+    fn store_promoted(&mut self) {
+        for (assigned, &register) in core::mem::take(&mut self.assigned).iter().zip(&ASSIGNABLE) {
+            if assigned.written {
+                self.out.store(assigned.cell, register);
+            }
+        }
+    }
+
+    /// Makes registers hold what they do on another edge to a merge: `all` of it, or what is
+    /// read soon behind the merge. A cell is known to exist if `exists` contains it.
+    fn rejoin(&mut self, other: Cache, exists: Interval, all: bool) {
         self.rejoin_by_moves(other);
-        for (held, at) in self.cache.lacking(other) {
-            if !all && !self.ahead.reads(at) {
+        for (register, cell) in self.cache.lacking(other) {
+            if !all && !self.ahead.reads(cell) {
                 continue;
             }
-            if !exists.has(at) {
-                let Some(probe) = next_probe(at, self.ahead.ops) else { continue };
-                self.first_touch(probe, probe.b);
+            if !exists.contains(cell) {
+                let Some((position, pointer)) = leading_check(cell, self.ahead.ops) else { continue };
+                self.deopt_point(Point { access: Access::MayFault, cell, position, pointer });
             }
-            self.reload(held, at);
+            self.reload(register, cell);
         }
     }
 
-    /// Does so with what registers hold already.
+    /// Does so with the cells that registers hold already.
     fn rejoin_by_moves(&mut self, other: Cache) {
-        for (held, at) in self.cache.lacking(other) {
-            if self.held(at).is_some() {
-                self.reload(held, at);
+        for (register, cell) in self.cache.lacking(other) {
+            if self.held(cell).is_some() {
+                self.reload(register, cell);
             }
         }
     }
 
-    /// Lets one of the registers that hold cells besides memory hold `[at]`.
-    fn reload(&mut self, held: usize, at: i32) {
-        if let Some(&register) = HOMES.get(held) {
-            self.read(register, at);
-            self.cache.set(held, at);
-        }
-    }
-
-    pub(super) fn scan(&mut self, op: &Op) {
-        let (end, _) = self.pass_over(op, None);
-        let stride = op.b;
-        let bytes = self.out.bytes(stride);
-        let scanner = if self.options.avx2 { self.scanners.find(self.out.a, bytes) } else { None };
-        if self.options.passes.placement && scanner.is_none() {
-            self.out.a.align_code(16);
-        }
-        let round = self.out.a.here();
-        // The mark holds for all steps; none is so long that it could jump over a guard.
-        debug_assert!(!op.is(FAR));
-        self.first_touch(op, op.at);
-        for step in 1..STEPS {
-            let from = self.way_out(step * stride, Cache::EMPTY);
-            self.out.cmp_m(op.at + step * stride);
-            self.out.a.jcc_short(Cond::E, from);
-        }
-        self.out.shift(STEPS * stride);
-        self.out.cmp_m(op.at);
-        match scanner {
-            Some(scanner) => {
-                let from = self.out.a.label();
-                self.out.a.jcc(Cond::Ne, from);
-                self.outline(Outline::Scan { from, back: end, scanner, op: *op });
-            }
-            None => drop(self.out.a.jcc(Cond::Ne, round)),
-        }
-        self.cache = Cache::EMPTY;
-        self.catch_up(end);
-        self.become_known(op.at, 0);
+    /// Makes the register with this number hold `[cell]` besides memory.
+    fn reload(&mut self, number: usize, cell: i32) {
+        self.read(register(&ASSIGNABLE, number), cell);
+        self.cache.set(number, cell);
     }
 }

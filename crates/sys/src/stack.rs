@@ -1,0 +1,53 @@
+//! A stack of one's own, for code that must not depend on how large the kernel's is
+//! (setrlimit(2), RLIMIT_STACK). What runs on it is not this file's business.
+//!
+//! ```text
+//!   ┌ guard ┬───────── stack ─────────┬ guard ┐
+//!   │ ----- │ rw-                     │ ----- │
+//!   └───────┴─────────────────────────┴───────┘
+//!                                     ▲ RSP at the call of `body`
+//! ```
+
+use super::{Error, Guard, PageSize, Region};
+
+/// Calls `body` on a stack of `size` bytes between guards, which is gone afterwards. A panic
+/// that leaves `body` ends the process.
+///
+/// # Errors
+/// What mmap(2) answers; `body` has not been called then.
+#[inline(never)]
+pub fn with_stack(size: PageSize, body: &mut dyn FnMut()) -> Result<(), Error> {
+    let stack = Region::zeroed(size, Guard::PAGE)?;
+    let mut body = body;
+    let argument = &raw mut body as usize;
+    // SAFETY: (1) the end of pages that are mapped, a multiple of 4096; (2) `run` takes a
+    // pointer to such a reference, which waits here.
+    unsafe { switch(stack.address() + size.bytes(), run, argument) };
+    Ok(())
+}
+
+extern "sysv64" fn run(body: usize) {
+    let body = body as *mut &mut dyn FnMut();
+    // SAFETY: `with_stack` hands its own over and waits.
+    unsafe { (*body)() };
+}
+
+/// Calls `body(argument)` on another stack.
+///
+/// # Safety
+/// 1. The memory below `stack`, a multiple of 16, is nobody else's stack.
+/// 2. `argument` is what `body` takes.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn switch(stack: usize, body: extern "sysv64" fn(usize), argument: usize) {
+    core::arch::naked_asm!(
+        // rdi = stack, rsi = body, rdx = argument
+        "push rbp",
+        "mov rbp, rsp", // kept by body
+        "mov rsp, rdi", // rsp = 16n, as the ABI wants it at a call
+        "mov rdi, rdx",
+        "call rsi",
+        "mov rsp, rbp",
+        "pop rbp",
+        "ret",
+    )
+}

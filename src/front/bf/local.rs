@@ -1,0 +1,189 @@
+//! Local register allocation outside promoted loops: a write-through cache of cells.
+//!
+//! A cell that was just read or computed is often read again soon, and a load takes longer
+//! right after a store to the same cell than at any other time. Registers are given out as
+//! operations come; one that is not read again soon is free (Belady's rule with bounded
+//! *next-use lookahead*; see Fischer, LeBlanc, *Crafting a Compiler*, 13.3).
+//!
+//! Invariant: a register that holds a cell equals it, in its low bits, and memory does too,
+//! unless the next operation changes both again. Dropping a cell is therefore always safe.
+//! An operation takes constant time.
+
+use super::ir::{LoopFlags, Op, body_length};
+use super::promote::REGISTERS;
+use crate::front::bug;
+
+/// Registers that hold cells here.
+const HELD: usize = 6;
+
+/// No cell: no distance is that large.
+const NONE: i32 = i32::MIN;
+
+/// Operations that are looked at for a cell's next use.
+const LOOKAHEAD: usize = 16;
+
+/// The cell that each register holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Cache([i32; HELD]);
+
+const _: () = assert!(HELD <= REGISTERS);
+
+impl Cache {
+    pub(super) const EMPTY: Self = Self([NONE; HELD]);
+
+    /// The register that holds `[cell]`.
+    pub(super) fn find(&self, cell: i32) -> Option<usize> {
+        self.0.iter().position(|&held| held == cell)
+    }
+
+    /// How many cells registers hold.
+    pub(super) fn held(&self) -> usize {
+        self.0.iter().filter(|&&held| held != NONE).count()
+    }
+
+    /// Drops `[cell]`.
+    pub(super) fn forget(&mut self, cell: i32) {
+        for held in self.0.iter_mut().filter(|held| **held == cell) {
+            *held = NONE;
+        }
+    }
+
+    /// Gives `[cell]` a register: one that holds nothing, or a cell that is not read soon;
+    /// not `keep`.
+    pub(super) fn take(&mut self, cell: i32, ahead: Lookahead, keep: Option<usize>) -> Option<usize> {
+        let free = self.0.iter().position(|&held| held == NONE);
+        let unread = || (0..HELD).find(|&register| Some(register) != keep && !ahead.reads(self.0[register]));
+        let found = free.or_else(unread)?;
+        self.0[found] = cell;
+        Some(found)
+    }
+
+    /// Drops the cells that `keep` does not want.
+    pub(super) fn retain(&mut self, keep: impl Fn(i32) -> bool) {
+        for held in self.0.iter_mut().filter(|held| **held != NONE && !keep(**held)) {
+            *held = NONE;
+        }
+    }
+
+    /// The registers and cells of `other` that differ here.
+    pub(super) fn lacking(self, other: Self) -> impl Iterator<Item = (usize, i32)> {
+        let both = self.0.into_iter().zip(other.0).enumerate();
+        both.filter(|(_, (mine, theirs))| *theirs != NONE && mine != theirs)
+            .map(|(register, (_, cell))| (register, cell))
+    }
+
+    /// `register` holds `[cell]`, and no other does.
+    pub(super) fn set(&mut self, register: usize, cell: i32) {
+        for (index, held) in self.0.iter_mut().enumerate() {
+            if index == register {
+                *held = cell;
+            } else if *held == cell {
+                *held = NONE;
+            }
+        }
+    }
+
+    /// The data pointer moves by so many cells.
+    pub(super) fn shift(&mut self, by: i32) {
+        for held in self.0.iter_mut().filter(|held| **held != NONE) {
+            *held = held.checked_sub(by).unwrap_or(NONE);
+        }
+    }
+
+    /// Becomes the state at a control-flow merge: registers that hold the same on both edges.
+    pub(super) fn join(&mut self, other: Self) {
+        for (held, other) in self.0.iter_mut().zip(other.0) {
+            if *held != other {
+                *held = NONE;
+            }
+        }
+    }
+}
+
+/// The operations that follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lookahead<'a> {
+    pub(super) ops: &'a [Op],
+    /// The loop-header state: what registers hold at the top of the loop that these
+    /// operations end.
+    pub(super) header: Cache,
+}
+
+impl Lookahead<'_> {
+    /// Whether `[cell]` is read soon and before it is overwritten: in a straight line, and
+    /// through loops that run at most once.
+    pub(super) fn reads(&self, mut wanted: i32) -> bool {
+        let mut rest = self.ops.get(..LOOKAHEAD).unwrap_or(self.ops);
+        while let Some((op, behind)) = rest.split_first() {
+            rest = behind;
+            match *op {
+                Op::Nop | Op::Check { .. } | Op::OutputByte { .. } => {}
+                Op::Add { cell, .. } | Op::Output { cell, .. } => {
+                    if cell == wanted {
+                        return true;
+                    }
+                }
+                Op::MulAdd { cell, source, .. } => {
+                    if cell == wanted || source == wanted {
+                        return true;
+                    }
+                }
+                Op::Product { right, cell, left, .. } => {
+                    if cell == wanted || left == wanted || left + i32::from(right) == wanted {
+                        return true;
+                    }
+                }
+                Op::Copy { source, .. } if source == wanted => return true,
+                Op::Set { cell, .. } | Op::Input { cell, .. } | Op::Copy { cell, .. } => {
+                    if cell == wanted {
+                        return false;
+                    }
+                }
+                Op::Open { flags, cell, .. } if cell == wanted && !flags.contains(LoopFlags::ENTERED) => {
+                    return true;
+                }
+                Op::Scan { entered: false, cell, .. } if cell == wanted => return true,
+                Op::Exit { cell, .. } => {
+                    if cell == wanted {
+                        return true;
+                    }
+                }
+                Op::Open { .. } if op.is_unlikely() => {
+                    rest = body_length(rest).and_then(|end| rest.get(end + 1..)).unwrap_or_default();
+                }
+                Op::Open { flags, .. } if flags.contains(LoopFlags::ONCE) => {}
+                Op::Close { flags, cell, drift, .. } => {
+                    wanted = wanted.wrapping_sub(drift);
+                    if !flags.contains(LoopFlags::ONCE) {
+                        return cell == wanted || self.header.find(wanted).is_some();
+                    }
+                }
+                Op::Open { .. } | Op::Scan { .. } | Op::Move { .. } => return false,
+            }
+        }
+        false
+    }
+
+    /// The cell that is read before anything else is done, if a loop reads it. No check
+    /// stands before it, so it exists.
+    pub(super) fn first_test(&self) -> Option<i32> {
+        match *self.ops.iter().find(|op| **op != Op::Nop)? {
+            Op::Open { flags, cell, .. } if !flags.contains(LoopFlags::ENTERED) => Some(cell),
+            Op::Scan { entered: false, cell, .. } => Some(cell),
+            _ => None,
+        }
+    }
+
+    /// The operation that comes next, if one does.
+    pub(super) fn next(&self) -> Option<&Op> {
+        self.ops.iter().find(|op| **op != Op::Nop)
+    }
+}
+
+/// The name of the register with this number among those that hold cells.
+pub(super) fn register<T: Copy>(names: &[T], number: usize) -> T {
+    match names.get(number) {
+        Some(name) => *name,
+        None => bug("a cell in a register that does not exist"),
+    }
+}
