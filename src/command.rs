@@ -81,6 +81,16 @@ pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     on_own_stack(cli, command)
 }
 
+/// Runs the probe, which names rt_sigaction(2) before it makes that call: so it is made here
+/// only where a limit on the size of files could end the process before.
+pub(crate) fn probing(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    const FSIZE: u32 = 1;
+    if linux::getrlimit(FSIZE).is_ok_and(|[soft, _]| soft != u64::MAX) {
+        return prepared(cli, command);
+    }
+    on_own_stack(cli, command)
+}
+
 /// Runs one of the commands that are there to show which syscalls it takes to run code:
 /// as it is, or prepared if it is told to do more.
 pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {

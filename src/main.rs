@@ -38,7 +38,7 @@ fn main() -> u8 {
         b"chain" => |cli| command::watched(cli, command::chain::run),
         b"rpn" => |cli| command::watched(cli, command::rpn::run),
         b"run" => |cli| command::watched(cli, command::run::run),
-        b"probe" => |cli| command::prepared(cli, command::probe::run),
+        b"probe" => |cli| command::probing(cli, command::probe::run),
         b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
