@@ -3,6 +3,7 @@
 //! Every message is one line on standard error, `barejit: COMMAND: what: why`, or how to
 //! use a command that was not told what to do.
 
+use crate::rt;
 use alloc::vec::Vec;
 use barejit::front::text;
 use barejit::host;
@@ -145,6 +146,7 @@ impl Cli {
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
+        rt::relocate();
         // A file that may not grow takes no message, and the status tells.
         let _ = sys::ignore_sigxfsz();
         sys::report(format_args!("{}: {what}", self.command()));

@@ -1,7 +1,10 @@
 //! The commands: each reads its options, asks a front end for code, has it run
 //! and says what came of it.
 
-use crate::cli::{self, Arg, Cli, Outcome};
+use crate::{
+    cli::{self, Arg, Cli, Outcome},
+    rt,
+};
 use barejit::run::{Map, Options, Perf, handle_faults};
 use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
 
@@ -48,7 +51,7 @@ pub(crate) fn arguments(
     cli: &mut Cli,
     help: &'static str,
     options: &mut Options,
-    own: &mut dyn FnMut(&mut Cli, Arg) -> bool,
+    mut own: impl FnMut(&mut Cli, Arg) -> bool,
 ) {
     while let Some(argument) = cli.next() {
         match argument {
@@ -62,14 +65,21 @@ pub(crate) fn arguments(
 /// Runs a command whose faults are told from the start, before there is any code:
 /// its own too.
 pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    rt::relocate();
     handle_faults().unwrap_or_else(|error| cli.refused(error));
     on_own_stack(cli, command)
 }
 
 /// Runs a command that writes: a limit on the size of files is an answer and no signal.
 pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    rt::relocate();
     sys::ignore_sigxfsz().unwrap_or_else(|error| cli.refused(error));
     on_own_stack(cli, command)
+}
+
+/// How the commands run code that are there to show which syscalls it takes.
+pub(crate) fn bare() -> Options {
+    Options { before_fallback: Some(rt::relocate), ..Options::BARE }
 }
 
 /// Runs one of the commands that are there to show which syscalls it takes to run code:
@@ -77,6 +87,9 @@ pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     /// They choose the code and its mapping, and nothing else.
     const CHOICES: [&[u8]; 4] = [b"--map", b"--layout", b"--as-documented", b"--panic"];
+    if words().skip(2).any(|word| word.starts_with(b"-")) {
+        rt::relocate();
+    }
     let more = words().skip(2).any(|word| {
         let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
         name.starts_with(b"--") && !CHOICES.contains(&name)

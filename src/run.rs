@@ -82,6 +82,8 @@ pub struct Options {
     pub sandbox: bool,
     /// What to show.
     pub tools: Tools,
+    /// What to do before a strategy other than the first is tried.
+    pub before_fallback: Option<fn()>,
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
@@ -89,8 +91,15 @@ pub struct Options {
 
 impl Options {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
-    pub const BARE: Self =
-        Self { map: None, guarded: false, verbose: None, sandbox: false, tools: Tools::NONE, output: None };
+    pub const BARE: Self = Self {
+        map: None,
+        guarded: false,
+        verbose: None,
+        sandbox: false,
+        tools: Tools::NONE,
+        before_fallback: None,
+        output: None,
+    };
 
     /// What every other command does unless it is told otherwise.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
@@ -192,6 +201,9 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> R
             Err(Error::Refused(error)) if !begun => errors[i] = error,
             result => return result,
         }
+        if let Some(prepare) = options.before_fallback {
+            prepare();
+        }
         if let (Some(command), Some(next)) = (options.verbose, Strategy::ALL.get(i + 1)) {
             let (name, next, error) = (strategy.name(), next.name(), errors[i]);
             sys::report(format_args!("{command}: {name}: {error}; falling back to {next}"));
@@ -255,7 +267,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             let mut memory = Memory::obtain(strategy, PageSize::needed(bytes)?, guard)?;
             let (start, view) = (memory.address(), memory.bytes().as_ptr() as usize);
             trace.reserved(memory.size().bytes(), start, view);
-            trace.load(code, start, view, &mut |code| memory.load(code));
+            trace.load(code, start, view, |code| memory.load(code));
             let memory = memory.seal()?;
             trace.sealed(strategy, start);
             (start, if options.sandbox { memory.mseal()? } else { Some(memory) })
@@ -266,7 +278,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
             let mut memory = unsafe { Unprotected::map(size) }?;
             let start = memory.address();
             trace.reserved(size, start, start);
-            trace.load(code, start, start, &mut |code| memory.load(code));
+            trace.load(code, start, start, |code| memory.load(code));
             trace.step("seal nothing", start);
             (start, None)
         }

@@ -72,7 +72,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     let (mut source, mut stats, mut ir) = (None, false, false);
     let mut running = run::Options::GUARDED;
-    command::arguments(&mut cli, HELP, &mut running, &mut |cli, argument| {
+    command::arguments(&mut cli, HELP, &mut running, |cli, argument| {
         match argument {
             Arg::Long(b"cells") => {
                 options.cells = match cli.choice("--cells", "8 16 32") {

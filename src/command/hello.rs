@@ -4,7 +4,7 @@
 use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
 use barejit::front::hello::{self, Layout, Stages, TEXT};
-use barejit::run::{self, Map, Options};
+use barejit::run::{self, Map};
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno};
 
 const HELP: &str = "\
@@ -23,8 +23,8 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut layout = Layout::Listing;
-    let (mut map, mut options) = (None, Options::BARE);
-    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
+    let (mut map, mut options) = (None, command::bare());
+    command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
             Arg::Long(b"layout") => {
                 layout = match cli.choice("--layout", "listing words") {

@@ -159,6 +159,7 @@ fn grow(heap: &mut Heap) {
 /// Out of memory is an answer of the system, not a bug.
 fn exhausted(error: Error) -> ! {
     const STATUS: i32 = 1;
+    super::relocate();
     sys::report(format_args!("out of memory: {error}"));
     linux::exit(STATUS)
 }

@@ -64,17 +64,23 @@ impl Trace {
     }
 
     /// Loads `code`, which will run at `address` and is written at `view`.
+    pub(super) fn load(
+        self,
+        code: &Code<'_>,
+        address: usize,
+        view: usize,
+        mut load: impl FnMut(&Code<'_>),
+    ) {
+        if self.on { self.load_told(code, address, view, &mut load) } else { load(code) }
+    }
+
+    /// Loads it as it was before its hole was filled, then as it is, and tells both.
     #[inline(never)]
-    pub(super) fn load(self, code: &Code<'_>, address: usize, view: usize, load: &mut dyn FnMut(&Code<'_>)) {
-        if self.on {
-            let before = code.before().map_or(code.bytes(), |before| before.bytes);
-            load(&Code::new(before));
-            self.tell(format_args!("write {} bytes", before.len()), view);
-        }
+    fn load_told(self, code: &Code<'_>, address: usize, view: usize, load: &mut dyn FnMut(&Code<'_>)) {
+        let before = code.before().map_or(code.bytes(), |before| before.bytes);
+        load(&Code::new(before));
+        self.tell(format_args!("write {} bytes", before.len()), view);
         load(code);
-        if !self.on {
-            return;
-        }
         if let Some(before) = code.before() {
             let hole = before.at as usize..(before.at + before.size) as usize;
             let old = before.bytes.get(hole.clone()).unwrap_or_default();
