@@ -24,7 +24,7 @@ _barejit() {
         chain:--map) words='wx rwx dual sealed file' ;;
         chain:--perf) words='map jitdump' ;;
         chain:--raw) words='' ;;
-        chain:*) words='-e --start --terms --last --as-documented --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        chain:*) words='-e --start --terms --last --ir --as-documented --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         rpn:-e) words='' ;;
         rpn:--start) words='' ;;
         rpn:--terms) words='' ;;
@@ -32,7 +32,7 @@ _barejit() {
         rpn:--map) words='wx rwx dual sealed file' ;;
         rpn:--perf) words='map jitdump' ;;
         rpn:--raw) words='' ;;
-        rpn:*) words='-e --start --terms --last --precision --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        rpn:*) words='-e --start --terms --last --ir --precision --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         run:--map) words='wx rwx dual sealed file' ;;
         run:--perf) words='map jitdump' ;;
         run:--raw) words='' ;;
@@ -47,7 +47,9 @@ _barejit() {
         bf:--raw) words='' ;;
         bf:*) words='-e --cells --eof --tape --opt --stats --ir --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
         probe:--strategy) words='' ;;
-        probe:*) words='--json --strategy --list --bench --quiet --summary --help' ;;
+        probe:--output) words='' ;;
+        probe:--pid) words='' ;;
+        probe:*) words='--json --strategy --list --bench --quiet --summary --first --verbose --slow --output --pid --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

@@ -3,7 +3,6 @@
 //! Every message is one line on standard error, `barejit: COMMAND: what: why`, or how to
 //! use a command that was not told what to do.
 
-use crate::rt;
 use alloc::vec::Vec;
 use barejit::front::text;
 use barejit::host;
@@ -45,6 +44,8 @@ pub(crate) enum Arg {
 pub(crate) struct Cli {
     command: &'static [u8],
     options: Options<Word, WordIter>,
+    /// Relocates the image, which a plain command does only if it fails.
+    relocate: fn(),
 }
 
 type WordIter = core::iter::Map<Arguments, fn(&'static [u8]) -> Word>;
@@ -83,8 +84,18 @@ impl Argument for Word {
 
 impl Cli {
     /// The arguments after the name of `command`.
-    pub(crate) fn new(command: &'static [u8], args: Arguments) -> Self {
-        Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
+    pub(crate) fn new(command: &'static [u8], args: Arguments, relocate: fn()) -> Self {
+        Self { command, options: Options::new(args.map(Word as fn(_) -> _)), relocate }
+    }
+
+    /// Relocates the image: before anything that reads tables of functions or texts.
+    pub(crate) fn relocate(&self) {
+        (self.relocate)();
+    }
+
+    /// How commands run code that are there to show which syscalls it takes.
+    pub(crate) fn bare(&self) -> run::Options {
+        run::Options { before_fallback: Some(self.relocate), ..run::Options::BARE }
     }
 
     /// The name of the command.
@@ -101,6 +112,11 @@ impl Cli {
             getargs::Arg::Short(letter) => Arg::Short(letter),
             getargs::Arg::Positional(Word(word)) => Arg::Positional(word),
         })
+    }
+
+    /// Whether the positional argument just read stands behind `--`.
+    pub(crate) fn is_behind_dashes(&self) -> bool {
+        self.options.opts_ended()
     }
 
     /// The value of the option just read; it may begin with `-`.
@@ -146,7 +162,7 @@ impl Cli {
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
-        rt::relocate();
+        (self.relocate)();
         // A file that may not grow takes no message, and the status tells.
         let _ = sys::ignore_sigxfsz();
         sys::report(format_args!("{}: {what}", self.command()));

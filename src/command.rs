@@ -1,10 +1,7 @@
 //! The commands: each reads its options, asks a front end for code, has it run
 //! and says what came of it.
 
-use crate::{
-    cli::{self, Arg, Cli, Outcome},
-    rt,
-};
+use crate::cli::{self, Arg, Cli, Outcome};
 use barejit::run::{Map, Options, Perf, handle_faults};
 use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
 
@@ -60,26 +57,30 @@ pub(crate) fn arguments(
             _ => cli.unexpected(argument, &[help, RUNNING]),
         }
     }
+    consistent(cli, options);
+}
+
+/// Refuses what would break a promise: a sandbox allows no change to the code, and a
+/// mapping for everything can be written by the code itself.
+pub(crate) fn consistent(cli: &Cli, options: &Options) {
+    if options.sandbox && matches!(options.map, Some(Map::Unprotected)) {
+        cli.usage(format_args!("--sandbox and --map rwx exclude each other: the code could change itself"));
+    }
 }
 
 /// Runs a command whose faults are told from the start, before there is any code:
 /// its own too.
 pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
-    rt::relocate();
+    cli.relocate();
     handle_faults().unwrap_or_else(|error| cli.refused(error));
     on_own_stack(cli, command)
 }
 
 /// Runs a command that writes: a limit on the size of files is an answer and no signal.
 pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
-    rt::relocate();
+    cli.relocate();
     sys::ignore_sigxfsz().unwrap_or_else(|error| cli.refused(error));
     on_own_stack(cli, command)
-}
-
-/// How the commands run code that are there to show which syscalls it takes.
-pub(crate) fn bare() -> Options {
-    Options { before_fallback: Some(rt::relocate), ..Options::BARE }
 }
 
 /// Runs one of the commands that are there to show which syscalls it takes to run code:
@@ -88,7 +89,7 @@ pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     /// They choose the code and its mapping, and nothing else.
     const CHOICES: [&[u8]; 4] = [b"--map", b"--layout", b"--as-documented", b"--panic"];
     if words().skip(2).any(|word| word.starts_with(b"-")) {
-        rt::relocate();
+        cli.relocate();
     }
     let more = words().skip(2).any(|word| {
         let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The front ends: text in, [`Code`](barejit_asm::Code) out.
 //!
 //! ```text
-//! bf    chain ─┐  ┌─ rpn    call hello ret   raw
+//! bf    chain ─┐  ┌─ rpn    call hello ret   hex
 //!  │      │  relation │        │
 //!  │      ├─ series ──┤     recorded
 //!  └──────┴── text ───┘
@@ -14,7 +14,10 @@
 pub mod bf;
 mod bug;
 pub mod call;
+#[cfg(test)]
+mod cases;
 pub mod chain;
+mod documented;
 pub mod hello;
 pub mod hex;
 mod pool;
@@ -28,12 +31,3 @@ pub mod text;
 pub use recorded::Recorded;
 
 use bug::bug;
-
-/// Whether both have the same bytes, at compile time.
-const fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    a.len() == b.len() && i == a.len()
-}

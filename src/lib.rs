@@ -18,3 +18,4 @@ pub mod front;
 pub mod host;
 pub mod probe;
 pub mod run;
+pub mod watch;

@@ -11,8 +11,9 @@ mod rt;
 use barejit_sys::process::arguments;
 use cli::{Cli, Outcome};
 
-/// Runs the command that the arguments name and gives the exit status.
-fn main() -> u8 {
+/// Runs the command that the arguments name and gives the exit status. `relocate` relocates
+/// what no start needs.
+fn main(relocate: fn()) -> u8 {
     let mut args = arguments();
     let _program = args.next();
     let word = args.next().unwrap_or(b"hello");
@@ -29,7 +30,7 @@ fn main() -> u8 {
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
-    run(Cli::new(word, args)).err().unwrap_or(0)
+    run(Cli::new(word, args, relocate)).err().unwrap_or(0)
 }
 
 const VERSION: &str = concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n");

@@ -27,8 +27,8 @@ mod trial;
 mod ways;
 
 use causes::advice;
-pub use causes::{Cause, Causes};
-pub use engines::{ENGINES, Engine, Prospect};
+pub use causes::{Cause, Causes, remedy};
+pub use engines::{ENGINES, Engine, Prospect, cure};
 pub use host::{Answer, Fact, Host, Name};
 pub use out::{Out, Text};
 pub use rows::{ROWS, Row, Use, find};

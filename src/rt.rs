@@ -53,7 +53,7 @@ unsafe extern "C" fn _start() -> ! {
 /// are written to, so the plain `hello`, `ret` and `call` relocate them only when something
 /// is refused. Code that they run before reads no such word, which
 /// `elf::plain_commands_touch_no_word_that_is_relocated_late` holds.
-pub(crate) fn relocate() {
+fn relocate() {
     static DONE: AtomicBool = AtomicBool::new(cfg!(debug_assertions));
     if !DONE.swap(true, Ordering::Relaxed) {
         // SAFETY: (1) this is the first call, and `_start` has left these words alone.
@@ -125,7 +125,7 @@ unsafe extern "C" fn apply_relocations(first: *mut u64, end: *mut u64) {
 unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: (1) duty 1 of the caller.
     unsafe { sys::process::started_with(stack) };
-    sys::linux::exit(crate::main().into())
+    sys::linux::exit(crate::main(relocate).into())
 }
 
 /// One line on standard error and exit 5: a panic is a bug of barejit. In a

@@ -18,7 +18,7 @@ use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
     fault::{self, Entry, Rescue},
 };
-use barejit_sys::{self as sys, Sysno, sandbox};
+use barejit_sys::{self as sys, Fd, Sysno, sandbox};
 use core::{fmt, ops::Range, ptr::NonNull};
 use trace::Trace;
 
@@ -87,6 +87,9 @@ pub struct Options {
     /// Output that the code or its call-backs write to, to be flushed if the
     /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
     pub output: Option<NonNull<Output<'static>>>,
+    /// The descriptor that the code or its call-backs read from, if any. A sandbox leaves
+    /// no other to read.
+    pub input: Option<Fd>,
 }
 
 impl Options {
@@ -99,6 +102,7 @@ impl Options {
         tools: Tools::NONE,
         before_fallback: None,
         output: None,
+        input: None,
     };
 
     /// What every other command does unless it is told otherwise.
@@ -319,7 +323,7 @@ unsafe fn call(
         unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }
     });
     if options.sandbox {
-        sandbox::enter()?;
+        sandbox::enter(options.input)?;
     }
     // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns.
     Ok(unsafe { fault::call(entry, args, place) })

@@ -71,7 +71,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         explain: false,
     };
     let (mut source, mut stats, mut ir) = (None, false, false);
-    let mut running = run::Options::GUARDED;
+    let mut running = run::Options { input: Some(Fd::STDIN), ..run::Options::GUARDED };
     command::arguments(&mut cli, HELP, &mut running, |cli, argument| {
         match argument {
             Arg::Long(b"cells") => {

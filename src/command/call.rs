@@ -21,7 +21,7 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut text, mut as_documented, mut panic) = (None, false, false);
-    let mut options = command::bare();
+    let mut options = cli.bare();
     command::arguments(&mut cli, HELP, &mut options, |_, argument| {
         match argument {
             Arg::Long(b"as-documented") => as_documented = true,

@@ -20,6 +20,8 @@ Options:
   --start N         term 0
   --terms N         the number of the last term
   --last            print the last term only
+  --ir              print the relation after each pass of the compiler instead of
+                    running it
   --as-documented   the article's bytes: + - * / only, and wrong quotients or
                     SIGFPE for negative dividends
 ";

@@ -23,7 +23,7 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut layout = Layout::Listing;
-    let (mut map, mut options) = (None, command::bare());
+    let (mut map, mut options) = (None, cli.bare());
     command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
             Arg::Long(b"layout") => {
@@ -39,6 +39,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     });
     let page = Some((&hello::PAGE, hello::offset(layout)));
     options.map = map.map(|place| Map::chosen(place, page));
+    command::consistent(&cli, &options);
     let mut code = hello::code(layout);
     let stages;
     if options.tools.explain() {

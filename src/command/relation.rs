@@ -5,11 +5,11 @@
 
 use crate::cli::{Arg, Cli, Lossy, Outcome};
 use crate::command;
-use alloc::vec;
+use alloc::{format, vec};
 use barejit::{
     front::{
         Recorded,
-        relation::{Explained, Function, Recurrence},
+        relation::{Explained, Function, Pass, Recurrence},
         text::{Error, Position},
     },
     host::{
@@ -37,6 +37,7 @@ pub(super) struct Request {
     /// The number of the last term; without one, the lines have it.
     pub(super) terms: Option<u64>,
     only_last: bool,
+    ir: bool,
     options: Options,
 }
 
@@ -48,7 +49,7 @@ impl Request {
     /// text.
     pub(super) fn read(mut cli: Cli, help: &'static str, special: &mut Special<'_>) -> Self {
         let (mut expression, mut file, mut start, mut terms) = (None, None, None, None);
-        let (mut only_last, mut options) = (false, Options::GUARDED);
+        let (mut only_last, mut ir, mut options) = (false, false, Options::GUARDED);
         command::arguments(&mut cli, help, &mut options, |cli, argument| {
             match argument {
                 Arg::Short(b'e') => {
@@ -62,6 +63,7 @@ impl Request {
                     terms = Some(cli.number("--terms: ", 0, i64::MAX, "not a natural number") as u64)
                 }
                 Arg::Long(b"last") => only_last = true,
+                Arg::Long(b"ir") => ir = true,
                 Arg::Positional(word) if file.is_some() => cli.second_source(word),
                 Arg::Positional(word) => file = Some(word),
                 _ => return special(cli, argument),
@@ -79,7 +81,7 @@ impl Request {
             }
             (None, file) => cli.read(file.unwrap_or(b"-"), LIMIT).leak(),
         };
-        Self { cli, file, text, start, terms, only_last, options }
+        Self { cli, file, text, start, terms, only_last, ir, options }
     }
 
     /// Reports an error in the text with its place, and ends the process.
@@ -92,10 +94,13 @@ impl Request {
     }
 
     /// Prints the terms of `relation` up to number `last`, each behind `label` and
-    /// its index, or the last alone; or shows the code.
+    /// its index, or the last alone; or shows the code or how it is compiled.
     pub(super) fn print(&self, relation: &dyn Recurrence, last: u64, label: &str, format: Format) -> Outcome {
         let mut buffer = vec![0; BUFFER];
         let mut output = Output::new(Fd::STDOUT, &mut buffer);
+        if self.ir {
+            return self.print_ir(relation, &mut output);
+        }
         let layout = relation.layout();
         let counter = Counter::new(label, if self.only_last { last } else { 0 });
         let series =
@@ -106,6 +111,19 @@ impl Request {
         // The first of two failures is reported.
         outcome?;
         flushed.unwrap_or_else(|error| self.cli.refused(error));
+        Ok(())
+    }
+
+    /// Prints the intermediate representation after each pass.
+    fn print_ir(&self, relation: &dyn Recurrence, output: &mut Output<'_>) -> Outcome {
+        let mut separator = "";
+        let refused = |error| self.cli.refused(error);
+        relation.passes(self.function(relation), &mut |Pass { name, technique }, body| {
+            let text = format!("{separator}; after {name} ({technique})\n{body}");
+            output.write(text.as_bytes()).unwrap_or_else(refused);
+            separator = "\n";
+        });
+        output.flush().unwrap_or_else(refused);
         Ok(())
     }
 

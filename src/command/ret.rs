@@ -16,7 +16,7 @@ Options:
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut number, mut options) = (None, command::bare());
+    let (mut number, mut options) = (None, cli.bare());
     command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
             Arg::Positional(word) if number.is_none() => {

@@ -21,6 +21,8 @@ Options:
   --start X,X…      the initial terms, from term 0 on
   --terms N         the number of the last term
   --last            print the last term only
+  --ir              print the relation after each pass of the compiler instead of
+                    running it
   --precision P     print P decimals, 0 to 22, as printf does
 ";
 

@@ -9,6 +9,7 @@ use alloc::{string::String, vec::Vec};
 use barejit::front::hex;
 use barejit::run::{self, Options};
 use barejit_asm::Code;
+use barejit_sys::Fd;
 use core::fmt::Write;
 
 const HELP: &str = "\
@@ -25,7 +26,8 @@ Options:
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut source, mut options) = (None, Options::GUARDED);
+    // The code may read standard input.
+    let (mut source, mut options) = (None, Options { input: Some(Fd::STDIN), ..Options::GUARDED });
     let mut args = [0; 6];
     let mut given = 0;
     command::arguments(&mut cli, HELP, &mut options, |cli, argument| {

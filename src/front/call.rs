@@ -8,7 +8,8 @@
 //! ```
 //! The call-back is `extern "sysv64" fn(text: *const u8, size: u64) -> u8`.
 
-use super::{Recorded, same_bytes};
+use super::Recorded;
+use super::documented::same_bytes;
 use barejit_asm::{Asm, Baked, Code, Hole, Mem, RAX, RDI, RSI, RSP, Slot, Tables, bake};
 
 /// The text that is printed unless another is given.

@@ -11,6 +11,8 @@
 //! article does, and can fault as it does there.
 
 mod abstract_value;
+#[cfg(test)]
+mod cases;
 mod combine;
 mod demand;
 mod documented;
@@ -138,7 +140,8 @@ const ROTATE: Pass = Pass { name: "rotate", technique: "loop rotation" };
 /// The word of the scratch with the completed count.
 const COMPLETED: usize = 0;
 
-/// Operations as text, each behind the first with the abstract value of its operand.
+/// Operations as text. If the abstract value of the first operand is known, each stands
+/// below the abstract value of its operand.
 struct Listed<'a>(&'a [Operation], Option<AbstractValue>);
 
 impl fmt::Display for Listed<'_> {
@@ -146,7 +149,7 @@ impl fmt::Display for Listed<'_> {
         let mut before = self.1;
         for operation in self.0 {
             if let Some(x) = before {
-                writeln!(f, "; x: {x}")?;
+                writeln!(f, "; x in {x}")?;
                 before = Some(operation.op.transfer(x));
             }
             writeln!(f, "{}", operation.op)?;

@@ -5,7 +5,8 @@
 //! from 23 words of 16 bits. All are assembled at compile time, and the build fails if
 //! they are not the documented bytes.
 
-use super::{Recorded, same_bytes};
+use super::Recorded;
+use super::documented::same_bytes;
 use barejit_asm::{Asm, Baked, Code, Hole, Mem, Page, RAX, RDI, RDX, RSI, bake, patch_rip};
 
 /// The text that the stub writes, without a newline.

@@ -9,6 +9,8 @@
 //! 754 operation in the order of the text: no contraction, no reassociation. Only the
 //! sign of a NaN, which the standard leaves open, may differ. The code cannot fault.
 
+#[cfg(test)]
+mod cases;
 mod decimal;
 mod emit;
 mod fold;

@@ -321,6 +321,11 @@ const REMEDIES: &str = "MemoryDenyWriteExecute=no in the systemd unit|a seccomp 
     execmem for this domain|paxctl -m on the executable|a mount with exec|a writable mount|\
     sysctl vm.memfd_noexec=0|higher limits";
 
+/// What lifts a cause, if anything does.
+pub fn remedy(cause: &str) -> Option<&'static str> {
+    (0..8).find(|i| word(LIFTED, *i) == cause).map(|i| piece(REMEDIES, b'|', i))
+}
+
 /// Says what to do, in a sentence.
 pub(super) fn advice(report: &Report<'_>, out: &mut dyn Out) {
     let best = report.first(Use::Wx, &Outcome::works);

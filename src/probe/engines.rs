@@ -58,6 +58,14 @@ impl Engine {
     }
 }
 
+/// The setting by which the engine of this name does without executable memory, and its
+/// price.
+pub fn cure(name: &str) -> Option<(&'static str, &'static str)> {
+    let engine = ENGINES.iter().find(|engine| engine.name().starts_with(name))?;
+    let setting = piece(TEXT, b'|', 2 * usize::from(engine.place) + 1);
+    (!setting.is_empty()).then_some((setting, ""))
+}
+
 /// Needs no executable memory at all.
 const NOTHING: u32 = 0;
 

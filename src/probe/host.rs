@@ -375,7 +375,7 @@ fn call_invalid(record: &Record, which: usize) {
         // SAFETY: (1) likewise.
         2 => unsafe { linux::pkey_mprotect(odd, PAGE, rx) },
         // No segment has this number.
-        3 => linux::shmat(usize::MAX, SHM_EXEC).map(drop),
+        3 => linux::shmat_nothing(SHM_EXEC).map(drop),
         // A flag that does not exist.
         _ => base::memfd_create(c"", 1 << 30).map(drop),
     };

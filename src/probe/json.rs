@@ -4,9 +4,10 @@ use super::host::{DIRECTORIES, FACTS, Host, LIMITS, NAMES};
 use super::out::{Out, Text, all, fill, number, word};
 use super::report::{errno_name, signal_name};
 use super::{ENGINES, Fresh, Prospect, Report, Step, advice};
+use alloc::string::String;
 
 /// Writes objects and arrays.
-struct Json<'a> {
+pub(crate) struct Json<'a> {
     out: &'a mut dyn Out,
     /// Whether one is due before what comes next.
     comma: bool,
@@ -27,16 +28,21 @@ impl Out for Json<'_> {
     }
 }
 
-impl Json<'_> {
+impl<'a> Json<'a> {
+    /// A writer to `out`.
+    pub(crate) fn new(out: &'a mut dyn Out) -> Self {
+        Self { out, comma: false }
+    }
+
     /// Begins a member, an element, or what is in there.
     #[inline(never)]
-    fn open(&mut self, start: &str) {
+    pub(crate) fn open(&mut self, start: &str) {
         all(self.out, &[if self.comma { "," } else { "" }, start]);
         self.comma = false;
     }
 
     #[inline(never)]
-    fn close(&mut self, end: &str) {
+    pub(crate) fn close(&mut self, end: &str) {
         self.out.put(end);
         self.comma = true;
     }
@@ -51,7 +57,7 @@ impl Json<'_> {
     /// A member between quotes, which are empty for a number or a truth value.
     /// Nothing is null.
     #[inline(never)]
-    fn member(&mut self, key: &str, value: &str, quote: &str) {
+    pub(crate) fn member(&mut self, key: &str, value: &str, quote: &str) {
         let (value, quote) = if value.is_empty() { ("null", "") } else { (value, quote) };
         self.open("");
         fill(self.out, "\"~\":~", &[key, quote]);
@@ -69,8 +75,20 @@ impl Json<'_> {
     }
 
     #[inline(never)]
-    fn number(&mut self, key: &str, value: Option<u64>) {
+    pub(crate) fn number(&mut self, key: &str, value: Option<u64>) {
         self.member(key, value.map_or(Text::EMPTY, number).text(), "");
+    }
+
+    /// A member that is an array of strings.
+    pub(crate) fn array(&mut self, key: &str, values: &[String]) {
+        self.open("");
+        fill(self.out, "\"~\":[", &[key]);
+        for value in values {
+            self.open("\"");
+            self.put(value);
+            self.close("\"");
+        }
+        self.close("]");
     }
 
     #[inline(never)]
@@ -82,7 +100,7 @@ impl Json<'_> {
 
 /// Prints the report, without a newline.
 pub fn print(report: &Report<'_>, out: &mut dyn Out) {
-    let mut json = Json { out, comma: false };
+    let mut json = Json::new(out);
     json.open(concat!("{\"schema\":1,\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"host\":{"));
     host(report.host, &mut json);
     json.next("]},\"strategies\":[");

@@ -9,6 +9,12 @@ pub trait Out {
     fn put(&mut self, text: &str);
 }
 
+impl Out for alloc::string::String {
+    fn put(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
 /// Puts several pieces.
 #[inline(never)]
 pub(super) fn all(out: &mut dyn Out, texts: &[&str]) {

@@ -230,12 +230,6 @@ mod tests {
     use std::format;
     use std::string::{String, ToString};
 
-    impl Out for String {
-        fn put(&mut self, text: &str) {
-            self.push_str(text);
-        }
-    }
-
     fn printed(text: &str) -> String {
         let mut summary = Summary::default();
         summary.read(text.as_bytes());

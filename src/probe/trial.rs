@@ -22,7 +22,7 @@ use barejit_sys::{
     Errno, Error, Fd, Guard, MapFlags, Prot, linux as base,
     signal::{self, Context, Disposition, Info, Mask, Signal},
 };
-use base::trial::{self as linux, Pid, Wait};
+use base::trial::{self as linux, Pid, Segment, Wait};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// How long a trial may take, in seconds, before it counts as hung.
@@ -130,13 +130,13 @@ impl Record {
     }
 
     /// Makes the parent remove a System V segment if the child cannot.
-    pub(super) fn owns_segment(&self, segment: Option<usize>) {
-        self.set(Cell::Segment, segment.map_or(0, |segment| segment as u64 + 1));
+    pub(super) fn owns_segment(&self, segment: Option<Segment>) {
+        self.set(Cell::Segment, segment.map_or(0, |segment| segment.number() as u64 + 1));
     }
 
     /// That segment.
-    pub(super) fn segment(&self) -> usize {
-        (self.get(Cell::Segment) as usize).wrapping_sub(1)
+    pub(super) fn segment(&self) -> Option<Segment> {
+        (self.get(Cell::Segment) as usize).checked_sub(1).map(Segment::from_number)
     }
 
     /// How a call that can only be refused came back.
@@ -325,12 +325,9 @@ impl<'a> Lab<'a> {
 
     /// Removes what a killed child could not.
     fn tidy(&mut self) {
-        let segment = self.record.get(Cell::Segment) as usize;
-        if segment == 0 {
-            return;
-        }
+        let Some(segment) = self.record.segment() else { return };
         let remove = || {
-            let _ = linux::shm_remove(segment - 1);
+            let _ = segment.remove();
         };
         if self.confined.is_some() {
             return remove();

@@ -109,11 +109,7 @@ fn map(
     }
     let at = fixed.map_or(0, |fixed| fixed.as_ptr() as usize);
     // SAFETY: (1) a fixed mapping replaces the trial's own.
-    let place = unsafe { base::mmap(at, size, prot, flags, file, 0) }?;
-    if fixed.is_some_and(|fixed| fixed != place) {
-        return Err(Error::without_effect(Sysno::mmap));
-    }
-    Ok(place)
+    unsafe { base::mmap(at, size, prot, flags, file, 0) }
 }
 
 /// A private page for `prot`.
@@ -265,12 +261,13 @@ pub(super) struct Machine<'a> {
     stack: NonNull<u8>,
     write: NonNull<u8>,
     place: Place,
+    segment: Option<linux::Segment>,
 }
 
 impl<'a> Machine<'a> {
     pub(super) fn new(record: &'a Record, scratch: &'a mut MaybeUninit<Scratch>) -> Self {
         let place = Place { run: NonNull::dangling(), file: Fd::NONE };
-        Self { record, stack: NonNull::from(scratch).cast(), write: place.run, place }
+        Self { record, stack: NonNull::from(scratch).cast(), write: place.run, place, segment: None }
     }
 
     /// Puts code there for the first time, or other code in its place.
@@ -305,7 +302,11 @@ impl<'a> Machine<'a> {
                 self.see(map(None, 256 << 20, Prot::empty(), flags, file))
             }
             Alias => self.see(linux::mremap_alias(run, PAGE)),
-            Attach(flags) => self.see(linux::shmat(record.segment(), u32::from(flags) << 12)),
+            Attach(flags) => self.see(
+                self.segment
+                    .ok_or(Error::without_effect(Sysno::shmget))
+                    .and_then(|segment| segment.attach(u32::from(flags) << 12)),
+            ),
             Break => {
                 let page = base::brk(0).next_multiple_of(PAGE);
                 let grown = page != 0 && base::brk(page + PAGE) >= page + PAGE;
@@ -337,8 +338,13 @@ impl<'a> Machine<'a> {
                 self.place.file = keep(record, linux::open_for_writing(c"/proc/self/mem"));
                 Ok(())
             }
-            Segment => linux::shm_create(PAGE).map(|segment| record.owns_segment(Some(segment))),
-            Remove => linux::shm_remove(record.segment()).map(|()| record.owns_segment(None)),
+            Segment => linux::Segment::create(PAGE).map(|segment| {
+                record.owns_segment(Some(segment));
+                self.segment = Some(segment);
+            }),
+            Remove => {
+                record.segment().map_or(Ok(()), linux::Segment::remove).map(|()| record.owns_segment(None))
+            }
             Store => {
                 // SAFETY: (1) the steps before have made it writable.
                 unsafe { store(self.write, token) };

@@ -64,13 +64,7 @@ impl Trace {
     }
 
     /// Loads `code`, which will run at `address` and is written at `view`.
-    pub(super) fn load(
-        self,
-        code: &Code<'_>,
-        address: usize,
-        view: usize,
-        mut load: impl FnMut(&Code<'_>),
-    ) {
+    pub(super) fn load(self, code: &Code<'_>, address: usize, view: usize, mut load: impl FnMut(&Code<'_>)) {
         if self.on { self.load_told(code, address, view, &mut load) } else { load(code) }
     }
 

@@ -5,6 +5,7 @@
 mod generator;
 mod interpreter;
 mod machine;
+mod passes;
 
 use crate::random::Random;
 use crate::support::{command, feed, finish, run, scratch, tool};

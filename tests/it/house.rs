@@ -73,7 +73,8 @@ fn arrows_between_rooms_go_one_way() {
         ("host", &["exec", "sys"]),
         ("probe", &["asm", "exec", "sys"]),
         ("run", &["asm", "exec", "host", "sys"]),
-        ("main", &["asm", "front", "host", "probe", "run", "sys"]),
+        ("watch", &["probe", "sys"]),
+        ("main", &["asm", "front", "host", "probe", "run", "sys", "watch"]),
         ("rt", &["exec", "main", "sys"]),
     ];
     let (mut seen, mut wrong) = (Vec::new(), Vec::new());
@@ -135,4 +136,20 @@ fn makefile_readme_and_contributing_name_the_same_packages() {
         let missing: Vec<_> = needed.filter(|word| !named(word)).collect();
         assert!(missing.is_empty(), "{page} does not name {missing:?}");
     }
+}
+
+/// The walks of ARCHITECTURE.md are tables of files and functions.
+#[test]
+fn the_walk_names_files_and_functions_that_exist() {
+    let page = std::fs::read_to_string("ARCHITECTURE.md").expect("text");
+    let mut stops = 0;
+    for row in page.lines().filter(|line| line.starts_with("| `") && line.contains(".rs` | `")) {
+        let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+        let (file, function) = (cells.next().expect("a file"), cells.next().expect("a function"));
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{row}: {error}"));
+        let declared = [format!("fn {function}("), format!("fn {function}<")];
+        assert!(declared.iter().any(|fn_| text.contains(fn_)), "no such function: {row}");
+        stops += 1;
+    }
+    assert!(stops > 10, "{stops} stops");
 }

@@ -61,6 +61,58 @@ fn tokens_mean_what_they_say() {
 }
 
 #[test]
+fn ir_prints_the_relation_after_each_pass() {
+    let expected = "\
+; after parse (translation of the text)
+term 1
+const 4.0
+div
+index
+sqrt
+add
+term 1
+const 4.0
+div
+term 20
+mul
+neg
+sub
+
+; after fold (constant folding and algebraic simplification)
+term 1
+const 0.25
+mul
+index
+sqrt
+add
+term 1
+const 0.25
+mul
+term 20
+mul
+add
+
+; after share (common subexpression elimination)
+term 1
+const 0.25
+mul keep 1
+index
+sqrt
+add
+reuse 1
+term 20
+mul
+add
+
+; after window (register promotion and loop unrolling)
+window registers=1 memory=19 copies=1
+";
+    let start = vec!["1"; 20].join(",");
+    let relation = "(1) 4 / n Q + (1) 4 / (20) * ~ -";
+    rpn(&["-e", relation, "--start", &start, "--terms", "3", "--ir"]).expect(expected, "", 0);
+}
+
+#[test]
 fn what_is_wrong_is_said_with_its_place() {
     for (input, message) in [
         ("", "line 1, column 1: no input, expected a line with the relation"),

@@ -8,7 +8,9 @@
 
 extern crate alloc;
 
+pub mod bpf;
 pub mod linux;
+mod mapped;
 pub mod process;
 pub mod processor;
 mod region;
@@ -171,10 +173,10 @@ macro_rules! names {
     };
 }
 names! {
-    brk clock_gettime close execveat fallocate fcntl fork ftruncate getpid getrlimit ioctl kill madvise
-    memfd_create mmap mprotect mremap mseal munmap open personality pkey_mprotect poll prctl ptrace pwrite64
-    read rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs syslog uname unlink userfaultfd
-    wait4 write
+    brk clock_gettime clone close execve execveat fallocate fcntl fgetxattr fork fstat ftruncate getpid getrlimit ioctl
+    kill madvise memfd_create mmap mprotect mremap mseal munmap open personality pipe2 pkey_mprotect poll prctl
+    pread64 ptrace pwrite64 read readlink rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs
+    syslog uname unlink userfaultfd wait4 write
 }
 
 impl fmt::Debug for Error {

@@ -1,11 +1,12 @@
 //! The syscalls of barejit, one thin function each; those that only the probe makes
 //! are in [`trial`]. No other file makes one.
 
+pub mod tracing;
 pub mod trial;
 
-use super::sandbox::Instruction;
+use super::bpf::Instruction;
 use super::signal::{Action, AlternateStack, Disposition, Signal};
-use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno};
+use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno, mapped};
 use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
 use syscalls::{syscall3, syscall6};
 
@@ -117,7 +118,8 @@ pub fn kill_self(signal: Signal) -> Result<(), Error> {
 /// 1. With [`MapFlags::FIXED`], nobody may rely on what was mapped there.
 ///
 /// # Errors
-/// The errno of the call; errno 0 if it claims to have mapped address 0.
+/// The errno of the call; errno 0 if it claims to have mapped where no new mapping can
+/// be, or elsewhere than a fixed one was asked for.
 #[inline(never)]
 pub unsafe fn mmap(
     address: usize,
@@ -128,8 +130,20 @@ pub unsafe fn mmap(
     offset: usize,
 ) -> Result<NonNull<u8>, Error> {
     // SAFETY: a new mapping harms nobody, and a fixed one is the caller's duty 1.
-    let address = unsafe { syscall!(mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) }?;
-    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mmap))
+    let answer = unsafe { syscall!(mmap, address, size, prot.bits(), flags.bits(), fd.0, offset) }?;
+    if !flags.contains(MapFlags::FIXED) {
+        return mapped(Sysno::mmap, answer, size);
+    }
+    NonNull::new(answer as *mut u8).filter(|_| answer == address).ok_or(Error::without_effect(Sysno::mmap))
+}
+
+/// A new mapping of `size` bytes that `call` claims to have made.
+fn mapped(call: Sysno, address: usize, size: usize) -> Result<NonNull<u8>, Error> {
+    if !mapped::is_credible(address, size) {
+        return Err(Error::without_effect(call));
+    }
+    mapped::remember(address, size);
+    NonNull::new(address as *mut u8).ok_or(Error::without_effect(call))
 }
 
 /// mprotect(2).
@@ -152,12 +166,19 @@ pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<
 ///    nothing points into it afterwards.
 ///
 /// # Errors
-/// The errno of the call.
+/// The errno of the call; errno 0 if it claims to have moved the mapping to where none
+/// can be. The mapping then stays.
 pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
+    let before = address.as_ptr() as usize;
     // SAFETY: duty 1 of the caller.
-    let address = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) }?;
-    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
+    let answer = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) }?;
+    mapped::forget(before);
+    let result = mapped(Sysno::mremap, answer, new);
+    if result.is_err() {
+        mapped::remember(before, old);
+    }
+    result
 }
 
 /// madvise(2) with MADV_HUGEPAGE: 2 MiB at a time are mapped where they are
@@ -180,7 +201,9 @@ pub unsafe fn prefer_huge(address: NonNull<u8>, size: usize) {
 /// The errno of the call.
 pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
-    unsafe { syscall!(munmap, address.as_ptr(), size) }.map(drop)
+    unsafe { syscall!(munmap, address.as_ptr(), size) }?;
+    mapped::forget(address.as_ptr() as usize);
+    Ok(())
 }
 
 /// What [`poll`] waits for.
@@ -212,13 +235,14 @@ pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
     }
 }
 
-/// brk(2) as the kernel has it: asks for a new program break and answers with
-/// the one in force, which is the old one on refusal.
+/// brk(2) as the kernel has it: asks for a new program break, or with 0 for none, and
+/// answers with the one in force, which is the old one on refusal. An answer that the
+/// kernel cannot give, or none, is 0.
 pub fn brk(address: usize) -> usize {
     // SAFETY: only memory beyond the program's own is gained; this program
     // never lowers the break.
     let result = unsafe { syscall!(brk, address) };
-    result.unwrap_or(0)
+    result.ok().and_then(|answer| mapped::program_break(address, answer)).unwrap_or(0)
 }
 
 /// open(2), for reading; the descriptor does not survive execve(2).
@@ -290,14 +314,36 @@ pub const NOEXEC_SEAL: u32 = 8;
 /// that can be sealed.
 ///
 /// # Errors
-/// The errno of the call.
+/// The errno of the call; errno 0 if it claims success and has made no file.
 #[inline(never)]
 pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
     const CLOEXEC: u32 = 1;
     const ALLOW_SEALING: u32 = 2;
     // SAFETY: the kernel only reads the name, up to its NUL.
-    unsafe { syscall!(memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) }
-        .map(|fd| OwnedFd(Fd(fd)))
+    let fd = unsafe { syscall!(memfd_create, name.as_ptr(), flags | CLOEXEC | ALLOW_SEALING) }?;
+    made(Sysno::memfd_create, fd)
+}
+
+/// Takes a descriptor that `call` claims to have made, with its flag for close-on-exec.
+///
+/// A seccomp filter can answer with any number, and so with the number of a file that
+/// this process was started with. Such a descriptor survived execve(2), so it cannot
+/// have FD_CLOEXEC; the new one must. Until that is known nothing is written to the
+/// descriptor, nor is it closed. In a program that has other descriptors with
+/// FD_CLOEXEC this proves less.
+///
+/// # Errors
+/// errno 0 if `call` did not make it; what fcntl(2) answers otherwise. The descriptor
+/// is then left alone.
+fn made(call: Sysno, fd: usize) -> Result<OwnedFd, Error> {
+    const GETFD: usize = 1;
+    const FD_CLOEXEC: usize = 1;
+    // SAFETY: the flags of a descriptor are read.
+    match unsafe { syscall!(fcntl, fd, GETFD) } {
+        Ok(flags) if flags == FD_CLOEXEC => Ok(OwnedFd(Fd(fd))),
+        Err(error) if !error.is(Errno::EBADF) => Err(error),
+        _ => Err(Error::without_effect(call)),
+    }
 }
 
 /// ftruncate(2).
@@ -394,7 +440,8 @@ pub fn create_own(path: &CStr, more: bool) -> Result<OwnedFd, Error> {
 
 fn open_with(path: &CStr, flags: u32, mode: u32) -> Result<OwnedFd, Error> {
     // SAFETY: the kernel only reads the path, up to its NUL.
-    unsafe { syscall!(open, path.as_ptr(), flags, mode) }.map(|fd| OwnedFd(Fd(fd)))
+    let fd = unsafe { syscall!(open, path.as_ptr(), flags, mode) }?;
+    made(Sysno::open, fd)
 }
 
 /// unlink(2).
@@ -442,8 +489,9 @@ pub fn terminal_width(fd: Fd) -> Option<u16> {
 /// seccomp(2) with SECCOMP_SET_MODE_FILTER.
 ///
 /// # Errors
-/// The errno of the call.
-pub(super) fn seccomp(program: &[Instruction]) -> Result<(), Error> {
+/// The errno of the call; EACCES for a process that could gain privileges (prctl(2),
+/// PR_SET_NO_NEW_PRIVS) and is not the administrator's.
+pub fn seccomp(program: &[Instruction]) -> Result<(), Error> {
     #[repr(C)]
     struct Program {
         size: u16,

@@ -14,6 +14,12 @@ pub unsafe fn started_with(stack: *const usize) {
     START.store(stack as usize, Ordering::Relaxed);
 }
 
+/// The stack pointer at the first instruction; 0 if a C library and not `rt` started this
+/// process.
+pub(super) fn stack() -> usize {
+    START.load(Ordering::Relaxed)
+}
+
 /// The arguments of the process, its own name first. Bytes, because nothing promises UTF-8.
 /// None if a C library and not `rt` started this process.
 #[derive(Clone, Debug)]
@@ -70,6 +76,12 @@ impl Words {
         self.0 = self.0.wrapping_add(1);
         word
     }
+}
+
+/// The environment as execve(2) takes it; `None` if a C library and not `rt` started this
+/// process.
+pub fn environment() -> Option<*const *const c_char> {
+    Words::environment().map(|words| words.0.cast())
 }
 
 /// The value of an environment variable; `None` if it is not set.

@@ -17,3 +17,12 @@ pub fn has_avx2() -> bool {
     }
     state & SSE_AND_AVX_STATE == SSE_AND_AVX_STATE && __cpuid_count(7, 0).ebx & AVX2 != 0
 }
+
+/// The name that a hypervisor or an emulator gives itself (CPUID leaf 0x40000000), or
+/// whatever the processor answers to that leaf if there is none.
+pub fn hypervisor() -> [u8; 12] {
+    let leaf = core::arch::x86_64::__cpuid(0x4000_0000);
+    let mut name = [0; 12];
+    name.as_chunks_mut::<4>().0.copy_from_slice(&[leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes));
+    name
+}

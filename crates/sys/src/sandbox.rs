@@ -4,136 +4,134 @@
 //! ```text
 //!   another architecture ──▶ trap
 //!   a call that is FREE ──▶ allow
-//!   a call that is BOUND ──▶ its argument decides
+//!   a call that is bound ──▶ its arguments decide
 //!   any other ──▶ trap, which is SIGSYS at the instruction
 //! ```
 
-use super::{Error, Prot, linux};
+use super::bpf::{ALLOW, Instruction, JUMP_ANY, JUMP_EQUAL, X86_64, answer, data, jump, load};
+use super::{Error, Fd, MapFlags, Prot, linux};
 use syscalls::Sysno;
 
-/// An instruction of classic BPF (linux/filter.h).
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Instruction {
-    code: u16,
-    yes: u8,
-    no: u8,
-    operand: u32,
-}
-
-/// Offsets into what a filter is shown, struct seccomp_data.
-mod data {
-    pub(super) const NUMBER: u32 = 0;
-    pub(super) const ARCHITECTURE: u32 = 4;
-
-    /// The low half of an argument.
-    pub(super) const fn argument(index: u32) -> u32 {
-        16 + 8 * index
-    }
-}
-
-/// Allowed whatever the arguments: to read and print, to have a heap, to come back
-/// from a signal and to end.
-const FREE: [Sysno; 12] = [
-    Sysno::write,
-    Sysno::read,
+/// Allowed whatever the arguments: to wait, to have a heap, to come back from a signal
+/// and to end. None of them takes a descriptor or opens one.
+const FREE: [Sysno; 8] = [
     Sysno::poll,
     Sysno::brk,
-    Sysno::mremap,
     Sysno::munmap,
     Sysno::rt_sigreturn,
     Sysno::rt_sigaction,
     Sysno::getpid,
-    Sysno::close,
     Sysno::exit,
     Sysno::exit_group,
 ];
 
-/// Allowed if an argument is right.
+/// Allowed if the low half of an argument is right. Rows of the same call belong
+/// together, and all of them must hold.
 struct Bound {
     call: Sysno,
     argument: u32,
     test: Test,
 }
 
+#[derive(Clone, Copy)]
 enum Test {
-    /// Equal to this.
-    Equal(u32),
+    /// One of the two.
+    Either(u32, u32),
     /// None of these bits.
     Without(u32),
 }
 
-const SIZE: usize = 3 + FREE.len() + 3 * 3 + 2;
+/// How many arguments are looked at.
+const BOUNDS: usize = 7;
 
-const fn load(offset: u32) -> Instruction {
-    const LD_W_ABS: u16 = 0x20;
-    Instruction { code: LD_W_ABS, yes: 0, no: 0, operand: offset }
-}
-
-const JUMP_EQUAL: u16 = 0x15;
-const JUMP_ANY: u16 = 0x45;
-
-/// `yes` and `no` are the places to go on at, not distances.
-const fn jump(code: u16, operand: u32, here: usize, yes: usize, no: usize) -> Instruction {
-    Instruction { code, yes: (yes - here - 1) as u8, no: (no - here - 1) as u8, operand }
-}
-
-const fn answer(operand: u32) -> Instruction {
-    const RET_K: u16 = 0x06;
-    Instruction { code: RET_K, yes: 0, no: 0, operand }
-}
-
-/// Where the filter compares the number of the process.
-const PROCESS: usize = 3 + FREE.len() + 3 + 2;
-
-/// The filter, but for the number of the process.
-const PROGRAM: [Instruction; SIZE] = {
-    const X86_64: u32 = 0xC000_003E;
-    const RETURN_TRAP: u32 = 0x0003_0000;
-    const RETURN_ALLOW: u32 = 0x7FFF_0000;
+/// What is left to `process`, which reads from `input`: its own output, that input, the
+/// heap's mappings, a signal to itself, and the question whether something is a
+/// terminal.
+const fn bounds(process: u32, input: u32) -> [Bound; BOUNDS] {
     const TCGETS: u32 = 0x5401;
-    const TRAP: usize = SIZE - 2;
-    const ALLOW: usize = SIZE - 1;
-    const BOUND: [Bound; 3] = [
+    const MAYMOVE: u32 = 1;
+    const PRIVATE: u32 = MapFlags::PRIVATE_ANONYMOUS.bits();
+    const fn equal(value: u32) -> Test {
+        Test::Either(value, value)
+    }
+    [
+        Bound { call: Sysno::write, argument: 0, test: Test::Either(1, 2) },
+        Bound { call: Sysno::read, argument: 0, test: equal(input) },
         Bound { call: Sysno::mmap, argument: 2, test: Test::Without(Prot::EXEC.bits()) },
-        Bound { call: Sysno::kill, argument: 0, test: Test::Equal(0) },
-        Bound { call: Sysno::ioctl, argument: 1, test: Test::Equal(TCGETS) },
-    ];
+        Bound { call: Sysno::mmap, argument: 3, test: equal(PRIVATE) },
+        Bound { call: Sysno::mremap, argument: 3, test: equal(MAYMOVE) },
+        Bound { call: Sysno::kill, argument: 0, test: equal(process) },
+        Bound { call: Sysno::ioctl, argument: 1, test: equal(TCGETS) },
+    ]
+}
+
+/// Instructions for one bound: the call, the argument, two comparisons.
+const EACH: usize = 4;
+
+const SIZE: usize = 3 + FREE.len() + EACH * BOUNDS + 2;
+
+/// The filter.
+const fn program(process: u32, input: u32) -> [Instruction; SIZE] {
+    const RETURN_TRAP: u32 = 0x0003_0000;
+    const TRAP: usize = SIZE - 2;
+    const PASS: usize = SIZE - 1;
     let mut program = [answer(RETURN_TRAP); SIZE];
     program[0] = load(data::ARCHITECTURE);
     program[1] = jump(JUMP_EQUAL, X86_64, 1, 2, TRAP);
     program[2] = load(data::NUMBER);
     let mut at = 3;
     while at < 3 + FREE.len() {
-        program[at] = jump(JUMP_EQUAL, FREE[at - 3] as u32, at, ALLOW, at + 1);
+        program[at] = jump(JUMP_EQUAL, FREE[at - 3] as u32, at, PASS, at + 1);
         at += 1;
     }
-    while at < TRAP {
-        let Bound { call, argument, test } = &BOUND[(at - 3 - FREE.len()) / 3];
-        program[at] = jump(JUMP_EQUAL, *call as u32, at, at + 1, at + 3);
-        program[at + 1] = load(data::argument(*argument));
-        program[at + 2] = match *test {
-            Test::Equal(value) => jump(JUMP_EQUAL, value, at + 2, ALLOW, TRAP),
-            Test::Without(bits) => jump(JUMP_ANY, bits, at + 2, TRAP, ALLOW),
+    let bounds = bounds(process, input);
+    let mut i = 0;
+    while i < BOUNDS {
+        let call = bounds[i].call as u32;
+        // A second argument of the same call: only who has passed the first comes here, so
+        // the call, which is no longer loaded, is not compared.
+        let again = i > 0 && bounds[i - 1].call as u32 == call;
+        let last = i + 1 == BOUNDS || bounds[i + 1].call as u32 != call;
+        let next = at + EACH;
+        let mut other = next;
+        let mut j = i + 1;
+        while j < BOUNDS && bounds[j].call as u32 == call {
+            other += EACH;
+            j += 1;
+        }
+        program[at] = if again {
+            load(data::argument(bounds[i].argument))
+        } else {
+            jump(JUMP_EQUAL, call, at, at + 1, other)
         };
-        at += 3;
+        program[at + 1] = load(data::argument(bounds[i].argument));
+        let pass = if last { PASS } else { next };
+        (program[at + 2], program[at + 3]) = match bounds[i].test {
+            Test::Either(one, two) => {
+                (jump(JUMP_EQUAL, one, at + 2, pass, at + 3), jump(JUMP_EQUAL, two, at + 3, pass, TRAP))
+            }
+            Test::Without(bits) => {
+                (jump(JUMP_ANY, bits, at + 2, TRAP, at + 3), jump(JUMP_ANY, bits, at + 3, TRAP, pass))
+            }
+        };
+        at = next;
+        i += 1;
     }
-    program[ALLOW] = answer(RETURN_ALLOW);
+    program[PASS] = answer(ALLOW);
     program
-};
+}
 
-const _: () = assert!(PROGRAM[PROCESS - 2].operand == Sysno::kill as u32);
-
-/// Gives up every right that the rest of a run does not need. There is no way
-/// back.
+/// Gives up every right that the rest of a run does not need; `input` is what it still
+/// reads from, if anything. There is no way back.
 ///
 /// # Errors
 /// The syscall that refused.
 #[inline(never)]
-pub fn enter() -> Result<(), Error> {
+pub fn enter(input: Option<Fd>) -> Result<(), Error> {
     const PR_SET_NO_NEW_PRIVS: u32 = 38;
-    let mut program = PROGRAM;
-    program[PROCESS].operand = linux::getpid()? as u32;
+    // No descriptor has the number that stands for none.
+    let input = input.unwrap_or(Fd::NONE);
+    let program = program(linux::getpid()? as u32, input.0 as u32);
     // SAFETY: (1) it takes a number.
     unsafe { linux::prctl(PR_SET_NO_NEW_PRIVS, 1) }?;
     linux::seccomp(&program)

@@ -12,6 +12,8 @@ impl Signal {
     pub const HUP: Self = Self(1);
     /// Interrupt from the keyboard.
     pub const INT: Self = Self(2);
+    /// Quit from the keyboard.
+    pub const QUIT: Self = Self(3);
     /// An instruction that does not exist.
     pub const ILL: Self = Self(4);
     /// A breakpoint or a single step.
@@ -21,10 +23,32 @@ impl Signal {
     pub const BUS: Self = Self(7);
     /// Division by zero, a quotient too large, an unmasked exception.
     pub const FPE: Self = Self(8);
+    /// The end, whatever the process has to say.
+    pub const KILL: Self = Self(9);
+    /// For the program's own use.
+    pub const USR1: Self = Self(10);
     /// A page that is not mapped or not for this use.
     pub const SEGV: Self = Self(11);
+    /// For the program's own use.
+    pub const USR2: Self = Self(12);
+    /// Nobody reads the pipe.
+    pub const PIPE: Self = Self(13);
+    /// The time of alarm(2) is over.
+    pub const ALRM: Self = Self(14);
     /// A request to end.
     pub const TERM: Self = Self(15);
+    /// A child has ended or stopped.
+    pub const CHLD: Self = Self(17);
+    /// Go on after a stop.
+    pub const CONT: Self = Self(18);
+    /// Stop, whatever the process has to say.
+    pub const STOP: Self = Self(19);
+    /// The keyboard's request to stop.
+    pub const TSTP: Self = Self(20);
+    /// A process in the background reads from the terminal.
+    pub const TTIN: Self = Self(21);
+    /// The same for writing.
+    pub const TTOU: Self = Self(22);
     /// A file that would exceed RLIMIT_FSIZE.
     pub const XFSZ: Self = Self(25);
     /// A syscall that a filter refuses.

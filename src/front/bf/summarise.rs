@@ -271,10 +271,11 @@ impl Summary {
     /// Adds an operation, unless it does nothing; `None` if there is no room.
     #[inline(never)] // Seven callers; inlined they cost 500 bytes.
     fn push(&mut self, op: Op) -> Option<()> {
-        let does_nothing = match op {
-            Op::MulAdd { factor, .. } | Op::Product { factor, .. } => factor & self.mask == 0,
-            _ => false,
-        };
+        let (mut op, mut does_nothing) = (op, false);
+        if let Op::MulAdd { factor, .. } | Op::Product { factor, .. } = &mut op {
+            *factor &= self.mask;
+            does_nothing = *factor == 0;
+        }
         if !does_nothing {
             *self.ops.get_mut(self.used)? = op;
             self.used += 1;

@@ -94,8 +94,17 @@ impl AbstractValue {
 }
 
 impl fmt::Display for AbstractValue {
+    /// The range, and the known bits unless they follow from it: `[4, 94], bits 0x4 of 0x7`
+    /// are the x from 4 to 94 with `x & 7 == 4`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { low, high, unknown, value } = *self;
-        write!(f, "low={low} high={high} unknown={:#x} value={:#x}", unknown as u64, value as u64)
+        if *self == Self::TOP {
+            return f.write_str("any");
+        }
+        write!(f, "[{}, {}]", self.low, self.high)?;
+        let range = Self { unknown: -1, value: 0, ..*self }.reduced();
+        if range.unknown == self.unknown {
+            return Ok(());
+        }
+        write!(f, ", bits {:#x} of {:#x}", self.value as u64, !self.unknown as u64)
     }
 }

@@ -5,7 +5,7 @@
 //! the processor raises #DE (SDM, IDIV). `cqo` is the right instruction there.
 
 use super::parse::Step;
-use crate::front::same_bytes;
+use crate::front::documented::same_bytes;
 use barejit_asm::{Asm, Baked, RAX, RDI, RDX, bake};
 
 /// Whether the article has this operator.

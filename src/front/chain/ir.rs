@@ -68,9 +68,16 @@ fn with_sign_of(x: i64, magnitude: u64) -> i64 {
 }
 
 impl fmt::Display for Op {
+    /// Neutral fields are left out: a factor of 1, an addend of 0, a mask of all bits, a flip
+    /// of none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::IDENTITY => f.write_str("affine factor=1"),
+            Self::Affine { factor: 1, addend } => write!(f, "affine addend={addend}"),
+            Self::Affine { factor, addend: 0 } => write!(f, "affine factor={factor}"),
             Self::Affine { factor, addend } => write!(f, "affine factor={factor} addend={addend}"),
+            Self::Bits { and: -1, xor } => write!(f, "bits xor={:#x}", xor as u64),
+            Self::Bits { and, xor: 0 } => write!(f, "bits and={:#x}", and as u64),
             Self::Bits { and, xor } => write!(f, "bits and={:#x} xor={:#x}", and as u64, xor as u64),
             Self::Sar { count } => write!(f, "sar count={}", u64::from(count)),
             Self::Quotient { divisor } => write!(f, "quotient divisor={divisor}"),

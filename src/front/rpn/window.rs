@@ -70,8 +70,7 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (window, copies) = (self.window, self.copies());
-        writeln!(f, "; {window} terms in registers, {} in memory", self.layout.history - window)?;
-        writeln!(f, "; {copies} copies of the loop body")
+        let (registers, memory) = (self.window, self.layout.history - self.window);
+        writeln!(f, "window registers={registers} memory={memory} copies={}", self.copies())
     }
 }

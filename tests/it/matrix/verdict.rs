@@ -38,7 +38,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     let on_stderr = tampered.starts_with("write(2,");
     let refused = what.strip_prefix("error=");
     if run.status < 0 || run.status > 128 {
-        let lie = call == "mprotect" && what == "retval=0" && case.bare;
+        let lie = call == "mprotect" && what == "retval=0x0" && case.bare;
         let silent = run.stdout.is_empty() && message(case, run).is_empty();
         return (!lie || !silent).then(|| "a signal ended it".into());
     }
@@ -56,7 +56,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     }
     let answer = match refused {
         // brk(2) of the kernel knows one error only.
-        Some(_) if call == "brk" => "brk: ENOMEM (".into(),
+        _ if call == "brk" => "brk: ENOMEM (".into(),
         Some(error) => format!("{call}: {error} ("),
         None => format!("{call}: claimed success without effect"),
     };
@@ -73,7 +73,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     }
     let (stdout, stderr) = (case.run.stdout.as_slice(), message(case, &case.run));
     // A write that claims one byte has written none.
-    let lost = what == "retval=1" && call == "write";
+    let lost = what == "retval=0x1" && call == "write";
     let printed = match lost && tampered.starts_with("write(1,") {
         true => (0..stdout.len()).any(|at| run.stdout == [&stdout[..at], &stdout[at + 1..]].concat()),
         false => run.stdout == stdout,
@@ -96,7 +96,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     if line.contains('\n') || !line.starts_with("barejit: ") {
         return Some("not one line".into());
     }
-    let lie = call == "mprotect" && what == "retval=0" && line.ends_with("(the page is not executable)");
+    let lie = call == "mprotect" && what == "retval=0x0" && line.ends_with("(the page is not executable)");
     // What is known without running may be printed before.
     let begun = run.stdout.is_empty() || (run.stdout.len() < stdout.len() && stdout.starts_with(&run.stdout));
     match run.status {
@@ -141,7 +141,10 @@ fn left_behind(cell: &Cell, end: &End) -> Option<String> {
         Some(("perf", _)) => !case.has("map"),
         _ => file != super::case::RAW || !case.has("--raw"),
     });
-    if !open.is_empty() && call != "close" {
+    // A descriptor of which nothing is known is left alone.
+    let unproven = call == "fcntl"
+        && end.lines.iter().any(|line| line.contains("F_GETFD") && line.contains("(INJECTED)"));
+    if !open.is_empty() && call != "close" && !unproven {
         Some(format!("descriptors {open:?} stay open"))
     } else if !code.is_empty() && !stays && call != "munmap" {
         Some(format!("code stays mapped at {code:x?}"))

@@ -85,6 +85,17 @@ pub(crate) fn end_by(command: &mut Command, signal: i32) {
     disposition(command, signal, libc::SIG_DFL);
 }
 
+/// A file as a descriptor that survives execve(2).
+pub(crate) fn inherit(command: &mut Command, file: fs::File, descriptor: i32) {
+    before_exec(command, move || {
+        // SAFETY: numbers only.
+        checked(unsafe { libc::dup2(file.as_raw_fd(), descriptor) }.into())?;
+        // It may have had that number before; then it is still close-on-exec.
+        // SAFETY: numbers only.
+        checked(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) }.into())
+    });
+}
+
 /// A limit of setrlimit(2), soft and hard.
 pub(crate) fn limit(command: &mut Command, resource: u32, value: u64) {
     before_exec(command, move || {

@@ -2,12 +2,19 @@
 //! processes to try them in, and facts about the host. Thin, and each names itself
 //! when it is refused.
 
-use super::{Errno, Error, Fd, NonNull, OwnedFd, Sysno, long, short, syscall};
+use super::{Errno, Error, Fd, NonNull, OwnedFd, Sysno, long, made, mapped, short, syscall};
 use core::ffi::CStr;
 
 /// A process that is tried on or that tries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pid(i32);
+
+impl Pid {
+    /// Its number, by which a tracer knows it.
+    pub const fn tid(self) -> super::tracing::Tid {
+        super::tracing::Tid::new(self.0)
+    }
+}
 
 /// What wait4(2) tells about a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,18 +50,34 @@ pub fn execveat(fd: Fd) -> Error {
 /// fork(2), by clone(2) as the C library does it or, where a sandbox refuses that,
 /// by the old call. `None` is the child.
 ///
+/// A filter can answer 0 without having made a process. clone(2) writes the number of
+/// the child into the child's memory alone (CLONE_CHILD_SETTID); of the old call the
+/// child differs by its number. A process that finds neither is still the parent.
+///
 /// # Errors
-/// The errno of the second call.
+/// The errno of the second call; errno 0 if it claims success and has made no process.
 pub fn fork() -> Result<Option<Pid>, Error> {
     const SIGCHLD: usize = 17;
-    // SAFETY: the process has one thread, so the child is a whole copy.
-    let result = match unsafe { syscall!(clone, SIGCHLD, 0, 0, 0, 0) } {
-        // SAFETY: likewise.
-        Err(_) => unsafe { syscall!(fork) },
-        result => result,
-    };
-    let pid = result?;
-    Ok(if pid == 0 { None } else { Some(Pid(pid as i32)) })
+    const CHILD_SETTID: usize = 0x0100_0000;
+    let mut child = 0u32;
+    // SAFETY: the process has one thread, so the child is a whole copy; the kernel
+    // writes one number into the copy of `child`.
+    let answer = unsafe { syscall!(clone, SIGCHLD | CHILD_SETTID, 0, 0, &raw mut child, 0) };
+    // SAFETY: the variable lives; the kernel may have written it.
+    let is_child = unsafe { (&raw const child).read_volatile() } != 0;
+    match answer {
+        Ok(0) if is_child => return Ok(None),
+        Ok(pid) if pid != 0 => return Ok(Some(Pid(pid as i32))),
+        _ => {}
+    }
+    let parent = super::getpid().ok();
+    // SAFETY: as above, without the number.
+    let pid = unsafe { syscall!(fork) }?;
+    match pid {
+        0 if super::getpid().ok() == parent => Err(Error::without_effect(Sysno::fork)),
+        0 => Ok(None),
+        pid => Ok(Some(Pid(pid as i32))),
+    }
 }
 
 /// open(2), for reading and writing; the descriptor does not survive execve(2).
@@ -104,12 +127,13 @@ pub unsafe fn discard(address: NonNull<u8>, size: usize) -> Result<(), Error> {
 /// mremap(2) with an old size of 0: a second mapping of shared pages.
 ///
 /// # Errors
-/// The errno of the call; errno 0 if it claims to have mapped address 0.
+/// The errno of the call; errno 0 if it claims to have mapped where no new mapping can
+/// be.
 pub fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
     // SAFETY: with an old size of 0 nothing is moved or unmapped.
     let alias = unsafe { syscall!(mremap, address.as_ptr(), 0, size, MAYMOVE) }?;
-    NonNull::new(alias as *mut u8).ok_or(Error::without_effect(Sysno::mremap))
+    mapped(Sysno::mremap, alias, size)
 }
 
 /// personality(2); `u32::MAX` only asks.
@@ -172,33 +196,115 @@ pub fn setrlimit(resource: u32, limit: u64) -> Result<(), Error> {
     unsafe { syscall!(setrlimit, resource, limits.as_ptr()) }.map(drop)
 }
 
-/// shmat(2) of a segment wherever there is room.
-///
-/// # Errors
-/// The errno of the call; errno 0 if it claims to have attached at address 0.
-pub fn shmat(segment: usize, flags: u32) -> Result<NonNull<u8>, Error> {
-    // SAFETY: a new mapping harms nobody.
-    let address = unsafe { syscall!(shmat, segment, 0, flags) }?;
-    NonNull::new(address as *mut u8).ok_or(Error::without_effect(Sysno::shmat))
+/// A System V segment that this process has made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment {
+    id: usize,
+    size: usize,
 }
 
-/// shmctl(2) with IPC_RMID: the segment goes with its last mapping.
+impl Segment {
+    /// shmget(2) of a new private segment of `size` bytes.
+    ///
+    /// A filter can answer with any number, and so with that of a segment which belongs
+    /// to somebody else. shmctl(2) with IPC_STAT tells who made it and when: the new one
+    /// was made by this process, now, and nothing is attached to it.
+    ///
+    /// # Errors
+    /// What shmget or shmctl answers; errno 0 if shmget claims success and has made no
+    /// segment. What it named is then left alone.
+    pub fn create(size: usize) -> Result<Self, Error> {
+        const IPC_CREAT_0700: usize = 0o1700;
+        // A filter that kills for shmctl must do so before there is a segment to remove.
+        let nothing = Self { id: usize::MAX, size };
+        match nothing.origin() {
+            Err(error) if error.is(Errno::EINVAL) => {}
+            Err(error) => return Err(error),
+            Ok(_) => return Err(Error::without_effect(Sysno::shmctl)),
+        }
+        let (process, before) = (super::getpid()?, seconds());
+        // SAFETY: a segment is no memory until it is attached.
+        let id = unsafe { syscall!(shmget, 0, size, IPC_CREAT_0700) }?;
+        let segment = Self { id, size };
+        match segment.origin() {
+            Ok(Origin { process: maker, time, attached: 0 }) if maker == process && time + 1 >= before => {
+                Ok(segment)
+            }
+            Ok(_) => Err(Error::without_effect(Sysno::shmget)),
+            Err(error) if error.is(Errno::EINVAL) || error.is(Errno::EIDRM) || error.is(Errno::EACCES) => {
+                Err(Error::without_effect(Sysno::shmget))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// shmctl(2) with IPC_STAT.
+    fn origin(self) -> Result<Origin, Error> {
+        const IPC_STAT: usize = 2;
+        // struct shmid64_ds has 14 words on x86-64: shm_ctime is the tenth, shm_cpid half
+        // of the eleventh, shm_nattch the twelfth.
+        let mut words = [0u64; 16];
+        // SAFETY: the kernel writes one shmid64_ds, and there is room.
+        unsafe { syscall!(shmctl, self.id, IPC_STAT, words.as_mut_ptr()) }?;
+        Ok(Origin { time: words[9], process: words[10] as u32 as usize, attached: words[11] })
+    }
+
+    /// shmat(2) wherever there is room, with the `flags` of the call.
+    ///
+    /// # Errors
+    /// The errno of the call; errno 0 if it claims to have attached it where no new
+    /// mapping can be.
+    pub fn attach(self, flags: u32) -> Result<NonNull<u8>, Error> {
+        // SAFETY: a new mapping harms nobody.
+        let address = unsafe { syscall!(shmat, self.id, 0, flags) }?;
+        mapped(Sysno::shmat, address, self.size)
+    }
+
+    /// shmctl(2) with IPC_RMID: the segment goes with its last mapping.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn remove(self) -> Result<(), Error> {
+        const IPC_RMID: usize = 0;
+        // SAFETY: mappings of the segment stay as they are.
+        unsafe { syscall!(shmctl, self.id, IPC_RMID, 0) }.map(drop)
+    }
+
+    /// Its number, which [`from_number`](Self::from_number) takes.
+    pub fn number(self) -> usize {
+        self.id
+    }
+
+    /// The segment that another process proved to be its own.
+    pub fn from_number(id: usize) -> Self {
+        Self { id, size: 0 }
+    }
+}
+
+/// Who made a segment and when, in seconds since 1970, and how many mappings it has.
+struct Origin {
+    process: usize,
+    time: u64,
+    attached: u64,
+}
+
+/// clock_gettime(2) with CLOCK_REALTIME_COARSE, in seconds, which is the clock that the
+/// kernel dates segments by; 0 if it is refused.
+fn seconds() -> u64 {
+    const REALTIME_COARSE: usize = 5;
+    let mut time = [0u64; 2];
+    // SAFETY: the kernel writes a struct timespec, two words.
+    let answer = unsafe { syscall!(clock_gettime, REALTIME_COARSE, time.as_mut_ptr()) };
+    answer.map_or(0, |_| time[0])
+}
+
+/// shmat(2) with a number that names no segment, to see what answers.
 ///
 /// # Errors
 /// The errno of the call.
-pub fn shm_remove(segment: usize) -> Result<(), Error> {
-    // SAFETY: mappings of the segment stay as they are.
-    unsafe { syscall!(shmctl, segment, 0, 0) }.map(drop)
-}
-
-/// shmget(2) of a new private segment.
-///
-/// # Errors
-/// The errno of the call.
-pub fn shm_create(size: usize) -> Result<usize, Error> {
-    const IPC_CREAT_0700: usize = 0o1700;
-    // SAFETY: a segment is no memory until it is attached.
-    unsafe { syscall!(shmget, 0, size, IPC_CREAT_0700) }
+pub fn shmat_nothing(flags: u32) -> Result<usize, Error> {
+    // SAFETY: no segment has this number; were one attached, it would be a new mapping.
+    unsafe { syscall!(shmat, usize::MAX, 0, flags) }
 }
 
 /// sigprocmask(2): no signal stays blocked.
@@ -248,13 +354,14 @@ pub fn uname() -> Result<[[u8; 65]; 6], Error> {
 /// The errno of the call.
 pub fn userfaultfd(flags: u32) -> Result<OwnedFd, Error> {
     // SAFETY: a descriptor that watches nothing yet.
-    unsafe { syscall!(userfaultfd, flags) }.map(|fd| OwnedFd(Fd(fd)))
+    let fd = unsafe { syscall!(userfaultfd, flags) }?;
+    made(Sysno::userfaultfd, fd)
 }
 
 /// wait4(2) for a child to end or to stop for its tracer; EINTR is retried.
 ///
 /// # Errors
-/// Any other errno.
+/// Any other errno; errno 0 if it claims success and names another process.
 pub fn wait(child: Pid) -> Result<Wait, Error> {
     loop {
         let mut status = 0i32;
@@ -263,6 +370,7 @@ pub fn wait(child: Pid) -> Result<Wait, Error> {
         match result {
             Err(error) if error.is(Errno::EINTR) => {}
             Err(error) => return Err(error),
+            Ok(pid) if pid != child.0 as usize => return Err(Error::without_effect(Sysno::wait4)),
             Ok(_) if status & 0x7F == 0 => return Ok(Wait::Exited(status >> 8 & 0xFF)),
             Ok(_) if status & 0xFF == 0x7F => return Ok(Wait::Stopped(status >> 8 & 0xFF)),
             Ok(_) => return Ok(Wait::Killed(status & 0x7F)),

@@ -35,7 +35,7 @@ impl Display for Snapshot<'_> {
                 self.facts(*number, f)?;
             }
             if let Some(region) = promoted.next_if(|region| region.open as usize == index) {
-                f.write_str("; in registers:")?;
+                f.write_str(" ; in registers:")?;
                 for register in region.registers() {
                     write!(f, " [{}]{}", register.cell, if register.written { "*" } else { "" })?;
                 }
@@ -51,15 +51,15 @@ impl Snapshot<'_> {
     fn facts(&self, number: u32, f: &mut Formatter<'_>) -> fmt::Result {
         let facts = self.0.facts(number);
         if !facts.exists.is_empty() {
-            write!(f, "; after an iteration [{}] to [{}] exist", facts.exists.low, facts.exists.high)?;
+            write!(f, " ; after an iteration [{}] to [{}] exist", facts.exists.low, facts.exists.high)?;
         }
         if facts.is_uniform {
-            f.write_str("; uniform drift")?;
+            f.write_str(" ; uniform drift")?;
         }
         if facts.is_once {
-            f.write_str("; ends with a loop on its cell")?;
+            f.write_str(" ; ends with a loop on its cell")?;
         }
-        let mut separator = "; zero again:";
+        let mut separator = " ; zero again:";
         for cell in (0..64).filter(|cell| facts.zeros >> cell & 1 == 1) {
             write!(f, "{separator} [{cell}]")?;
             separator = "";
@@ -80,17 +80,17 @@ fn times(factor: u32) -> impl Display {
 fn access(access: Access) -> &'static str {
     match access {
         Access::InBounds => "",
-        Access::MayFault => "; may fault",
-        Access::Explicit => "; may fault, explicit check",
+        Access::MayFault => " ; may fault",
+        Access::Explicit => " ; may fault, explicit check",
     }
 }
 
 fn flags(flags: LoopFlags) -> impl Display {
     const NAMES: [(LoopFlags, &str); 4] = [
-        (LoopFlags::BALANCED, "; balanced"),
-        (LoopFlags::ONCE, "; at most once"),
-        (LoopFlags::ENTERED, "; entered"),
-        (LoopFlags::THREADED, "; threaded"),
+        (LoopFlags::BALANCED, " ; balanced"),
+        (LoopFlags::ONCE, " ; at most once"),
+        (LoopFlags::ENTERED, " ; entered"),
+        (LoopFlags::THREADED, " ; threaded"),
     ];
     fmt::from_fn(move |f| {
         NAMES.iter().filter(|(flag, _)| flags.contains(*flag)).try_for_each(|(_, name)| f.write_str(name))
@@ -114,7 +114,7 @@ impl Display for Op {
                     write!(f, " if [{pointer}] != 0")?;
                 }
                 write!(f, ", deopt to {position} with pointer {pointer}")?;
-                f.write_str(if how == Access::Explicit { "; explicit check" } else { "" })
+                f.write_str(if how == Access::Explicit { " ; explicit check" } else { "" })
             }
             Self::Add { access: how, cell, value, .. } => write!(f, "[{cell}] += {value}{}", access(how)),
             Self::Set { access: how, cell, value, .. } => write!(f, "[{cell}] = {value}{}", access(how)),
@@ -150,7 +150,7 @@ impl Display for Op {
                 write!(f, "exit if [{cell}] == 0, pointer += {drift}{}", access(how))
             }
             Self::Scan { entered, cell, stride, .. } => {
-                write!(f, "scan from [{cell}] by {stride}{}", if entered { "; entered" } else { "" })
+                write!(f, "scan from [{cell}] by {stride}{}", if entered { " ; entered" } else { "" })
             }
             Self::Move { distance, .. } => write!(f, "pointer += {distance}"),
         }

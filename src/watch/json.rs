@@ -1,0 +1,88 @@
+//! The report as one line of JSON, in the schema of `tests/watch.schema.json`.
+
+use super::finding::{Answer, End, Findings, Refusal};
+use super::report::Subject;
+use crate::probe::{self, json::Json};
+use alloc::string::{String, ToString};
+use barejit_sys::{described, signal::Signal};
+
+/// Prints the report, with a newline.
+pub(super) fn print(subject: &Subject, findings: &Findings, text: &mut String) {
+    let mut json = Json::new(text);
+    json.open(concat!("{\"schema\":1,\"version\":\"", env!("CARGO_PKG_VERSION"), "\""));
+    json.close("");
+    json.member("command", &subject.command, "\"");
+    end(subject.end, &mut json);
+    json.number("processes", Some(findings.processes));
+    json.number("watched_calls", Some(findings.calls));
+    json.number("more_refusals", Some(findings.more));
+    json.open("\"refusals\":[");
+    for refusal in &findings.refusals {
+        print_refusal(refusal, &mut json);
+    }
+    json.close("]");
+    for (key, sentences) in [("restrictions", &findings.restrictions), ("caveats", &findings.caveats)] {
+        json.array(key, sentences);
+    }
+    json.close("}\n");
+}
+
+/// The members that tell an end.
+fn end(end: Option<End>, json: &mut Json<'_>) {
+    let (status, signal) = match end {
+        Some(End::Exited(status)) => (Some(u64::from(status)), String::new()),
+        Some(End::Killed(signal)) => (None, signal_name(signal)),
+        None => (None, String::new()),
+    };
+    json.number("status", status);
+    json.member("signal", &signal, "\"");
+}
+
+fn signal_name(signal: u8) -> String {
+    String::from("SIG") + Signal::new(signal).name()
+}
+
+fn print_refusal(refusal: &Refusal, json: &mut Json<'_>) {
+    let number = |number: i32| Some(number as u64);
+    let mut call = String::new();
+    refusal.call.print(&mut call);
+    let (answer, errno, signal) = match refusal.answer {
+        Answer::Errno(errno) => {
+            let name = described(errno).split(' ').next().unwrap_or_default();
+            ("errno", name, String::new())
+        }
+        Answer::Signal(signal) => ("signal", "", signal_name(signal)),
+        Answer::NoEffect => ("no effect", "", String::new()),
+    };
+    json.open("{");
+    json.member("call", refusal.call.name(), "\"");
+    json.member("text", &call, "\"");
+    json.number("size", refusal.call.memory().map(|[_, size]| size));
+    json.member("answer", answer, "\"");
+    json.member("errno", errno, "\"");
+    json.member("by_signal", &signal, "\"");
+    json.number("count", Some(refusal.count));
+    json.number("process", number(refusal.process.number()));
+    json.number("thread", number(refusal.tid.number()));
+    json.member("program", &refusal.program, "\"");
+    let asker = refusal.asker.as_ref();
+    let symbol = asker.and_then(|asker| asker.symbol.as_ref());
+    json.member("module", asker.map_or("", |asker| &asker.module), "\"");
+    json.number("module_offset", asker.map(|asker| asker.offset));
+    json.member("symbol", symbol.map_or("", |symbol| &symbol.name), "\"");
+    json.number("symbol_offset", symbol.map(|symbol| symbol.offset));
+    json.member("found_by", asker.map_or("", |asker| asker.method.name()), "\"");
+    json.member("strategy", refusal.strategy, "\"");
+    json.member("cause", refusal.cause.name, "\"");
+    json.member("evidence", &refusal.cause.evidence, "\"");
+    json.member("remedy", probe::remedy(refusal.cause.name).unwrap_or_default(), "\"");
+    let engine = refusal.engine.as_ref();
+    let (setting, price) = engine.and_then(|(name, _)| probe::cure(name)).unwrap_or_default();
+    json.member("engine", engine.map_or("", |(name, _)| name), "\"");
+    json.member("engine_file", &engine.map_or(String::new(), |(_, file)| file.to_string()), "\"");
+    json.member("setting", setting, "\"");
+    json.member("price", price, "\"");
+    json.member("then", refusal.then, "\"");
+    end(refusal.end, json);
+    json.close("}");
+}
