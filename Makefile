@@ -5,7 +5,8 @@ DESTDIR ?=
 NEED     = sh .ci/need
 LINKER   = cc:gcc,libc6-dev
 TOOLS    = strace:strace qemu-x86_64:qemu-user objdump:binutils gdb:gdb perf:linux-perf valgrind:valgrind \
-           bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux xxd:xxd hexdump:bsdextrautils
+           bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux xxd:xxd hexdump:bsdextrautils \
+           luajit:luajit php:php-cli node:nodejs java:default-jre-headless python3:python3
 TARGET   = $(or $(CARGO_TARGET_DIR),target)
 BAREJIT  = $(TARGET)/release/barejit
 BENCH    = $(CARGO) bench --quiet --manifest-path benches/Cargo.toml

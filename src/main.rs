@@ -1,4 +1,5 @@
-//! The executable: argv to command to exit status. No machine knowledge here.
+//! The executable: from argv to a command to the exit status. It knows nothing of the
+//! machine.
 #![no_std]
 #![no_main]
 
@@ -11,14 +12,19 @@ mod rt;
 use barejit_sys::process::arguments;
 use cli::{Cli, Outcome};
 
+/// A function and no closure: linker.ld finds it by its name, among what `hello` runs through.
+fn hello(cli: Cli) -> Outcome {
+    command::shown(cli, command::hello::run)
+}
+
 /// Runs the command that the arguments name and gives the exit status. `relocate` relocates
-/// what no start needs.
+/// what not every start needs.
 fn main(relocate: fn()) -> u8 {
     let mut args = arguments();
     let _program = args.next();
     let word = args.next().unwrap_or(b"hello");
     let run: fn(Cli) -> Outcome = match word {
-        b"hello" => |cli| command::shown(cli, command::hello::run),
+        b"hello" => hello,
         b"ret" => |cli| command::shown(cli, command::ret::run),
         b"call" => |cli| command::shown(cli, command::call::run),
         b"bf" => |cli| command::watched(cli, command::bf::run),

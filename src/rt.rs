@@ -1,4 +1,4 @@
-//! The run-time: what a C library would have done before and around `main`.
+//! The run-time: the work of a C library before and around `main`.
 //!
 //! ```text
 //! stack at _start, as the kernel leaves it (psABI, 3.4.1)

@@ -1,7 +1,7 @@
 //! Running code: load, seal, call, release, in that order and nowhere else.
 //!
-//! Every command comes through [`run`], and every option that changes how code is
-//! run is handled here. What the result means is the command's business.
+//! Every command runs its code by [`run`]. This is the only place that knows the options
+//! for it. It does not interpret the result.
 
 mod diagnosis;
 mod listing;
@@ -16,10 +16,10 @@ use crate::host::Output;
 use barejit_asm::{Code, Page};
 use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
-    fault::{self, Entry, Rescue},
+    fault::{self, Busy, Entry, Rescue},
 };
 use barejit_sys::{self as sys, Fd, Sysno, sandbox};
-use core::{fmt, ops::Range, ptr::NonNull};
+use core::{fmt, marker::PhantomData, ops::Range, ptr::NonNull};
 use trace::Trace;
 
 /// How code gets into executable memory.
@@ -36,63 +36,64 @@ pub enum Map {
 }
 
 impl Map {
-    /// What `--map` takes, one space between them. The last two are for code
-    /// that has a static page of its own.
-    pub const NAMES: &str = "wx rwx dual sealed file inplace none";
+    /// The names that `--map` takes for any code, one space between them.
+    pub const NAMES: &str = "wx rwx dual sealed file";
 
-    /// How many of [`NAMES`](Self::NAMES) need no static page, in bytes.
-    const WITHOUT_PAGE: usize = "wx rwx dual sealed file".len();
+    /// The names that it takes for code that has a static page of its own.
+    pub const NAMES_WITH_PAGE: &str = "wx rwx dual sealed file inplace none";
 
-    /// The names that code with or without a page can choose from.
-    pub const fn names(page: Option<(&'static Page, u32)>) -> &'static str {
-        match page {
-            Some(_) => Self::NAMES,
-            None => Self::NAMES.split_at(Self::WITHOUT_PAGE).0,
-        }
-    }
-
-    /// The way at this place in [`names`](Self::names).
-    pub const fn chosen(place: usize, page: Option<(&'static Page, u32)>) -> Self {
-        match (place, page) {
-            (1, _) => Self::Unprotected,
-            (2, _) => Self::Strategy(Strategy::TwoViews),
-            (3, _) => Self::Strategy(Strategy::SealedFile),
-            (4, _) => Self::Strategy(Strategy::UnlinkedFile),
-            (5, Some((page, offset))) => Self::InPlace(page, offset),
-            (6, Some((page, offset))) => Self::NotExecutable(page, offset),
-            _ => Self::Strategy(Strategy::WriteThenExecute),
+    /// The mapping of this name. `page` is the static page of the code and its offset there.
+    ///
+    /// # Panics
+    /// If the name is not in the list.
+    pub fn named(name: &[u8], page: Option<(&'static Page, u32)>) -> Self {
+        match (name, page) {
+            (b"wx", _) => Self::Strategy(Strategy::WriteThenExecute),
+            (b"rwx", _) => Self::Unprotected,
+            (b"dual", _) => Self::Strategy(Strategy::TwoViews),
+            (b"sealed", _) => Self::Strategy(Strategy::SealedFile),
+            (b"file", _) => Self::Strategy(Strategy::UnlinkedFile),
+            (b"inplace", Some((page, offset))) => Self::InPlace(page, offset),
+            (b"none", Some((page, offset))) => Self::NotExecutable(page, offset),
+            _ => unreachable!("a mapping that is in no list"),
         }
     }
 }
 
+/// Output that is borrowed for a run: the code and its call-backs write to it, and it is
+/// flushed if the process is asked to end meanwhile. It keeps the type's own lifetime to
+/// itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescued<'a>(NonNull<Output<'static>>, PhantomData<&'a mut ()>);
+
 /// How to run code.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// The way into executable memory; without one, the first strategy that
     /// works.
     pub map: Option<Map>,
     /// Whether signals that the code raises come back as [`Ending::Faulted`],
     /// and guards stand around it.
     pub guarded: bool,
-    /// In whose name to say which strategy the default has fallen back to.
+    /// The command in whose name each fall-back is reported; none is without it.
     pub verbose: Option<&'static str>,
     /// Whether to give up every right that the rest of the run does not need,
     /// before the code runs, for good; implies handlers of signals. The code's
     /// pages then stay, where the kernel can have that.
     pub sandbox: bool,
-    /// What to show.
+    /// What to show of the code.
     pub tools: Tools,
-    /// What to do before a strategy other than the first is tried.
+    /// Called before a strategy other than the first is tried.
     pub before_fallback: Option<fn()>,
-    /// Output that the code or its call-backs write to, to be flushed if the
-    /// process is asked to end meanwhile; see [`rescuing`](Self::rescuing).
-    pub output: Option<NonNull<Output<'static>>>,
+    /// Output to be flushed if the process is asked to end meanwhile; see
+    /// [`rescuing`](Self::rescuing).
+    pub output: Option<Rescued<'a>>,
     /// The descriptor that the code or its call-backs read from, if any. A sandbox leaves
     /// no other to read.
-    pub input: Option<Fd>,
+    pub input: Option<Fd<'a>>,
 }
 
-impl Options {
+impl<'s> Options<'s> {
     /// The fewest syscalls: no handlers, no guards. For code that cannot fault.
     pub const BARE: Self = Self {
         map: None,
@@ -105,10 +106,10 @@ impl Options {
         input: None,
     };
 
-    /// What every other command does unless it is told otherwise.
+    /// The default of the other commands: handlers for faults, and guards.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
 
-    /// Whether signals are handled, whatever that costs in syscalls.
+    /// Whether handlers for faults are installed.
     fn handled(&self) -> bool {
         self.guarded || self.sandbox
     }
@@ -117,15 +118,26 @@ impl Options {
         Trace::new(self.tools.trace, self.sandbox)
     }
 
-    /// The same with `output` flushed if INT, TERM or HUP arrive while the code
-    /// runs. It must live until [`run`] is done.
-    pub fn rescuing(self, output: &mut Output<'_>) -> Self {
-        Self { output: Some(NonNull::from(output).cast()), ..self }
+    /// The same with `output`, which the code and its call-backs write to, flushed if INT,
+    /// TERM or HUP arrive while the code runs.
+    ///
+    /// ```compile_fail,E0515
+    /// # use barejit::{host::Output, run::Options};
+    /// # fn late(mut output: Output<'_>) -> Options<'_> {
+    /// Options::GUARDED.rescuing(&mut output)
+    /// # }
+    /// ```
+    pub fn rescuing<'a>(&self, output: &'a mut Output<'_>) -> Options<'a>
+    where
+        's: 'a,
+    {
+        Options { output: Some(Rescued(NonNull::from(output).cast(), PhantomData)), ..*self }
     }
 }
 
-/// Why code could not be run, or not be cleared away.
+/// Why code could not be run, or its memory not be released.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// A syscall refused.
     Refused(sys::Error),
@@ -136,6 +148,16 @@ pub enum Error {
     File(&'static [u8], sys::Error),
     /// perf could not be told.
     Perf(sys::Error),
+    /// Other code is running, which this would be in the way of.
+    Busy,
+}
+
+impl core::error::Error for Error {}
+
+impl From<Busy> for Error {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
 }
 
 impl From<sys::Error> for Error {
@@ -149,6 +171,7 @@ impl fmt::Display for Error {
         match self {
             Self::Refused(error) => error.fmt(f),
             Self::Perf(error) => write!(f, "--perf: {error}"),
+            Self::Busy => Busy.fmt(f),
             Self::File(path, error) => write!(f, "{}: {error}", sys::Lossy(path)),
             Self::NoStrategy(errors) => {
                 let mut before = "no executable memory: ";
@@ -170,11 +193,12 @@ impl fmt::Display for Error {
 ///    `guarded` it may instead raise a signal.
 /// 2. Called with `args` it does nothing undefined.
 /// 3. Call-backs that panic own nothing that must be dropped.
-/// 4. The output in `options`, if any, lives until this returns.
+/// 4. The output in `options`, if any, is what the code and its call-backs write to, and this
+///    process has one thread.
 ///
 /// # Errors
 /// The syscall that refused to give, seal or take back the memory.
-pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Option<Ending>, Error> {
+pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options<'_>) -> Result<Option<Ending>, Error> {
     if options.tools.show(code)? {
         return Ok(None);
     }
@@ -194,13 +218,13 @@ pub unsafe fn run(code: &Code<'_>, args: Args, options: &Options) -> Result<Opti
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
-unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> Result<Ending, Error> {
+unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options<'_>) -> Result<Ending, Error> {
     let mut errors = [sys::Error::without_effect(Sysno::mprotect); Strategy::ALL.len()];
     for (i, strategy) in Strategy::ALL.into_iter().enumerate() {
         let mut begun = false;
         // SAFETY: (1 to 4) the caller's; nothing of the code has run before.
         match unsafe { attempt(Map::Strategy(strategy), code, args, options, &mut begun) } {
-            // The kernel has granted it, and lied.
+            // The kernel claimed to have made the page executable, and has not.
             Ok(Ending::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {}
             Err(Error::Refused(error)) if !begun => errors[i] = error,
             result => return result,
@@ -216,7 +240,7 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options) -> R
     Err(Error::NoStrategy(errors))
 }
 
-/// Runs the code in one way; `begun` tells whether it is too late for another.
+/// Runs the code by one mapping. Once `begun` is set, another must not be tried.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
@@ -224,7 +248,7 @@ unsafe fn attempt(
     map: Map,
     code: &Code<'_>,
     args: &Args,
-    options: &Options,
+    options: &Options<'_>,
     begun: &mut bool,
 ) -> Result<Ending, Error> {
     // SAFETY: (1, 2) the caller's.
@@ -241,7 +265,7 @@ unsafe fn attempt(
     if let Some(memory) = loaded.memory {
         let released = memory.release();
         trace.released(loaded.start);
-        // Of two failures the first is told.
+        // Of two failures the first is reported.
         if let Ending::Returned(_) = ending {
             released?;
         }
@@ -249,12 +273,12 @@ unsafe fn attempt(
     Ok(ending)
 }
 
-/// Code that can be called as long as this lives.
+/// Code in executable memory. It can be called as long as this lives.
 struct Loaded {
     entry: Entry,
     /// Where the code begins.
     start: usize,
-    /// What is to be released afterwards, if anything.
+    /// The memory to be released after the call, if any.
     memory: Option<Memory<Executable>>,
 }
 
@@ -262,7 +286,7 @@ struct Loaded {
 ///
 /// # Safety
 /// 1, 2. As [`run`].
-unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, sys::Error> {
+unsafe fn load(map: Map, code: &Code<'_>, options: &Options<'_>) -> Result<Loaded, sys::Error> {
     let bytes = code.bytes().len();
     let trace = options.trace();
     let (start, memory) = match map {
@@ -303,7 +327,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options) -> Result<Loaded, s
     // lives, and executable unless the signal that this raises is handled; the
     // rest are the caller's duties 1 and 2.
     let function = unsafe { Callable::<Entry>::at(start + code.entry() as usize) };
-    // SAFETY: (1) nobody calls it when the result is gone.
+    // SAFETY: (1) it is called only while the result lives.
     let entry = unsafe { function.pointer() };
     Ok(Loaded { entry, start, memory })
 }
@@ -316,17 +340,18 @@ unsafe fn call(
     entry: Entry,
     place: Range<usize>,
     args: &Args,
-    options: &Options,
-) -> Result<Ending, sys::Error> {
+    options: &Options<'_>,
+) -> Result<Ending, Error> {
     let _rescue = options.output.map(|output| {
-        // SAFETY: (1) the caller's duty 4; flushing twice at once is held off.
-        unsafe { Rescue::prepare(output.as_ptr().cast(), rescue) }
+        // SAFETY: (1) the caller's duty 4; flushing holds it off.
+        unsafe { Rescue::prepare(output.0.as_ptr().cast(), rescue) }
     });
     if options.sandbox {
         sandbox::enter(options.input)?;
     }
-    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns.
-    Ok(unsafe { fault::call(entry, args, place) })
+    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
+    // executable has one thread and no C library.
+    Ok(unsafe { fault::call(entry, args, place) }?)
 }
 
 /// # Safety
@@ -334,6 +359,6 @@ unsafe fn call(
 unsafe fn rescue(output: *mut ()) {
     // SAFETY: duty 1 of the caller.
     let output = unsafe { &mut *output.cast::<Output<'_>>() };
-    // The process is about to die; nobody is left to tell.
+    // The process is about to end, so an error cannot be reported.
     let _ = output.flush();
 }

@@ -76,22 +76,22 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         match argument {
             Arg::Long(b"cells") => {
                 options.cells = match cli.choice("--cells", "8 16 32") {
-                    0 => Cells::Eight,
-                    1 => Cells::Sixteen,
+                    b"8" => Cells::Eight,
+                    b"16" => Cells::Sixteen,
                     _ => Cells::ThirtyTwo,
                 };
             }
             Arg::Long(b"eof") => {
                 options.eof = match cli.choice("--eof", "unchanged zero minus-one") {
-                    0 => Eof::Unchanged,
-                    1 => Eof::Zero,
+                    b"unchanged" => Eof::Unchanged,
+                    b"zero" => Eof::Zero,
                     _ => Eof::MinusOne,
                 };
             }
             Arg::Long(b"opt") => {
                 options.passes = match cli.choice("--opt", "0 1 2") {
-                    0 => Passes::PLAIN,
-                    1 => Passes::CHEAP,
+                    b"0" => Passes::PLAIN,
+                    b"1" => Passes::CHEAP,
                     _ => Passes::FULL,
                 };
             }
@@ -164,7 +164,7 @@ fn read(cli: &Cli, name: &'static [u8]) -> Source {
         ends.is_some()
     });
     let bytes = bytes.unwrap_or_else(|error| cli.refused(error)).leak();
-    let (program, input) = bytes.split_at_checked(end).unwrap_or_default();
+    let (program, input) = bytes.split_at(end);
     Source { name, program, input: input.get(1..).unwrap_or_default() }
 }
 
@@ -172,7 +172,7 @@ fn compile_and_run(
     cli: &Cli,
     source: Source,
     mut options: Options,
-    running: &run::Options,
+    running: &run::Options<'_>,
     tape_size: PageSize,
     report: &mut Option<Report>,
 ) -> Outcome {
@@ -194,9 +194,8 @@ fn compile_and_run(
     let mut input = Input::continuing(Fd::STDIN, &mut input_buffer, 0..rest);
 
     let tape = Tape::map(tape_size).unwrap_or_else(|error| cli.refused(error));
-    let running = running.rescuing(&mut output);
     let console = console(&mut output, &mut input, &tape);
-    let mut process = Process { source: &source, running: &running, console, result: Ok(None) };
+    let mut process = Process { source: &source, running, console, result: Ok(None) };
     let end = runner.run(&mut process).unwrap_or_else(|error| cannot_compile(cli, &source, error));
     let Process { result, console: Console { state: refusal, .. }, .. } = process;
     if let (End::CallBackFailed, Some(error)) = (end, refusal) {
@@ -217,7 +216,7 @@ fn compile_and_run(
 
 /// Says which command accesses a cell that is not on the tape.
 fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
-    let command = Lossy(source.program.get(position..=position).unwrap_or(b"?"));
+    let command = Lossy(&source.program[position..=position]);
     let side = if cell < 0 { "left of the tape" } else { "right of the tape" };
     let place = source.place(position);
     cli.fail(Status::Faulted, format_args!("{place}: '{command}' touches cell {cell}, {side}"))
@@ -226,7 +225,7 @@ fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
 /// Generated code in this process, with the options of the command line.
 struct Process<'a, 'b> {
     source: &'a Source,
-    running: &'a run::Options,
+    running: &'a run::Options<'a>,
     console: Console<'a, 'b>,
     /// How the last call ended.
     result: Result<Option<Ending>, run::Error>,
@@ -239,6 +238,7 @@ impl Machine for Process<'_, '_> {
 
     fn call(&mut self, program: &Program, pointer: u64) -> Called {
         let arguments = [pointer, &raw mut self.console as u64, 0, 0, 0, 0];
+        let running = self.running.rescuing(self.console.output);
         let name = sys::utf8(self.source.name).unwrap_or("-");
         let source_map = SourceMap::new(program, self.source.program, name);
         let code = program.code().with_source(&source_map);
@@ -246,7 +246,7 @@ impl Machine for Process<'_, '_> {
         // fault; (2) it accesses its tape, whose guards are of the size that it expects, and
         // moves bytes as the context says; (3) the call-backs own nothing; (4) the output
         // outlives the call.
-        self.result = unsafe { run::run(&code, arguments, self.running) };
+        self.result = unsafe { run::run(&code, arguments, &running) };
         match self.result {
             Ok(Some(Ending::Returned(status))) => {
                 Called::Returned { status, pointer: self.console.pointer() }
@@ -278,7 +278,7 @@ fn cannot_compile(cli: &Cli, source: &Source, error: Error) -> ! {
     cli.usage(format_args!("{}: {what}", source.place(offset)))
 }
 
-/// What `--stats` tells, line by line as it becomes known.
+/// The report of `--stats`, line by line.
 struct Report {
     last: u64,
 }

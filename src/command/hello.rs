@@ -28,17 +28,17 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         match argument {
             Arg::Long(b"layout") => {
                 layout = match cli.choice("--layout", "listing words") {
-                    0 => Layout::Listing,
+                    b"listing" => Layout::Listing,
                     _ => Layout::Words,
                 };
             }
-            Arg::Long(b"map") => map = Some(cli.choice("--map", Map::NAMES)),
+            Arg::Long(b"map") => map = Some(cli.choice("--map", Map::NAMES_WITH_PAGE)),
             _ => return false,
         }
         true
     });
     let page = Some((&hello::PAGE, hello::offset(layout)));
-    options.map = map.map(|place| Map::chosen(place, page));
+    options.map = map.map(|name| Map::named(name, page));
     command::consistent(&cli, &options);
     let mut code = hello::code(layout);
     let stages;

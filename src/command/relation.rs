@@ -38,7 +38,7 @@ pub(super) struct Request {
     pub(super) terms: Option<u64>,
     only_last: bool,
     ir: bool,
-    options: Options,
+    options: Options<'static>,
 }
 
 /// Reads an argument that only one of both commands has; the answer is whether it has.
@@ -184,8 +184,8 @@ impl Request {
         let explained = Explained::new(self.text, name, code.marks());
         let code = code.with_source(&explained);
         let address = series.address();
-        let options = self.options.rescuing(series.output());
         let cookie = core::ptr::from_mut(series) as u64;
+        let options = self.options.rescuing(series.output());
         let args = [address, count, index, series::call_back as *const () as u64, cookie, 0];
         // SAFETY: (1) a relation gives such functions; (2) they stay in the layout,
         // which the series has too, and call back with its cookie; (3) the

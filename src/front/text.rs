@@ -4,7 +4,13 @@
 //! Owns the rules that the languages share. It knows no language: each parser has
 //! its own grammar and words its own messages.
 
-use core::{cell::Cell, fmt};
+use core::{
+    fmt,
+    sync::atomic::{
+        AtomicBool, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
 
 /// An error in a text, with its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,17 +111,20 @@ impl fmt::Display for Position {
 }
 
 /// Positions in a source. Each search continues from the one before, so ascending
-/// offsets take linear time together.
+/// offsets take linear time together. Any thread may search.
 #[derive(Debug)]
 pub struct Positions<'a> {
     source: &'a [u8],
-    last: Cell<(usize, Position)>,
+    /// Set while a thread uses `last`; another then counts from the beginning.
+    busy: AtomicBool,
+    /// Offset, line and column of the last position.
+    last: [AtomicUsize; 3],
 }
 
 impl<'a> Positions<'a> {
     /// The positions in `source`.
     pub fn new(source: &'a [u8]) -> Self {
-        Self { source, last: Cell::new((0, Position { line: 1, column: 1 })) }
+        Self { source, busy: AtomicBool::new(false), last: [0, 1, 1].map(AtomicUsize::new) }
     }
 
     /// The text.
@@ -126,9 +135,12 @@ impl<'a> Positions<'a> {
     /// The position of byte `offset`.
     pub fn at(&self, offset: usize) -> Position {
         let offset = offset.min(self.source.len());
-        let (mut known, mut position) = self.last.get();
-        if offset < known {
-            (known, position) = (0, Position { line: 1, column: 1 });
+        let (mut known, mut position) = (0, Position { line: 1, column: 1 });
+        let mine = !self.busy.swap(true, Acquire);
+        let [last, line, column] = &self.last;
+        if mine && last.load(Relaxed) <= offset {
+            known = last.load(Relaxed);
+            position = Position { line: line.load(Relaxed), column: column.load(Relaxed) };
         }
         for byte in &self.source[known..offset] {
             match byte {
@@ -137,7 +149,12 @@ impl<'a> Positions<'a> {
                 _ => position.column += usize::from(byte & 0xC0 != 0x80),
             }
         }
-        self.last.set((offset, position));
+        if mine {
+            last.store(offset, Relaxed);
+            line.store(position.line, Relaxed);
+            column.store(position.column, Relaxed);
+            self.busy.store(false, Release);
+        }
         position
     }
 }

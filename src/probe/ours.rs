@@ -57,7 +57,11 @@ impl Ours {
         memory.load(&code);
         enter(Step::Protect);
         let memory = memory.make_executable()?;
-        let place = Place { run: address(memory.address()), file: memory.file().unwrap_or(Fd::NONE) };
+        // SAFETY: (1) it is mapped once more at most.
+        let file = unsafe { memory.file() };
+        // SAFETY: (1) the memory is held until the process ends.
+        let file = file.map(|file| unsafe { file.extend() });
+        let place = Place { run: address(memory.address()), file: file.unwrap_or(Fd::NONE) };
         core::mem::forget(held.replace(memory));
         Ok(place)
     }

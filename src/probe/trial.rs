@@ -268,7 +268,8 @@ impl<'a> Lab<'a> {
     /// trials inside this process.
     pub(super) fn new(area: &'a mut Area) -> (Self, &'a mut Host) {
         // With SIGCHLD ignored, and that is inherited, there is no wait status.
-        let _ = base::rt_sigaction(Signal::new(17), Disposition::Default);
+        // SAFETY: (1) there is no handler.
+        let _ = unsafe { base::rt_sigaction(Signal::new(17), Disposition::Default) };
         let Area { record: own, host } = area;
         let own: &Record = own;
         let (record, host, confined) = match shared() {
@@ -312,7 +313,8 @@ impl<'a> Lab<'a> {
     /// Runs `body` in a process of its own.
     fn outside(&self, orphan: Orphan, body: &mut dyn FnMut(&'a Record)) -> Result<Wait, Error> {
         begin(self.record);
-        match linux::fork()? {
+        // SAFETY: (1) the process has one thread.
+        match unsafe { linux::fork() }? {
             Some(child) => linux::wait(child),
             None => {
                 prepare(orphan, self.record);
@@ -334,7 +336,8 @@ impl<'a> Lab<'a> {
         }
         // In a process of its own again, for what killed the child would also
         // kill its parent.
-        match linux::fork() {
+        // SAFETY: (1) the process has one thread.
+        match unsafe { linux::fork() } {
             Ok(Some(child)) => drop(linux::wait(child)),
             Ok(None) => {
                 remove();
@@ -409,7 +412,8 @@ fn prepare(orphan: Orphan, record: &Record) {
 
 fn handle(disposition: Disposition) {
     for signal in CAUGHT {
-        let _ = base::rt_sigaction(signal, disposition);
+        // SAFETY: (1) it ends the trial, which owns nothing that must be dropped.
+        let _ = unsafe { base::rt_sigaction(signal, disposition) };
     }
 }
 
@@ -503,7 +507,8 @@ unsafe extern "sysv64" fn jump(stack: usize) -> ! {
 /// Starts a process of the trial's own; it dies with the trial.
 pub(super) fn companion(record: &Record) -> Result<Option<Pid>, Error> {
     let trial = base::getpid().ok();
-    let child = linux::fork()?;
+    // SAFETY: (1) the process has one thread.
+    let child = unsafe { linux::fork() }?;
     if child.is_none() {
         // Its end is no way back into what its parent was doing.
         WAY_BACK.store(0, Relaxed);

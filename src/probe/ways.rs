@@ -51,7 +51,7 @@ pub(super) struct Scratch(MaybeUninit<[u8; PAGE]>);
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) run: NonNull<u8>,
-    pub(super) file: Fd,
+    pub(super) file: Fd<'static>,
 }
 
 impl Place {
@@ -126,11 +126,8 @@ fn protect(page: NonNull<u8>, prot: Prot) -> Result<(), Error> {
 
 /// Keeps a descriptor open until the process ends.
 #[inline(never)]
-pub(super) fn keep(record: &Record, file: Result<OwnedFd, Error>) -> Fd {
-    let file = record.need(file);
-    let fd = file.fd();
-    core::mem::forget(file);
-    fd
+pub(super) fn keep(record: &Record, file: Result<OwnedFd, Error>) -> Fd<'static> {
+    record.need(file).leak()
 }
 
 /// A way: how code comes into memory, up to [`Step::Run`], and how other code
@@ -301,15 +298,18 @@ impl<'a> Machine<'a> {
                 let flags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
                 self.see(map(None, 256 << 20, Prot::empty(), flags, file))
             }
-            Alias => self.see(linux::mremap_alias(run, PAGE)),
-            Attach(flags) => self.see(
-                self.segment
-                    .ok_or(Error::without_effect(Sysno::shmget))
-                    .and_then(|segment| segment.attach(u32::from(flags) << 12)),
-            ),
+            // SAFETY: (1) the page is the trial's own.
+            Alias => self.see(unsafe { linux::mremap_alias(run, PAGE) }),
+            Attach(flags) => {
+                let segment = self.segment.ok_or(Error::without_effect(Sysno::shmget));
+                // SAFETY: (1) only the trial has the segment.
+                self.see(segment.and_then(|segment| unsafe { segment.attach(u32::from(flags) << 12) }))
+            }
             Break => {
-                let page = base::brk(0).next_multiple_of(PAGE);
-                let grown = page != 0 && base::brk(page + PAGE) >= page + PAGE;
+                // SAFETY: (1, 2) it moves nothing.
+                let page = unsafe { base::brk(0) }.next_multiple_of(PAGE);
+                // SAFETY: (1, 2) it moves up, and nothing is allocated in a trial.
+                let grown = page != 0 && unsafe { base::brk(page + PAGE) } >= page + PAGE;
                 self.see(if grown { Ok(address(page)) } else { Err(Error::new(Sysno::brk, Errno::ENOMEM)) })
             }
             Bss => self.see(Ok(address(DATA.1.get() as usize))),
@@ -317,11 +317,14 @@ impl<'a> Machine<'a> {
             Text => self.see(Ok(address(room as *const () as usize))),
             Implied => {
                 const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
-                let persona = record.need(linux::personality(u32::MAX));
-                record.need(linux::personality(persona | READ_IMPLIES_EXEC));
+                // SAFETY: (1) it asks.
+                let persona = record.need(unsafe { linux::personality(u32::MAX) });
+                // SAFETY: (1) one page is mapped, for this trial.
+                record.need(unsafe { linux::personality(persona | READ_IMPLIES_EXEC) });
                 let page = map(None, PAGE, RW, MapFlags::PRIVATE, file);
                 // Of no consequence in a process of the trial's own.
-                let _ = linux::personality(persona);
+                // SAFETY: (1) it is as it was.
+                let _ = unsafe { linux::personality(persona) };
                 self.see(page)
             }
             Watch => self.watch(),

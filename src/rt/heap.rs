@@ -124,12 +124,12 @@ fn map(size: PageSize, align: usize) -> *mut u8 {
 /// Gives back an end of a new mapping, if it is any; refused, it stays unused.
 fn trim(start: *mut u8, size: usize) {
     if let (Some(start), true) = (NonNull::new(start), size > 0) {
-        // SAFETY: (1) the pages are part of a mapping that nobody has seen.
+        // SAFETY: (1) the pages are part of a new mapping, to which no pointer exists.
         let _ = unsafe { linux::munmap(start, size) };
     }
 }
 
-/// What has become of a mapping of this size.
+/// The block of a mapping of this size; exits if there is none.
 fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
     let block = block.unwrap_or_else(|error| exhausted(error));
     if size.bytes() >= HUGE {
@@ -141,22 +141,27 @@ fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
 
 /// Moves the program break up by one step.
 fn grow(heap: &mut Heap) {
-    let bottom = if heap.size() == 0 { linux::brk(0).next_multiple_of(16) } else { heap.top() as usize };
+    let bottom = match heap.size() {
+        // SAFETY: (1, 2) it moves nothing.
+        0 => unsafe { linux::brk(0) }.next_multiple_of(16),
+        _ => heap.top() as usize,
+    };
     let top = bottom + STEP;
     // No program begins at address 0: the kernel has not said where it ends.
-    if bottom == 0 || linux::brk(top) < top {
+    // SAFETY: (1) it moves up; (2) this is the only allocator of the process.
+    if bottom == 0 || unsafe { linux::brk(top) } < top {
         exhausted(Error::new(Sysno::brk, Errno::ENOMEM));
     }
     if heap.size() == 0 {
         // SAFETY: the kernel has just given us these bytes.
         unsafe { heap.init(bottom as *mut u8, STEP) };
     } else {
-        // SAFETY: the bytes follow the heap's, and nobody else moves the break.
+        // SAFETY: the bytes follow the heap's, and only this function moves the break.
         unsafe { heap.extend(STEP) };
     }
 }
 
-/// Out of memory is an answer of the system, not a bug.
+/// Reports that memory is exhausted, which is a refusal of the system and no bug, and exits.
 fn exhausted(error: Error) -> ! {
     const STATUS: i32 = 1;
     super::relocate();

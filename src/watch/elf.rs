@@ -24,8 +24,8 @@ pub(super) struct Symbol {
 }
 
 /// An ELF file of this machine: 64 bits, little-endian, x86-64.
-struct Elf {
-    fd: Fd,
+struct Elf<'file> {
+    fd: Fd<'file>,
     header: [u8; 64],
 }
 
@@ -39,8 +39,8 @@ fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-impl Elf {
-    fn open(fd: Fd) -> Option<Self> {
+impl<'file> Elf<'file> {
+    fn open(fd: Fd<'file>) -> Option<Self> {
         let mut header = [0; 64];
         let read = tracing::read_at(fd, &mut header, 0).ok()?;
         let native = header.starts_with(b"\x7fELF\x02\x01") && number::<2>(&header, 18) == 62;

@@ -77,8 +77,8 @@ pub(super) struct Findings {
     pub(super) restrictions: Vec<String>,
     /// What differs from a run without a tracer, in sentences.
     pub(super) caveats: Vec<String>,
-    /// How many processes there were.
-    pub(super) processes: u64,
+    /// How many threads there were, in all processes.
+    pub(super) threads: u64,
     /// How many watched calls.
     pub(super) calls: u64,
 }

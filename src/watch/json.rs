@@ -13,7 +13,7 @@ pub(super) fn print(subject: &Subject, findings: &Findings, text: &mut String) {
     json.close("");
     json.member("command", &subject.command, "\"");
     end(subject.end, &mut json);
-    json.number("processes", Some(findings.processes));
+    json.number("threads", Some(findings.threads));
     json.number("watched_calls", Some(findings.calls));
     json.number("more_refusals", Some(findings.more));
     json.open("\"refusals\":[");

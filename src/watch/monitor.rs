@@ -113,12 +113,16 @@ pub(super) fn pass_on(next: Tid, before: Option<Tid>) -> Result<(), Error> {
     NEXT.store(next.number(), Relaxed);
     BEFORE.store(before.map_or(0, Tid::number), Relaxed);
     for signal in PASSED {
-        if linux::rt_sigaction(signal, Disposition::Handled(on_signal, none))? {
-            linux::rt_sigaction(signal, Disposition::Ignored)?;
+        // SAFETY: (1) the handler uses atomics and kill(2).
+        if unsafe { linux::rt_sigaction(signal, Disposition::Handled(on_signal, none)) }? {
+            // SAFETY: (1) there is no handler.
+            unsafe { linux::rt_sigaction(signal, Disposition::Ignored) }?;
         }
     }
-    linux::rt_sigaction(Signal::ALRM, Disposition::Handled(on_alarm, none))?;
-    linux::rt_sigaction(Signal::CHLD, Disposition::Default)?;
+    // SAFETY: (1) the handler does nothing.
+    unsafe { linux::rt_sigaction(Signal::ALRM, Disposition::Handled(on_alarm, none)) }?;
+    // SAFETY: (1) there is no handler.
+    unsafe { linux::rt_sigaction(Signal::CHLD, Disposition::Default) }?;
     trial::unblock_signals();
     Ok(())
 }
@@ -130,7 +134,8 @@ pub(super) fn pass_on(next: Tid, before: Option<Tid>) -> Result<(), Error> {
 pub fn run(request: &Request<'_>) -> Result<Ended, Error> {
     let monitor = Tid::new(linux::getpid()? as i32);
     let [news, tell] = tracing::pipe()?;
-    let Some(tracer) = trial::fork()? else {
+    // SAFETY: (1) the process has one thread.
+    let Some(tracer) = unsafe { trial::fork() }? else {
         drop(news);
         start::trace(request, &tell, monitor);
         linux::exit(0)
@@ -171,7 +176,8 @@ pub fn die(signal: u8) -> ! {
     const SHELLS_STATUS: i32 = 128;
     let signal = signal::Signal::new(signal);
     let _ = tracing::forbid_core_file();
-    let _ = linux::rt_sigaction(signal, Disposition::Default);
+    // SAFETY: (1) there is no handler.
+    let _ = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
     trial::unblock_signals();
     let _ = linux::kill_self(signal);
     linux::exit(SHELLS_STATUS + i32::from(signal.number()))

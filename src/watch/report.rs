@@ -44,7 +44,7 @@ pub(super) fn print(subject: &Subject, findings: &Findings, verbose: bool, text:
 }
 
 fn write(subject: &Subject, findings: &Findings, verbose: bool, text: &mut String) -> fmt::Result {
-    let Findings { refusals, more, restrictions, caveats, processes, calls } = findings;
+    let Findings { refusals, more, restrictions, caveats, threads, calls } = findings;
     for sentence in caveats {
         writeln!(text, "barejit: probe: {sentence}")?;
     }
@@ -53,7 +53,7 @@ fn write(subject: &Subject, findings: &Findings, verbose: bool, text: &mut Strin
             let end = subject.end.map_or_else(|| String::from("runs"), ended);
             writeln!(
                 text,
-                "barejit: probe: {} {end}; no executable memory was refused ({processes} processes, {calls} \
+                "barejit: probe: {} {end}; no executable memory was refused ({threads} threads, {calls} \
                  watched calls)",
                 subject.command
             )?;

@@ -92,7 +92,8 @@ fn begin(request: &Request<'_>, parent: Tid) -> Result<Option<(Tracer, OwnedFd)>
     let here = Place::here();
     let handshake = Handshake { told: tracing::pipe()?, go: tracing::pipe()? };
     let wants_filter = !request.slow && !here.filtered;
-    let Some(command) = trial::fork()? else { become_command(request, handshake, wants_filter) };
+    // SAFETY: (1) the process has one thread.
+    let Some(command) = unsafe { trial::fork() }? else { become_command(request, handshake, wants_filter) };
     let command = command.tid();
     monitor::pass_on(command, Some(parent))?;
     let Handshake { told: [told, _], go: [_, go] } = handshake;
@@ -197,6 +198,10 @@ fn execute(command: &[&'static [u8]]) -> Error {
     for folder in folders.split(|byte| *byte == b':') {
         let folder = if folder.is_empty() { b"." } else { folder };
         let Ok(path) = CString::new([folder, b"/", name.to_bytes()].concat()) else { continue };
+        // A watched execve(2) costs two stops: files that are missing are passed over.
+        if tracing::open_unblocked(&path).is_err_and(|error| error.is(Errno::ENOENT)) {
+            continue;
+        }
         let error = run(&path);
         if error.is(Errno::EACCES) {
             worst = error;
@@ -254,19 +259,20 @@ fn serve(request: &Request<'_>, tracer: &mut Tracer, outlets: &Outlets<'_>) {
     if !reported {
         write(request, tracer, Some(end), outlets);
     }
+    // The monitor ends when it is told so, and this process would with it.
+    let stays = tracer.left() > 0 && tracing::outlive_parent().is_ok();
     match end {
         End::Exited(status) => tell(outlets.monitor.fd(), Message::Exited, status),
         End::Killed(signal) => tell(outlets.monitor.fd(), Message::Killed, signal),
     }
-    stay(tracer);
+    if stays {
+        stay(tracer);
+    }
 }
 
 /// Serves what the command has left behind until that ends, for a filter that asks a
 /// tracer cannot be taken back. What the shell reads of is closed.
 fn stay(tracer: &mut Tracer) {
-    if tracer.left() == 0 || tracing::outlive_parent().is_err() {
-        return;
-    }
     for fd in [Fd::STDIN, Fd::STDOUT, Fd::STDERR] {
         // SAFETY: (1) nothing is written or read any more.
         let _ = unsafe { linux::close(fd) };

@@ -91,7 +91,7 @@ impl Tracer {
         let (call, doubt) = (None, None);
         let first =
             Thread { tid: command, process: Some(command), every: mode.every, restrictions, call, doubt };
-        let findings = Findings { processes: 1, ..Findings::default() };
+        let findings = Findings { threads: 1, ..Findings::default() };
         Self { threads: Vec::from([first]), command, mode, findings, executed: false }
     }
 
@@ -213,7 +213,7 @@ impl Tracer {
             Event::Child => {
                 if let Ok(child) = tracing::event_message(tid) {
                     self.adopt(Tid::new(child as i32), tid);
-                    self.findings.processes += 1;
+                    self.findings.threads += 1;
                 }
             }
             Event::Exec => self.executed(tid),

@@ -153,3 +153,25 @@ fn the_walk_names_files_and_functions_that_exist() {
     }
     assert!(stops > 10, "{stops} stops");
 }
+
+/// The walk through the files, in ARCHITECTURE.md: a path in backquotes, a comma, and the
+/// name of a function in backquotes.
+#[test]
+fn stops_of_the_walk_are_functions_of_their_files() {
+    let text = std::fs::read_to_string("ARCHITECTURE.md").expect("text").replace('\n', " ");
+    let (_, walk) = text.split_once("## A walk").expect("a walk");
+    let (walk, _) = walk.split_once(" ## ").expect("an end of the walk");
+    let mut stops = 0;
+    let words: Vec<&str> = walk.split('`').map(str::trim).collect();
+    for stop in words.windows(3) {
+        let [path, ",", function] = stop else { continue };
+        if !path.ends_with(".rs") || !Path::new(path).is_file() {
+            continue;
+        }
+        let file = std::fs::read_to_string(path).expect("text");
+        let name = function.rsplit("::").next().expect("a name");
+        assert!(file.contains(&format!("fn {name}")), "{path} has no function {function}");
+        stops += 1;
+    }
+    assert!(stops >= 12, "{stops} stops");
+}

@@ -24,6 +24,7 @@ mod native;
 mod paste;
 mod probe;
 mod probe_command;
+mod probe_command_processes;
 mod probe_forms;
 mod random;
 mod refusal;

@@ -3,8 +3,9 @@
 //! what became of the program; the program must print and end as without the tracer.
 
 use crate::support::{
-    Run, command, finish,
+    Need, Run, command, finish,
     json::Json,
+    lacks,
     regime::{self, Answer},
     scratch, tool,
 };
@@ -118,6 +119,9 @@ fn like_systemd(answer: Answer) -> impl Fn(&mut Command) {
 
 #[test]
 fn programs_that_are_fine_are_not_reported() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     for words in [
         &["luajit", "-e", LOOP][..],
@@ -141,6 +145,9 @@ fn programs_that_are_fine_are_not_reported() {
 
 #[test]
 fn luajit_under_mdwe() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     let watched = Watched::of(&["luajit", "-e", LOOP], regime::mdwe);
     watched.expect_first("mprotect EACCES anon-wx mdwe LuaJIT");
@@ -152,6 +159,9 @@ fn luajit_under_mdwe() {
 
 #[test]
 fn luajit_under_filters() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     tool("luajit", "luajit");
     let words = &["luajit", "-e", LOOP];
     let errno = Watched::of(words, like_systemd(Answer::Errno(libc::EPERM as u16)));
@@ -174,6 +184,9 @@ fn luajit_under_filters() {
 
 #[test]
 fn grep_under_every_refusal_goes_on_or_dies() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let words = &["sh", "-c", "echo ab | grep -oP 'a(?=b)'"];
     let went_on = Watched::of(words, regime::mdwe);
     went_on.expect_first("mmap EACCES anon-rwx mdwe PCRE2");
@@ -186,6 +199,9 @@ fn grep_under_every_refusal_goes_on_or_dies() {
 
 #[test]
 fn ctypes_falls_back_to_a_memory_file() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let watched = Watched::of(&["/usr/bin/python3", "-c", CALLBACK], regime::mdwe);
     watched.expect_first("mmap EACCES anon-rwx mdwe libffi closures");
     assert_eq!(watched.run.text(), "42\n");
@@ -201,6 +217,9 @@ fn ctypes_falls_back_to_a_memory_file() {
 
 #[test]
 fn node_and_java_and_php_are_recognised() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let node = Watched::alone(&[], &["node", "-e", "console.log(1)"], regime::mdwe);
     node.expect_first("mprotect EACCES reserve-commit mdwe V8");
     let symbol = node.refusals()[0].get("symbol").text().to_string();
@@ -214,6 +233,9 @@ fn node_and_java_and_php_are_recognised() {
 
 #[test]
 fn a_limit_is_told_with_its_numbers() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let limit = |command: &mut Command| regime::limit(command, libc::RLIMIT_AS, 512 << 20);
     let watched = Watched::alone(&[], &["node", "-e", "console.log(1)"], limit);
     let words = watched.words(&["call", "errno", "cause", "engine"]);
@@ -224,6 +246,9 @@ fn a_limit_is_told_with_its_numbers() {
 
 #[test]
 fn a_filter_of_the_program_itself_is_seen() {
+    if lacks(Need::Tracing) {
+        return;
+    }
     let script = scratch("own-filter.py");
     fs::write(&script, OWN_FILTER).expect("written");
     let watched = Watched::of(&["/usr/bin/python3", script.to_str().expect("UTF-8")], |_| {});

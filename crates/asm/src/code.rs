@@ -47,7 +47,12 @@ pub struct Relocation {
     pub at: u32,
 }
 
-/// Finished machine code.
+/// Finished machine code, which a static can hold:
+/// ```
+/// # use barejit_asm::Code;
+/// static ANSWER: Code<'static> = Code::new(&[0xB8, 42, 0, 0, 0, 0xC3]);
+/// assert_eq!(ANSWER.bytes().len(), 6);
+/// ```
 ///
 /// Invariant: `entry` is inside `bytes`, and so is every symbol and every
 /// relocation; the constructors check it.
@@ -85,8 +90,9 @@ impl<'a> Before<'a> {
     }
 }
 
-/// What a front end tells people and their tools about the marks it wrote.
-pub trait Source {
+/// What a front end tells people and their tools about the marks it wrote. It can be read by
+/// any thread, so that [`Code`] can be in a static.
+pub trait Source: Sync {
     /// The name of the source, a file's if it has one.
     fn name(&self) -> &str;
 

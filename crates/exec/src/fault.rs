@@ -25,18 +25,22 @@
 //! 3. A fault in barejit's own code, call-backs included, is one line, then death by that
 //! signal; so is a signal of this kind that a process has sent.
 //!
-//! One call at a time, by the one thread there is.
+//! One call at a time in a process: a second one, by another thread or by a call-back, is
+//! [`Busy`]. A fault counts as generated code's on the thread that made the call only.
 
 use barejit_sys::{
-    self as sys, Errno, Error, Guard, PageSize, Region, linux,
+    self as sys, Errno, Error, Guard, PageSize, Region, linux, process,
     signal::{self, Context, Disposition, Info, Mask, Signal},
 };
 use core::{
     arch::naked_asm,
     cell::UnsafeCell,
-    mem,
+    fmt, mem,
     ops::Range,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 /// Integer arguments in the order of the System V ABI: rdi, rsi, rdx, rcx, r8,
@@ -57,8 +61,22 @@ pub enum Ending {
     Panicked,
 }
 
+/// Why a call was not made: generated code is running, on another thread, or it has called
+/// back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("generated code is running already")
+    }
+}
+
+impl core::error::Error for Busy {}
+
 /// A signal raised by generated code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Fault {
     /// Which signal.
     pub signal: Signal,
@@ -116,6 +134,8 @@ mod state {
     pub(super) const LEAVING: u32 = 3;
     /// A fault has been told that ends the process.
     pub(super) const DYING: u32 = 4;
+    /// A thread has the record, and has not called the code yet.
+    pub(super) const ENTERING: u32 = 5;
 }
 
 /// How the code came back to [`leave`].
@@ -138,9 +158,8 @@ struct Record {
     state: AtomicU32,
     /// One of [`ending`].
     ending: AtomicU8,
-    /// Where the code lies.
-    start: AtomicUsize,
-    end: AtomicUsize,
+    /// What [`thread`] says on the thread that made the call.
+    thread: AtomicUsize,
     /// What `on_fault` saw.
     signal: AtomicU8,
     reason: AtomicI32,
@@ -151,8 +170,8 @@ struct Record {
     syscall: AtomicI32,
 }
 
-// SAFETY: the cell is written and read by the one thread that calls, in `enter`
-// and `leave`; the rest is atomic.
+// SAFETY: the cell is written and read in `enter` and `leave`, by the one thread that has
+// made `state` ENTERING; the rest is atomic.
 unsafe impl Sync for Record {}
 
 static RECORD: Record = Record {
@@ -160,8 +179,7 @@ static RECORD: Record = Record {
     frame: AtomicUsize::new(0),
     state: AtomicU32::new(state::IDLE),
     ending: AtomicU8::new(ending::RETURNED),
-    start: AtomicUsize::new(0),
-    end: AtomicUsize::new(0),
+    thread: AtomicUsize::new(0),
     signal: AtomicU8::new(0),
     reason: AtomicI32::new(0),
     rip: AtomicUsize::new(0),
@@ -241,13 +259,11 @@ unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 
         "fninit",
         "fldcw [rdx + 68]",
         "ldmxcsr [rdx + 64]",
-        "mov dword ptr [rdx + 80], {idle}",
         "ret",
         "barejit_leave_end:",
         record = sym RECORD,
         generated = const state::GENERATED,
         leaving = const state::LEAVING,
-        idle = const state::IDLE,
     )
 }
 
@@ -256,6 +272,23 @@ unsafe extern "sysv64" {
     fn leave() -> !;
     #[link_name = "barejit_leave_end"]
     static LEAVE_END: u8;
+}
+
+/// Whether threads are told apart by their thread pointers.
+static THREADS: AtomicBool = AtomicBool::new(false);
+
+/// The number of this thread: its thread pointer, which is at FS:0 (ELF Handling For
+/// Thread-Local Storage, variant II). 0 for all before [`install`], and if `rt` and no C
+/// library started the process, which then has one.
+fn thread() -> usize {
+    let mut pointer = 0;
+    if THREADS.load(Relaxed) {
+        // SAFETY: `install` has seen that FS has a base, and the ABI says what is there.
+        unsafe {
+            core::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags));
+        }
+    }
+    pointer
 }
 
 /// Calls `entry` and says how that ended. The addresses in `code` are the code's,
@@ -269,22 +302,28 @@ unsafe extern "sysv64" {
 /// 4. The bytes at `code` can be read until this returns, unless the code unmaps them
 ///    itself and never comes back to them.
 ///
-/// # Panics
-/// If generated code is running already.
-pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Ending {
-    assert!(RECORD.state.load(Relaxed) == state::IDLE, "generated code called from a call-back");
-    RECORD.start.store(code.start, Relaxed);
-    RECORD.end.store(code.end, Relaxed);
+/// 5. The code leaves the bases of FS and GS as they are, where the program has threads or a
+///    C library: that is how they find thread-local storage.
+/// 6. [`install`] has not been called by another thread, or this one has an alternate
+///    stack of its own (sigaltstack(2)), as the threads of Rust's standard library have.
+///
+/// # Errors
+/// Generated code is running already; nothing has been called.
+pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Result<Ending, Busy> {
+    let taken = RECORD.state.compare_exchange(state::IDLE, state::ENTERING, Acquire, Relaxed);
+    taken.map_err(|_| Busy)?;
+    RECORD.thread.store(thread(), Relaxed);
     RECORD.ending.store(ending::RETURNED, Relaxed);
-    // SAFETY: duties 1 to 3 of the caller; neither record nor stack is in use.
+    // SAFETY: duties 1 to 6 of the caller; neither record nor stack is in use.
     let value = unsafe { enter(entry, args, STACK.load(Relaxed)) };
-    RECORD.end.store(0, Relaxed);
-    match RECORD.ending.load(Relaxed) {
+    let ending = match RECORD.ending.load(Relaxed) {
         ending::RETURNED => Ending::Returned(value),
         // SAFETY: (1) duty 4 of the caller.
         ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
         _ => Ending::Panicked,
-    }
+    };
+    RECORD.state.store(state::IDLE, Release);
+    Ok(ending)
 }
 
 /// What `on_fault` left in the record.
@@ -346,25 +385,30 @@ pub fn caller() -> (usize, Range<usize>) {
 /// guarded call, a signal in it is a bug of ours. Outside a guarded call it is code like
 /// any other.
 pub fn call_back<T>(body: impl FnOnce() -> T) -> T {
-    let before = RECORD.state.load(Relaxed);
-    if before == state::GENERATED {
-        RECORD.state.store(state::CALL_BACK, Relaxed);
-    }
+    let change = |from, to| RECORD.state.compare_exchange(from, to, Relaxed, Relaxed).is_ok();
+    let called = is_caller() && change(state::GENERATED, state::CALL_BACK);
     let result = body();
-    RECORD.state.store(before, Relaxed);
+    if called {
+        change(state::CALL_BACK, state::GENERATED);
+    }
     result
+}
+
+/// Whether this thread made the last guarded call.
+fn is_caller() -> bool {
+    RECORD.thread.load(Relaxed) == thread()
 }
 
 /// Whether a panic now is one of a call-back, which [`escape`] can end.
 pub fn in_call_back() -> bool {
-    RECORD.state.load(Relaxed) == state::CALL_BACK
+    is_caller() && RECORD.state.load(Relaxed) == state::CALL_BACK
 }
 
 /// Abandons the call-back and the generated code that called it: [`call`] then
 /// answers [`Ending::Panicked`].
 ///
 /// # Safety
-/// 1. [`in_call_back`] says so.
+/// 1. [`in_call_back`] says so, on the thread that made the call.
 pub unsafe fn escape() -> ! {
     RECORD.ending.store(ending::PANICKED, Relaxed);
     // SAFETY: by duty 1 generated code has been called, so `enter` has filled the
@@ -403,14 +447,20 @@ pub fn install() -> Result<(), Error> {
     if STACK.load(Relaxed) != 0 {
         return Ok(());
     }
+    // Before there is a handler that asks.
+    THREADS.store(!process::is_started() && linux::thread_pointer() != 0, Relaxed);
     signal::stack(HANDLER, Guard::PAGE)?;
     for signal in FAULTS {
-        linux::rt_sigaction(signal, Disposition::Handled(fault_entry, Mask::of(&[])))?;
+        let handled = Disposition::Handled(fault_entry, Mask::of(&[]));
+        // SAFETY: (1) it leaves nothing unfinished but generated code.
+        unsafe { linux::rt_sigaction(signal, handled) }?;
     }
     for signal in ENDS {
-        let others = Mask::of(&ENDS).without(signal);
-        if linux::rt_sigaction(signal, Disposition::Handled(end_entry, others))? {
-            linux::rt_sigaction(signal, Disposition::Ignored)?;
+        let handled = Disposition::Handled(end_entry, Mask::of(&ENDS).without(signal));
+        // SAFETY: (1) it ends the process, or does nothing.
+        if unsafe { linux::rt_sigaction(signal, handled) }? {
+            // SAFETY: (1) there is no handler.
+            unsafe { linux::rt_sigaction(signal, Disposition::Ignored) }?;
         }
     }
     sys::ignore_sigxfsz()?;
@@ -445,7 +495,9 @@ unsafe extern "sysv64" fn fault_entry(number: i32, info: &Info, context: &mut Co
 /// filter's question.
 extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> bool {
     let signal = Signal::new(number as u8);
-    match RECORD.state.load(Relaxed) {
+    // On another thread it is nothing that the guarded call can end with.
+    let state = if is_caller() { RECORD.state.load(Relaxed) } else { state::IDLE };
+    match state {
         state::GENERATED => {
             RECORD.state.store(state::LEAVING, Relaxed);
             // ANCHOR: record
@@ -501,8 +553,8 @@ fn end_of_fault(signal: Signal, info: &Info, rip: u64, before: u32) -> ! {
 static RESCUE: AtomicUsize = AtomicUsize::new(0);
 static RESCUED: AtomicUsize = AtomicUsize::new(0);
 
-/// Set while output must not be flushed, because it is being flushed.
-static HELD: AtomicBool = AtomicBool::new(false);
+/// How many flushes are going on: meanwhile output must not be flushed for the end.
+static HELD: AtomicU32 = AtomicU32::new(0);
 /// The signal that arrived meanwhile.
 static PENDING: AtomicU8 = AtomicU8::new(0);
 /// Set once the process is about to end.
@@ -517,8 +569,8 @@ impl Rescue {
     /// before the process ends, if [`install`] has been called.
     ///
     /// # Safety
-    /// 1. `rescue` may be called with `what` at any instruction while this lives,
-    ///    on the alternate stack.
+    /// 1. `rescue` may be called with `what` at any instruction while this lives but in
+    ///    [`held`], on the alternate stack, by any thread.
     #[inline(never)]
     pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Self {
         RESCUED.store(what as usize, Relaxed);
@@ -536,11 +588,11 @@ impl Drop for Rescue {
 /// Calls `flush`, which a second flush must not interrupt: a signal that asks
 /// the process to end waits until it is done. The same signal a second time does not.
 pub fn held<T>(flush: impl FnOnce() -> T) -> T {
-    HELD.store(true, Relaxed);
+    HELD.fetch_add(1, Relaxed);
     let result = flush();
-    HELD.store(false, Relaxed);
+    let others = HELD.fetch_sub(1, Relaxed) - 1;
     let pending = PENDING.load(Relaxed);
-    if pending != 0 {
+    if pending != 0 && others == 0 {
         rescue_and_die(Signal::new(pending));
     }
     result
@@ -559,7 +611,7 @@ extern "sysv64" fn on_end(number: i32) {
     if ENDING.load(Relaxed) {
         return;
     }
-    if !HELD.load(Relaxed) {
+    if HELD.load(Relaxed) == 0 {
         // Generated code may have been interrupted; this is ours.
         call_back(|| rescue_and_die(signal));
     }
@@ -585,7 +637,8 @@ fn rescue_and_die(signal: Signal) -> ! {
 /// (pid_namespaces(7)), and a filter can refuse the calls: then it exits, with what a
 /// shell says of a process that died of a signal.
 fn die_of(signal: Signal) -> ! {
-    let restored = linux::rt_sigaction(signal, Disposition::Default);
+    // SAFETY: (1) there is no handler.
+    let restored = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
     let _ = restored.and_then(|_| linux::kill_self(signal));
     linux::exit(128 + i32::from(signal.number()))
 }

@@ -27,6 +27,7 @@ use core::{marker::PhantomData, mem, ptr::NonNull};
 
 /// How memory is first writable and then executable without ever being both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Strategy {
     /// Anonymous pages change their protection. The cheapest, and what hardened
     /// hosts deny: mmap, mprotect.
@@ -108,7 +109,18 @@ impl<Phase> Memory<Phase> {
     }
 
     /// The file that the code runs from, if what changes in it changes there.
-    pub fn file(&self) -> Option<Fd> {
+    ///
+    /// # Safety
+    /// 1. Nothing changes the file's bytes or its size by it while the memory lives.
+    ///
+    /// # Examples
+    /// ```compile_fail,E0133
+    /// # use barejit_exec::{Executable, Memory};
+    /// fn file(memory: &Memory<Executable>) {
+    ///     let _ = memory.file();
+    /// }
+    /// ```
+    pub unsafe fn file(&self) -> Option<Fd<'_>> {
         if let Backing::File(file, _) = &self.backing { Some(file.fd()) } else { None }
     }
 
@@ -216,7 +228,8 @@ impl Memory<Writable> {
     #[inline(never)]
     fn close(&mut self) -> Result<(), Error> {
         match &mut self.backing {
-            // SAFETY: (1) nobody but `self` writes to the pages, and its caller consumes it.
+            // SAFETY: (1) nobody but `self` writes to the pages, and its caller consumes it;
+            // (2) it ends writing.
             Backing::Pages => unsafe { self.region.protect(Prot::READ_EXECUTE) },
             Backing::File(..) => Ok(()),
             Backing::Sealed(backing) => {
@@ -242,7 +255,8 @@ impl Memory<Patchable> {
     pub fn make_writable(self) -> Result<Memory<Writable>, Error> {
         let mut memory: Memory<Writable> = self.becomes();
         match &memory.backing {
-            // SAFETY: (1) nothing can be called in the phase that this begins.
+            // SAFETY: (1) nothing can be called in the phase that this begins; (2) it ends
+            // executing.
             Backing::Pages => unsafe { memory.region.protect(Prot::READ_WRITE) }?,
             Backing::File(..) => {}
             Backing::Sealed(_) => {
@@ -272,12 +286,15 @@ impl Memory<Patchable> {
 }
 
 impl<Phase: Runs> Memory<Phase> {
-    /// The function at `offset`.
+    /// The function at `offset`: `F` is a pointer to a function of up to eight arguments,
+    /// `extern "sysv64"` or `extern "C"`, `unsafe` or not, whose arguments may be references
+    /// of any lifetime.
     ///
     /// # Safety
-    /// 1. The bytes from `offset` on are machine code that keeps to the System V
-    ///    ABI as a function of type `F`.
-    /// 2. Calling it with any arguments of that type does nothing undefined.
+    /// 1. `F` is such a pointer, and the bytes from `offset` on are machine code that keeps
+    ///    to the System V ABI as such a function.
+    /// 2. Calling it with any arguments of that type does nothing undefined, unless `F` is an
+    ///    unsafe function, whose duties are then the caller's.
     ///
     /// # Panics
     /// If `offset` is outside the memory.
@@ -297,6 +314,24 @@ impl<Phase: Runs> Memory<Phase> {
     /// memory.release()
     /// # }
     /// ```
+    /// References in arguments need no lifetime of the memory's:
+    /// ```
+    /// # use barejit_asm::Code;
+    /// # use barejit_exec::{Error, Guard, Memory, PageSize, Strategy};
+    /// # fn main() -> Result<(), Error> {
+    /// # let mut memory = Memory::obtain(Strategy::WriteThenExecute, PageSize::needed(7)?, Guard::None)?;
+    /// memory.load(&Code::new(&[0x48, 0xFF, 0x07, 0x48, 0x8B, 0x07, 0xC3]));
+    /// let memory = memory.seal()?;
+    /// type Increment = for<'a> extern "C" fn(&'a mut u64) -> u64;
+    /// // SAFETY: (1, 2) inc qword [rdi]; mov rax, [rdi]; ret
+    /// let increment = unsafe { memory.function::<Increment>(0) };
+    /// for start in [1, 5] {
+    ///     let mut number = start;
+    ///     assert_eq!(increment.call(&mut number), number);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     /// It cannot be called when the memory is gone:
     /// ```compile_fail,E0505
     /// # use barejit_exec::{Executable, Memory};
@@ -306,7 +341,7 @@ impl<Phase: Runs> Memory<Phase> {
     ///     answer.call()
     /// }
     /// ```
-    pub unsafe fn function<F: Function>(&self, offset: u32) -> Callable<'_, F> {
+    pub unsafe fn function<F: Copy>(&self, offset: u32) -> Callable<'_, F> {
         assert!((offset as usize) < self.size().bytes(), "entry outside the code memory");
         // SAFETY: the address is mapped and executable as long as `self` is
         // borrowed; the rest are the caller's duties.
@@ -403,7 +438,7 @@ pub struct Callable<'memory, F> {
     memory: PhantomData<&'memory ()>,
 }
 
-impl<F: Function> Callable<'_, F> {
+impl<F: Copy> Callable<'_, F> {
     // ANCHOR: cast
     /// The only place where an address becomes a function of generated code.
     ///
@@ -428,23 +463,21 @@ impl<F: Function> Callable<'_, F> {
     }
 }
 
-/// Types of functions that generated code can have: `extern "sysv64"` with up to
-/// six arguments.
-pub trait Function: Copy + sealed::Sealed {}
-
 mod sealed {
     pub trait Sealed {}
 }
 
+/// Calls of functions with so many arguments. A method for `fn(A)` is one for
+/// `for<'a> fn(&'a T)`, too, which is a subtype of it with a lifetime put in.
 macro_rules! functions {
     ($($argument:ident)*) => {
-        impl<R, $($argument),*> sealed::Sealed for extern "sysv64" fn($($argument),*) -> R {}
-        impl<R, $($argument),*> Function for extern "sysv64" fn($($argument),*) -> R {}
-        impl<R, $($argument),*> sealed::Sealed for unsafe extern "sysv64" fn($($argument),*) -> R {}
-        impl<R, $($argument),*> Function for unsafe extern "sysv64" fn($($argument),*) -> R {}
-
+        functions!("sysv64": $($argument)*);
+        functions!("C": $($argument)*);
+    };
+    ($abi:literal: $($argument:ident)*) => {
         #[allow(non_snake_case, reason = "an argument is called like its type")]
-        impl<R, $($argument),*> Callable<'_, extern "sysv64" fn($($argument),*) -> R> {
+        #[allow(clippy::too_many_arguments, reason = "they are the function's")]
+        impl<R, $($argument),*> Callable<'_, extern $abi fn($($argument),*) -> R> {
             /// Calls the function.
             pub fn call(&self, $($argument: $argument),*) -> R {
                 (self.function)($($argument),*)
@@ -452,7 +485,8 @@ macro_rules! functions {
         }
 
         #[allow(non_snake_case, reason = "an argument is called like its type")]
-        impl<R, $($argument),*> Callable<'_, unsafe extern "sysv64" fn($($argument),*) -> R> {
+        #[allow(clippy::too_many_arguments, reason = "they are the function's")]
+        impl<R, $($argument),*> Callable<'_, unsafe extern $abi fn($($argument),*) -> R> {
             /// Calls the function.
             ///
             /// # Safety
@@ -471,6 +505,8 @@ functions!(A B C);
 functions!(A B C D);
 functions!(A B C D E);
 functions!(A B C D E G);
+functions!(A B C D E G H);
+functions!(A B C D E G H I);
 
 #[cfg(test)]
 mod tests {

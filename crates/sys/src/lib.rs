@@ -20,7 +20,7 @@ mod stack;
 
 use alloc::ffi::CString;
 use bitflags::bitflags;
-use core::{ffi::CStr, fmt, mem::MaybeUninit, num::NonZero};
+use core::{ffi::CStr, fmt, marker::PhantomData, mem::MaybeUninit, num::NonZero};
 
 pub use region::{Contents, Guard, PageSize, Region};
 pub use stack::with_stack;
@@ -63,29 +63,60 @@ bitflags! {
     }
 }
 
-/// A file descriptor that somebody else keeps open.
+/// A file descriptor that its owner keeps open.
+///
+/// It cannot outlive the owner: its number could then be that of another file, a memory
+/// file for code among them, and a write to it would change code that runs.
+/// ```compile_fail,E0515
+/// # use barejit_sys::{Error, Fd, linux};
+/// fn late() -> Result<Fd<'static>, Error> {
+///     let file = linux::open(c"/dev/null")?;
+///     Ok(file.fd())
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fd(usize);
+pub struct Fd<'owner>(usize, PhantomData<&'owner OwnedFd>);
 
-impl Fd {
+impl Fd<'static> {
     /// Standard input.
-    pub const STDIN: Self = Self(0);
+    pub const STDIN: Self = Self::numbered(0);
     /// Standard output.
-    pub const STDOUT: Self = Self(1);
+    pub const STDOUT: Self = Self::numbered(1);
     /// Standard error.
-    pub const STDERR: Self = Self(2);
+    pub const STDERR: Self = Self::numbered(2);
     /// The −1 that anonymous mappings take.
-    pub const NONE: Self = Self(usize::MAX);
+    pub const NONE: Self = Self::numbered(usize::MAX);
+}
+
+impl Fd<'_> {
+    const fn numbered(number: usize) -> Self {
+        Self(number, PhantomData)
+    }
+
+    /// The same, to be used longer.
+    ///
+    /// # Safety
+    /// 1. The descriptor stays open as long as the result is used.
+    pub unsafe fn extend<'longer>(self) -> Fd<'longer> {
+        Fd::numbered(self.0)
+    }
 }
 
 /// A file descriptor that is closed when its owner goes.
 #[derive(Debug)]
-pub struct OwnedFd(Fd);
+pub struct OwnedFd(usize);
 
 impl OwnedFd {
     /// The descriptor, to be used while the owner lives.
-    pub fn fd(&self) -> Fd {
-        self.0
+    pub fn fd(&self) -> Fd<'_> {
+        Fd::numbered(self.0)
+    }
+
+    /// The descriptor, which stays open until the process ends.
+    pub fn leak(self) -> Fd<'static> {
+        let fd = Fd::numbered(self.0);
+        core::mem::forget(self);
+        fd
     }
 
     /// Ends writing: a file system may tell only now that it could not.
@@ -93,8 +124,7 @@ impl OwnedFd {
     /// # Errors
     /// What close(2) answers, unless it was interrupted, when it has closed.
     pub fn close(self) -> Result<(), Error> {
-        let fd = self.0;
-        core::mem::forget(self);
+        let fd = self.leak();
         // SAFETY: (1) it was this owner's, which is forgotten.
         match unsafe { linux::close(fd) } {
             Err(error) if error.is(Errno::EINTR) => Ok(()),
@@ -108,7 +138,7 @@ impl Drop for OwnedFd {
     #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: (1) this owner goes.
-        let _ = unsafe { linux::close(self.0) };
+        let _ = unsafe { linux::close(self.fd()) };
     }
 }
 
@@ -185,6 +215,8 @@ impl fmt::Debug for Error {
     }
 }
 
+impl core::error::Error for Error {}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -216,7 +248,7 @@ pub fn piece(text: &str, separator: u8, n: usize) -> &str {
 ///
 /// # Errors
 /// Any other errno, and a write that takes nothing.
-pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
+pub fn write_all(fd: Fd<'_>, mut bytes: &[u8]) -> Result<(), Error> {
     while !bytes.is_empty() {
         match linux::write(fd, bytes) {
             Ok(0) => return Err(Error::new(Sysno::write, Errno::EIO)),
@@ -234,7 +266,7 @@ pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<(), Error> {
 ///
 /// # Errors
 /// Any other errno.
-pub fn read_some(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
+pub fn read_some(fd: Fd<'_>, buffer: &mut [u8]) -> Result<usize, Error> {
     // SAFETY: bytes are a case of bytes or nothing, and `read_new` writes nothing.
     read_new(fd, unsafe { &mut *(core::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) })
 }
@@ -244,7 +276,7 @@ pub fn read_some(fd: Fd, buffer: &mut [u8]) -> Result<usize, Error> {
 ///
 /// # Errors
 /// As [`read_some`].
-pub fn read_new(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
+pub fn read_new(fd: Fd<'_>, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
     loop {
         match linux::read(fd, buffer) {
             Err(error) if error.is(Errno::EINTR) => {}
@@ -271,7 +303,8 @@ pub fn at(path: &[u8], open: &dyn Fn(&CStr) -> Result<OwnedFd, Error>) -> Result
 /// # Errors
 /// What sigaction(2) answers.
 pub fn ignore_sigxfsz() -> Result<(), Error> {
-    linux::rt_sigaction(signal::Signal::XFSZ, signal::Disposition::Ignored).map(|_| ())
+    // SAFETY: (1) there is no handler.
+    unsafe { linux::rt_sigaction(signal::Signal::XFSZ, signal::Disposition::Ignored) }.map(|_| ())
 }
 
 /// Tells the person one line on standard error, in one write, starting with the

@@ -58,7 +58,7 @@ unsafe fn long(
 ///
 /// # Safety
 /// 1. The caller owns the descriptor, and nothing uses it afterwards.
-pub unsafe fn close(fd: Fd) -> Result<(), Error> {
+pub unsafe fn close(fd: Fd<'_>) -> Result<(), Error> {
     // SAFETY: (1) is the caller's duty.
     unsafe { syscall!(close, fd.0) }.map(drop)
 }
@@ -70,6 +70,16 @@ pub fn nanoseconds() -> u64 {
     // SAFETY: the kernel writes a struct timespec, two words.
     let answer = unsafe { syscall!(clock_gettime, MONOTONIC, time.as_mut_ptr()) };
     answer.map_or(0, |_| time[0] * 1_000_000_000 + time[1])
+}
+
+/// arch_prctl(2) with ARCH_GET_FS: the base of FS, which is the thread pointer; 0 if there
+/// is none, or the call is refused.
+pub fn thread_pointer() -> usize {
+    const GET_FS: usize = 0x1003;
+    let mut base = 0usize;
+    // SAFETY: the kernel writes one word.
+    let answer = unsafe { syscall!(arch_prctl, GET_FS, &raw mut base) };
+    answer.map_or(0, |_| base)
 }
 
 /// exit_group(2): ends the process with the low eight bits of `status`.
@@ -85,7 +95,7 @@ pub fn exit(status: i32) -> ! {
 
 /// Whether `fd` is a terminal: ioctl(2) with TCGETS answers.
 #[inline(never)]
-pub fn is_terminal(fd: Fd) -> bool {
+pub fn is_terminal(fd: Fd<'_>) -> bool {
     const TCGETS: usize = 0x5401;
     // struct termios of the kernel has 36 bytes.
     let mut termios = [0u64; 8];
@@ -126,7 +136,7 @@ pub unsafe fn mmap(
     size: usize,
     prot: Prot,
     flags: MapFlags,
-    fd: Fd,
+    fd: Fd<'_>,
     offset: usize,
 ) -> Result<NonNull<u8>, Error> {
     // SAFETY: a new mapping harms nobody, and a fixed one is the caller's duty 1.
@@ -220,7 +230,7 @@ pub enum Ready {
 ///
 /// # Errors
 /// Any other errno.
-pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
+pub fn poll(fd: Fd<'_>, ready: Ready) -> Result<(), Error> {
     #[repr(C)]
     struct Poll {
         fd: i32,
@@ -238,9 +248,19 @@ pub fn poll(fd: Fd, ready: Ready) -> Result<(), Error> {
 /// brk(2) as the kernel has it: asks for a new program break, or with 0 for none, and
 /// answers with the one in force, which is the old one on refusal. An answer that the
 /// kernel cannot give, or none, is 0.
-pub fn brk(address: usize) -> usize {
-    // SAFETY: only memory beyond the program's own is gained; this program
-    // never lowers the break.
+///
+/// # Safety
+/// 1. Nobody relies on memory between `address` and the break in force, if that is higher.
+/// 2. No allocator expects to be the only one that moves the break, unless `address` is 0,
+///    which moves nothing.
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::brk(0x1000);
+/// ```
+pub unsafe fn brk(address: usize) -> usize {
+    // SAFETY: duties 1 and 2 of the caller.
     let result = unsafe { syscall!(brk, address) };
     result.ok().and_then(|answer| mapped::program_break(address, answer)).unwrap_or(0)
 }
@@ -258,7 +278,7 @@ pub fn open(path: &CStr) -> Result<OwnedFd, Error> {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
+pub fn read(fd: Fd<'_>, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
     // SAFETY: the kernel writes to `buffer` alone, which is borrowed for it.
     unsafe { syscall!(read, fd.0, buffer.as_mut_ptr(), buffer.len()) }
 }
@@ -267,21 +287,35 @@ pub fn read(fd: Fd, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Error> {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize, Error> {
+pub fn write(fd: Fd<'_>, bytes: &[u8]) -> Result<usize, Error> {
     // SAFETY: the kernel only reads `bytes`.
     unsafe { syscall!(write, fd.0, bytes.as_ptr(), bytes.len()) }
 }
 
 /// rt_sigaction(2). Says whether the signal was ignored before.
 ///
+/// # Safety
+/// 1. A handler may run at any instruction of any thread that does not block the signal,
+///    and go on as it leaves its context.
+///
 /// # Errors
 /// The errno of the call.
-pub fn rt_sigaction(signal: Signal, disposition: Disposition) -> Result<bool, Error> {
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// use barejit_sys::{linux, signal::{Context, Disposition, Info, Mask, Signal}};
+/// unsafe extern "sysv64" fn elsewhere(_: i32, _: &Info, context: &mut Context) {
+///     context.rip = 0x1000;
+/// }
+/// let _ = linux::rt_sigaction(Signal::TERM, Disposition::Handled(elsewhere, Mask::of(&[])));
+/// ```
+pub unsafe fn rt_sigaction(signal: Signal, disposition: Disposition) -> Result<bool, Error> {
     const SET: usize = size_of::<u64>();
     let action = Action::new(disposition, rt_sigreturn as *const () as usize);
     let mut before = Action::new(Disposition::Default, 0);
     // SAFETY: the kernel reads one action and writes one; handlers are functions
-    // of the right type.
+    // of the right type, and the rest is duty 1 of the caller.
     let result = unsafe { syscall!(rt_sigaction, signal.number(), &raw const action, &raw mut before, SET) };
     result.map(|_| before.handler == Action::SIG_IGN)
 }
@@ -340,7 +374,7 @@ fn made(call: Sysno, fd: usize) -> Result<OwnedFd, Error> {
     const FD_CLOEXEC: usize = 1;
     // SAFETY: the flags of a descriptor are read.
     match unsafe { syscall!(fcntl, fd, GETFD) } {
-        Ok(flags) if flags == FD_CLOEXEC => Ok(OwnedFd(Fd(fd))),
+        Ok(flags) if flags == FD_CLOEXEC => Ok(OwnedFd(fd)),
         Err(error) if !error.is(Errno::EBADF) => Err(error),
         _ => Err(Error::without_effect(call)),
     }
@@ -350,7 +384,7 @@ fn made(call: Sysno, fd: usize) -> Result<OwnedFd, Error> {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn ftruncate(fd: Fd, size: usize) -> Result<(), Error> {
+pub fn ftruncate(fd: Fd<'_>, size: usize) -> Result<(), Error> {
     // SAFETY: the size of a file is nobody's memory, unless it is mapped, and
     // then a missing page is a signal.
     unsafe { syscall!(ftruncate, fd.0, size) }.map(drop)
@@ -360,7 +394,7 @@ pub fn ftruncate(fd: Fd, size: usize) -> Result<(), Error> {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn fallocate(fd: Fd, size: usize) -> Result<(), Error> {
+pub fn fallocate(fd: Fd<'_>, size: usize) -> Result<(), Error> {
     // SAFETY: a file grows, which is nobody's memory.
     unsafe { syscall!(fallocate, fd.0, 0, 0, size) }.map(drop)
 }
@@ -383,7 +417,7 @@ pub mod seals {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn add_seals(fd: Fd, seals: u32) -> Result<(), Error> {
+pub fn add_seals(fd: Fd<'_>, seals: u32) -> Result<(), Error> {
     const ADD_SEALS: usize = 1033;
     // SAFETY: seals take rights away and touch no memory.
     unsafe { syscall!(fcntl, fd.0, ADD_SEALS, seals) }.map(drop)
@@ -477,7 +511,7 @@ pub unsafe fn prctl(operation: u32, argument: usize) -> Result<usize, Error> {
 }
 
 /// The width of the terminal behind `fd` in columns: ioctl(2) with TIOCGWINSZ.
-pub fn terminal_width(fd: Fd) -> Option<u16> {
+pub fn terminal_width(fd: Fd<'_>) -> Option<u16> {
     const TIOCGWINSZ: usize = 0x5413;
     // struct winsize: rows, columns and two sizes in pixels.
     let mut size = [0u16; 4];

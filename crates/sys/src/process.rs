@@ -14,6 +14,11 @@ pub unsafe fn started_with(stack: *const usize) {
     START.store(stack as usize, Ordering::Relaxed);
 }
 
+/// Whether `rt` and no C library started this process.
+pub fn is_started() -> bool {
+    stack() != 0
+}
+
 /// The stack pointer at the first instruction; 0 if a C library and not `rt` started this
 /// process.
 pub(super) fn stack() -> usize {

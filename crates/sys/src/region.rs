@@ -68,17 +68,17 @@ impl Guard {
 
 /// What a mapping shows.
 #[derive(Clone, Copy, Debug)]
-pub enum Contents {
+pub enum Contents<'file> {
     /// Fresh zeroed pages.
     Anonymous,
     /// A file from its first byte, in common with everybody who maps it.
-    Shared(Fd),
+    Shared(Fd<'file>),
     /// The same, but what is written is not seen by others.
-    Private(Fd),
+    Private(Fd<'file>),
 }
 
-impl Contents {
-    const fn flags(self) -> (MapFlags, Fd) {
+impl<'file> Contents<'file> {
+    const fn flags(self) -> (MapFlags, Fd<'file>) {
         match self {
             Self::Anonymous => (MapFlags::PRIVATE_ANONYMOUS, Fd::NONE),
             Self::Shared(fd) => (MapFlags::SHARED, fd),
@@ -96,20 +96,28 @@ pub struct Region {
     guard: Guard,
 }
 
+// SAFETY: it is addresses, and what they lead to is reached through unsafe code, or by the
+// kernel, for which all threads are one process.
+unsafe impl Send for Region {}
+// SAFETY: likewise.
+unsafe impl Sync for Region {}
+
 impl Region {
     /// Maps `size` bytes of `contents` for `prot`, between guards.
     ///
     /// # Errors
-    /// What mmap(2) answers, for the guards or for what is between them.
+    /// What mmap(2) answers, for the guards or for what is between them; EACCES for `prot`
+    /// that is for writing and executing at once.
     #[inline(never)]
-    pub fn map(size: PageSize, guard: Guard, contents: Contents, prot: Prot) -> Result<Self, Error> {
+    pub fn map(size: PageSize, guard: Guard, contents: Contents<'_>, prot: Prot) -> Result<Self, Error> {
+        one_of_two(prot)?;
         if guard == Guard::None {
             let (flags, fd) = contents.flags();
             // SAFETY: (1) the mapping is not fixed.
             let base = unsafe { linux::mmap(0, size.bytes(), prot, flags, fd, 0) }?;
             return Ok(Self { base, size, guard });
         }
-        let region = Self::reserve(size, guard)?;
+        let mut region = Self::reserve(size, guard)?;
         region.fill(contents, prot)?;
         Ok(region)
     }
@@ -140,9 +148,11 @@ impl Region {
     /// change of protection: a kernel that only claims to do it is found out.
     ///
     /// # Errors
-    /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere.
+    /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere; EACCES as of
+    /// [`map`](Self::map).
     #[inline(never)]
-    pub fn fill(&self, contents: Contents, prot: Prot) -> Result<(), Error> {
+    pub fn fill(&mut self, contents: Contents<'_>, prot: Prot) -> Result<(), Error> {
+        one_of_two(prot)?;
         let (flags, fd) = contents.flags();
         let flags = flags.union(MapFlags::FIXED);
         // SAFETY: (1) the pages are this region's, and its owner wants them
@@ -154,6 +164,8 @@ impl Region {
     ///
     /// # Safety
     /// 1. Nobody relies on a use that `prot` forbids.
+    /// 2. It is not for writing and executing at once, or nothing writes there but what may
+    ///    decide what runs.
     ///
     /// # Errors
     /// What mprotect(2) answers.
@@ -203,6 +215,12 @@ impl Region {
         mem::forget(self);
         result
     }
+}
+
+/// Refuses what would be writable and executable at once.
+fn one_of_two(prot: Prot) -> Result<(), Error> {
+    let both = Prot::WRITE.union(Prot::EXEC);
+    if prot.contains(both) { Err(Error::new(Sysno::mmap, Errno::EACCES)) } else { Ok(()) }
 }
 
 impl Drop for Region {

@@ -86,7 +86,8 @@ pub(super) fn find(ir: &mut Ir, _: &Options) {
                 }
             }
             Op::Close { flags, cell, .. } => {
-                depth -= 1;
+                let Some(outside) = usize::checked_sub(depth, 1) else { bug("a loop ends that never began") };
+                depth = outside;
                 if depth < DEEPEST
                     && flags.contains(LoopFlags::BALANCED)
                     && let Some([outer, closed, ..]) = stack.get_mut(depth..)

@@ -123,9 +123,10 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
             Command::Close => parser.close(position)?,
         }
     }
-    match parser.opens.pop().and_then(|open| parser.ir.ops.get(open)?.position()) {
-        Some(position) => Err(Error::Unclosed(position as usize)),
+    match parser.opens.pop().map(|open| parser.ir.ops[open]) {
         None => Ok(parser.ir),
+        Some(Op::Open { position, .. }) => Err(Error::Unclosed(position as usize)),
+        Some(_) => bug("the parser's stack of loops names an operation that opens none"),
     }
 }
 

@@ -45,7 +45,7 @@ impl Source for SourceMap<'_> {
 
     fn describe(&self, mark: Mark, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = self.range(mark);
-        let source = self.positions.source().get(start..end).unwrap_or_default();
+        let source = &self.positions.source()[start..end];
         let commands = source.iter().copied().filter(|byte| b"+-<>[],.".contains(byte));
         text::excerpt(f, self.positions.at(start), commands)
     }

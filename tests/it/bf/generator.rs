@@ -94,6 +94,13 @@ impl Random {
                 4
             }
             _ if depth > 4 || budget < 4 => 1,
+            kind => self.nested(program, kind, budget, depth),
+        }
+    }
+
+    /// A piece that holds others. `kind` is at least 16.
+    fn nested(&mut self, program: &mut Vec<u8>, kind: usize, budget: usize, depth: usize) -> usize {
+        match kind {
             16 | 17 => {
                 // A balanced loop that counts down.
                 program.push(b'[');

@@ -10,9 +10,9 @@
 //!                                      names
 //! ```
 //!
-//! Generated code has one frame, however it uses its stack; whoever called it is found
-//! by a word in memory, not by the stack. That frame is the outermost: a debugger that
-//! guessed at what lies further out, where nothing says how to unwind, would invent it.
+//! Generated code has one frame, however it uses its stack. Its caller is found by a word in
+//! memory and not by the stack. The caller's frame is the outermost: without unwind
+//! information a debugger would guess the frames further out.
 //!
 //! Both symbols are in the dynamic symbol table, which no stripping removes.
 
@@ -22,7 +22,7 @@ use barejit_asm::Code;
 use core::{
     ops::Range,
     ptr,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::SeqCst},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering::SeqCst},
 };
 
 /// `struct jit_code_entry`.
@@ -78,7 +78,7 @@ static ENTRY: Entry = Entry {
     size: AtomicU64::new(0),
 };
 
-/// What generated code returns to.
+/// The caller of generated code.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
     /// The address of a word that holds RSP as it was just before the call, while
@@ -88,20 +88,27 @@ pub struct Caller {
     pub code: Range<usize>,
 }
 
-/// Code that debuggers know, as long as this lives. One at a time.
+/// Set while there is a [`Registered`], which has the entry.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Code that debuggers know, as long as this lives. There is one at a time.
 #[derive(Debug)]
 pub struct Registered(#[expect(dead_code, reason = "the debugger reads it")] Vec<u8>);
 
 impl Registered {
-    /// Tells debuggers that `code` lies at `start` and is called by `caller`.
-    pub fn new(code: &Code<'_>, start: usize, caller: &Caller) -> Self {
+    /// Tells debuggers that `code` lies at `start` and is called by `caller`; `None` if they
+    /// know other code.
+    pub fn new(code: &Code<'_>, start: usize, caller: &Caller) -> Option<Self> {
+        if TAKEN.swap(true, SeqCst) {
+            return None;
+        }
         let mut file = object(code, start, caller);
         ENTRY.file.store(file.as_mut_ptr(), SeqCst);
         ENTRY.size.store(file.len() as u64, SeqCst);
         let entry = ptr::from_ref(&ENTRY).cast_mut();
         __jit_debug_descriptor.first.store(entry, SeqCst);
         tell(action::REGISTER);
-        Self(file)
+        Some(Self(file))
     }
 }
 
@@ -109,6 +116,7 @@ impl Drop for Registered {
     fn drop(&mut self) {
         __jit_debug_descriptor.first.store(ptr::null_mut(), SeqCst);
         tell(action::UNREGISTER);
+        TAKEN.store(false, SeqCst);
     }
 }
 
@@ -166,7 +174,7 @@ fn object(code: &Code<'_>, start: usize, caller: &Caller) -> Vec<u8> {
 
 /// Call frame information (DWARF 5, 6.4.1): the frame of `code` begins where
 /// `caller.frame` says, with the return address below; the caller's frame begins there
-/// too, as far as anybody needs to know, and returns to nobody.
+/// too, and is the outermost.
 fn unwinding(file: &mut File, code: Range<usize>, caller: &Caller) {
     let extent = |range: &Range<usize>| [range.start as u64, (range.end - range.start) as u64];
     // The common entry: 28 more bytes; CIE_id; version 1, no augmentation, code in
@@ -188,6 +196,15 @@ fn unwinding(file: &mut File, code: Range<usize>, caller: &Caller) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_registration_waits_for_the_end_of_the_first() {
+        let (code, caller) = (Code::new(&[0xC3]), Caller { frame: 0, code: 0..1 });
+        let first = Registered::new(&code, 0x1000, &caller).expect("there is no other");
+        assert!(Registered::new(&code, 0x2000, &caller).is_none());
+        drop(first);
+        assert!(Registered::new(&code, 0x2000, &caller).is_some());
+    }
 
     #[test]
     fn the_object_file_is_as_long_as_it_says() {

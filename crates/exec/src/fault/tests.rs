@@ -98,8 +98,8 @@ extern "sysv64" fn registers_lost(what: u64) -> u64 {
 extern "sysv64" fn trial(what: u64) {
     let start = ruin as *const () as usize;
     // SAFETY: (1) what it breaks is the subject; (2) nothing else; (3) nothing; (4) it
-    // is code of this test.
-    let ending = unsafe { call(ruin, &[what, 0, 0, 0, 0, 0], start..start + 256) };
+    // is code of this test; (5) it leaves them; (6) this thread installs.
+    let ending = unsafe { call(ruin, &[what, 0, 0, 0, 0, 0], start..start + 256) }.expect("no other call");
     match (what, ending) {
         (0, Ending::Faulted(fault)) => {
             assert_eq!(fault.signal, Signal::ILL);

@@ -280,7 +280,7 @@ pub fn pipe() -> Result<[OwnedFd; 2], Error> {
     let mut ends = [0i32; 2];
     // SAFETY: the kernel writes two ints.
     unsafe { syscall!(pipe2, ends.as_mut_ptr(), CLOEXEC) }?;
-    Ok(ends.map(|end| OwnedFd(Fd(end as usize))))
+    Ok(ends.map(|end| OwnedFd(end as usize)))
 }
 
 /// dup(2) to a descriptor that does not survive execve(2): fcntl(2) with F_DUPFD_CLOEXEC.
@@ -290,7 +290,7 @@ pub fn pipe() -> Result<[OwnedFd; 2], Error> {
 pub fn duplicate(fd: Fd) -> Result<OwnedFd, Error> {
     const DUPFD_CLOEXEC: usize = 1030;
     // SAFETY: a new descriptor, which nobody has yet.
-    unsafe { syscall!(fcntl, fd.0, DUPFD_CLOEXEC, 3) }.map(|fd| OwnedFd(Fd(fd)))
+    unsafe { syscall!(fcntl, fd.0, DUPFD_CLOEXEC, 3) }.map(OwnedFd)
 }
 
 /// open(2), for reading, without waiting for a writer of a pipe; the descriptor does not

@@ -35,7 +35,7 @@ pub fn alarm(seconds: u32) {
 
 /// execveat(2) of the file behind `fd` itself, without arguments or
 /// environment. Comes back only to say why not.
-pub fn execveat(fd: Fd) -> Error {
+pub fn execveat(fd: Fd<'_>) -> Error {
     const AT_EMPTY_PATH: usize = 0x1000;
     const NONE: [usize; 1] = [0];
     let (path, none) = (c"".as_ptr(), NONE.as_ptr());
@@ -54,13 +54,23 @@ pub fn execveat(fd: Fd) -> Error {
 /// the child into the child's memory alone (CLONE_CHILD_SETTID); of the old call the
 /// child differs by its number. A process that finds neither is still the parent.
 ///
+/// # Safety
+/// 1. The process has one thread, so that the child is a whole copy; or the child does only
+///    what a signal handler may (signal-safety(7)).
+///
 /// # Errors
 /// The errno of the second call; errno 0 if it claims success and has made no process.
-pub fn fork() -> Result<Option<Pid>, Error> {
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::trial::fork();
+/// ```
+pub unsafe fn fork() -> Result<Option<Pid>, Error> {
     const SIGCHLD: usize = 17;
     const CHILD_SETTID: usize = 0x0100_0000;
     let mut child = 0u32;
-    // SAFETY: the process has one thread, so the child is a whole copy; the kernel
+    // SAFETY: duty 1 of the caller; the kernel
     // writes one number into the copy of `child`.
     let answer = unsafe { syscall!(clone, SIGCHLD | CHILD_SETTID, 0, 0, &raw mut child, 0) };
     // SAFETY: the variable lives; the kernel may have written it.
@@ -71,7 +81,7 @@ pub fn fork() -> Result<Option<Pid>, Error> {
         _ => {}
     }
     let parent = super::getpid().ok();
-    // SAFETY: as above, without the number.
+    // SAFETY: duty 1 of the caller.
     let pid = unsafe { syscall!(fork) }?;
     match pid {
         0 if super::getpid().ok() == parent => Err(Error::without_effect(Sysno::fork)),
@@ -106,7 +116,7 @@ pub fn getppid() -> Result<usize, Error> {
 ///
 /// # Errors
 /// The errno of the call.
-pub unsafe fn ioctl(fd: Fd, request: u32, argument: &mut [u64]) -> Result<(), Error> {
+pub unsafe fn ioctl(fd: Fd<'_>, request: u32, argument: &mut [u64]) -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
     unsafe { syscall!(ioctl, fd.0, request, argument.as_mut_ptr()) }.map(drop)
 }
@@ -126,22 +136,41 @@ pub unsafe fn discard(address: NonNull<u8>, size: usize) -> Result<(), Error> {
 
 /// mremap(2) with an old size of 0: a second mapping of shared pages.
 ///
+/// # Safety
+/// 1. Nobody relies on the pages at `address` being mapped once.
+///
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have mapped where no new mapping can
 /// be.
-pub fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Error> {
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::trial::mremap_alias(core::ptr::NonNull::dangling(), 4096);
+/// ```
+pub unsafe fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
-    // SAFETY: with an old size of 0 nothing is moved or unmapped.
+    // SAFETY: with an old size of 0 nothing is moved or unmapped; duty 1 of the caller.
     let alias = unsafe { syscall!(mremap, address.as_ptr(), 0, size, MAYMOVE) }?;
     mapped(Sysno::mremap, alias, size)
 }
 
 /// personality(2); `u32::MAX` only asks.
 ///
+/// # Safety
+/// 1. With READ_IMPLIES_EXEC, nobody relies on memory that is mapped from now on not being
+///    executable.
+///
 /// # Errors
 /// The errno of the call.
-pub fn personality(persona: u32) -> Result<u32, Error> {
-    // SAFETY: the execution domain touches no memory.
+///
+/// # Examples
+/// Safe code cannot call it:
+/// ```compile_fail,E0133
+/// let _ = barejit_sys::linux::trial::personality(0x0040_0000);
+/// ```
+pub unsafe fn personality(persona: u32) -> Result<u32, Error> {
+    // SAFETY: duty 1 of the caller.
     let result = unsafe { syscall!(personality, persona) };
     result.map(|persona| persona as u32)
 }
@@ -176,7 +205,7 @@ pub unsafe fn ptrace(request: u32, child: Option<Pid>, address: usize, data: u64
 ///
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have written less.
-pub fn pwrite(fd: Fd, bytes: &[u8], offset: usize) -> Result<(), Error> {
+pub fn pwrite(fd: Fd<'_>, bytes: &[u8], offset: usize) -> Result<(), Error> {
     // SAFETY: the kernel only reads `bytes`; what a write to the file changes
     // is memory that the caller made for it.
     let result = unsafe { syscall!(pwrite64, fd.0, bytes.as_ptr(), bytes.len(), offset) };
@@ -251,11 +280,23 @@ impl Segment {
 
     /// shmat(2) wherever there is room, with the `flags` of the call.
     ///
+    /// # Safety
+    /// 1. With SHM_EXEC and without SHM_RDONLY the pages are writable and executable at once:
+    ///    nothing writes to them but what may decide what runs.
+    ///
+    /// # Examples
+    /// Safe code cannot call it:
+    /// ```compile_fail,E0133
+    /// fn attach(segment: barejit_sys::linux::trial::Segment) {
+    ///     let _ = segment.attach(0o100_000);
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The errno of the call; errno 0 if it claims to have attached it where no new
     /// mapping can be.
-    pub fn attach(self, flags: u32) -> Result<NonNull<u8>, Error> {
-        // SAFETY: a new mapping harms nobody.
+    pub unsafe fn attach(self, flags: u32) -> Result<NonNull<u8>, Error> {
+        // SAFETY: a new mapping replaces none; the rest is duty 1 of the caller.
         let address = unsafe { syscall!(shmat, self.id, 0, flags) }?;
         mapped(Sysno::shmat, address, self.size)
     }

@@ -4,6 +4,7 @@
 //! passes noted about a loop stand behind `;`.
 
 use super::{Access, Ir, LoopFlags, Op};
+use crate::front::bug;
 use core::fmt::{self, Display, Formatter};
 
 /// The program as it is after a pass. Its [`Display`] is the text form.
@@ -26,7 +27,8 @@ impl Display for Snapshot<'_> {
                 continue;
             }
             if let Op::Close { .. } = op {
-                depth = depth.saturating_sub(1);
+                let Some(outer) = depth.checked_sub(1) else { bug("a loop ends that never began") };
+                depth = outer;
             }
             // `width$` pads to as many columns as 64 bits can say.
             write!(f, "{:width$}{op}", "", width = 2 * depth)?;
