@@ -86,14 +86,14 @@ pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 /// Runs `hello`, `ret` or `call`, which show the fewest syscalls that run code. With other
 /// options than those for the code and its mapping they are [`prepared`].
 pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
-    /// The options for the code and its mapping.
-    const CHOICES: [&[u8]; 4] = [b"--map", b"--layout", b"--as-documented", b"--panic"];
     if words().skip(2).any(|word| word.starts_with(b"-")) {
         cli.relocate();
     }
     let more = words().skip(2).any(|word| {
         let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
-        name.starts_with(b"--") && !CHOICES.contains(&name)
+        // These choose the code and its mapping, and nothing else.
+        let chooses = matches!(name, b"--map" | b"--layout" | b"--as-documented" | b"--panic");
+        name.starts_with(b"--") && !chooses
     });
     if more { prepared(cli, command) } else { command(cli) }
 }

@@ -71,7 +71,6 @@ struct Emitter<'a, 'b> {
 }
 
 /// Emits all of `ir`, to be entered at the position `resume` if it is given.
-#[inline(never)] // So that the passes do not share its stack frame.
 pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Program, Error> {
     let room = room(ir, options);
     if room.bytes > i32::MAX as usize {
@@ -283,7 +282,7 @@ impl<'a> Emitter<'a, '_> {
         let (back, outlined) = checks::predicated_check(&mut self.out, cell, counter, position);
         for addition in additions {
             let Op::MulAdd { predicated, cell, source, factor } = *addition else {
-                bug("only multiply-adds are predicated")
+                bug!("only multiply-adds are predicated")
             };
             self.mul_add(predicated, cell, source, factor);
         }
@@ -301,7 +300,7 @@ impl<'a> Emitter<'a, '_> {
     /// The start of a loop: out of line, or with its checks, which a balanced loop needs
     /// only once.
     fn loop_start(&mut self, op: &Op, behind: &'a [Op]) -> usize {
-        let Op::Open { access, flags, cell, position, .. } = *op else { bug("not the start of a loop") };
+        let Op::Open { access, flags, cell, position, .. } = *op else { bug!("not the start of a loop") };
         self.access_by(access, cell, position);
         if let Some(length) = self.outline_body(op, behind) {
             return length;

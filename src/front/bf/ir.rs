@@ -12,6 +12,7 @@ mod text;
 pub use text::Snapshot;
 
 use super::interval::Interval;
+use crate::front::bug;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 
@@ -175,7 +176,6 @@ impl Op {
 
 /// How many of `ops`, which a loop's body begins, stand before its `Close`; `None` if it
 /// is not among them.
-#[inline(never)] // Four callers; inlined it costs 300 bytes.
 pub(super) fn body_length(ops: &[Op]) -> Option<usize> {
     let mut depth = 1;
     ops.iter().position(|op| {
@@ -245,11 +245,10 @@ pub(super) struct Ir {
 
 impl Ir {
     /// The facts about loop `number`.
-    #[track_caller]
     pub(super) fn facts(&self, number: u32) -> &Loop {
         match self.loops.get(number as usize) {
             Some(facts) => facts,
-            None => crate::front::bug("a loop has a number that the parser gave to none"),
+            None => bug!("a loop has a number that the parser gave to none"),
         }
     }
 }

@@ -184,6 +184,6 @@ impl Lookahead<'_> {
 pub(super) fn register<T: Copy>(names: &[T], number: usize) -> T {
     match names.get(number) {
         Some(name) => *name,
-        None => bug("a cell in a register that does not exist"),
+        None => bug!("a cell in a register that does not exist"),
     }
 }

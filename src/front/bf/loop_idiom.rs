@@ -18,7 +18,6 @@ use crate::front::bug;
 const LONGEST: usize = 48;
 
 /// Replaces such loops, in place.
-#[inline(never)] // Called once, through a table.
 pub(super) fn recognise(ir: &mut Ir, options: &Options) {
     let ops = &mut ir.ops;
     // Where the loop that was opened last begins, if it has only additions.
@@ -46,10 +45,10 @@ pub(super) fn recognise(ir: &mut Ir, options: &Options) {
 fn rewrite(ops: &mut [Op], cells: Cells) -> usize {
     let length = ops.len();
     let [Op::Open { flags, cell: counter, .. }, body @ .., close] = ops else {
-        bug("a loop without brackets")
+        bug!("a loop without brackets")
     };
     let counter = *counter;
-    let Op::Close { access, drift, position, .. } = *close else { bug("a loop without an end") };
+    let Op::Close { access, drift, position, .. } = *close else { bug!("a loop without an end") };
     let is_short_stride = i16::try_from(drift).is_ok_and(|stride| stride != 0);
     if body.is_empty() && access != Access::Explicit && is_short_stride {
         ops[0] = Op::Scan { entered: false, cell: counter, stride: drift, position };
@@ -90,7 +89,7 @@ fn rewrite(ops: &mut [Op], cells: Cells) -> usize {
 fn iterations(additions: &[Op], counter: i32) -> Option<u32> {
     let mut step = 0u32;
     for op in additions {
-        let Op::Add { cell, value, .. } = *op else { bug("the body holds more than additions") };
+        let Op::Add { cell, value, .. } = *op else { bug!("the body holds more than additions") };
         if cell == counter {
             step = step.wrapping_add(value as u32);
         }
@@ -108,7 +107,7 @@ fn multiply_adds(
 ) -> usize {
     let mut kept = 0;
     for read in 0..additions.len() {
-        let Op::Add { cell, value, .. } = additions[read] else { bug("the body holds more than additions") };
+        let Op::Add { cell, value, .. } = additions[read] else { bug!("the body holds more than additions") };
         if cell == counter {
             continue;
         }

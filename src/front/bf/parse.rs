@@ -126,7 +126,7 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
     match parser.opens.pop().map(|open| parser.ir.ops[open]) {
         None => Ok(parser.ir),
         Some(Op::Open { position, .. }) => Err(Error::Unclosed(position as usize)),
-        Some(_) => bug("the parser's stack of loops names an operation that opens none"),
+        Some(_) => bug!("the parser's stack of loops names an operation that opens none"),
     }
 }
 
@@ -178,7 +178,7 @@ impl Parser {
     fn opened(&mut self, index: usize) -> (&mut LoopFlags, i32) {
         match self.ir.ops.get_mut(index) {
             Some(Op::Open { flags, cell, .. }) => (flags, *cell),
-            _ => bug("the parser's stack of loops names an operation that opens none"),
+            _ => bug!("the parser's stack of loops names an operation that opens none"),
         }
     }
 }

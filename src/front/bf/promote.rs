@@ -99,7 +99,6 @@ impl Promoted {
 }
 
 /// Fills in [`Ir::promoted`].
-#[inline(never)] // Called once, through a table.
 pub(super) fn promote(ir: &mut Ir, _: &Options) {
     let mut found: Vec<Promoted> = Vec::new();
     let mut open: Vec<Promoted> = Vec::new();
@@ -114,7 +113,7 @@ pub(super) fn promote(ir: &mut Ir, _: &Options) {
         is_leading &= matches!(op, Op::Open { .. }) || op.is_plain_check();
         innermost.operation(op, is_leading);
         if let Op::Close { flags, .. } = op {
-            let Some(mut closed) = open.pop() else { bug("a loop ends that never began") };
+            let Some(mut closed) = open.pop() else { bug!("a loop ends that never began") };
             closed.iterates |= !flags.contains(LoopFlags::ONCE);
             if !closed.ineligible && closed.iterates {
                 while found.pop_if(|inner| inner.open > closed.open).is_some() {}

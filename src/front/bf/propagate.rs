@@ -55,7 +55,6 @@ struct Walk<'a> {
 }
 
 /// Rewrites the program, in place.
-#[inline(never)] // Called once, through a table.
 pub(super) fn propagate(ir: &mut Ir, options: &Options) {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Walk {
@@ -77,7 +76,7 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
         match *op {
             Op::Open { cell, .. } if walk.state.get(cell) == Some(0) => {
                 let Some(length) = walk.ops.get(read..).and_then(body_length) else {
-                    bug("a loop without an end")
+                    bug!("a loop without an end")
                 };
                 read += length + 1;
             }
@@ -90,7 +89,6 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
 }
 
 impl Walk<'_> {
-    #[inline(never)] // 14 callers; inlined they cost 900 bytes.
     fn keep(&mut self, op: Op) {
         self.ops[self.kept] = op;
         self.kept += 1;
@@ -114,7 +112,6 @@ impl Walk<'_> {
     }
 
     /// No store moves over what comes here.
-    #[inline(never)] // Four callers; inlined they cost 300 bytes.
     fn bar(&mut self) {
         self.stores = [NONE; 32];
     }
@@ -179,7 +176,7 @@ impl Walk<'_> {
                 self.overwrite(cell, op);
                 self.read(cell);
             }
-            _ => bug("an operation that a later pass makes"),
+            _ => bug!("an operation that a later pass makes"),
         }
     }
 
@@ -319,7 +316,7 @@ impl Walk<'_> {
     }
 
     fn open(&mut self, mut op: Op) {
-        let Op::Open { flags, cell, number, .. } = &mut op else { bug("not the start of a loop") };
+        let Op::Open { flags, cell, number, .. } = &mut op else { bug!("not the start of a loop") };
         if self.state.get(*cell).is_some() {
             *flags |= LoopFlags::ENTERED;
         }
@@ -336,15 +333,15 @@ impl Walk<'_> {
 
     fn close(&mut self, op: Op) {
         let Op::Close { mut access, mut flags, cell, drift, position } = op else {
-            bug("not the end of a loop")
+            bug!("not the end of a loop")
         };
-        let Some(start) = self.opens.pop() else { bug("a loop ends that never began") };
+        let Some(start) = self.opens.pop() else { bug!("a loop ends that never began") };
         let outside = self.opens.len();
         let before = &self.before[outside];
         let [last, first, body @ ..] = &mut self.ops[start - 1..self.kept] else {
-            bug("a loop without a start")
+            bug!("a loop without a start")
         };
-        let Op::Open { flags: open, number, .. } = first else { bug("a loop without a start") };
+        let Op::Open { flags: open, number, .. } = first else { bug!("a loop without a start") };
         let facts = &self.loops[*number as usize];
         // The cell is counted from the pointer after its move, the state from before.
         if self.state.get(cell.wrapping_add(drift)) == Some(0) {
@@ -384,7 +381,7 @@ impl Walk<'_> {
     /// summary instead.
     fn replace(&mut self, start: usize, summary: &Summary) {
         self.kept = start;
-        let Some(before) = self.before.pop() else { bug("no state before the loop") };
+        let Some(before) = self.before.pop() else { bug!("no state before the loop") };
         self.state = before;
         self.bar();
         for op in summary.ops() {

@@ -264,12 +264,11 @@ impl Summary {
     pub(super) fn ops(&self) -> &[Op] {
         match self.ops.get(..self.used) {
             Some(ops) => ops,
-            None => bug("a summary longer than its room"),
+            None => bug!("a summary longer than its room"),
         }
     }
 
     /// Adds an operation, unless it does nothing; `None` if there is no room.
-    #[inline(never)] // Seven callers; inlined they cost 500 bytes.
     fn push(&mut self, op: Op) -> Option<()> {
         let (mut op, mut does_nothing) = (op, false);
         if let Op::MulAdd { factor, .. } | Op::Product { factor, .. } = &mut op {

@@ -27,7 +27,6 @@ const LOOPS: usize = 1 << 16;
 const FARTHEST: u32 = 1 << 12;
 
 /// Unrolls the loops that have no loop inside and move the data pointer.
-#[inline(never)] // Called once, through a table.
 pub(super) fn unroll(ir: &mut Ir, _: &Options) {
     let loops = small_loops(&ir.ops);
     let growth: usize = loops.iter().map(|(open, close)| (UNROLLED as usize - 1) * (close - open)).sum();
@@ -87,7 +86,7 @@ fn is_small(body: &[Op]) -> bool {
 /// Puts the iterations of `body`, behind which its `Close` is, to where they are to begin.
 fn unroll_one(ops: &mut [Op], body: Range<usize>, to: usize) {
     let close = ops[body.end];
-    let Op::Close { access, flags, cell, drift, position } = close else { bug("a loop without an end") };
+    let Op::Close { access, flags, cell, drift, position } = close else { bug!("a loop without an end") };
     let size = body.len();
     ops.copy_within(body, to);
     let all = &mut ops[to..to + UNROLLED as usize * (size + 1)];
@@ -121,7 +120,7 @@ fn shifted(mut op: Op, by: i32) -> Op {
         }
         Op::Add { cell, .. } | Op::Set { cell, .. } => *cell += by,
         Op::Nop => {}
-        _ => bug("an operation that is not unrolled"),
+        _ => bug!("an operation that is not unrolled"),
     }
     op
 }

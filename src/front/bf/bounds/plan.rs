@@ -59,7 +59,6 @@ struct Measure<'a> {
 }
 
 /// Fills in [`Ir::loops`] and returns the cells to check.
-#[inline(never)] // So that the two walks do not share one stack frame.
 fn measure(ir: &mut Ir) -> Regions {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Measure {
@@ -82,9 +81,10 @@ fn measure(ir: &mut Ir) -> Regions {
                 walk.close(flags, cell, drift, ended_before == Some(cell.wrapping_add(drift)));
                 ended = Some(cell);
             }
+            Op::Output { cell, .. } => walk.accessed.include(cell),
             _ => {
                 let cell =
-                    op.cell().unwrap_or_else(|| bug("an operation without a cell before bounds checks"));
+                    op.cell().unwrap_or_else(|| bug!("an operation without a cell before bounds checks"));
                 walk.accessed.include(cell);
                 walk.writes |= bit(cell);
             }
@@ -119,7 +119,7 @@ impl Measure<'_> {
     }
 
     fn close(&mut self, flags: LoopFlags, cell: i32, drift: i32, is_once: bool) {
-        let Some(closed) = self.open.pop() else { bug("a loop ends that never began") };
+        let Some(closed) = self.open.pop() else { bug!("a loop ends that never began") };
         self.end_region();
         let facts = &mut self.loops[closed.number as usize];
         facts.is_once = is_once;
@@ -194,7 +194,6 @@ impl Placement {
 }
 
 /// Measures the program and inserts its checks.
-#[inline(never)] // Called once, through a table.
 pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
     let regions = measure(ir);
     let mut walk = Placement::new(options);
@@ -213,7 +212,7 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
                 (body(*number), *position + 1, *cell)
             }
             Op::Close { access, flags, cell, drift, position } => {
-                let Some((number, before)) = open.pop() else { bug("a loop ends that never began") };
+                let Some((number, before)) = open.pop() else { bug!("a loop ends that never began") };
                 if flags.contains(LoopFlags::BALANCED) {
                     walk.exists = before;
                     continue;
@@ -248,7 +247,6 @@ fn insert_all(ops: &mut Vec<Op>, mut checks: Vec<(usize, Op)>) {
 
 /// Says of the accesses of baseline code how they have to be made. With `resume`, the code
 /// is also entered at that position, with the data pointer anywhere.
-#[inline(never)] // Called once, beside the whole pipeline.
 pub(in crate::front::bf) fn mark_baseline(ir: &mut Ir, options: &Options, resume: Option<u32>) {
     let mut walk = Placement::new(options);
     let entry = resume.map(|position| first_from(&ir.ops, position));
@@ -267,7 +265,7 @@ pub(in crate::front::bf) fn mark_baseline(ir: &mut Ir, options: &Options, resume
                 *access = walk.access(0);
                 walk.exists.include(0);
             }
-            _ => bug("an operation that baseline code has not"),
+            _ => bug!("an operation that baseline code has not"),
         }
     }
 }
