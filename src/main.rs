@@ -1,4 +1,5 @@
-//! The executable: argv to command to exit status. No machine knowledge here.
+//! The executable: from argv to a command to the exit status. It knows nothing of the
+//! machine.
 #![no_std]
 #![no_main]
 
@@ -25,8 +26,9 @@ fn call(cli: Cli) -> Outcome {
     command::shown(cli, command::call::run)
 }
 
-/// Runs the command that the arguments name and gives the exit status.
-fn main() -> u8 {
+/// Runs the command that the arguments name and gives the exit status. `relocate` relocates
+/// what not every start needs.
+fn main(relocate: fn()) -> u8 {
     let mut args = arguments();
     let _program = args.next();
     let word = args.next().unwrap_or(b"hello");
@@ -43,7 +45,7 @@ fn main() -> u8 {
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
-    run(Cli::new(word, args)).err().unwrap_or(0)
+    run(Cli::new(word, args, relocate)).err().unwrap_or(0)
 }
 
 const VERSION: &str = concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n");
