@@ -33,7 +33,7 @@ mod tracer;
 pub use live::describe;
 pub use monitor::{die, run};
 
-/// What to run, and how to report.
+/// The command to run, and how to report about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The command and its arguments; not empty.

@@ -90,7 +90,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             }
             Arg::Long(b"opt") => {
                 options.passes = match cli.choice("--opt", "0 1 2") {
-                    0 => Passes::PLAIN,
+                    0 => Passes::BASELINE,
                     1 => Passes::CHEAP,
                     _ => Passes::FULL,
                 };
@@ -119,7 +119,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     if running.sandbox {
         // Deoptimisation needs a second mapping, which a sandbox forbids.
-        options.passes = Passes::PLAIN;
+        options.passes = Passes::BASELINE;
     }
     options.explain = running.tools.explain();
     options.tape = (tape.bytes() / options.cells.bytes()) as u64;

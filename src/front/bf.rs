@@ -94,30 +94,30 @@ pub struct Passes {
     /// Loop idiom recognition.
     pub idioms: bool,
     /// Constant propagation, dead store elimination, loop summarisation.
-    pub values: bool,
+    pub propagation: bool,
     /// Loop unrolling.
     pub unrolling: bool,
     /// Register promotion in loops, and local register allocation.
     pub registers: bool,
     /// Alignment of innermost loops, and cold-path outlining.
-    pub placement: bool,
+    pub layout: bool,
 }
 
 impl Passes {
     /// The baseline tier.
-    pub const PLAIN: Self = Self {
+    pub const BASELINE: Self = Self {
         motion: false,
         idioms: false,
-        values: false,
+        propagation: false,
         unrolling: false,
         registers: false,
-        placement: false,
+        layout: false,
     };
     /// The passes that gain most for their time.
-    pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::PLAIN };
+    pub const CHEAP: Self = Self { motion: true, idioms: true, ..Self::BASELINE };
     /// All passes.
     pub const FULL: Self =
-        Self { values: true, unrolling: true, registers: true, placement: true, ..Self::CHEAP };
+        Self { propagation: true, unrolling: true, registers: true, layout: true, ..Self::CHEAP };
 }
 
 /// How to compile.
@@ -179,7 +179,7 @@ fn compile_from(
     if source.len() > i32::MAX as usize {
         return Err(Error::TooLarge);
     }
-    let baseline = Options { passes: Passes::PLAIN, ..*options };
+    let baseline = Options { passes: Passes::BASELINE, ..*options };
     let mut ir = parse::parse(source, !options.passes.motion)?;
     watch("parse", Snapshot(&ir));
     // The parser also falls back to it.
@@ -203,7 +203,7 @@ enum Pass {
     Bounds,
     Idioms,
     Zeros,
-    Values,
+    Propagation,
     Unrolling,
     Promotion,
 }
@@ -211,14 +211,14 @@ enum Pass {
 impl Pass {
     /// All passes, in their order.
     const ALL: [Self; 6] =
-        [Self::Bounds, Self::Idioms, Self::Zeros, Self::Values, Self::Unrolling, Self::Promotion];
+        [Self::Bounds, Self::Idioms, Self::Zeros, Self::Propagation, Self::Unrolling, Self::Promotion];
 
     fn name(self) -> &'static str {
         match self {
             Self::Bounds => "bounds-check hoisting",
             Self::Idioms => "loop idiom recognition",
             Self::Zeros => "loop-invariant zeros",
-            Self::Values => "constant propagation",
+            Self::Propagation => "constant propagation",
             Self::Unrolling => "loop unrolling",
             Self::Promotion => "register promotion",
         }
@@ -228,7 +228,7 @@ impl Pass {
         match self {
             Self::Bounds => passes.motion,
             Self::Idioms => passes.idioms,
-            Self::Zeros | Self::Values => passes.values,
+            Self::Zeros | Self::Propagation => passes.propagation,
             Self::Unrolling => passes.unrolling,
             Self::Promotion => passes.registers,
         }
@@ -239,7 +239,7 @@ impl Pass {
             Self::Bounds => bounds::insert(ir, options),
             Self::Idioms => loop_idiom::recognise(ir, options),
             Self::Zeros => loop_zeros::find(ir, options),
-            Self::Values => propagate::propagate(ir, options),
+            Self::Propagation => propagate::propagate(ir, options),
             Self::Unrolling => unroll::unroll(ir, options),
             Self::Promotion => promote::promote(ir, options),
         }

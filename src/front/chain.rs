@@ -6,8 +6,8 @@
 //! ```
 //!
 //! One file a pass; `Relation::optimise` is their order. Arithmetic wraps, so the
-//! passes may use every identity modulo 2⁶⁴. The code cannot fault: divisors are never
-//! zero and no division instruction is used. Only the documented form divides as its
+//! passes may use every identity modulo 2⁶⁴. The code cannot fault: no operator
+//! becomes a division instruction, and a divisor is never zero. Only the documented form divides as its
 //! article does, and can fault as it does there.
 
 mod abstract_value;

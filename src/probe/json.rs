@@ -67,7 +67,7 @@ impl<'a> Json<'a> {
 
     /// Begins an object with strings.
     #[inline(never)]
-    fn strings(&mut self, keys: &str, values: &[&str]) {
+    pub(crate) fn strings(&mut self, keys: &str, values: &[&str]) {
         self.open("{");
         for (i, value) in values.iter().enumerate() {
             self.member(word(keys, i), value, "\"");

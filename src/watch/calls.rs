@@ -13,7 +13,7 @@ pub(super) struct Call {
     pub(super) arguments: [u64; 6],
 }
 
-/// What half of an argument must be for a call to be watched.
+/// The condition on half of an argument under which a call is watched.
 #[derive(Clone, Copy)]
 enum Test {
     /// It has one of these bits.
@@ -164,7 +164,7 @@ static PROGRAM: [bpf::Instruction; SIZE] = {
 /// needs no_new_privs, which is set then; says whether it was.
 ///
 /// # Errors
-/// What seccomp(2) and prctl(2) answer.
+/// The errno of seccomp(2) or prctl(2).
 pub(super) fn install() -> Result<bool, Error> {
     match linux::seccomp(&PROGRAM) {
         Err(error) if error.is(Errno::EACCES) => {

@@ -14,7 +14,7 @@ pub(super) struct Cause {
     pub(super) evidence: String,
 }
 
-/// What the tracer has seen a process do to itself, or its parents before.
+/// Restrictions that a process was seen to put upon itself, or its parents before it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Restrictions {
     /// PR_SET_MDWE is in force.
@@ -66,7 +66,7 @@ impl Case<'_> {
         let seen = self.restrictions.filters_seen;
         let mut text = format!("Seccomp: {mode}, {count} filter{}", if count == 1 { "" } else { "s" });
         if seen > 0 {
-            text += &format!(", {seen} of them installed by the program itself");
+            text += &format!(", {} of them installed since the command began", u64::from(seen));
         }
         Some(text)
     }
@@ -74,7 +74,7 @@ impl Case<'_> {
     /// The mount that refuses execution or writing, by the file that the call is about.
     fn mount(&self) -> Option<Cause> {
         let (flags, path) = if let Some(descriptor) = self.call.descriptor() {
-            let name = format!("fd/{descriptor}");
+            let name = format!("fd/{}", i64::from(descriptor));
             (proc::mount_flags(self.process, name.as_bytes())?, proc::link(self.process, &name))
         } else if self.call.is(Sysno::execve) {
             let path = proc::string(self.tid, self.call.arguments[0])?;
@@ -128,7 +128,7 @@ impl Case<'_> {
     fn denied(&self, filters: Option<String>, status: &[u8]) -> Option<Cause> {
         let Restrictions { mdwe, mdwe_seen, landlock, .. } = self.restrictions;
         if mdwe && self.call.asks_for_execution() && self.call.protection().is_some() {
-            let by = if mdwe_seen { "set by the program itself" } else { "inherited" };
+            let by = if mdwe_seen { "set since the command began" } else { "inherited" };
             return Some(Cause { name: "mdwe", evidence: format!("prctl(PR_GET_MDWE) = 1, {by}") });
         }
         let level = proc::level("vm/memfd_noexec").unwrap_or(0);
@@ -200,7 +200,7 @@ pub(super) fn infer(case: &Case<'_>) -> Cause {
 pub(super) fn matters(case: &Case<'_>, after: bool) -> bool {
     let call = case.call;
     let about_memory_file = || {
-        let link = call.descriptor().map(|fd| proc::link(case.process, &format!("fd/{fd}")));
+        let link = call.descriptor().map(|fd| proc::link(case.process, &format!("fd/{}", i64::from(fd))));
         link.is_some_and(|link| link.starts_with(b"/memfd:"))
     };
     let Some(errno) = case.errno() else { return true };

@@ -1,8 +1,8 @@
 //! Which engine a process runs, by the files that it has mapped: the shared objects and
-//! executables that engines come in. What an engine does, and its settings, is the
-//! probe's knowledge.
+//! executables that engines come in. Its settings are the probe's
+//! knowledge.
 
-use super::proc::{Mapping, Maps};
+use super::proc::Maps;
 use super::stack::Asker;
 use barejit_sys::piece;
 
@@ -32,19 +32,20 @@ fn named(file: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn of_file(mapping: &Mapping) -> Option<&'static str> {
-    if mapping.is_file() { named(mapping.name()) } else { None }
-}
-
 /// The engine that asked: by the file of the code that made the call or, if that says
 /// nothing, by what the process has mapped executable. The file that shows it comes along.
 pub(super) fn recognise<'a>(asker: Option<&'a Asker>, maps: &'a Maps) -> Option<(&'static str, &'a [u8])> {
     let last = |path: &'a str| path.rsplit('/').next().unwrap_or_default().as_bytes();
     let asking = asker.map(|asker| last(&asker.module)).and_then(|name| Some((named(name)?, name)));
-    asking.or_else(|| {
-        let mut code = maps.iter().filter(|mapping| mapping.is_executable());
-        code.find_map(|mapping| Some((of_file(mapping)?, mapping.name())))
-    })
+    let mut code = maps.iter().filter(|mapping| mapping.is_executable() && mapping.is_file());
+    match asking {
+        // PHP uses the library in its own way.
+        Some(("PCRE2", file)) if code.any(|mapping| mapping.name().starts_with(b"php")) => {
+            Some(("PHP preg", file))
+        }
+        Some(asking) => Some(asking),
+        None => code.find_map(|mapping| Some((named(mapping.name())?, mapping.name()))),
+    }
 }
 
 #[cfg(test)]

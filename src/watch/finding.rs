@@ -1,13 +1,16 @@
-//! What was found: refused calls, each once however often it was made, restrictions that
-//! the program put upon itself, and what makes this run differ from one without a tracer.
+//! The findings: refused calls, each once however often it was made, restrictions that
+//! the program put upon itself, and differences from a run without a tracer.
 
 use super::calls::{self, Call};
 use super::cause::{self, Case, Cause};
 use super::engine;
-use super::proc::{self, Maps};
+use super::proc::{self, Mapping, Maps};
 use super::stack::{self, Asker};
 use alloc::{format, string::String, vec::Vec};
-use barejit_sys::{Errno, Sysno, linux::tracing::Tid};
+use barejit_sys::{
+    Errno, Sysno,
+    linux::tracing::{self, Registers, Tid},
+};
 
 /// The most refusals that are told apart; later ones are only counted.
 const MOST: usize = 64;
@@ -47,6 +50,9 @@ pub(super) struct Refusal {
     pub(super) cause: Cause,
     /// The engine, and the file that shows it.
     pub(super) engine: Option<(&'static str, String)>,
+    /// Where the thread stood. A loop makes its calls from one place, and each of them need
+    /// not be looked into.
+    site: Registers,
     /// How often it was refused.
     pub(super) count: u64,
     /// The strategy by which the process got executable memory afterwards.
@@ -56,11 +62,16 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// Whether this was such a call with this answer.
+    fn is_answered_like(&self, call: &Call, answer: Answer) -> bool {
+        self.call.number == call.number
+            && cause::kind(&self.call) == cause::kind(call)
+            && self.answer == answer
+    }
+
     /// Whether another refusal is the same again.
     fn is_like(&self, other: &Self) -> bool {
-        self.call.number == other.call.number
-            && cause::kind(&self.call) == cause::kind(&other.call)
-            && self.answer == other.answer
+        self.is_answered_like(&other.call, other.answer)
             && self.asker == other.asker
             && self.program == other.program
             && self.cause == other.cause
@@ -75,7 +86,7 @@ pub(super) struct Findings {
     pub(super) more: u64,
     /// Restrictions that programs put upon themselves, in sentences.
     pub(super) restrictions: Vec<String>,
-    /// What differs from a run without a tracer, in sentences.
+    /// Differences from a run without a tracer, in sentences.
     pub(super) caveats: Vec<String>,
     /// How many threads there were, in all processes.
     pub(super) threads: u64,
@@ -99,14 +110,26 @@ impl Findings {
         self.refusals.iter().any(|refusal| refusal.process == process)
     }
 
-    /// Takes a refused call of a stopped thread, and says whether it was told apart.
-    pub(super) fn refuse(&mut self, case: &Case<'_>) -> bool {
+    /// Counts a refused call that was made from the same place before; says whether it was.
+    pub(super) fn repeats(&mut self, tid: Tid, process: Tid, call: &Call, answer: Answer) -> bool {
+        let Ok(site) = tracing::registers(tid) else { return false };
+        let again = |refusal: &&mut Refusal| {
+            refusal.process == process && refusal.site == site && refusal.is_answered_like(call, answer)
+        };
+        let same = self.refusals.iter_mut().find(again);
+        same.map(|refusal| refusal.count += 1).is_some()
+    }
+
+    /// Takes a refused call of a stopped thread.
+    pub(super) fn refuse(&mut self, case: &Case<'_>) {
         let process = Tid::new(case.process);
         if !cause::matters(case, self.was_refused(process)) {
-            return false;
+            return;
         }
-        let asker = stack::asker(case.tid, case.process, case.maps);
-        let engine = engine::recognise(asker.as_ref(), case.maps);
+        let asker = stack::asker(case.tid, case.process, case.call.name(), case.maps);
+        // A library or a program that may not be loaded is nobody's generated code.
+        let generated = !is_library(case.call) && !case.call.is(Sysno::execve);
+        let engine = generated.then(|| engine::recognise(asker.as_ref(), case.maps)).flatten();
         let engine = engine.map(|(name, file)| (name, proc::clean(file)));
         let refusal = Refusal {
             tid: case.tid,
@@ -118,6 +141,7 @@ impl Findings {
             cause: cause::infer(case),
             asker,
             engine,
+            site: tracing::registers(case.tid).unwrap_or_default(),
             count: 1,
             then: "",
             end: None,
@@ -126,11 +150,9 @@ impl Findings {
             same.count += 1;
         } else if self.refusals.len() < MOST {
             self.refusals.push(refusal);
-            return true;
         } else {
             self.more += 1;
         }
-        false
     }
 
     /// Takes a call by which a process got executable memory.
@@ -195,7 +217,7 @@ fn mapped(process: i32, call: &Call, protection: u64, writable: bool) -> &'stati
             _ => "self-mem",
         };
     };
-    let path = proc::link(process, &format!("fd/{descriptor}"));
+    let path = proc::link(process, &format!("fd/{}", i64::from(descriptor)));
     let starts = |prefix: &str| path.starts_with(prefix.as_bytes());
     match call.arguments[3] & calls::MAP_SHARED != 0 {
         _ if starts("/memfd:") && call.arguments[3] & calls::MAP_SHARED == 0 => "memfd-private",
@@ -212,12 +234,15 @@ fn mapped(process: i32, call: &Call, protection: u64, writable: bool) -> &'stati
 fn protected(call: &Call, maps: &Maps, writable: bool) -> &'static str {
     let Some(mapping) = maps.at(call.arguments[0]) else { return "" };
     let is = |name: &str| mapping.path.starts_with(name.as_bytes());
+    // Data without a value in the file follows the data that has one.
+    let data =
+        mapping.path.is_empty() && maps.at(mapping.start.wrapping_sub(1)).is_some_and(Mapping::is_file);
     match writable {
         _ if is("[stack") => "stack",
         _ if is("[heap]") => "brk",
         _ if is("/memfd:") => "memfd-mprotect",
         _ if mapping.is_file() && mapping.is_executable() => "text",
-        _ if mapping.is_file() => "bss",
+        _ if mapping.is_file() || data => "bss",
         _ if mapping.is_reserved() => "reserve-commit",
         _ => "anon-wx",
     }

@@ -3,7 +3,7 @@
 use super::finding::{Answer, End, Findings, Refusal};
 use super::report::Subject;
 use crate::probe::{self, json::Json};
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use barejit_sys::{described, signal::Signal};
 
 /// Prints the report, with a newline.
@@ -54,35 +54,45 @@ fn print_refusal(refusal: &Refusal, json: &mut Json<'_>) {
         Answer::Signal(signal) => ("signal", "", signal_name(signal)),
         Answer::NoEffect => ("no effect", "", String::new()),
     };
-    json.open("{");
-    json.member("call", refusal.call.name(), "\"");
-    json.member("text", &call, "\"");
-    json.number("size", refusal.call.memory().map(|[_, size]| size));
-    json.member("answer", answer, "\"");
-    json.member("errno", errno, "\"");
-    json.member("by_signal", &signal, "\"");
-    json.number("count", Some(refusal.count));
-    json.number("process", number(refusal.process.number()));
-    json.number("thread", number(refusal.tid.number()));
-    json.member("program", &refusal.program, "\"");
     let asker = refusal.asker.as_ref();
     let symbol = asker.and_then(|asker| asker.symbol.as_ref());
-    json.member("module", asker.map_or("", |asker| &asker.module), "\"");
-    json.number("module_offset", asker.map(|asker| asker.offset));
-    json.member("symbol", symbol.map_or("", |symbol| &symbol.name), "\"");
-    json.number("symbol_offset", symbol.map(|symbol| symbol.offset));
-    json.member("found_by", asker.map_or("", |asker| asker.method.name()), "\"");
-    json.member("strategy", refusal.strategy, "\"");
-    json.member("cause", refusal.cause.name, "\"");
-    json.member("evidence", &refusal.cause.evidence, "\"");
-    json.member("remedy", probe::remedy(refusal.cause.name).unwrap_or_default(), "\"");
     let engine = refusal.engine.as_ref();
     let (setting, price) = engine.and_then(|(name, _)| probe::cure(name)).unwrap_or_default();
-    json.member("engine", engine.map_or("", |(name, _)| name), "\"");
-    json.member("engine_file", &engine.map_or(String::new(), |(_, file)| file.to_string()), "\"");
-    json.member("setting", setting, "\"");
-    json.member("price", price, "\"");
-    json.member("then", refusal.then, "\"");
+    json.strings(
+        "call text answer errno by_signal program module symbol found_by strategy cause evidence remedy engine \
+         engine_file setting price then",
+        &[
+            refusal.call.name(),
+            &call,
+            answer,
+            errno,
+            &signal,
+            &refusal.program,
+            asker.map_or("", |asker| &asker.module),
+            symbol.map_or("", |symbol| &symbol.name),
+            asker.map_or("", |asker| asker.method.name()),
+            refusal.strategy,
+            refusal.cause.name,
+            &refusal.cause.evidence,
+            probe::remedy(refusal.cause.name).unwrap_or_default(),
+            engine.map_or("", |(name, _)| name),
+            engine.map_or("", |(_, file)| file),
+            setting,
+            price,
+            refusal.then,
+        ],
+    );
+    let numbers = [
+        ("size", refusal.call.memory().map(|[_, size]| size)),
+        ("count", Some(refusal.count)),
+        ("process", number(refusal.process.number())),
+        ("thread", number(refusal.tid.number())),
+        ("module_offset", asker.map(|asker| asker.offset)),
+        ("symbol_offset", symbol.map(|symbol| symbol.offset)),
+    ];
+    for (key, value) in numbers {
+        json.number(key, value);
+    }
     end(refusal.end, json);
     json.close("}");
 }

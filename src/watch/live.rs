@@ -36,7 +36,7 @@ fn write(process: i32, status: &[u8], text: &mut String) -> fmt::Result {
     let word = |key| proc::clean(proc::value(status, key).unwrap_or(b"unknown"));
     let program = proc::link(process, "exe");
     let program = if program.is_empty() { word("Name:") } else { proc::clean(&program) };
-    writeln!(text, "process {process}: {program}")?;
+    writeln!(text, "process {}: {program}", i64::from(process))?;
     let filters = match (proc::number(status, "Seccomp:"), proc::number(status, "Seccomp_filters:")) {
         (Some(0), _) => String::from("none"),
         (Some(1), _) => String::from("strict mode: read, write, exit and sigreturn only"),
@@ -89,11 +89,11 @@ fn mounts(process: i32, text: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// What the process has mapped that can be executed, and whose it is.
+/// The executable mappings of the process, and its engine.
 fn mappings(process: i32, text: &mut String) -> fmt::Result {
     let maps = Maps::of(process);
     if maps.len() == 0 {
-        return writeln!(text, "  mappings:        unknown; /proc/{process}/maps cannot be read");
+        return writeln!(text, "  mappings:        unknown; /proc/PID/maps cannot be read");
     }
     let (mut both, mut made) = ([0, 0], [0, 0]);
     for mapping in maps.iter().filter(|mapping| mapping.is_executable()) {

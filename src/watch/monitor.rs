@@ -107,7 +107,7 @@ const PASSED: [Signal; 11] = [
 /// Has signals passed on to `next`. Those that were ignored before stay ignored.
 ///
 /// # Errors
-/// What sigaction(2) answers.
+/// The errno of sigaction(2).
 pub(super) fn pass_on(next: Tid, before: Option<Tid>) -> Result<(), Error> {
     let none = Mask::of(&[]);
     NEXT.store(next.number(), Relaxed);

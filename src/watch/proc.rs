@@ -22,7 +22,7 @@ fn c_string(path: impl Into<Vec<u8>>) -> Option<CString> {
 /// The file `name` of /proc/PID.
 #[inline(never)]
 pub(super) fn file(process: i32, name: &str) -> Vec<u8> {
-    whole(format_args!("/proc/{process}/{name}"))
+    whole(format_args!("/proc/{}/{name}", i64::from(process)))
 }
 
 /// The same of this process itself.
@@ -68,7 +68,7 @@ fn hexadecimal(digits: &[u8]) -> Option<u64> {
     u64::from_str_radix(barejit_sys::utf8(digits)?, 16).ok()
 }
 
-/// What follows `key` in its line, without blanks around.
+/// The text behind `key` in its line, without blanks around.
 #[inline(never)]
 pub(super) fn value<'a>(lines: &'a [u8], key: &str) -> Option<&'a [u8]> {
     let mut lines = lines.split(|byte| *byte == b'\n');
@@ -93,7 +93,7 @@ pub(super) fn limit(process: i32, name: &str) -> Option<u64> {
 #[inline(never)]
 pub(super) fn link(process: i32, name: &str) -> Vec<u8> {
     let mut buffer = [0; 4096];
-    let path = c_string(format!("/proc/{process}/{name}"));
+    let path = c_string(format!("/proc/{}/{name}", i64::from(process)));
     let target = path.and_then(|path| tracing::readlink(&path, &mut buffer).ok().map(<[u8]>::to_vec));
     target.unwrap_or_default()
 }
@@ -117,7 +117,7 @@ pub(super) fn string(tid: Tid, address: u64) -> Option<Vec<u8>> {
 /// The flags of the mount that a file of /proc/PID is on (statfs(2)).
 #[inline(never)]
 pub(super) fn mount_flags(process: i32, name: &[u8]) -> Option<u64> {
-    let mut path = format!("/proc/{process}/").into_bytes();
+    let mut path = format!("/proc/{}/", i64::from(process)).into_bytes();
     path.extend_from_slice(name);
     linux::trial::statfs(&c_string(path)?).ok().map(|[_, flags]| flags)
 }
@@ -125,7 +125,7 @@ pub(super) fn mount_flags(process: i32, name: &[u8]) -> Option<u64> {
 /// Opens a file as the process sees it, if it is a regular one.
 #[inline(never)]
 pub(super) fn open_seen(process: i32, path: &[u8]) -> Option<(OwnedFd, tracing::Stat)> {
-    let mut seen = format!("/proc/{process}/root").into_bytes();
+    let mut seen = format!("/proc/{}/root", i64::from(process)).into_bytes();
     seen.extend_from_slice(path);
     let file = tracing::open_unblocked(&c_string(seen)?).ok()?;
     let stat = tracing::fstat(file.fd()).ok()?;

@@ -6,7 +6,7 @@ use alloc::{format, string::String};
 use barejit_sys::{described, signal::Signal};
 use core::fmt::{self, Write};
 
-/// What the report is about.
+/// The command that the report is about.
 pub(super) struct Subject {
     /// The command as it was named.
     pub(super) command: String,
@@ -19,7 +19,7 @@ pub(super) struct Subject {
 /// Says how a process ended, in the past.
 fn ended(end: End) -> String {
     match end {
-        End::Exited(status) => format!("ended with status {status}"),
+        End::Exited(status) => format!("ended with status {}", u64::from(status)),
         End::Killed(signal) => format!("died of SIG{}", Signal::new(signal).name()),
     }
 }
@@ -83,7 +83,7 @@ fn write_refusal(refusal: &Refusal, text: &mut String) -> fmt::Result {
     refusal.call.print(&mut call);
     let times = if refusal.count == 1 { String::new() } else { format!(", {} times", refusal.count) };
     writeln!(text, "  refused:  {call} = {}{times}", refusal.answer)?;
-    let (process, tid) = (refusal.process.number(), refusal.tid.number());
+    let [process, tid] = [refusal.process, refusal.tid].map(|tid| i64::from(tid.number()));
     writeln!(text, "    process:  {} ({process}, thread {tid})", refusal.program)?;
     if let Some(asker) = &refusal.asker {
         text.push_str("    asked by: ");

@@ -1,4 +1,5 @@
-//! Who made a call: the frames of a stopped thread up to the first outside the C library.
+//! The function that made a call: the frames of a stopped thread up to the first outside
+//! the C library.
 //!
 //! ```text
 //!   RIP            the instruction behind `syscall`, in the C library or not
@@ -44,7 +45,7 @@ impl Method {
     }
 }
 
-/// Who asked.
+/// The code that made a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Asker {
     /// The file of the code, or what /proc/PID/maps says instead.
@@ -120,34 +121,47 @@ impl Walk<'_> {
     }
 }
 
-/// Who made the call at which the thread stands.
-pub(super) fn asker(tid: Tid, process: i32, maps: &Maps) -> Option<Asker> {
+/// Whether a function is the C library's for this call, in a program that is linked
+/// statically: its name, with underscores before it and 64 behind it, or syscall(2).
+fn is_wrapper(symbol: &Symbol, call: &str) -> bool {
+    let name = symbol.name.as_bytes();
+    let underscores = name.iter().take_while(|byte| **byte == b'_').count();
+    let name = name.get(underscores..).unwrap_or_default();
+    name == b"syscall" || name.strip_prefix(call.as_bytes()).is_some_and(|rest| matches!(rest, b"" | b"64"))
+}
+
+/// The code that made this call, at which the thread stands.
+pub(super) fn asker(tid: Tid, process: i32, call: &str, maps: &Maps) -> Option<Asker> {
     let registers = tracing::registers(tid).ok()?;
     let here = maps.at(registers.rip)?;
-    let (address, method) = if is_libc(here) {
-        let memory = Memory::open(tid).ok()?;
-        let end = maps.at(registers.rsp).map_or(0, |stack| stack.end);
-        let size = usize::try_from(end.saturating_sub(registers.rsp)).unwrap_or(0).min(DEPTH);
-        let mut stack = vec![0; size];
-        let read = memory.read(registers.rsp, &mut stack).unwrap_or(0);
-        stack.truncate(read);
-        let walk = Walk { maps, memory, stack, base: registers.rsp };
-        match walk.by_frame_pointers(registers.rsp, registers.rbp) {
-            Some(address) => (address, Method::FramePointers),
-            None => walk.by_scan().map_or((registers.rip, Method::Instruction), |at| (at, Method::Scan)),
-        }
-    } else {
-        (registers.rip, Method::Instruction)
-    };
-    let mapping = maps.at(address)?;
+    let direct = describe(process, here, registers.rip, Method::Instruction);
+    let wrapper = direct.symbol.as_ref().is_some_and(|symbol| is_wrapper(symbol, call));
+    if !is_libc(here) && !wrapper {
+        return Some(direct);
+    }
+    let memory = Memory::open(tid).ok()?;
+    let end = maps.at(registers.rsp).map_or(0, |stack| stack.end);
+    let size = usize::try_from(end.saturating_sub(registers.rsp)).unwrap_or(0).min(DEPTH);
+    let mut stack = vec![0; size];
+    let read = memory.read(registers.rsp, &mut stack).unwrap_or(0);
+    stack.truncate(read);
+    let walk = Walk { maps, memory, stack, base: registers.rsp };
+    let framed = walk.by_frame_pointers(registers.rsp, registers.rbp).map(|at| (at, Method::FramePointers));
+    let found = framed.or_else(|| walk.by_scan().map(|at| (at, Method::Scan)));
+    let Some((address, method)) = found else { return Some(direct) };
+    Some(describe(process, maps.at(address)?, address, method))
+}
+
+/// The code at an address in a mapping.
+fn describe(process: i32, mapping: &Mapping, address: u64, method: Method) -> Asker {
     // The call is before the address that it returns to.
     let offset = (address - 1).wrapping_sub(mapping.start).wrapping_add(mapping.offset);
-    let symbol = mapping.is_file().then(|| symbol(process, mapping, offset)).flatten();
+    let symbol = if mapping.is_file() { symbol(process, mapping, offset) } else { None };
     let module = match proc::clean(&mapping.path) {
         name if name.is_empty() => format!("anonymous memory at {:#x}", mapping.start),
         name => name,
     };
-    Some(Asker { module, offset, symbol, method })
+    Asker { module, offset, symbol, method }
 }
 
 /// By the file as the process sees it, if it still is the one that is mapped.

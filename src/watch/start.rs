@@ -42,7 +42,7 @@ struct Handshake {
     go: [OwnedFd; 2],
 }
 
-/// What is known about this process before there is a command.
+/// Restrictions of this process, which the command inherits.
 struct Place {
     /// A filter is active already.
     filtered: bool,
@@ -271,7 +271,8 @@ fn serve(request: &Request<'_>, tracer: &mut Tracer, outlets: &Outlets<'_>) {
 }
 
 /// Serves what the command has left behind until that ends, for a filter that asks a
-/// tracer cannot be taken back. What the shell reads of is closed.
+/// tracer cannot be taken back. Descriptors that a shell may read
+/// to their end are closed.
 fn stay(tracer: &mut Tracer) {
     for fd in [Fd::STDIN, Fd::STDOUT, Fd::STDERR] {
         // SAFETY: (1) nothing is written or read any more.

@@ -41,7 +41,7 @@ struct Thread {
     doubt: Option<Call>,
 }
 
-/// What the tracer tells about the command.
+/// News about the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum News {
     /// It stopped by this signal, as ^Z has it.
@@ -78,7 +78,7 @@ pub(super) struct Tracer {
     pub(super) executed: bool,
 }
 
-/// What tracees are seized with.
+/// The options that tracees are seized with.
 pub(super) fn options(mode: Mode) -> u32 {
     let common = options::SYSGOOD | options::CHILDREN | options::EXEC | options::SECCOMP | options::EXITKILL;
     if mode.every { common | options::EXIT } else { common }
@@ -152,7 +152,7 @@ impl Tracer {
     /// Waits for what comes next and deals with it; `None` is the end of all tracees.
     ///
     /// # Errors
-    /// What wait4(2) and ptrace(2) answer: EINTR if a signal came to the tracer.
+    /// The errno of wait4(2): EINTR if a signal came to the tracer.
     pub(super) fn step(&mut self) -> Result<Option<News>, Error> {
         loop {
             let Some((tid, status)) = tracing::wait_any(true)? else { return Ok(None) };
@@ -194,19 +194,13 @@ impl Tracer {
         if refused == 0 && !self.findings.refusals.is_empty() { Some(News::Refused) } else { news }
     }
 
-    fn remove(&mut self, place: usize) -> Thread {
-        self.threads.remove(place)
-    }
-
     fn ended(&mut self, tid: Tid, end: End) -> Option<News> {
+        if end == End::Killed(Signal::SYS.number()) {
+            // The thread is gone, and with it the stack that told the function that asked.
+            self.trapped(tid);
+        }
         if let Ok(place) = self.place(tid) {
-            let thread = self.remove(place);
-            // The thread is gone: who asked is told by nobody any more.
-            if let (Some(call), End::Killed(signal)) = (thread.call.or(thread.doubt), end)
-                && signal == Signal::SYS.number()
-            {
-                self.refuse(thread, call, Answer::Signal(signal));
-            }
+            self.threads.remove(place);
         }
         self.findings.end(tid, end);
         (tid == self.command).then_some(News::Ended(end))
@@ -244,15 +238,13 @@ impl Tracer {
         if former != tid
             && let Ok(place) = self.place(former)
         {
-            let thread = self.remove(place);
-            if let Some(command) = self.thread(tid) {
-                *command = Thread { tid, ..thread };
+            let thread = self.threads.remove(place);
+            if let Some(first) = self.thread(tid) {
+                *first = Thread { tid, ..thread };
             }
         }
-        self.threads.retain(|thread| thread.tid == tid || thread.process != Some(tid));
         self.executed |= tid == self.command;
-        let privileges = self.gains_privileges(tid);
-        if let Some(program) = privileges {
+        if let Some(program) = self.gains_privileges(tid) {
             self.findings.differs(format!(
                 "{program} is setuid, setgid or has file capabilities: traced or under no_new_privs it runs \
                  without them; run barejit as root"
@@ -284,17 +276,13 @@ impl Tracer {
             }
             Ok(Some(Place::Exit(answer))) => {
                 let Some(thread) = self.thread(tid) else { return };
-                let thread = *thread;
-                let Some(call) = thread.call else { return };
-                let doubt = thread.every && answer as u64 == call.number;
-                if let Some(thread) = self.thread(tid) {
-                    thread.call = None;
-                    thread.doubt = doubt.then_some(call);
+                let Some(call) = thread.call.take() else { return };
+                if thread.every && answer as u64 == call.number {
+                    thread.doubt = Some(call);
+                } else {
+                    self.answered(tid, &call, answer);
                 }
                 self.findings.calls += 1;
-                if !doubt {
-                    self.answered(thread, call, answer);
-                }
             }
             // A call of another architecture, or a thread that was killed.
             Ok(None) => {
@@ -317,36 +305,35 @@ impl Tracer {
     /// A filter has answered the call that the thread was in with SIGSYS.
     fn trapped(&mut self, tid: Tid) {
         let Some(thread) = self.thread(tid) else { return };
-        let call = thread.call.take().or(thread.doubt.take());
-        let thread = *thread;
-        if let Some(call) = call {
-            self.refuse(thread, call, Answer::Signal(Signal::SYS.number()));
+        if let Some(call) = thread.call.take().or(thread.doubt.take()) {
+            self.refuse(tid, &call, Answer::Signal(Signal::SYS.number()));
         }
     }
 
-    fn answered(&mut self, thread: Thread, call: Call, answer: i64) {
+    fn answered(&mut self, tid: Tid, call: &Call, answer: i64) {
         const LAST_ERRNO: i64 = 4095;
         if (-LAST_ERRNO..0).contains(&answer) {
             let errno = Errno::new(-answer as i32);
             if call.is(Sysno::ptrace) && errno == Errno::EPERM {
-                let program = proc::clean(&proc::link(thread.tid.number(), "exe"));
+                let program = proc::clean(&proc::link(tid.number(), "exe"));
                 self.findings.differs(format!(
                     "{program} traces itself or another process, which a tracer refuses: it may behave \
                      differently; start barejit inside, or use --pid"
                 ));
             }
-            self.refuse(thread, call, Answer::Errno(errno));
+            self.refuse(tid, call, Answer::Errno(errno));
             return;
         }
-        self.restricted(thread, &call);
+        self.restricted(tid, call);
         if !call.asks_for_execution() {
             return;
         }
-        if thread.every && !self.has_effect(thread.tid, &call, answer as u64) {
-            self.refuse(thread, call, Answer::NoEffect);
-        } else if !is_library(&call) && !self.findings.refusals.is_empty() {
-            let process = self.process(thread.tid);
-            self.findings.grant(process, &call, &mut || Maps::of(process.number()));
+        let every = self.thread(tid).is_some_and(|thread| thread.every);
+        if every && !self.has_effect(tid, call, answer as u64) {
+            self.refuse(tid, call, Answer::NoEffect);
+        } else if !is_library(call) && !self.findings.refusals.is_empty() {
+            let process = self.process(tid);
+            self.findings.grant(process, call, &mut || Maps::of(process.number()));
         }
     }
 
@@ -360,23 +347,26 @@ impl Tracer {
         nothing || maps.len() == 0 || maps.at(address).is_some_and(proc::Mapping::is_executable)
     }
 
-    fn refuse(&mut self, thread: Thread, call: Call, answer: Answer) {
-        let process = self.process(thread.tid);
+    fn refuse(&mut self, tid: Tid, call: &Call, answer: Answer) {
+        let process = self.process(tid);
+        if self.findings.repeats(tid, process, call, answer) {
+            return;
+        }
         let maps = Maps::of(process.number());
         let case = Case {
-            tid: thread.tid,
+            tid,
             process: process.number(),
-            call: &call,
+            call,
             answer,
             maps: &maps,
-            restrictions: thread.restrictions,
+            restrictions: self.thread(tid).map_or_else(Restrictions::default, |thread| thread.restrictions),
             own_filters: self.mode.own_filters,
         };
         self.findings.refuse(&case);
     }
 
     /// Has threads bear what a call that succeeded put upon them.
-    fn restricted(&mut self, thread: Thread, call: &Call) {
+    fn restricted(&mut self, tid: Tid, call: &Call) {
         const FLAG_TSYNC: u64 = 1;
         let [first, second, ..] = call.arguments;
         let filter =
@@ -386,17 +376,15 @@ impl Tracer {
         if !(filter || mdwe || landlock) {
             return;
         }
-        let process = self.process(thread.tid);
+        let process = self.process(tid);
         let all = mdwe || call.is(Sysno::seccomp) && second & FLAG_TSYNC != 0;
-        let others: Vec<Tid> =
-            self.threads.iter().map(|thread| thread.tid).filter(|tid| *tid != thread.tid).collect();
-        self.bear(thread.tid, filter, mdwe, landlock);
-        for tid in others {
-            if all && self.process(tid) == process {
-                self.bear(tid, filter, mdwe, landlock);
-                // It must be made to stop, to go on from call to call.
-                if filter {
-                    let _ = tracing::interrupt(tid);
+        let tids: Vec<Tid> = self.threads.iter().map(|thread| thread.tid).collect();
+        for other in tids {
+            if other == tid || all && self.process(other) == process {
+                self.bear(other, filter, mdwe, landlock);
+                // One that runs must be made to stop, to go on from call to call.
+                if filter && other != tid {
+                    let _ = tracing::interrupt(other);
                 }
             }
         }

@@ -41,19 +41,19 @@ fn check(machine: &mut Machine, program: &[u8], input: &[u8], options: &Options)
 /// The baseline tier; deferred motion, which the other passes build on, and each of them
 /// alone with it; all of them without one; all of them, without AVX2 and with it.
 const PASSES: [(Passes, bool); 13] = {
-    let motion = Passes { motion: true, ..Passes::PLAIN };
+    let motion = Passes { motion: true, ..Passes::BASELINE };
     [
-        (Passes::PLAIN, false),
+        (Passes::BASELINE, false),
         (motion, false),
         (Passes { idioms: true, ..motion }, false),
-        (Passes { values: true, ..motion }, false),
+        (Passes { propagation: true, ..motion }, false),
         (Passes { unrolling: true, ..motion }, false),
         (Passes { registers: true, ..motion }, false),
-        (Passes { placement: true, ..motion }, true),
+        (Passes { layout: true, ..motion }, true),
         (Passes::CHEAP, false),
         (Passes { unrolling: false, ..Passes::FULL }, true),
         (Passes { registers: false, ..Passes::FULL }, true),
-        (Passes { placement: false, ..Passes::FULL }, true),
+        (Passes { layout: false, ..Passes::FULL }, true),
         (Passes::FULL, false),
         (Passes::FULL, true),
     ]

@@ -181,6 +181,35 @@ affine factor=75 addend=450
     );
 }
 
+/// 75 generates all of 1 to 65536 modulo 65537, so the period is 65536. One operation a
+/// nanosecond would take ten days for the terms asked for.
+#[test]
+fn the_last_of_many_terms_of_a_cycle_is_found_at_once() {
+    let power = |exponent: u64| {
+        let bits = (0..64).rev().map(|bit| exponent >> bit & 1);
+        bits.fold(1u64, |x, bit| x * x % 65537 * if bit == 1 { 75 } else { 1 } % 65537)
+    };
+    for terms in [1, 15, 16, 17, 65_535, 65_536, 65_537, 999_999_999_999_999, i64::MAX as u64] {
+        let number = terms.to_string();
+        let run = chain(&["-e", "*75 %65537", "--start", "1", "--terms", &number, "--last"]);
+        run.expect(&format!("Term {terms}: {}\n", power(terms)), "", 0);
+    }
+    // A rotated loop, whose body is not the chain: u(n) = 5·((u(n−1) + 3) & 255).
+    let step = |x: i64| 5 * ((x + 3) & 255);
+    let series: Vec<i64> = std::iter::successors(Some(1), |x| Some(step(*x))).take(600).collect();
+    let (first, again) = (1..600)
+        .flat_map(|i| (0..i).map(move |j| (j, i)))
+        .find(|(j, i)| series[*j] == series[*i])
+        .expect("a cycle");
+    let period = again - first;
+    for terms in [1, 2, first, again, again + 1, 1_000_000_000_000_007] {
+        let index = if terms < again { terms } else { first + (terms - first) % period };
+        let number = terms.to_string();
+        let run = chain(&["-e", "+3 &255 *5", "--start", "1", "--terms", &number, "--last"]);
+        run.expect(&format!("Term {terms}: {}\n", series[index]), "", 0);
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     for (input, message) in [

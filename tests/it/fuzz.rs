@@ -207,7 +207,7 @@ fn brackets(random: &mut Random) {
     let options = Options {
         cells: random.of(&[Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo]),
         eof: random.of(&[Eof::Unchanged, Eof::Zero, Eof::MinusOne]),
-        passes: random.of(&[Passes::PLAIN, Passes::CHEAP, Passes::FULL]),
+        passes: random.of(&[Passes::BASELINE, Passes::CHEAP, Passes::FULL]),
         tape: random.of(&[4096, 1 << 20, 1 << 40]),
         avx2: random.below(2) == 0,
         lines: random.below(2) == 0,

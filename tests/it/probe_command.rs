@@ -11,7 +11,7 @@ use crate::support::{
 };
 use std::{fs, process::Command};
 
-/// What a watched program did, and the report about it.
+/// A watched run of a program, and the report about it.
 struct Watched {
     run: Run,
     report: Json,
@@ -195,6 +195,10 @@ fn grep_under_every_refusal_goes_on_or_dies() {
     assert!(went_on.refusals()[0].get("program").text().ends_with("grep"), "not the shell");
     let killed = Watched::of(words, like_systemd(Answer::Kill));
     killed.expect_first("mmap SIGSYS anon-rwx seccomp PCRE2");
+    // A mapping at address 0, which the library takes for one.
+    let lied = Watched::of(words, like_systemd(Answer::Errno(0)));
+    lied.expect_first("mmap anon-rwx seccomp PCRE2");
+    assert_eq!(lied.words(&["answer"])[0], "no effect");
 }
 
 #[test]
@@ -228,7 +232,36 @@ fn node_and_java_and_php_are_recognised() {
     java.expect_first("mprotect EACCES anon-wx mdwe HotSpot");
     assert!(java.refusals()[0].get("module").text().ends_with("libjvm.so"));
     let php = Watched::alone(&[], &["php", "-r", "echo preg_match('/a+b/', 'aab');"], regime::mdwe);
-    php.expect_first("mmap EACCES anon-rwx mdwe PCRE2");
+    php.expect_first("mmap EACCES anon-rwx mdwe PHP preg");
+}
+
+/// A library and a program on a mount that lets nothing be executed.
+#[test]
+fn a_mount_is_told_with_its_file() {
+    if lacks(Need::Tracing) || lacks(Need::Mounts) {
+        return;
+    }
+    // The directories of the regime are empty: the files are made inside.
+    let load = "cp /usr/lib/x86_64-linux-gnu/libz.so.1 /var/tmp/library && cp /bin/echo /var/tmp/echo &&
+        /usr/bin/python3 -c 'import ctypes; ctypes.CDLL(\"/var/tmp/library\")'; /var/tmp/echo";
+    let probe = |options: &[&str]| {
+        let mut command = command(&["probe"]);
+        command.args(options).args(["--", "sh", "-c", load]);
+        regime::noexec_mounts(&mut command);
+        finish(command)
+    };
+    let run = probe(&["--json"]);
+    assert_eq!(run.status, 126, "{run:?}");
+    let line = run.stderr.lines().find(|line| line.starts_with('{')).expect("a report");
+    let watched = Watched { report: Json::parse(line), run: run.clone() };
+    assert_eq!(
+        watched.words(&["call", "errno", "cause", "evidence", "engine", "strategy"]),
+        [
+            "mmap EPERM noexec /var/tmp/library is on a file system mounted noexec",
+            "execve EACCES noexec /var/tmp/echo is on a file system mounted noexec"
+        ]
+    );
+    assert!(run.stderr.contains("failed to map segment from shared object"), "{run:?}");
 }
 
 #[test]
@@ -255,7 +288,7 @@ fn a_filter_of_the_program_itself_is_seen() {
     fs::remove_file(&script).expect("there");
     watched.expect_first("mmap EPERM anon-rwx seccomp libffi closures");
     let evidence = watched.refusals()[0].get("evidence").text();
-    assert!(evidence.contains("1 filter, 1 of them installed by the program itself"), "{evidence}");
+    assert!(evidence.contains("1 filter, 1 of them installed since the command began"), "{evidence}");
     let restrictions = watched.strings("restrictions");
     assert!(restrictions[0].ends_with("put a seccomp filter on itself; every call is watched from then on"));
 }
@@ -277,3 +310,73 @@ assert libc.prctl(22, 2, ctypes.byref(argument), 0, 0) == 0
 call = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x + 1)
 print(call(41))
 ";
+
+/// Calls mprotect(2) by the C library, or by itself.
+const ASKER: &str = "
+#include <sys/mman.h>
+static char page[4096] __attribute__((aligned(4096)));
+__attribute__((noinline)) int the_asker(int deep) {
+    volatile char room[64] = {0};
+#ifdef DIRECT
+    long result;
+    __asm__ volatile(\"syscall\" : \"=a\"(result) : \"0\"(10), \"D\"(page), \"S\"(4096), \"d\"(7) : \"rcx\", \"r11\", \"memory\");
+#else
+    long result = mprotect(page, 4096, 7);
+#endif
+    return room[deep] + (result != 0);
+}
+int main(int argc, char **argv) { return the_asker(argc) + 10; }
+";
+
+/// With and without frame pointers, statically and dynamically linked, without the C
+/// library: the function is found, and by what is said.
+#[test]
+fn the_function_that_asked_is_found() {
+    if lacks(Need::Tracing) {
+        return;
+    }
+    let source = scratch("asker.c");
+    fs::write(&source, ASKER).expect("written");
+    for (options, found_by) in [
+        (&["-O2", "-fno-omit-frame-pointer"][..], "frame pointers"),
+        (&["-O2", "-fomit-frame-pointer"], "frame pointers"),
+        (&["-O2", "-static"], "frame pointers"),
+        (&["-O0", "-static", "-DDIRECT"], "instruction pointer"),
+        (&["-O2", "-no-pie", "-DDIRECT"], "instruction pointer"),
+    ] {
+        let program = scratch("asker");
+        let mut compiler = tool("cc", "gcc");
+        let status = compiler.args(options).arg("-o").arg(&program).arg(&source).status();
+        assert!(status.expect("a compiler").success(), "{options:?}");
+        let path = program.to_str().expect("UTF-8");
+        let watched = Watched::of(&[path], regime::mdwe);
+        fs::remove_file(&program).expect("there");
+        watched.expect_first("mprotect EACCES bss mdwe");
+        let words = watched.words(&["symbol", "found_by", "module"]);
+        assert_eq!(words[0], format!("the_asker {found_by} {path}"), "{options:?}");
+        assert_eq!(watched.run.status, 11, "{options:?}");
+    }
+    fs::remove_file(source).expect("there");
+}
+
+/// A program that does not give up: each call is counted, and the first is looked into.
+#[test]
+fn refusals_in_a_loop_are_counted() {
+    if lacks(Need::Tracing) {
+        return;
+    }
+    let text = "
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_long
+print(sum(libc.mmap(None, 4096, 7, 0x22, -1, 0) for _ in range(3000)))
+";
+    let watched = Watched::of(&["/usr/bin/python3", "-c", text], regime::mdwe);
+    assert_eq!(watched.run.text(), "-3000\n");
+    let refusals = watched.refusals();
+    let count: i64 = refusals
+        .iter()
+        .map(|refusal| if let Json::Number(count) = refusal.get("count") { *count } else { 0 })
+        .sum();
+    assert_eq!((refusals.len(), count), (1, 3000), "{refusals:?}");
+}

@@ -78,7 +78,7 @@ fn send(process: i32, signal: i32) {
 }
 
 /// Waits for the child to stop or to end, and gives the status.
-fn wait(child: &Child) -> ExitStatus {
+fn wait(child: &mut Child) -> ExitStatus {
     let mut status = 0;
     // SAFETY: the kernel writes one int.
     let result = unsafe { libc::waitpid(child.id() as i32, &raw mut status, libc::WUNTRACED) };
@@ -259,7 +259,7 @@ fn a_daemon_can_be_left() {
     // The command itself is gone before the signal comes.
     thread::sleep(Duration::from_millis(500));
     send(child.id() as i32, libc::SIGTERM);
-    let status = wait(&child);
+    let status = wait(&mut child);
     assert_eq!(status.code(), Some(3), "{status:?}");
     assert!(exists(daemon) && !mark.exists(), "the daemon lives on");
     until("the daemon does its work", || fs::read_to_string(&mark).is_ok_and(|text| text == "on\n"));
@@ -285,14 +285,14 @@ fn a_command_that_stops_itself_is_continued() {
     }
     let mut child = start(probe(&[], &["sh", "-c", "echo $$; kill -STOP $$; echo on; exit 4"]));
     let command: i32 = line(&mut child).parse().expect("a number");
-    let status = wait(&child);
+    let status = wait(&mut child);
     assert_eq!(status.stopped_signal(), Some(libc::SIGSTOP), "{status:?}");
     let state = fs::read_to_string(format!("/proc/{command}/stat")).expect("it is there");
     assert!(state.contains(") t ") || state.contains(") T "), "{state}");
     // Of barejit alone, as kill(1) does it.
     send(child.id() as i32, libc::SIGCONT);
     assert_eq!(line(&mut child), "on");
-    assert_eq!(wait(&child).code(), Some(4));
+    assert_eq!(wait(&mut child).code(), Some(4));
 }
 
 /// ^Z and fg: signals to the whole group.
@@ -317,13 +317,13 @@ sys.exit(6)
     assert_eq!(line(&mut child), "ready");
     for _ in 0..3 {
         send(-(child.id() as i32), libc::SIGTSTP);
-        let status = wait(&child);
+        let status = wait(&mut child);
         assert!(status.stopped_signal().is_some(), "{status:?}");
         send(-(child.id() as i32), libc::SIGCONT);
         assert_eq!(line(&mut child), "resumed");
     }
     fs::write(&mark, "").expect("written");
-    assert_eq!(wait(&child).code(), Some(6));
+    assert_eq!(wait(&mut child).code(), Some(6));
     fs::remove_file(mark).expect("there");
     fs::remove_file(script).expect("there");
 }
@@ -342,7 +342,7 @@ fn signals_to_barejit_reach_the_command_once() {
     assert_eq!(line(&mut child), "got 1");
     thread::sleep(Duration::from_millis(300));
     send(child.id() as i32, libc::SIGTERM);
-    assert_eq!(wait(&child).code(), Some(7));
+    assert_eq!(wait(&mut child).code(), Some(7));
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn an_endless_command_ends_with_barejit() {
         });
         let target = child.id() as i32;
         send(if to_group { -target } else { target }, signal);
-        let status = wait(&child);
+        let status = wait(&mut child);
         assert_eq!(status.signal(), Some(signal), "{status:?}");
         until("the command ends", || !exists(command));
     }
@@ -396,7 +396,7 @@ fn the_keyboard_ends_both() {
     };
     // SAFETY: it makes system calls and nothing else.
     unsafe { probe.pre_exec(session) };
-    let child = spawn(probe);
+    let mut child = spawn(probe);
     until("the command runs", || fs::read_to_string(&mark).is_ok_and(|text| text.ends_with('\n')));
     let command: i32 = fs::read_to_string(&mark).expect("there").trim().parse().expect("a number");
     fs::remove_file(mark).expect("there");
@@ -404,7 +404,7 @@ fn the_keyboard_ends_both() {
     until("sleep runs", sleeps);
     // SAFETY: the byte is read.
     assert_eq!(unsafe { libc::write(main, b"\x03".as_ptr().cast(), 1) }, 1);
-    let status = wait(&child);
+    let status = wait(&mut child);
     assert_eq!(status.signal(), Some(libc::SIGINT), "{status:?}");
     until("the command ends", || !exists(command));
     for fd in [main, terminal] {
@@ -429,7 +429,7 @@ fn the_first_refusal_is_reported_while_the_program_runs() {
     fs::remove_file(path).expect("there");
     assert!(text.contains("  refused:  mmap(0, 65536, PROT_READ|PROT_WRITE|PROT_EXEC, "), "{text}");
     send(child.id() as i32, libc::SIGTERM);
-    assert_eq!(wait(&child).signal(), Some(libc::SIGTERM));
+    assert_eq!(wait(&mut child).signal(), Some(libc::SIGTERM));
 }
 
 #[test]

@@ -33,18 +33,20 @@
 
 mod bake;
 mod encode;
-mod inst;
+mod nop;
 mod operand;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use crate::code::{Label, Scale};
+use crate::code::Label;
 pub use bake::Baked;
 pub use operand::*;
 pub use tables::{Needs, Slot, Tables};
 
-use crate::code::form::{Address, Base, Form, Third};
+use crate::code::address::{Address, Base};
+use crate::code::form::{Form, Third};
+use crate::code::spec::order_number;
 use crate::code::{Code, Hole, Mark, Record, RecordKind, Relocation, Symbol};
 use encode::{Fault, encode, fits_i8, fits_i32};
 use tables::{FixupKind, Table, UNBOUND};
@@ -62,7 +64,10 @@ pub enum Error {
     Immediate(u32),
     /// The instruction at this offset has RSP as an index, or an index with RIP.
     Index(u32),
-    /// No code at all, more than 2 GiB of it, or more than 2^29 labels.
+    /// The instruction at this offset has AH, BH, CH or DH beside an operand that
+    /// takes a REX prefix.
+    HighByte(u32),
+    /// No code at all, more than 2 GiB of it, or more than 2^26 labels.
     Size,
 }
 
@@ -77,7 +82,8 @@ impl Error {
             Self::OutOfReach(_) => "a displacement does not fit its hole",
             Self::Immediate(_) => "an immediate is wider than its operand",
             Self::Index(_) => "RSP cannot be an index, and RIP takes none",
-            Self::Size => "code must have between 1 byte and 2 GiB, and at most 2^29 labels",
+            Self::HighByte(_) => "AH, BH, CH and DH cannot be used with a REX prefix",
+            Self::Size => "code must have between 1 byte and 2 GiB, and at most 2^26 labels",
         };
         panic!("{}", why)
     }
@@ -152,7 +158,7 @@ impl<'a> Asm<'a> {
     /// few stores, else it exists once and a call costs its arguments.
     #[cfg_attr(compact, inline(never))]
     #[cfg_attr(not(compact), inline(always))]
-    const fn emit(&mut self, form: Form, reg: u64, rm: u64, third: u64) -> &mut Self {
+    pub(crate) const fn emit(&mut self, form: Form, reg: u64, rm: u64, third: u64) -> &mut Self {
         let inst = encode(form, reg, rm, third);
         self.put(inst.word, inst.size, form, [reg, rm, third]);
         if !matches!(inst.fault, Fault::None) {
@@ -166,7 +172,7 @@ impl<'a> Asm<'a> {
 
     /// Puts an instruction: the low `size` bytes of `word`.
     #[inline(always)]
-    const fn put(&mut self, word: u128, size: u32, form: Form, operands: [u64; 3]) -> &mut Self {
+    pub(crate) const fn put(&mut self, word: u128, size: u32, form: Form, operands: [u64; 3]) -> &mut Self {
         let start = self.pos as usize;
         // One unaligned store of the whole window: what lies past `size` is
         // overwritten by the next instruction.
@@ -216,6 +222,7 @@ impl<'a> Asm<'a> {
         let at = self.offset() - size;
         self.fail(match fault {
             Fault::Index => Error::Index(at),
+            Fault::HighByte => Error::HighByte(at),
             _ => Error::Immediate(at),
         });
     }
@@ -410,7 +417,7 @@ impl<'a> Asm<'a> {
     /// `call label` (E8 cd).
     #[cfg_attr(compact, inline(never))]
     pub const fn call(&mut self, label: Label) -> &mut Self {
-        self.branch(const { Form::op(0xE8).third(Third::LABEL).named("call") }, 0, label)
+        self.branch(const { target(Form::op(0xE8).named("call")) }, 0, label)
     }
 
     /// `jmp label` in two bytes (EB cb), bound or not; a label out of reach is
@@ -429,7 +436,7 @@ impl<'a> Asm<'a> {
 
     /// `mov r64, imm64` with the address that `label` will have once loaded.
     pub const fn mov_r64_label(&mut self, dst: Gpr64, label: Label) -> &mut Self {
-        let form = const { Form::op(0xB8).w().plus_r().rm(Gpr64::KIND).third(Third::LABEL).named("mov") };
+        let form = const { Form::parse("mov", "o64 B8+r", "OI", "r64 imm64", 0, false).to_label() };
         self.emit(form, 0, dst.packed(), label.0 as u64);
         self.fix(label, FixupKind::Abs64, 0, 8);
         self
@@ -536,5 +543,10 @@ const fn target_of(slots: &[Slot], label: Label) -> u32 {
     }
 }
 
-const JMP: Form = Form::op(0xE9).third(Third::LABEL).named("jmp");
-const JCC: Form = Form::op(0x80).map(1).plus_cc().third(Third::LABEL).named("j");
+/// A form whose only operand is a label.
+const fn target(form: Form) -> Form {
+    form.order(order_number("D")).to_label()
+}
+
+const JMP: Form = target(Form::op(0xE9).named("jmp"));
+const JCC: Form = target(Form::op(0x80).map(1).plus_cc().named("j"));

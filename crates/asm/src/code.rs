@@ -5,10 +5,13 @@
 //! entry, symbols and relocations lie inside its bytes. Holes in baked bytes are
 //! filled here, at compile time or at run time, by the same functions.
 
+pub(crate) mod address;
 pub(crate) mod form;
-mod notation;
+pub(crate) mod notation;
+pub(crate) mod spec;
 
-pub use form::{Address, Form};
+pub use address::Address;
+pub use form::{Form, Prefix};
 pub use notation::{Data, Hexadecimal, Label, Line, Record, RecordKind, Scale};
 
 use core::sync::atomic::AtomicU8;

@@ -20,6 +20,9 @@ extern crate std;
 
 mod assembler;
 mod code;
+mod decode;
+pub mod table;
 
 pub use assembler::*;
 pub use code::*;
+pub use decode::{At, Instruction, MAX_SIZE, NoInstruction, decode};

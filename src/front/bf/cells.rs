@@ -93,7 +93,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// Binds `label`, a merge of control flow where the zero flag describes no cell.
-    #[inline(never)]
     pub(super) fn bind(&mut self, label: Label) {
         self.a.bind(label);
         self.forget_flag();
@@ -105,7 +104,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `[at] += value`
-    #[inline(never)]
     pub(super) fn add_mi(&mut self, at: i32, value: i32) {
         let cell = self.operand(at);
         by_width!(self, W => match value {
@@ -117,14 +115,12 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `[at] = value`
-    #[inline(never)]
     pub(super) fn mov_mi(&mut self, at: i32, value: i32) {
         let cell = self.operand(at);
         by_width!(self, W => self.a.mov_mi::<W>(cell.resize(), value));
     }
 
     /// Sets the zero flag by `[at]`.
-    #[inline(never)]
     pub(super) fn cmp_m(&mut self, at: i32) {
         let cell = self.operand(at);
         by_width!(self, W => self.a.cmp_mi::<W>(cell.resize(), 0));
@@ -132,14 +128,12 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// Accesses `[at]` and changes only flags.
-    #[inline(never)]
     pub(super) fn access(&mut self, at: i32) {
         let cell = self.operand(at);
         by_width!(self, W => self.a.test_mr::<W>(cell.resize(), RAX.resize()));
     }
 
     /// `register = [at]`, zero-extended; keeps flags.
-    #[inline(never)]
     pub(super) fn load(&mut self, register: Gpr64, at: i32) {
         let before = self.flag.0 == self.a.offset();
         let (to, cell) = (low(register), self.operand(at));
@@ -152,7 +146,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `[at] = register`; keeps flags.
-    #[inline(never)]
     pub(super) fn store(&mut self, at: i32, register: Gpr64) {
         let before = self.flag.0 == self.a.offset();
         let cell = self.operand(at);
@@ -169,7 +162,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `[at] += register`, or `-=`
-    #[inline(never)]
     pub(super) fn add_mr(&mut self, at: i32, register: Gpr64, subtract: bool) {
         let cell = self.operand(at);
         by_width!(self, W => match subtract {
@@ -180,7 +172,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `register += [from]`, or `-=`; the register is the cell at `at`.
-    #[inline(never)]
     pub(super) fn add_rm(&mut self, at: i32, register: Gpr64, from: i32, subtract: bool) {
         let cell = self.operand(from);
         by_width!(self, W => match subtract {
@@ -191,7 +182,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `register += other`, or `-=`; the register is the cell at `at`.
-    #[inline(never)]
     pub(super) fn add_rr(&mut self, at: i32, register: Gpr64, other: Gpr64, subtract: bool) {
         by_width!(self, W => match subtract {
             false => self.a.add_rr::<W>(register.resize(), other.resize()),
@@ -201,21 +191,18 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `register += value`; the register is the cell at `at`.
-    #[inline(never)]
     pub(super) fn add_ri(&mut self, at: i32, register: Gpr64, value: i32) {
         by_width!(self, W => self.a.add_ri::<W>(register.resize(), value));
         self.flag_describes(at);
     }
 
     /// Sets the zero flag by a register, which is the cell at `at`.
-    #[inline(never)]
     pub(super) fn test_r(&mut self, at: i32, register: Gpr64) {
         by_width!(self, W => self.a.test_rr::<W>(register.resize(), register.resize()));
         self.flag_describes(at);
     }
 
     /// `register = value`, for any register.
-    #[inline(never)]
     pub(super) fn mov_ri(&mut self, register: Gpr64, value: i32) {
         if value == 0 {
             self.a.xor_rr(low(register), low(register));
@@ -225,7 +212,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `to = from`
-    #[inline(never)]
     pub(super) fn mov_rr(&mut self, to: Gpr64, from: Gpr64) {
         if to != from {
             self.a.mov_rr(low(to), low(from));
@@ -233,7 +219,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `to = factor × from`
-    #[inline(never)]
     pub(super) fn scale(&mut self, to: Gpr64, from: Gpr64, factor: i32) {
         let a = &mut *self.a;
         let wide = address(from);
@@ -268,7 +253,6 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     }
 
     /// `pointer += cells`
-    #[inline(never)]
     pub(super) fn move_pointer(&mut self, cells: i32) {
         let bytes = (cells as i64) << self.cells as u32;
         match i32::try_from(bytes) {

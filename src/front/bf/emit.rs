@@ -71,7 +71,6 @@ struct Emitter<'a, 'b> {
 }
 
 /// Emits all of `ir`, to be entered at the position `resume` if it is given.
-#[inline(never)] // So that the passes do not share its stack frame.
 pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Program, Error> {
     let room = room(ir, options);
     if room.bytes > i32::MAX as usize {

@@ -178,7 +178,6 @@ impl Op {
 
 /// How many of `ops`, which a loop's body begins, stand before its `Close`; `None` if it
 /// is not among them.
-#[inline(never)] // Four callers; inlined it costs 300 bytes.
 pub(super) fn body_length(ops: &[Op]) -> Option<usize> {
     let mut depth = 1;
     ops.iter().position(|op| {

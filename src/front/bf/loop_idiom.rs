@@ -18,7 +18,6 @@ use crate::front::bug;
 const LONGEST: usize = 48;
 
 /// Replaces such loops, in place.
-#[inline(never)] // Called once, through a table.
 pub(super) fn recognise(ir: &mut Ir, options: &Options) {
     let ops = &mut ir.ops;
     // Where the loop that was opened last begins, if it has only additions.

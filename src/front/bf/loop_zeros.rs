@@ -62,7 +62,6 @@ impl OpenLoop {
 const DEEPEST: usize = 256;
 
 /// Fills in [`Loop::zeros`](super::ir::Loop::zeros).
-#[inline(never)] // Called once, through a table.
 pub(super) fn find(ir: &mut Ir, _: &Options) {
     // The first stands for the program. The others are used again by the next loop of
     // their depth.

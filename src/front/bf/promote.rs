@@ -99,7 +99,6 @@ impl Promoted {
 }
 
 /// Fills in [`Ir::promoted`].
-#[inline(never)] // Called once, through a table.
 pub(super) fn promote(ir: &mut Ir, _: &Options) {
     let mut found: Vec<Promoted> = Vec::new();
     let mut open: Vec<Promoted> = Vec::new();

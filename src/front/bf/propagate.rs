@@ -55,7 +55,6 @@ struct Walk<'a> {
 }
 
 /// Rewrites the program, in place.
-#[inline(never)] // Called once, through a table.
 pub(super) fn propagate(ir: &mut Ir, options: &Options) {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Walk {
@@ -90,7 +89,6 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
 }
 
 impl Walk<'_> {
-    #[inline(never)] // 14 callers; inlined they cost 900 bytes.
     fn keep(&mut self, op: Op) {
         self.ops[self.kept] = op;
         self.kept += 1;
@@ -114,7 +112,6 @@ impl Walk<'_> {
     }
 
     /// No store moves over what comes here.
-    #[inline(never)] // Four callers; inlined they cost 300 bytes.
     fn bar(&mut self) {
         self.stores = [NONE; 32];
     }

@@ -105,7 +105,7 @@ impl<'a> Runner<'a> {
                 None => return Ok(End::Otherwise),
                 Some(Stop::OutOfBounds { position, cell }) => return Ok(End::OutOfBounds { position, cell }),
                 Some(Stop::Deoptimise { position, cell }) => {
-                    let baseline = Options { passes: Passes::PLAIN, ..self.options };
+                    let baseline = Options { passes: Passes::BASELINE, ..self.options };
                     self.program = compile_from(self.source, &baseline, Some(position), &mut |_, _| {})?;
                     first = cell;
                 }

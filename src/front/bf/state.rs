@@ -38,7 +38,6 @@ impl State {
     }
 
     /// The constant that `[cell]` is, if it is known.
-    #[inline(never)] // Ten callers; inlined they cost 600 bytes.
     pub(super) fn get(&self, cell: i32) -> Option<u32> {
         let entry = Self::entry(cell);
         if self.has >> entry & 1 == 1 && self.cells[entry] == cell {

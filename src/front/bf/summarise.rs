@@ -269,7 +269,6 @@ impl Summary {
     }
 
     /// Adds an operation, unless it does nothing; `None` if there is no room.
-    #[inline(never)] // Seven callers; inlined they cost 500 bytes.
     fn push(&mut self, op: Op) -> Option<()> {
         let (mut op, mut does_nothing) = (op, false);
         if let Op::MulAdd { factor, .. } | Op::Product { factor, .. } = &mut op {

@@ -27,7 +27,6 @@ const LOOPS: usize = 1 << 16;
 const FARTHEST: u32 = 1 << 12;
 
 /// Unrolls the loops that have no loop inside and move the data pointer.
-#[inline(never)] // Called once, through a table.
 pub(super) fn unroll(ir: &mut Ir, _: &Options) {
     let loops = small_loops(&ir.ops);
     let growth: usize = loops.iter().map(|(open, close)| (UNROLLED as usize - 1) * (close - open)).sum();

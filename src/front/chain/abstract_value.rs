@@ -101,8 +101,7 @@ impl fmt::Display for AbstractValue {
             return f.write_str("any");
         }
         write!(f, "[{}, {}]", self.low, self.high)?;
-        let range = Self { unknown: -1, value: 0, ..*self }.reduced();
-        if range.unknown == self.unknown {
+        if Self::between(self.low.into(), self.high.into()).unknown == self.unknown {
             return Ok(());
         }
         write!(f, ", bits {:#x} of {:#x}", self.value as u64, !self.unknown as u64)

@@ -148,6 +148,20 @@ fn rotate() {
     });
 }
 
+/// The marks of code name the text that it came from.
+#[test]
+fn combined_operations_keep_the_end_of_their_text() {
+    let (_, operations) = read("affine addend=3\naffine factor=2\nbits and=0xff\naffine factor=5");
+    let marks = |operations: &[Operation]| -> Vec<_> {
+        operations.iter().map(|operation| (operation.end, operation.rotated)).collect()
+    };
+    let combined = combine::combine(&operations);
+    assert_eq!(marks(&combined), [(2, None), (3, None), (4, None)]);
+    // The first operation, from the end of piece 2, is combined into that of piece 4.
+    let body = rotate::rotate(&combined).expect("a shorter body");
+    assert_eq!(marks(&body), [(3, None), (4, Some(2))]);
+}
+
 #[test]
 fn select() {
     check("chain/select.ir", &|text| {
@@ -161,17 +175,29 @@ fn select() {
     });
 }
 
+/// The last-term function.
+fn last_term(text: &str) -> String {
+    let (terms, operations) = read(text);
+    instructions(&|a| {
+        let mut pool = Pool::default();
+        let plan = Plan { operations: operations.clone(), terms };
+        plan.last_term(&mut Selector::new(a, &mut pool));
+        pool.put(a);
+    })
+}
+
 #[test]
 fn loops() {
-    check("chain/loops.ir", &|text| {
-        let (terms, operations) = read(text);
-        instructions(&|a| {
-            let mut pool = Pool::default();
-            let plan = Plan { operations: operations.clone(), terms };
-            plan.last_term(&mut Selector::new(a, &mut pool));
-            pool.put(a);
-        })
-    });
+    check("chain/loops.ir", &last_term);
+}
+
+/// The search for a cycle has a copy of the body, so long chains go without.
+#[test]
+fn a_chain_of_more_than_256_operations_is_not_searched_for_a_cycle() {
+    for (pairs, copies) in [(128, 2), (129, 1)] {
+        let code = last_term(&"affine addend=1\nbits xor=0x2\n".repeat(pairs));
+        assert_eq!(code.matches("xor rax, 2\n").count(), copies * pairs, "{code}");
+    }
 }
 
 /// SplitMix64.
@@ -325,6 +351,11 @@ fn join_and_widening_only_add_values_and_meet_keeps_the_common_ones() {
         let widened = one.widened();
         assert!(widened.low <= one.low && widened.high >= one.high, "{}", context());
         assert_eq!(widened.widened(), widened, "{}", context());
+        // No further than the next power of two, and on the same side of zero.
+        let size = |end: i64| if end < 0 { !end } else { end };
+        assert!(size(widened.low) <= size(one.low).saturating_mul(2).max(1), "{}", context());
+        assert!(size(widened.high) <= size(one.high).saturating_mul(2).max(1), "{}", context());
+        assert!(widened.high < 0 || one.high >= 0, "{}", context());
     }
 }
 

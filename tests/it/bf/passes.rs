@@ -46,10 +46,10 @@ impl Case {
                 "avx2" => options.avx2 = true,
                 "without=motion" => options.passes.motion = false,
                 "without=idioms" => options.passes.idioms = false,
-                "without=values" => options.passes.values = false,
+                "without=propagation" => options.passes.propagation = false,
                 "without=unrolling" => options.passes.unrolling = false,
                 "without=registers" => options.passes.registers = false,
-                "without=placement" => options.passes.placement = false,
+                "without=layout" => options.passes.layout = false,
                 _ => {
                     let tape = word.strip_prefix("tape=").and_then(|cells| cells.parse().ok());
                     options.tape = tape.unwrap_or_else(|| panic!("{title}: {word}"));

@@ -10,7 +10,8 @@
 //! tail, at most 8 bytes:  disp8/32  imm8/16/32    or    imm64
 //! ```
 
-use crate::code::form::{Address, Base, Form, Third};
+use crate::code::address::{Address, Base};
+use crate::code::form::{Form, Third};
 
 /// An encoded instruction. Numbers are as wide as the machine likes them.
 #[derive(Clone, Copy)]
@@ -34,6 +35,8 @@ pub(super) enum Fault {
     Index,
     /// An immediate that is no number of its operand's width.
     Immediate,
+    /// AH, CH, DH or BH in an instruction with a REX prefix.
+    HighByte,
 }
 
 /// Up to eight bytes under construction.
@@ -62,25 +65,32 @@ impl Half {
 #[inline(always)]
 pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
     let variant = Variant::choose(form, rm, third);
-    let place = if form.is_memory() { Place::memory(Address::unpack(rm)) } else { Place::register(rm) };
+    let place = if form.is_memory() {
+        Place::memory(Address::unpack(rm), form.index_kind() != 0)
+    } else {
+        Place::register(rm | form.fixed_rm())
+    };
     // A form has a register or a digit there, and the other one is 0.
     let reg = reg | form.extension();
-    let head = if form.is_vex() {
+    let (head, high_byte) = if form.is_vex() {
         let vvvv = match form.third_operand() {
-            Third::MIDDLE | Third::LAST => third,
+            Third::VVVV | Third::VVVV_BYTE | Third::VVVV_IS4 => third >> 8,
             _ => 0,
         };
-        vex(form, reg, vvvv, place.xb)
+        (vex(form, reg, vvvv, place.xb), false)
     } else {
         // SPL, BPL, SIL and DIL are AH, CH, DH and BH without a REX prefix
-        // (SDM vol. 2A, table 3-1).
-        let low_byte =
-            form.reg_width() == 1 && reg >= 4 || form.rm_width() == 1 && !form.is_memory() && rm >= 4;
-        legacy(form, low_byte, (reg >> 3) << 2 | place.xb)
+        // (SDM vol. 2A, table 3-1), which are numbered 20 to 23 here.
+        let reg_is_byte = form.reg_kind() == 1;
+        let rm_is_byte = form.rm_kind() == 1 && !form.is_memory();
+        let low_byte = reg_is_byte && reg & !3 == 4 || rm_is_byte && rm & !3 == 4;
+        let high_byte = reg_is_byte && reg >= 16 || rm_is_byte && rm >= 16;
+        let rex = low_byte || form.is_64() || reg & 8 | place.xb != 0;
+        (legacy(form, low_byte, (reg >> 3 & 1) << 2 | place.xb), rex && high_byte)
     };
     let head = if variant.bare {
         head.push(variant.opcode | rm & 7)
-    } else if form.rm_width() == 0 && !form.is_memory() {
+    } else if form.rm_kind() == 0 && !form.is_memory() && !form.has_fixed_modrm() {
         head.push(variant.opcode)
     } else {
         let head = head.push(variant.opcode).push(place.modrm | (reg & 7) << 3);
@@ -88,18 +98,41 @@ pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
     };
     // disp and imm64 never meet, so the shift stays below 64.
     let tail = place.disp.bytes | variant.imm << (8 * place.disp.size);
+    let word = head.bytes as u128 | (tail as u128) << (8 * head.size);
+    let before = prefixes(form, rm);
     Bytes {
-        word: head.bytes as u128 | (tail as u128) << (8 * head.size),
-        size: head.size + place.disp.size + variant.size,
+        word: before.bytes as u128 | word << (8 * before.size),
+        size: before.size + head.size + place.disp.size + variant.size,
         after: variant.size,
         fault: if variant.fault {
             Fault::Immediate
         } else if place.fault {
             Fault::Index
+        } else if high_byte {
+            Fault::HighByte
         } else {
             Fault::None
         },
     }
+}
+
+/// Prefixes that stand before all others: that of the form, a segment override,
+/// 67. Most instructions have none.
+#[inline(always)]
+const fn prefixes(form: Form, rm: u64) -> Half {
+    // By the numbers of `Prefix`.
+    const BYTES: u64 = 0x3E_F2_F2_F3_F3_F0_00;
+    let half = Half::EMPTY.push_if(form.prefix() != 0, BYTES >> (8 * form.prefix()) & 0xFF);
+    let offset = matches!(form.third_operand(), Third::OFFSET);
+    if !form.is_memory() && !form.may_override() && !offset {
+        return half.push_if(form.has_address_32(), 0x67);
+    }
+    let address = Address::unpack(rm);
+    // By the numbers of `Address::segment`.
+    const SEGMENTS: u64 = 0x65_64_3E_36_2E_26_00;
+    let segment = address.segment_number();
+    half.push_if(segment != 0, SEGMENTS >> (8 * segment) & 0xFF)
+        .push_if(form.has_address_32() || address.is_narrow(), 0x67)
 }
 
 /// What the third operand makes of a form.
@@ -119,33 +152,48 @@ impl Variant {
         let opcode = form.opcode();
         let plain = Self { opcode, bare: form.has_plus_r(), imm: third, size: 0, fault: false };
         match form.third_operand() {
-            Third::BYTE => Self { size: 1, ..plain },
+            Third::BYTE | Third::SIGNED_BYTE | Third::REL8 => Self { size: 1, imm: third & 0xFF, ..plain },
+            Third::VVVV_BYTE | Third::VVVV_IS4 => Self { size: 1, imm: third & 0xFF, ..plain },
             Third::COUNT if third == 1 => Self { opcode: opcode | 0x10, ..plain },
             Third::COUNT => Self { size: 1, ..plain },
-            Third::QUAD | Third::LABEL => Self { size: 8, ..plain },
+            Third::TWO_BYTES | Third::WORD => Self { size: 2, ..plain },
+            Third::WORD_BYTE => Self { size: 3, ..plain },
+            Third::QUAD | Third::LABEL | Third::OFFSET => Self { size: 8, ..plain },
+            Third::REL32 => Self { size: 4, imm: third as u32 as u64, ..plain },
+            Third::PUSH if fits_i8(third as i64) => {
+                Self { opcode: opcode | 2, size: 1, imm: third & 0xFF, ..plain }
+            }
+            Third::PUSH => Self { size: 4, imm: third as u32 as u64, ..plain },
             rule @ (Third::FULL | Third::ALU | Third::TEST | Third::IMUL | Third::MOV) => {
-                let (fault, value) = match form.signed(third as i64) {
-                    Some(value) => (false, value),
-                    None => (true, i64::MAX),
-                };
-                let wide = form.rm_width() > 1;
-                let size = 1 << form.rm_width().saturating_sub(1);
-                // Immediates have 32 bits where operands have 64.
-                let plain = Self { size: if size > 4 { 4 } else { size }, fault, ..plain };
-                let accumulator = !form.is_memory() && rm == 0;
-                match rule {
-                    Third::ALU | Third::IMUL if wide && fits_i8(value) => {
-                        Self { opcode: opcode | 2, size: 1, ..plain }
-                    }
-                    Third::ALU if accumulator => {
-                        Self { opcode: form.extension() << 3 | 4 | wide as u64, bare: true, ..plain }
-                    }
-                    Third::TEST if accumulator => Self { opcode: 0xA8 | wide as u64, bare: true, ..plain },
-                    Third::MOV if !(form.is_64() && fits_i32(value)) => {
-                        Self { opcode: 0xB0 | (wide as u64) << 3, bare: true, size, ..plain }
-                    }
-                    _ => plain,
-                }
+                Self::sized(form, rm, third, rule, plain)
+            }
+            _ => plain,
+        }
+    }
+
+    /// An immediate as wide as the operand, by a rule that may shorten it.
+    #[inline(always)]
+    const fn sized(form: Form, rm: u64, third: u64, rule: Third, plain: Self) -> Self {
+        let opcode = plain.opcode;
+        let (fault, value) = match form.signed(third as i64) {
+            Some(value) => (false, value),
+            None => (true, i64::MAX),
+        };
+        let wide = form.width() > 1;
+        let size = 1 << form.width().saturating_sub(1);
+        // Immediates have 32 bits where operands have 64.
+        let plain = Self { size: if size > 4 { 4 } else { size }, fault, ..plain };
+        let accumulator = !form.is_memory() && rm == 0;
+        match rule {
+            Third::ALU | Third::IMUL if wide && fits_i8(value) => {
+                Self { opcode: opcode | 2, size: 1, ..plain }
+            }
+            Third::ALU if accumulator => {
+                Self { opcode: form.extension() << 3 | 4 | wide as u64, bare: true, ..plain }
+            }
+            Third::TEST if accumulator => Self { opcode: 0xA8 | wide as u64, bare: true, ..plain },
+            Third::MOV if !(form.is_64() && fits_i32(value)) => {
+                Self { opcode: 0xB0 | (wide as u64) << 3, bare: true, size, ..plain }
             }
             _ => plain,
         }
@@ -170,9 +218,8 @@ const fn legacy(form: Form, rex: bool, rxb: u64) -> Half {
 /// two-byte one serves where it can.
 #[inline(always)]
 const fn vex(form: Form, reg: u64, vvvv: u64, xb: u64) -> Half {
-    let l = form.reg_width() == 6 || form.rm_width() == 6;
     // R, X, B and vvvv are stored inverted.
-    let last = (vvvv ^ 15) << 3 | (l as u64) << 2 | form.pp();
+    let last = (vvvv ^ 15) << 3 | (form.is_long() as u64) << 2 | form.pp();
     let r = (reg >> 3 ^ 1) << 7;
     if form.opcode_map() == 1 && !form.is_64() && xb == 0 {
         Half::EMPTY.push(0xC5).push(r | last)
@@ -200,7 +247,7 @@ impl Place {
     #[inline(always)]
     const fn register(number: u64) -> Self {
         Self {
-            xb: number >> 3,
+            xb: number >> 3 & 1,
             modrm: 0b11 << 6 | number & 7,
             has_sib: false,
             sib: 0,
@@ -210,7 +257,7 @@ impl Place {
     }
 
     #[inline(always)]
-    const fn memory(address: Address) -> Self {
+    const fn memory(address: Address, vector_index: bool) -> Self {
         // SDM vol. 2A, tables 2-2 and 2-3. rm = 100 announces a SIB byte, so
         // RSP and R12 need one; mod = 00 with rm = 101 means RIP, and with SIB
         // base = 101 no base, so RBP and R13 need a displacement.
@@ -236,7 +283,7 @@ impl Place {
             has_sib,
             sib: address.scale() << 6 | (index & 7) << 3 | base & 7,
             disp: Half { bytes: if size == 4 { value as u32 as u64 } else { value as u8 as u64 }, size },
-            fault: indexed && (relative || index == 0b100),
+            fault: indexed && (relative || index == 0b100 && !vector_index),
         }
     }
 }

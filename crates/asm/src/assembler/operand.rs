@@ -4,7 +4,7 @@
 //! instruction by accident, and a [`Mem<64>`](Mem) prints itself as `qword ptr`.
 //! This file refuses to know any opcode.
 
-use crate::code::form::{self, Address};
+use crate::code::address::Address;
 use crate::code::{Label, Scale};
 
 /// A general-purpose register seen at a width of 8, 16, 32 or 64 bits
@@ -36,11 +36,8 @@ impl<const BITS: u16> Gpr<BITS> {
         Gpr(self.0)
     }
 
-    /// What a form calls an operand of this type.
-    pub(super) const KIND: u8 = form::width(BITS);
-
     #[inline(always)]
-    pub(super) const fn packed(self) -> u64 {
+    pub(crate) const fn packed(self) -> u64 {
         self.0 as u64
     }
 }
@@ -53,37 +50,87 @@ pub struct Xmm(u8);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ymm(u8);
 
-macro_rules! vector {
-    ($ty:ident, $bits:literal) => {
+/// An MMX register, 64 bits, numbered 0 to 7.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mmx(u8);
+
+/// An opmask register of AVX-512, 64 bits, numbered 0 to 7.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opmask(u8);
+
+/// A register of the x87 stack, numbered from its top, 0 to 7.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct St(u8);
+
+/// A control register, numbered 0 to 15 (SDM vol. 3A, 2.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Control(u8);
+
+/// A debug register, numbered 0 to 15 (SDM vol. 3B, 19.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Debug(u8);
+
+/// A segment register (SDM vol. 1, 3.4.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Segment {
+    /// Extra data.
+    Es = 0,
+    /// Code.
+    Cs = 1,
+    /// Stack.
+    Ss = 2,
+    /// Data.
+    Ds = 3,
+    /// Thread-local data, by convention of Linux programs.
+    Fs = 4,
+    /// Per-CPU data, by convention of the Linux kernel.
+    Gs = 5,
+}
+
+impl Segment {
+    #[inline(always)]
+    pub(crate) const fn packed(self) -> u64 {
+        self as u64
+    }
+}
+
+macro_rules! numbered {
+    ($ty:ident, $count:literal, $what:literal) => {
         impl $ty {
             /// The register with this number.
             ///
             /// # Panics
-            /// If `number` is over 15; in a constant, that is a compile error.
+            /// If there is none; in a constant, that is a compile error.
             #[inline]
             pub const fn new(number: u8) -> Self {
-                assert!(number < 16, "vector registers are numbered 0 to 15");
+                assert!(
+                    number < $count,
+                    concat!($what, " registers are numbered from 0 to ", stringify!($count), " - 1")
+                );
                 Self(number)
             }
 
-            /// The register's number, 0 to 15.
+            /// The register's number, from 0.
             #[inline]
             pub const fn number(self) -> u8 {
                 self.0
             }
 
-            /// What a form calls an operand of this type.
-            pub(super) const KIND: u8 = form::width($bits);
-
             #[inline(always)]
-            pub(super) const fn packed(self) -> u64 {
+            pub(crate) const fn packed(self) -> u64 {
                 self.0 as u64
             }
         }
     };
 }
-vector!(Xmm, 128);
-vector!(Ymm, 256);
+numbered!(Xmm, 16, "XMM");
+numbered!(Ymm, 16, "YMM");
+numbered!(Mmx, 8, "MMX");
+numbered!(Opmask, 8, "opmask");
+numbered!(St, 8, "x87");
+numbered!(Control, 16, "control");
+numbered!(Debug, 16, "debug");
 
 macro_rules! registers {
     ($($ty:ty: $($name:ident = $number:literal)*;)*) => {
@@ -234,17 +281,62 @@ impl<const BITS: u16> Mem<BITS> {
         Self(self.0.disp(disp))
     }
 
+    /// Has `segment` in place of the one that the base register implies. In 64-bit
+    /// mode only FS and GS add anything to an address (SDM vol. 1, 3.4.2.1).
+    #[inline]
+    pub const fn segment(self, segment: Segment) -> Self {
+        Self(self.0.segment(segment as u8 + 1))
+    }
+
     /// The same address at another operand width.
     #[inline]
     pub const fn resize<const TO: u16>(self) -> Mem<TO> {
         Mem(self.0)
     }
 
-    /// What a form calls an operand of this type.
-    pub(super) const KIND: u8 = form::width(BITS) | form::MEMORY_KIND;
+    #[inline(always)]
+    pub(crate) const fn packed(self) -> u64 {
+        self.0.packed()
+    }
+}
+
+/// Memory with a vector of indices, for the gathers of AVX2: each element is at
+/// base + its index × scale + displacement (SDM vol. 2A, 2.3.12). `INDEX` is 128
+/// or 256, the width of the vector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Vsib<const INDEX: u16>(Address);
+
+impl Vsib<128> {
+    /// `[base + index × scale]` with an XMM register of indices.
+    #[inline]
+    pub const fn xmm(base: Gpr64, index: Xmm, scale: Scale) -> Self {
+        Self(Address::base(base.0).index(index.0, scale))
+    }
+}
+
+impl Vsib<256> {
+    /// `[base + index × scale]` with a YMM register of indices.
+    #[inline]
+    pub const fn ymm(base: Gpr64, index: Ymm, scale: Scale) -> Self {
+        Self(Address::base(base.0).index(index.0, scale))
+    }
+}
+
+impl<const INDEX: u16> Vsib<INDEX> {
+    /// Sets the displacement, in bytes.
+    #[inline]
+    pub const fn disp(self, disp: i32) -> Self {
+        Self(self.0.disp(disp))
+    }
+
+    /// Has this segment.
+    #[inline]
+    pub const fn segment(self, segment: Segment) -> Self {
+        Self(self.0.segment(segment as u8 + 1))
+    }
 
     #[inline(always)]
-    pub(super) const fn packed(self) -> u64 {
+    pub(crate) const fn packed(self) -> u64 {
         self.0.packed()
     }
 }

@@ -1,13 +1,29 @@
 //! Holds every form against an independent disassembler, iced-x86: our text of
 //! an instruction must be its reading of our bytes.
 
-use super::inst::FORMS;
 use super::*;
+use crate::code::Scale;
 use iced_x86::{Decoder, DecoderOptions, Formatter, FormatterOptions, IntelFormatter};
 use std::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 
 /// A form: method, width, and an emitter that picks its operands.
-pub(super) type Form = (&'static str, u16, fn(&mut Asm<'_>, &mut Source));
+pub(crate) type Exercise = (&'static str, u16, fn(&mut Asm<'_>, &mut Source));
+
+std::thread_local! {
+    /// What [`add`] was called with.
+    static EXERCISES: std::cell::RefCell<Vec<Exercise>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Adds an exercise; the table calls it for each of its methods.
+pub(crate) fn add(exercise: Exercise) {
+    EXERCISES.with_borrow_mut(|exercises| exercises.push(exercise));
+}
+
+/// Every method of the table at every width.
+fn exercises() -> Vec<Exercise> {
+    crate::table::exercises();
+    EXERCISES.take()
+}
 
 /// Forms with at most this many combinations of operands are tried with all.
 const ALL: usize = 4096;
@@ -16,7 +32,7 @@ const ALL: usize = 4096;
 const ROUNDS: usize = 500;
 
 /// Where choices come from: all of them one after the other, or random ones.
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The choices on the way to the current combination, each out of how many,
     /// and how many of them have been asked for.
     Walk(Vec<(usize, usize)>, usize),
@@ -71,25 +87,13 @@ impl Source {
 }
 
 /// Operands that can be picked for an instruction of a width.
-pub(super) trait Pick {
+pub(crate) trait Pick {
     fn pick(source: &mut Source, bits: u16) -> Self;
 }
 
 impl<const B: u16> Pick for Gpr<B> {
     fn pick(source: &mut Source, _: u16) -> Self {
         source.of(&Self::ALL)
-    }
-}
-
-impl Pick for Xmm {
-    fn pick(source: &mut Source, _: u16) -> Self {
-        Self::new(source.below(16) as u8)
-    }
-}
-
-impl Pick for Ymm {
-    fn pick(source: &mut Source, _: u16) -> Self {
-        Self::new(source.below(16) as u8)
     }
 }
 
@@ -115,6 +119,64 @@ impl Pick for i32 {
     }
 }
 
+impl Pick for i8 {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        source.of(&[0, 1, -1, 2, 127, -128])
+    }
+}
+
+impl Pick for u16 {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        source.of(&[0, 1, 8, 255, 256, 32767])
+    }
+}
+
+impl Pick for u64 {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        source.of(&[0, 1, 127, 1 << 32, i64::MAX as u64])
+    }
+}
+
+macro_rules! pick_numbered {
+    ($($ty:ident $count:literal)*) => {
+        $(impl Pick for $ty {
+            fn pick(source: &mut Source, _: u16) -> Self {
+                Self::new(source.below($count) as u8)
+            }
+        })*
+    };
+}
+pick_numbered!(Xmm 16 Ymm 16 Mmx 8 Opmask 8 St 8 Debug 8);
+
+impl Pick for Control {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        Self::new(source.of(&[0, 2, 3, 4, 8]))
+    }
+}
+
+impl Pick for Segment {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        // CS cannot be written.
+        source.of(&[Self::Es, Self::Ss, Self::Ds, Self::Fs, Self::Gs])
+    }
+}
+
+impl Pick for Vsib<128> {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        let index = Xmm::pick(source, 0);
+        Self::xmm(source.of(&Gpr64::ALL), index, source.of(&SCALES)).disp(i32::pick(source, 32))
+    }
+}
+
+impl Pick for Vsib<256> {
+    fn pick(source: &mut Source, _: u16) -> Self {
+        let index = Ymm::pick(source, 0);
+        Self::ymm(source.of(&Gpr64::ALL), index, source.of(&SCALES)).disp(i32::pick(source, 32))
+    }
+}
+
+const SCALES: [Scale; 4] = [Scale::X1, Scale::X2, Scale::X4, Scale::X8];
+
 impl Pick for u8 {
     fn pick(source: &mut Source, bits: u16) -> Self {
         source.of(&[0, 1, 2, 7, (bits - 1) as u8])
@@ -133,9 +195,17 @@ impl<const B: u16> Pick for Mem<B> {
         };
         match source.of(&Gpr64::ALL) {
             RSP => mem,
-            index => mem.index(index, source.of(&[Scale::X1, Scale::X2, Scale::X4, Scale::X8])),
+            index => mem.index(index, source.of(&SCALES)),
         }
     }
+}
+
+/// Whether the vector registers in a line have different numbers.
+fn distinct(line: &str) -> bool {
+    let numbers: Vec<&str> = line.split("mm").skip(1).collect();
+    let numbers: Vec<&str> =
+        numbers.iter().map(|text| text.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("")).collect();
+    numbers.iter().enumerate().all(|(i, number)| !numbers[..i].contains(number))
 }
 
 fn formatter() -> IntelFormatter {
@@ -152,7 +222,7 @@ fn formatter() -> IntelFormatter {
 }
 
 /// iced's text of the one instruction that `bytes` are, at offset `ip`.
-fn outside(bytes: &[u8], ip: u64) -> String {
+pub(crate) fn outside(bytes: &[u8], ip: u64) -> String {
     let mut decoder = Decoder::with_ip(64, bytes, ip, DecoderOptions::NONE);
     let instruction = decoder.decode();
     let mut text = String::new();
@@ -180,7 +250,7 @@ fn every_form_reads_back_as_itself() {
     let mut seen = BTreeMap::new();
     let (mut total, mut exhausted) = (0, 0);
     let mut wrong = Vec::new();
-    for (name, bits, emit) in FORMS.iter().copied().flatten() {
+    for (name, bits, emit) in exercises() {
         let mut try_one = |source: &mut Source| {
             let (mut bytes, mut records) = ([0; 32], [Record::EMPTY; 1]);
             let mut a = Asm::new(&mut bytes, Tables { records: &mut records, ..Tables::none() });
@@ -188,6 +258,10 @@ fn every_form_reads_back_as_itself() {
             let code = a.finish().expect("assembles");
             let ours = format!("{}", code.lines().next().expect("one record"));
             let theirs = outside(code.bytes(), 0);
+            // The three vectors of a gather must differ.
+            if name.contains("gather") && theirs.starts_with("(bad)") && !distinct(&ours) {
+                return true;
+            }
             total += 1;
             if ours != theirs {
                 wrong.push(format!(
@@ -199,7 +273,7 @@ fn every_form_reads_back_as_itself() {
         };
         let mut walk = Source::Walk(Vec::new(), 0);
         let mut right = try_one(&mut walk);
-        if walk.combinations() <= ALL || (*name, *bits) == ("lea", 64) {
+        if walk.combinations() <= ALL || (name, bits) == ("lea", 64) {
             exhausted += 1;
             while right && walk.advance() {
                 right = try_one(&mut walk);
@@ -207,7 +281,7 @@ fn every_form_reads_back_as_itself() {
         } else {
             (1..ROUNDS).all(|_| try_one(&mut random));
         }
-        *seen.entry(*name).or_insert(0) += 1;
+        *seen.entry(name).or_insert(0) += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     std::println!(

@@ -57,7 +57,7 @@ pub enum Event {
     Other(i32),
 }
 
-/// What wait4(2) tells about a tracee.
+/// The news of a tracee by wait4(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
     /// It called exit with this status.
@@ -125,7 +125,7 @@ pub struct Registers {
     pub rsp: u64,
 }
 
-/// What fstat(2) tells about a file.
+/// Properties of a file (fstat(2)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stat {
     /// Its type and its permissions.
@@ -415,9 +415,9 @@ impl Memory {
     /// Opens it for reading.
     ///
     /// # Errors
-    /// What open(2) answers.
+    /// The errno of open(2).
     pub fn open(tid: Tid) -> Result<Self, Error> {
-        let path = alloc::format!("/proc/{}/mem", tid.0);
+        let path = alloc::format!("/proc/{}/mem", i64::from(tid.0));
         super::super::at(path.as_bytes(), &super::open).map(Self)
     }
 

@@ -59,7 +59,6 @@ struct Measure<'a> {
 }
 
 /// Fills in [`Ir::loops`] and returns the cells to check.
-#[inline(never)] // So that the two walks do not share one stack frame.
 fn measure(ir: &mut Ir) -> Regions {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Measure {
@@ -82,6 +81,7 @@ fn measure(ir: &mut Ir) -> Regions {
                 walk.close(flags, cell, drift, ended_before == Some(cell.wrapping_add(drift)));
                 ended = Some(cell);
             }
+            Op::Output { cell, .. } => walk.accessed.include(cell),
             _ => {
                 let cell =
                     op.cell().unwrap_or_else(|| bug!("an operation without a cell before bounds checks"));
@@ -194,7 +194,6 @@ impl Placement {
 }
 
 /// Measures the program and inserts its checks.
-#[inline(never)] // Called once, through a table.
 pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
     let regions = measure(ir);
     let mut walk = Placement::new(options);
@@ -248,7 +247,6 @@ fn insert_all(ops: &mut List<Op>, mut checks: Vec<(usize, Op)>) {
 
 /// Says of the accesses of baseline code how they have to be made. With `resume`, the code
 /// is also entered at that position, with the data pointer anywhere.
-#[inline(never)] // Called once, beside the whole pipeline.
 pub(in crate::front::bf) fn mark_baseline(ir: &mut Ir, options: &Options, resume: Option<u32>) {
     let mut walk = Placement::new(options);
     let entry = resume.map(|position| first_from(&ir.ops, position));

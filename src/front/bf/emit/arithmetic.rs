@@ -12,7 +12,6 @@ use barejit_asm::*;
 
 impl Emitter<'_, '_> {
     /// The register of a cell of a promoted loop; memory does not have its value.
-    #[inline(never)] // Six callers; inlined they cost 300 bytes.
     pub(super) fn assigned(&self, cell: i32) -> Option<Gpr64> {
         let number = self.assigned.iter().position(|assigned| assigned.cell == cell)?;
         Some(register(&ASSIGNABLE, number))

@@ -34,7 +34,7 @@ impl<'a> Emitter<'a, '_> {
     /// in line.
     pub(super) fn outline_body(&mut self, op: &Op, behind: &'a [Op]) -> Option<usize> {
         let in_loop = !self.loops.is_empty() && self.assigned.is_empty() && self.threaded.is_none();
-        if !op.is_unlikely() || !in_loop || !self.options.passes.placement {
+        if !op.is_unlikely() || !in_loop || !self.options.passes.layout {
             return None;
         }
         let end = body_length(behind.get(..LARGEST).unwrap_or(behind))?;

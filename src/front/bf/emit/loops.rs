@@ -154,7 +154,7 @@ impl<'a> Emitter<'a, '_> {
         } else if !flags.contains(LoopFlags::ONCE) {
             self.set_header(exists);
         }
-        if innermost.is_some() && !flags.contains(LoopFlags::ONCE) && self.options.passes.placement {
+        if innermost.is_some() && !flags.contains(LoopFlags::ONCE) && self.options.passes.layout {
             self.out.a.align_code(16);
         }
         let top = self.out.a.label();

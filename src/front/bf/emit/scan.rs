@@ -19,7 +19,7 @@ impl Emitter<'_, '_> {
         let (end, _) = self.pass_over(op, None);
         let bytes = self.out.bytes(stride);
         let scanner = if self.options.avx2 { self.scanners.find(self.out.a, bytes) } else { None };
-        if self.options.passes.placement && scanner.is_none() {
+        if self.options.passes.layout && scanner.is_none() {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();

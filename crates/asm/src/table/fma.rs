@@ -1,0 +1,65 @@
+//! Fused multiply-add (SDM vol. 1, 14.5).
+//! [`table`](super) tells how to read a line.
+
+lines! {
+    "vfmaddsub132ps" "VEX.66.0F38.W0 96 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmaddsub132ps_xxx vfmaddsub132ps_xxm vfmaddsub132ps_yyy vfmaddsub132ps_yym];
+    "vfmaddsub132pd" "VEX.66.0F38.W1 96 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmaddsub132pd_xxx vfmaddsub132pd_xxm vfmaddsub132pd_yyy vfmaddsub132pd_yym];
+    "vfmsubadd132ps" "VEX.66.0F38.W0 97 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsubadd132ps_xxx vfmsubadd132ps_xxm vfmsubadd132ps_yyy vfmsubadd132ps_yym];
+    "vfmsubadd132pd" "VEX.66.0F38.W1 97 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsubadd132pd_xxx vfmsubadd132pd_xxm vfmsubadd132pd_yyy vfmsubadd132pd_yym];
+    "vfmadd132ps" "VEX.66.0F38.W0 98 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmadd132ps_xxx vfmadd132ps_xxm vfmadd132ps_yyy vfmadd132ps_yym];
+    "vfmadd132pd" "VEX.66.0F38.W1 98 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmadd132pd_xxx vfmadd132pd_xxm vfmadd132pd_yyy vfmadd132pd_yym];
+    "vfmadd132ss" "VEX.LIG.66.0F38.W0 99 /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfmadd132ss_xxx vfmadd132ss_xxm];
+    "vfmadd132sd" "VEX.LIG.66.0F38.W1 99 /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfmadd132sd_xxx vfmadd132sd_xxm];
+    "vfmsub132ps" "VEX.66.0F38.W0 9A /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsub132ps_xxx vfmsub132ps_xxm vfmsub132ps_yyy vfmsub132ps_yym];
+    "vfmsub132pd" "VEX.66.0F38.W1 9A /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsub132pd_xxx vfmsub132pd_xxm vfmsub132pd_yyy vfmsub132pd_yym];
+    "vfmsub132ss" "VEX.LIG.66.0F38.W0 9B /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfmsub132ss_xxx vfmsub132ss_xxm];
+    "vfmsub132sd" "VEX.LIG.66.0F38.W1 9B /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfmsub132sd_xxx vfmsub132sd_xxm];
+    "vfnmadd132ps" "VEX.66.0F38.W0 9C /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmadd132ps_xxx vfnmadd132ps_xxm vfnmadd132ps_yyy vfnmadd132ps_yym];
+    "vfnmadd132pd" "VEX.66.0F38.W1 9C /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmadd132pd_xxx vfnmadd132pd_xxm vfnmadd132pd_yyy vfnmadd132pd_yym];
+    "vfnmadd132ss" "VEX.LIG.66.0F38.W0 9D /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfnmadd132ss_xxx vfnmadd132ss_xxm];
+    "vfnmadd132sd" "VEX.LIG.66.0F38.W1 9D /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfnmadd132sd_xxx vfnmadd132sd_xxm];
+    "vfnmsub132ps" "VEX.66.0F38.W0 9E /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmsub132ps_xxx vfnmsub132ps_xxm vfnmsub132ps_yyy vfnmsub132ps_yym];
+    "vfnmsub132pd" "VEX.66.0F38.W1 9E /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmsub132pd_xxx vfnmsub132pd_xxm vfnmsub132pd_yyy vfnmsub132pd_yym];
+    "vfnmsub132ss" "VEX.LIG.66.0F38.W0 9F /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfnmsub132ss_xxx vfnmsub132ss_xxm];
+    "vfnmsub132sd" "VEX.LIG.66.0F38.W1 9F /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfnmsub132sd_xxx vfnmsub132sd_xxm];
+    "vfmaddsub213ps" "VEX.66.0F38.W0 A6 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmaddsub213ps_xxx vfmaddsub213ps_xxm vfmaddsub213ps_yyy vfmaddsub213ps_yym];
+    "vfmaddsub213pd" "VEX.66.0F38.W1 A6 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmaddsub213pd_xxx vfmaddsub213pd_xxm vfmaddsub213pd_yyy vfmaddsub213pd_yym];
+    "vfmsubadd213ps" "VEX.66.0F38.W0 A7 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsubadd213ps_xxx vfmsubadd213ps_xxm vfmsubadd213ps_yyy vfmsubadd213ps_yym];
+    "vfmsubadd213pd" "VEX.66.0F38.W1 A7 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsubadd213pd_xxx vfmsubadd213pd_xxm vfmsubadd213pd_yyy vfmsubadd213pd_yym];
+    "vfmadd213ps" "VEX.66.0F38.W0 A8 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmadd213ps_xxx vfmadd213ps_xxm vfmadd213ps_yyy vfmadd213ps_yym];
+    "vfmadd213pd" "VEX.66.0F38.W1 A8 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmadd213pd_xxx vfmadd213pd_xxm vfmadd213pd_yyy vfmadd213pd_yym];
+    "vfmadd213ss" "VEX.LIG.66.0F38.W0 A9 /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfmadd213ss_xxx vfmadd213ss_xxm];
+    "vfmadd213sd" "VEX.LIG.66.0F38.W1 A9 /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfmadd213sd_xxx vfmadd213sd_xxm];
+    "vfmsub213ps" "VEX.66.0F38.W0 AA /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsub213ps_xxx vfmsub213ps_xxm vfmsub213ps_yyy vfmsub213ps_yym];
+    "vfmsub213pd" "VEX.66.0F38.W1 AA /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsub213pd_xxx vfmsub213pd_xxm vfmsub213pd_yyy vfmsub213pd_yym];
+    "vfmsub213ss" "VEX.LIG.66.0F38.W0 AB /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfmsub213ss_xxx vfmsub213ss_xxm];
+    "vfmsub213sd" "VEX.LIG.66.0F38.W1 AB /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfmsub213sd_xxx vfmsub213sd_xxm];
+    "vfnmadd213ps" "VEX.66.0F38.W0 AC /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmadd213ps_xxx vfnmadd213ps_xxm vfnmadd213ps_yyy vfnmadd213ps_yym];
+    "vfnmadd213pd" "VEX.66.0F38.W1 AC /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmadd213pd_xxx vfnmadd213pd_xxm vfnmadd213pd_yyy vfnmadd213pd_yym];
+    "vfnmadd213ss" "VEX.LIG.66.0F38.W0 AD /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfnmadd213ss_xxx vfnmadd213ss_xxm];
+    "vfnmadd213sd" "VEX.LIG.66.0F38.W1 AD /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfnmadd213sd_xxx vfnmadd213sd_xxm];
+    "vfnmsub213ps" "VEX.66.0F38.W0 AE /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmsub213ps_xxx vfnmsub213ps_xxm vfnmsub213ps_yyy vfnmsub213ps_yym];
+    "vfnmsub213pd" "VEX.66.0F38.W1 AE /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmsub213pd_xxx vfnmsub213pd_xxm vfnmsub213pd_yyy vfnmsub213pd_yym];
+    "vfnmsub213ss" "VEX.LIG.66.0F38.W0 AF /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfnmsub213ss_xxx vfnmsub213ss_xxm];
+    "vfnmsub213sd" "VEX.LIG.66.0F38.W1 AF /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfnmsub213sd_xxx vfnmsub213sd_xxm];
+    "vfmaddsub231ps" "VEX.66.0F38.W0 B6 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmaddsub231ps_xxx vfmaddsub231ps_xxm vfmaddsub231ps_yyy vfmaddsub231ps_yym];
+    "vfmaddsub231pd" "VEX.66.0F38.W1 B6 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmaddsub231pd_xxx vfmaddsub231pd_xxm vfmaddsub231pd_yyy vfmaddsub231pd_yym];
+    "vfmsubadd231ps" "VEX.66.0F38.W0 B7 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsubadd231ps_xxx vfmsubadd231ps_xxm vfmsubadd231ps_yyy vfmsubadd231ps_yym];
+    "vfmsubadd231pd" "VEX.66.0F38.W1 B7 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsubadd231pd_xxx vfmsubadd231pd_xxm vfmsubadd231pd_yyy vfmsubadd231pd_yym];
+    "vfmadd231ps" "VEX.66.0F38.W0 B8 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmadd231ps_xxx vfmadd231ps_xxm vfmadd231ps_yyy vfmadd231ps_yym];
+    "vfmadd231pd" "VEX.66.0F38.W1 B8 /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmadd231pd_xxx vfmadd231pd_xxm vfmadd231pd_yyy vfmadd231pd_yym];
+    "vfmadd231ss" "VEX.LIG.66.0F38.W0 B9 /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfmadd231ss_xxx vfmadd231ss_xxm];
+    "vfmadd231sd" "VEX.LIG.66.0F38.W1 B9 /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfmadd231sd_xxx vfmadd231sd_xxm];
+    "vfmsub231ps" "VEX.66.0F38.W0 BA /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsub231ps_xxx vfmsub231ps_xxm vfmsub231ps_yyy vfmsub231ps_yym];
+    "vfmsub231pd" "VEX.66.0F38.W1 BA /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfmsub231pd_xxx vfmsub231pd_xxm vfmsub231pd_yyy vfmsub231pd_yym];
+    "vfmsub231ss" "VEX.LIG.66.0F38.W0 BB /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfmsub231ss_xxx vfmsub231ss_xxm];
+    "vfmsub231sd" "VEX.LIG.66.0F38.W1 BB /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfmsub231sd_xxx vfmsub231sd_xxm];
+    "vfnmadd231ps" "VEX.66.0F38.W0 BC /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmadd231ps_xxx vfnmadd231ps_xxm vfnmadd231ps_yyy vfnmadd231ps_yym];
+    "vfnmadd231pd" "VEX.66.0F38.W1 BC /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmadd231pd_xxx vfnmadd231pd_xxm vfnmadd231pd_yyy vfnmadd231pd_yym];
+    "vfnmadd231ss" "VEX.LIG.66.0F38.W0 BD /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfnmadd231ss_xxx vfnmadd231ss_xxm];
+    "vfnmadd231sd" "VEX.LIG.66.0F38.W1 BD /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfnmadd231sd_xxx vfnmadd231sd_xxm];
+    "vfnmsub231ps" "VEX.66.0F38.W0 BE /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmsub231ps_xxx vfnmsub231ps_xxm vfnmsub231ps_yyy vfnmsub231ps_yym];
+    "vfnmsub231pd" "VEX.66.0F38.W1 BE /r" RVM [128 256] (rw v, r v, r vm) "" "FMA" [vfnmsub231pd_xxx vfnmsub231pd_xxm vfnmsub231pd_yyy vfnmsub231pd_yym];
+    "vfnmsub231ss" "VEX.LIG.66.0F38.W0 BF /r" RVM [] (rw x, r x, r xm32) "" "FMA" [vfnmsub231ss_xxx vfnmsub231ss_xxm];
+    "vfnmsub231sd" "VEX.LIG.66.0F38.W1 BF /r" RVM [] (rw x, r x, r xm64) "" "FMA" [vfnmsub231sd_xxx vfnmsub231sd_xxm];
+}

@@ -1,0 +1,407 @@
+//! The macros that make methods of lines of the table.
+
+/// The type of an operand kind. The first word tells which of two kinds is meant:
+/// R register or M memory, X 128 or Y 256 bits.
+macro_rules! ty {
+    ($v:ident r) => { Gpr<W> };
+    (R rm) => { Gpr<W> };
+    (M rm) => { Mem<W> };
+    ($v:ident m) => { Mem<W> };
+    ($v:ident r8) => { Gpr8 };
+    ($v:ident r16) => { Gpr16 };
+    ($v:ident r32) => { Gpr32 };
+    ($v:ident r64) => { Gpr64 };
+    (R rm8) => { Gpr8 };
+    (R rm16) => { Gpr16 };
+    (R rm32) => { Gpr32 };
+    (R rm64) => { Gpr64 };
+    (R r32m8) => { Gpr32 };
+    (R r32m16) => { Gpr32 };
+    (R r64m8) => { Gpr64 };
+    (R r64m16) => { Gpr64 };
+    (R r64m32) => { Gpr64 };
+    (M rm8) => { Mem<8> };
+    (M r32m8) => { Mem<8> };
+    (M r64m8) => { Mem<8> };
+    (M rm16) => { Mem<16> };
+    (M r32m16) => { Mem<16> };
+    (M r64m16) => { Mem<16> };
+    (M rm32) => { Mem<32> };
+    (M r64m32) => { Mem<32> };
+    (M rm64) => { Mem<64> };
+    ($v:ident m8) => { Mem<8> };
+    ($v:ident m16) => { Mem<16> };
+    ($v:ident m32) => { Mem<32> };
+    ($v:ident m64) => { Mem<64> };
+    ($v:ident m128) => { Mem<128> };
+    ($v:ident m256) => { Mem<256> };
+    ($v:ident m512) => { Mem<512> };
+    ($v:ident m80) => { Mem<80> };
+    ($v:ident mbcd) => { Mem<80> };
+    ($v:ident far16) => { Mem<32> };
+    ($v:ident far32) => { Mem<48> };
+    ($v:ident far64) => { Mem<80> };
+    ($v:ident m0) => { Mem<0> };
+    ($v:ident mxs) => { Mem<0> };
+    ($v:ident mfx) => { Mem<0> };
+    ($v:ident mdesc) => { Mem<0> };
+    ($v:ident menv14) => { Mem<0> };
+    ($v:ident menv28) => { Mem<0> };
+    ($v:ident mst94) => { Mem<0> };
+    ($v:ident mst108) => { Mem<0> };
+    ($v:ident vm32x) => { Vsib<128> };
+    ($v:ident vm64x) => { Vsib<128> };
+    ($v:ident vm32y) => { Vsib<256> };
+    ($v:ident vm64y) => { Vsib<256> };
+    ($v:ident x) => { Xmm };
+    ($v:ident y) => { Ymm };
+    ($v:ident q) => { Mmx };
+    ($v:ident k) => { Opmask };
+    ($v:ident st) => { St };
+    ($v:ident sreg) => { Segment };
+    ($v:ident cr) => { Control };
+    ($v:ident dr) => { Debug };
+    (R xm8) => { Xmm };
+    (R xm16) => { Xmm };
+    (R xm32) => { Xmm };
+    (R xm64) => { Xmm };
+    (R xm128) => { Xmm };
+    (R ym256) => { Ymm };
+    (R qm32) => { Mmx };
+    (R qm64) => { Mmx };
+    (R km8) => { Opmask };
+    (R km16) => { Opmask };
+    (R km32) => { Opmask };
+    (R km64) => { Opmask };
+    (M xm8) => { Mem<8> };
+    (M xm16) => { Mem<16> };
+    (M xm32) => { Mem<32> };
+    (M xm64) => { Mem<64> };
+    (M xm128) => { Mem<128> };
+    (M ym256) => { Mem<256> };
+    (M qm32) => { Mem<32> };
+    (M qm64) => { Mem<64> };
+    (M km8) => { Mem<8> };
+    (M km16) => { Mem<16> };
+    (M km32) => { Mem<32> };
+    (M km64) => { Mem<64> };
+    (X v) => { Xmm };
+    (Y v) => { Ymm };
+    (XM v) => { Xmm };
+    (YM v) => { Ymm };
+    (X vm) => { Xmm };
+    (Y vm) => { Ymm };
+    (XM vm) => { Mem<128> };
+    (YM vm) => { Mem<256> };
+    (X mv) => { Mem<128> };
+    (Y mv) => { Mem<256> };
+    ($v:ident cc) => { Cond };
+    ($v:ident imm8) => { u8 };
+    ($v:ident simm8) => { i8 };
+    ($v:ident imm16) => { u16 };
+    ($v:ident imm) => { i32 };
+    ($v:ident imm32) => { i32 };
+    ($v:ident imm64) => { i64 };
+    ($v:ident alu) => { i32 };
+    ($v:ident tst) => { i32 };
+    ($v:ident mul) => { i32 };
+    ($v:ident any) => { i64 };
+    ($v:ident pushed) => { i32 };
+    ($v:ident count) => { u8 };
+    ($v:ident moffs) => { u64 };
+}
+
+/// Whether a variant has memory in ModRM.rm where there is a choice.
+macro_rules! in_memory {
+    (M) => {
+        true
+    };
+    (XM) => {
+        true
+    };
+    (YM) => {
+        true
+    };
+    ($v:ident) => {
+        false
+    };
+}
+
+/// Calls `$then` with the parameters of an order of operands, each with its kind, and
+/// with what is encoded in ModRM.reg, in ModRM.rm and elsewhere.
+macro_rules! by_order {
+    ($then:ident ZO () $($x:tt)*) => { $then! { () (0, 0, 0) $($x)* } };
+    ($then:ident F ($f:ident) $($x:tt)*) => { $then! { () (0, 0, 0) $($x)* } };
+    ($then:ident FF ($f:ident $g:ident) $($x:tt)*) => { $then! { () (0, 0, 0) $($x)* } };
+    ($then:ident M ($m:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ($then:ident O ($m:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ($then:ident MF ($m:ident $f:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ($then:ident OF ($m:ident $f:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ($then:ident FM ($f:ident $m:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ($then:ident I ($i:ident) $($x:tt)*) => { $then! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
+    ($then:ident FI ($f:ident $i:ident) $($x:tt)*) => { $then! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
+    ($then:ident IF ($i:ident $f:ident) $($x:tt)*) => { $then! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
+    ($then:ident FT ($f:ident $i:ident) $($x:tt)*) => { $then! { (at $i) (0, 0, at) $($x)* } };
+    ($then:ident TF ($i:ident $f:ident) $($x:tt)*) => { $then! { (at $i) (0, 0, at) $($x)* } };
+    ($then:ident II ($i:ident $j:ident) $($x:tt)*) => {
+        $then! { (imm $i, second $j) (0, 0, imm as u64 | (second as u64) << 16) $($x)* }
+    };
+    ($then:ident MI ($m:ident $i:ident) $($x:tt)*) => {
+        $then! { (rm $m, imm $i) (0, rm.packed(), imm as i64 as u64) $($x)* }
+    };
+    ($then:ident OI ($m:ident $i:ident) $($x:tt)*) => {
+        $then! { (rm $m, imm $i) (0, rm.packed(), imm as i64 as u64) $($x)* }
+    };
+    ($then:ident MII ($m:ident $i:ident $j:ident) $($x:tt)*) => {
+        $then! { (rm $m, imm $i, second $j) (0, rm.packed(), imm as u64 | (second as u64) << 8) $($x)* }
+    };
+    ($then:ident RM ($r:ident $m:ident) $($x:tt)*) => {
+        $then! { (reg $r, rm $m) (reg.packed(), rm.packed(), 0) $($x)* }
+    };
+    ($then:ident MR ($m:ident $r:ident) $($x:tt)*) => {
+        $then! { (rm $m, reg $r) (reg.packed(), rm.packed(), 0) $($x)* }
+    };
+    ($then:ident MRF ($m:ident $r:ident $f:ident) $($x:tt)*) => {
+        $then! { (rm $m, reg $r) (reg.packed(), rm.packed(), 0) $($x)* }
+    };
+    ($then:ident RMI ($r:ident $m:ident $i:ident) $($x:tt)*) => {
+        $then! { (reg $r, rm $m, imm $i) (reg.packed(), rm.packed(), imm as i64 as u64) $($x)* }
+    };
+    ($then:ident MRI ($m:ident $r:ident $i:ident) $($x:tt)*) => {
+        $then! { (rm $m, reg $r, imm $i) (reg.packed(), rm.packed(), imm as i64 as u64) $($x)* }
+    };
+    ($then:ident RMII ($r:ident $m:ident $i:ident $j:ident) $($x:tt)*) => {
+        $then! {
+            (reg $r, rm $m, imm $i, second $j)
+            (reg.packed(), rm.packed(), imm as u64 | (second as u64) << 8) $($x)*
+        }
+    };
+    ($then:ident VM ($v:ident $m:ident) $($x:tt)*) => {
+        $then! { (vvvv $v, rm $m) (0, rm.packed(), vvvv.packed() << 8) $($x)* }
+    };
+    ($then:ident VMI ($v:ident $m:ident $i:ident) $($x:tt)*) => {
+        $then! { (vvvv $v, rm $m, imm $i) (0, rm.packed(), vvvv.packed() << 8 | imm as u64) $($x)* }
+    };
+    ($then:ident RVM ($r:ident $v:ident $m:ident) $($x:tt)*) => {
+        $then! { (reg $r, vvvv $v, rm $m) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    };
+    ($then:ident RMV ($r:ident $m:ident $v:ident) $($x:tt)*) => {
+        $then! { (reg $r, rm $m, vvvv $v) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    };
+    ($then:ident MVR ($m:ident $v:ident $r:ident) $($x:tt)*) => {
+        $then! { (rm $m, vvvv $v, reg $r) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    };
+    ($then:ident MRV ($m:ident $r:ident $v:ident) $($x:tt)*) => {
+        $then! { (rm $m, reg $r, vvvv $v) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    };
+    ($then:ident RVMI ($r:ident $v:ident $m:ident $i:ident) $($x:tt)*) => {
+        $then! {
+            (reg $r, vvvv $v, rm $m, imm $i)
+            (reg.packed(), rm.packed(), vvvv.packed() << 8 | imm as u64) $($x)*
+        }
+    };
+    ($then:ident RVMS ($r:ident $v:ident $m:ident $s:ident) $($x:tt)*) => {
+        $then! {
+            (reg $r, vvvv $v, rm $m, is4 $s)
+            (reg.packed(), rm.packed(), vvvv.packed() << 8 | is4.packed() << 4) $($x)*
+        }
+    };
+    ($then:ident RVSM ($r:ident $v:ident $s:ident $m:ident) $($x:tt)*) => {
+        $then! {
+            (reg $r, vvvv $v, is4 $s, rm $m)
+            (reg.packed(), rm.packed(), vvvv.packed() << 8 | is4.packed() << 4) $($x)*
+        }
+    };
+    ($then:ident CM ($m:ident) $($x:tt)*) => { $then! { (cond cc, rm $m) (0, rm.packed(), 0; cond) $($x)* } };
+    ($then:ident CRM ($r:ident $m:ident) $($x:tt)*) => {
+        $then! { (cond cc, reg $r, rm $m) (reg.packed(), rm.packed(), 0; cond) $($x)* }
+    };
+}
+
+/// The form of a line at a width, in a variant, behind a prefix.
+macro_rules! form {
+    ($variant:ident $prefix:ident $bits:tt $text:literal $opcode:literal $order:ident ($($kind:ident)*)) => {
+        Form::parse(
+            $text,
+            $opcode,
+            stringify!($order),
+            concat!($(stringify!($kind), " "),*),
+            $bits,
+            in_memory!($variant),
+        )
+        .behind(Prefix::$prefix)
+    };
+}
+
+/// A method: its parameters, where they are encoded, and its form.
+macro_rules! method {
+    (
+        ($($arg:ident $kind:ident),*) ($reg:expr, $rm:expr, $third:expr $(; $cond:ident)?)
+        $name:ident [] $variant:ident $($form:tt)*
+    ) => {
+        #[doc = describe!($variant $($form)*)]
+        #[cfg_attr(compact, inline(never))]
+        #[cfg_attr(not(compact), inline)]
+        pub const fn $name(&mut self, $($arg: ty!($variant $kind)),*) -> &mut Self {
+            self.emit(const { form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third)
+        }
+    };
+    (
+        ($($arg:ident $kind:ident),*) ($reg:expr, $rm:expr, $third:expr $(; $cond:ident)?)
+        $name:ident [$($width:literal)+] $variant:ident $($form:tt)*
+    ) => {
+        #[doc = concat!(describe!($variant $($form)*), " In widths of", $(" ", $width,)+ " bits.")]
+        #[cfg_attr(compact, inline(never))]
+        #[cfg_attr(not(compact), inline)]
+        pub const fn $name<const W: u16>(&mut self, $($arg: ty!($variant $kind)),*) -> &mut Self {
+            const { assert!(matches!(W, $($width)|+), "the instruction does not exist at this width") }
+            self.emit(const { form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third)
+        }
+    };
+}
+
+/// The documentation of a method.
+macro_rules! describe {
+    ($variant:ident $prefix:ident $bits:tt $text:literal $opcode:literal $order:ident ($($kind:ident)*)) => {
+        concat!("`", $text, $(" ", stringify!($kind),)* "`: `", $opcode, "`.")
+    };
+}
+
+/// Calls `by_order!` with `$then` for each method of a line that has a name.
+macro_rules! each_method {
+    ($then:ident $widths:tt [] $line:tt) => {};
+    ($then:ident [128 256] [$a:tt $b:tt] $line:tt) => {
+        one_method! { $then $a [] X None 128 $line }
+        one_method! { $then $b [] Y None 256 $line }
+    };
+    ($then:ident [128 256] [$a:tt $b:tt $c:tt $d:tt] $line:tt) => {
+        one_method! { $then $a [] X None 128 $line }
+        one_method! { $then $b [] XM None 128 $line }
+        one_method! { $then $c [] Y None 256 $line }
+        one_method! { $then $d [] YM None 256 $line }
+    };
+    ($then:ident [] [$a:tt] $line:tt) => {
+        one_method! { $then $a [] R None 0 $line }
+    };
+    ($then:ident [] [$a:tt $b:tt] $line:tt) => {
+        one_method! { $then $a [] R None 0 $line }
+        one_method! { $then $b [] M None 0 $line }
+    };
+    ($then:ident $widths:tt [$a:tt] $line:tt) => {
+        one_method! { $then $a $widths R None W $line }
+    };
+    ($then:ident $widths:tt [$a:tt $b:tt] $line:tt) => {
+        one_method! { $then $a $widths R None W $line }
+        one_method! { $then $b $widths M None W $line }
+    };
+    // Behind a prefix.
+    ($then:ident [] + [$($v:ident $prefix:ident $name:ident),+] $line:tt) => {
+        $(one_method! { $then $name [] $v $prefix 0 $line })+
+    };
+    ($then:ident $widths:tt + [$($v:ident $prefix:ident $name:ident),+] $line:tt) => {
+        $(one_method! { $then $name $widths $v $prefix W $line })+
+    };
+}
+
+/// The same for one method, unless it is an underscore.
+macro_rules! one_method {
+    ($then:ident _ $($rest:tt)*) => {};
+    (
+        $then:ident $name:ident $widths:tt $v:ident $prefix:ident $bits:tt
+        { $text:literal $opcode:literal $order:ident $kinds:tt }
+    ) => {
+        by_order! { $then $order $kinds $name $widths $v $prefix $bits $text $opcode $order $kinds }
+    };
+}
+
+/// For the tests: a method with operands picked at random, at each width.
+#[cfg(test)]
+macro_rules! exercise {
+    (
+        ($($arg:ident $kind:ident),*) $encoded:tt $name:ident [] $v:ident $p:ident $bits:tt $($form:tt)*
+    ) => {
+        crate::assembler::tests::add((stringify!($name), 64, |a, _source| {
+            a.$name($(<ty!($v $kind)>::pick(_source, 64)),*);
+        }));
+    };
+    (
+        ($($arg:ident $kind:ident),*) $encoded:tt $name:ident $widths:tt $v:ident $p:ident $bits:tt
+        $($form:tt)*
+    ) => {
+        exercise! { @ $widths $name $v ($($kind)*) }
+    };
+    (@ [] $name:ident $v:ident ($($kind:ident)*)) => {};
+    (@ [$width:literal $($more:literal)*] $name:ident $v:ident ($($kind:ident)*)) => {
+        {
+            const W: u16 = $width;
+            crate::assembler::tests::add((stringify!($name), W, |a, _source| {
+                a.$name::<W>($(<ty!($v $kind)>::pick(_source, W)),*);
+            }));
+        }
+        exercise! { @ [$($more)*] $name $v ($($kind)*) }
+    };
+}
+
+/// The lines of a file: methods, rows, and what tests them.
+macro_rules! lines {
+    ($(
+        $text:literal $opcode:literal $order:ident [$($width:tt)*] ($($access:ident $kind:ident),*)
+        $effects:literal $features:literal $methods:tt $(+ $prefixed:tt)?;
+    )*) => {
+        lines! { @methods $($text $opcode $order [$($width)*] ($($kind)*) $methods $(+ $prefixed)?;)* }
+
+        /// The rows of this file.
+        pub(super) const ROWS: [Parsed; LINES.len()] = Parsed::all(LINES);
+
+        const LINES: &[Line] = &[$(Line {
+            text: $text,
+            opcode: $opcode,
+            order: stringify!($order),
+            widths: &[$($width),*],
+            access: concat!($(stringify!($access), " "),*),
+            kinds: concat!($(stringify!($kind), " "),*),
+            effects: $effects,
+            features: $features,
+        }),*];
+    };
+    (@methods $($text:literal $opcode:literal $order:ident $widths:tt $kinds:tt $methods:tt $(+ $prefixed:tt)?;)*) => {
+        #[allow(unused_imports, reason = "no file has every kind of operand")]
+        use crate::assembler::{Asm, Cond, *};
+        use crate::code::{Form, Prefix};
+        #[allow(unused_imports, reason = "shortcuts are no rows")]
+        use super::{Line, Parsed};
+
+        /// Instructions of this group.
+        impl Asm<'_> {
+            $(each_method! { method $widths $methods { $text $opcode $order $kinds } }
+            $(each_method! { method $widths + $prefixed { $text $opcode $order $kinds } })?)*
+        }
+
+        /// Adds every method of this file, with operands picked at random.
+        #[cfg(test)]
+        pub(super) fn exercises() {
+            #[allow(unused_imports, reason = "a file may have no operands")]
+            use crate::assembler::tests::Pick;
+            $(each_method! { exercise $widths $methods { $text $opcode $order $kinds } }
+            $(each_method! { exercise $widths + $prefixed { $text $opcode $order $kinds } })?)*
+        }
+    };
+}
+
+/// The files of the table.
+macro_rules! groups {
+    ($($group:ident)*) => {
+        $(mod $group;)*
+        mod shortest;
+
+        /// The rows of all files, in order.
+        const GROUPS: &[&[Parsed]] = &[$(&$group::ROWS),*];
+
+        /// Adds every method, with operands picked at random.
+        #[cfg(test)]
+        pub(crate) fn exercises() {
+            $($group::exercises();)*
+            shortest::exercises();
+        }
+    };
+}

@@ -1,0 +1,68 @@
+//! Moves and logic of opmask registers (SDM vol. 1, 15.6).
+//! [`table`](super) tells how to read a line.
+
+lines! {
+    "kandw" "VEX.L1.0F.W0 41 /r" RVM [] (w k, r k, r k) "" "AVX512F" [kandw_kkk];
+    "kandq" "VEX.L1.0F.W1 41 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kandq_kkk];
+    "kandb" "VEX.L1.66.0F.W0 41 /r" RVM [] (w k, r k, r k) "" "AVX512DQ" [kandb_kkk];
+    "kandd" "VEX.L1.66.0F.W1 41 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kandd_kkk];
+    "kandnw" "VEX.L1.0F.W0 42 /r" RVM [] (w k, r k, r k) "" "AVX512F" [kandnw_kkk];
+    "kandnq" "VEX.L1.0F.W1 42 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kandnq_kkk];
+    "kandnb" "VEX.L1.66.0F.W0 42 /r" RVM [] (w k, r k, r k) "" "AVX512DQ" [kandnb_kkk];
+    "kandnd" "VEX.L1.66.0F.W1 42 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kandnd_kkk];
+    "knotw" "VEX.L0.0F.W0 44 /r" RM [] (w k, r k) "" "AVX512F" [knotw_kk];
+    "knotq" "VEX.L0.0F.W1 44 /r" RM [] (w k, r k) "" "AVX512BW" [knotq_kk];
+    "knotb" "VEX.L0.66.0F.W0 44 /r" RM [] (w k, r k) "" "AVX512DQ" [knotb_kk];
+    "knotd" "VEX.L0.66.0F.W1 44 /r" RM [] (w k, r k) "" "AVX512BW" [knotd_kk];
+    "korw" "VEX.L1.0F.W0 45 /r" RVM [] (w k, r k, r k) "" "AVX512F" [korw_kkk];
+    "korq" "VEX.L1.0F.W1 45 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [korq_kkk];
+    "korb" "VEX.L1.66.0F.W0 45 /r" RVM [] (w k, r k, r k) "" "AVX512DQ" [korb_kkk];
+    "kord" "VEX.L1.66.0F.W1 45 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kord_kkk];
+    "kxnorw" "VEX.L1.0F.W0 46 /r" RVM [] (w k, r k, r k) "" "AVX512F" [kxnorw_kkk];
+    "kxnorq" "VEX.L1.0F.W1 46 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kxnorq_kkk];
+    "kxnorb" "VEX.L1.66.0F.W0 46 /r" RVM [] (w k, r k, r k) "" "AVX512DQ" [kxnorb_kkk];
+    "kxnord" "VEX.L1.66.0F.W1 46 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kxnord_kkk];
+    "kxorw" "VEX.L1.0F.W0 47 /r" RVM [] (w k, r k, r k) "" "AVX512F" [kxorw_kkk];
+    "kxorq" "VEX.L1.0F.W1 47 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kxorq_kkk];
+    "kxorb" "VEX.L1.66.0F.W0 47 /r" RVM [] (w k, r k, r k) "" "AVX512DQ" [kxorb_kkk];
+    "kxord" "VEX.L1.66.0F.W1 47 /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kxord_kkk];
+    "kaddw" "VEX.L1.0F.W0 4A /r" RVM [] (w k, r k, r k) "" "AVX512DQ" [kaddw_kkk];
+    "kaddq" "VEX.L1.0F.W1 4A /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kaddq_kkk];
+    "kaddb" "VEX.L1.66.0F.W0 4A /r" RVM [] (w k, r k, r k) "" "AVX512DQ" [kaddb_kkk];
+    "kaddd" "VEX.L1.66.0F.W1 4A /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kaddd_kkk];
+    "kunpckwd" "VEX.L1.0F.W0 4B /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kunpckwd_kkk];
+    "kunpckdq" "VEX.L1.0F.W1 4B /r" RVM [] (w k, r k, r k) "" "AVX512BW" [kunpckdq_kkk];
+    "kunpckbw" "VEX.L1.66.0F.W0 4B /r" RVM [] (w k, r k, r k) "" "AVX512F" [kunpckbw_kkk];
+    "kmovw" "VEX.L0.0F.W0 90 /r" RM [] (w k, r km16) "" "AVX512F" [kmovw_kk kmovw_km];
+    "kmovw" "VEX.L0.0F.W0 91 /r" MR [] (w m16, r k) "" "AVX512F" [kmovw_mk];
+    "kmovw" "VEX.L0.0F.W0 92 /r" RM [] (w k, r r32) "" "AVX512F" [kmovw_kr];
+    "kmovw" "VEX.L0.0F.W0 93 /r" RM [] (w r32, r k) "" "AVX512F" [kmovw_rk];
+    "kmovq" "VEX.L0.0F.W1 90 /r" RM [] (w k, r km64) "" "AVX512BW" [kmovq_kk kmovq_km];
+    "kmovq" "VEX.L0.0F.W1 91 /r" MR [] (w m64, r k) "" "AVX512BW" [kmovq_mk];
+    "kmovq" "VEX.L0.F2.0F.W1 92 /r" RM [] (w k, r r64) "" "AVX512BW" [kmovq_kr];
+    "kmovq" "VEX.L0.F2.0F.W1 93 /r" RM [] (w r64, r k) "" "AVX512BW" [kmovq_rk];
+    "kmovb" "VEX.L0.66.0F.W0 90 /r" RM [] (w k, r km8) "" "AVX512DQ" [kmovb_kk kmovb_km];
+    "kmovb" "VEX.L0.66.0F.W0 91 /r" MR [] (w m8, r k) "" "AVX512DQ" [kmovb_mk];
+    "kmovb" "VEX.L0.66.0F.W0 92 /r" RM [] (w k, r r32) "" "AVX512DQ" [kmovb_kr];
+    "kmovb" "VEX.L0.66.0F.W0 93 /r" RM [] (w r32, r k) "" "AVX512DQ" [kmovb_rk];
+    "kmovd" "VEX.L0.66.0F.W1 90 /r" RM [] (w k, r km32) "" "AVX512BW" [kmovd_kk kmovd_km];
+    "kmovd" "VEX.L0.66.0F.W1 91 /r" MR [] (w m32, r k) "" "AVX512BW" [kmovd_mk];
+    "kmovd" "VEX.L0.F2.0F.W0 92 /r" RM [] (w k, r r32) "" "AVX512BW" [kmovd_kr];
+    "kmovd" "VEX.L0.F2.0F.W0 93 /r" RM [] (w r32, r k) "" "AVX512BW" [kmovd_rk];
+    "kortestw" "VEX.L0.0F.W0 98 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512F" [kortestw_kk];
+    "kortestq" "VEX.L0.0F.W1 98 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512BW" [kortestq_kk];
+    "kortestb" "VEX.L0.66.0F.W0 98 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512DQ" [kortestb_kk];
+    "kortestd" "VEX.L0.66.0F.W1 98 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512BW" [kortestd_kk];
+    "ktestw" "VEX.L0.0F.W0 99 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512DQ" [ktestw_kk];
+    "ktestq" "VEX.L0.0F.W1 99 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512BW" [ktestq_kk];
+    "ktestb" "VEX.L0.66.0F.W0 99 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512DQ" [ktestb_kk];
+    "ktestd" "VEX.L0.66.0F.W1 99 /r" RM [] (r k, r k) "w=zc 0=osap" "AVX512BW" [ktestd_kk];
+    "kshiftrb" "VEX.L0.66.0F3A.W0 30 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512DQ" [kshiftrb_kki];
+    "kshiftrw" "VEX.L0.66.0F3A.W1 30 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512F" [kshiftrw_kki];
+    "kshiftrd" "VEX.L0.66.0F3A.W0 31 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512BW" [kshiftrd_kki];
+    "kshiftrq" "VEX.L0.66.0F3A.W1 31 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512BW" [kshiftrq_kki];
+    "kshiftlb" "VEX.L0.66.0F3A.W0 32 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512DQ" [kshiftlb_kki];
+    "kshiftlw" "VEX.L0.66.0F3A.W1 32 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512F" [kshiftlw_kki];
+    "kshiftld" "VEX.L0.66.0F3A.W0 33 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512BW" [kshiftld_kki];
+    "kshiftlq" "VEX.L0.66.0F3A.W1 33 /r ib" RMI [] (w k, r k, r imm8) "" "AVX512BW" [kshiftlq_kki];
+}
