@@ -194,10 +194,6 @@ impl Tracer {
         if refused == 0 && !self.findings.refusals.is_empty() { Some(News::Refused) } else { news }
     }
 
-    fn remove(&mut self, place: usize) -> Thread {
-        self.threads.remove(place)
-    }
-
     fn ended(&mut self, tid: Tid, end: End) -> Option<News> {
         if end == End::Killed(Signal::SYS.number()) {
             // The thread is gone, and with it the stack that told the function that asked.
