@@ -200,7 +200,7 @@ impl Tracer {
             self.trapped(tid);
         }
         if let Ok(place) = self.place(tid) {
-            self.remove(place);
+            self.threads.remove(place);
         }
         self.findings.end(tid, end);
         (tid == self.command).then_some(News::Ended(end))
@@ -238,7 +238,7 @@ impl Tracer {
         if former != tid
             && let Ok(place) = self.place(former)
         {
-            let thread = self.remove(place);
+            let thread = self.threads.remove(place);
             if let Some(first) = self.thread(tid) {
                 *first = Thread { tid, ..thread };
             }
