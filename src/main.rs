@@ -1,4 +1,5 @@
-//! The executable: argv to command to exit status. No machine knowledge here.
+//! The executable: from argv to a command to the exit status. It knows nothing of the
+//! machine.
 #![no_std]
 #![no_main]
 
@@ -25,8 +26,9 @@ fn call(cli: Cli) -> Outcome {
     command::shown(cli, command::call::run)
 }
 
-/// Runs the command that the arguments name and gives the exit status.
-fn main() -> u8 {
+/// Runs the command that the arguments name and gives the exit status. `relocate` relocates
+/// what not every start needs.
+fn main(relocate: fn()) -> u8 {
     let mut args = arguments();
     let _program = args.next();
     let word = args.next().unwrap_or(b"hello");
@@ -38,14 +40,16 @@ fn main() -> u8 {
         b"chain" => |cli| command::watched(cli, command::chain::run),
         b"rpn" => |cli| command::watched(cli, command::rpn::run),
         b"run" => |cli| command::watched(cli, command::run::run),
+        #[cfg(feature = "playground")]
         b"repl" => |cli| command::prepared(cli, command::repl::run),
+        #[cfg(feature = "playground")]
         b"asm" => |cli| command::prepared(cli, command::asm::run),
-        b"probe" => |cli| command::prepared(cli, command::probe::run),
+        b"probe" => |cli| command::probing(cli, command::probe::run),
         b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
-    run(Cli::new(word, args)).err().unwrap_or(0)
+    run(Cli::new(word, args, relocate)).err().unwrap_or(0)
 }
 
 const VERSION: &str = concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n");
@@ -64,8 +68,6 @@ Commands:
   rpn          print the terms of a relation over floating-point numbers
   run          run machine code of your own, in hexadecimal or from a file
   bf           compile and run a Brainfuck program
-  asm          assemble, and show or write the bytes
-  repl         type instructions and see what each one changes
   probe        tell whether a JIT can work here, how, and if not, why
 
   COMMAND --help    tells about a command

@@ -50,7 +50,7 @@ impl Request {
     pub(super) fn read(mut cli: Cli, help: &'static str, special: &mut Special<'_>) -> Self {
         let (mut expression, mut file, mut start, mut terms) = (None, None, None, None);
         let (mut only_last, mut ir, mut options) = (false, false, Options::GUARDED);
-        command::arguments(&mut cli, help, &mut options, &mut |cli, argument| {
+        command::arguments(&mut cli, help, &mut options, |cli, argument| {
             match argument {
                 Arg::Short(b'e') => {
                     let value = cli.value();

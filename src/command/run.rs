@@ -27,12 +27,14 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     // The code may read standard input.
+    #[cfg(feature = "playground")]
     let mut assembly = false;
     let (mut source, mut options) = (None, Options { input: Some(Fd::STDIN), ..Options::GUARDED });
     let mut args = [0; 6];
     let mut given = 0;
-    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
+    command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
+            #[cfg(feature = "playground")]
             Arg::Short(b'a') if source.is_none() => {
                 source = Some(cli.value());
                 assembly = true;
@@ -51,7 +53,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         true
     });
     let source = source.unwrap_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]\n"));
+    #[cfg(feature = "playground")]
     let bytes = if assembly { super::asm::read(&cli, source)?.bytes } else { read(&cli, source) };
+    #[cfg(not(feature = "playground"))]
+    let bytes = read(&cli, source);
     let code = Code::new(&bytes).named("barejit_run");
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
     // vouches for it, as with any executable; (3) no call-backs; (4) no output.

@@ -1,5 +1,5 @@
-//! `probe -- COMMAND` and processes: threads, forks, chains of execve, daemons, signals,
-//! job control, terminals, privileges, and what is said where tracing is denied.
+//! `probe -- COMMAND` and processes: threads, forks, chains of execve, daemons, privileges,
+//! `--pid`, and the messages where tracing is denied.
 
 use crate::support::{
     BAREJIT, Need, Run, command, finish,
@@ -21,7 +21,7 @@ use std::{
 const LOOP: &str = "local x = 0 for i = 1, 100000 do x = x + i % 7 end print(x)";
 
 /// `barejit probe OPTION… -- WORD…`.
-fn probe(options: &[&str], words: &[&str]) -> Command {
+pub(crate) fn probe(options: &[&str], words: &[&str]) -> Command {
     let mut probe = command(&["probe"]);
     probe.args(options).arg("--").args(words);
     probe
@@ -45,13 +45,13 @@ fn report(path: &Path) -> Json {
     Json::parse(text.trim_end())
 }
 
-fn script(text: &str) -> PathBuf {
+pub(crate) fn script(text: &str) -> PathBuf {
     let path = scratch("script.py");
     fs::write(&path, text).expect("written");
     path
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
@@ -60,25 +60,25 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Starts a command in a process group of its own.
-fn start(mut command: Command) -> Child {
+pub(crate) fn start(mut command: Command) -> Child {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 /// Starts a command that nobody listens to.
-fn spawn(mut command: Command) -> Child {
+pub(crate) fn spawn(mut command: Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-fn send(process: i32, signal: i32) {
+pub(crate) fn send(process: i32, signal: i32) {
     // SAFETY: numbers only.
     let result = unsafe { libc::kill(process, signal) };
     assert_eq!(result, 0, "kill({process}, {signal}): {}", std::io::Error::last_os_error());
 }
 
 /// Waits for the child to stop or to end, and gives the status.
-fn wait(child: &mut Child) -> ExitStatus {
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let mut status = 0;
     // SAFETY: the kernel writes one int.
     let result = unsafe { libc::waitpid(child.id() as i32, &raw mut status, libc::WUNTRACED) };
@@ -87,7 +87,7 @@ fn wait(child: &mut Child) -> ExitStatus {
 }
 
 /// Waits until the child has printed a line.
-fn line(child: &mut Child) -> String {
+pub(crate) fn line(child: &mut Child) -> String {
     let mut text = Vec::new();
     let output = child.stdout.as_mut().expect("a pipe");
     while !text.ends_with(b"\n") {
@@ -98,7 +98,7 @@ fn line(child: &mut Child) -> String {
     String::from_utf8(text).expect("text").trim_end().into()
 }
 
-fn exists(process: i32) -> bool {
+pub(crate) fn exists(process: i32) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
 }
 
@@ -267,153 +267,6 @@ fn a_daemon_can_be_left() {
 }
 
 #[test]
-fn the_command_ends_by_its_own_signal() {
-    if lacks(Need::Tracing) {
-        return;
-    }
-    for (name, number) in [("KILL", libc::SIGKILL), ("TERM", libc::SIGTERM), ("SEGV", libc::SIGSEGV)] {
-        let shell = format!("echo {name}; kill -{name} $$; echo never");
-        let run = finish(probe(&[], &["sh", "-c", &shell]));
-        run.expect(&format!("{name}\n"), "", -number);
-    }
-}
-
-#[test]
-fn a_command_that_stops_itself_is_continued() {
-    if lacks(Need::Tracing) {
-        return;
-    }
-    let mut child = start(probe(&[], &["sh", "-c", "echo $$; kill -STOP $$; echo on; exit 4"]));
-    let command: i32 = line(&mut child).parse().expect("a number");
-    let status = wait(&mut child);
-    assert_eq!(status.stopped_signal(), Some(libc::SIGSTOP), "{status:?}");
-    let state = fs::read_to_string(format!("/proc/{command}/stat")).expect("it is there");
-    assert!(state.contains(") t ") || state.contains(") T "), "{state}");
-    // Of barejit alone, as kill(1) does it.
-    send(child.id() as i32, libc::SIGCONT);
-    assert_eq!(line(&mut child), "on");
-    assert_eq!(wait(&mut child).code(), Some(4));
-}
-
-/// ^Z and fg: signals to the whole group.
-#[test]
-fn a_group_that_is_stopped_is_continued() {
-    if lacks(Need::Tracing) {
-        return;
-    }
-    // Without children: one that is stopped between vfork(2) and execve(2) holds its
-    // parent up, and the parent does not stop.
-    let mark = scratch("mark");
-    let script = script(
-        "import signal, sys, os, time
-signal.signal(signal.SIGCONT, lambda *_: print('resumed', flush=True))
-print('ready', flush=True)
-while not os.path.exists(sys.argv[1]): time.sleep(0.01)
-sys.exit(6)
-",
-    );
-    let words = ["/usr/bin/python3", script.to_str().expect("UTF-8"), mark.to_str().expect("UTF-8")];
-    let mut child = start(probe(&[], &words));
-    assert_eq!(line(&mut child), "ready");
-    for _ in 0..3 {
-        send(-(child.id() as i32), libc::SIGTSTP);
-        let status = wait(&mut child);
-        assert!(status.stopped_signal().is_some(), "{status:?}");
-        send(-(child.id() as i32), libc::SIGCONT);
-        assert_eq!(line(&mut child), "resumed");
-    }
-    fs::write(&mark, "").expect("written");
-    assert_eq!(wait(&mut child).code(), Some(6));
-    fs::remove_file(mark).expect("there");
-    fs::remove_file(script).expect("there");
-}
-
-#[test]
-fn signals_to_barejit_reach_the_command_once() {
-    if lacks(Need::Tracing) {
-        return;
-    }
-    let shell =
-        "n=0; trap 'n=$((n+1)); echo got $n' INT; trap 'exit 7' TERM; echo $$; while :; do sleep 0.05; done";
-    let mut child = start(probe(&[], &["sh", "-c", shell]));
-    line(&mut child);
-    // To barejit alone, and to the group.
-    send(child.id() as i32, libc::SIGINT);
-    assert_eq!(line(&mut child), "got 1");
-    thread::sleep(Duration::from_millis(300));
-    send(child.id() as i32, libc::SIGTERM);
-    assert_eq!(wait(&mut child).code(), Some(7));
-}
-
-#[test]
-fn an_endless_command_ends_with_barejit() {
-    if lacks(Need::Tracing) {
-        return;
-    }
-    for (signal, to_group) in [(libc::SIGINT, true), (libc::SIGTERM, false), (libc::SIGKILL, false)] {
-        let mut child = start(probe(&[], &["sh", "-c", "echo $$; exec sleep 1000"]));
-        let command: i32 = line(&mut child).parse().expect("a number");
-        until("sleep runs", || {
-            fs::read_to_string(format!("/proc/{command}/comm")).is_ok_and(|name| name == "sleep\n")
-        });
-        let target = child.id() as i32;
-        send(if to_group { -target } else { target }, signal);
-        let status = wait(&mut child);
-        assert_eq!(status.signal(), Some(signal), "{status:?}");
-        until("the command ends", || !exists(command));
-    }
-}
-
-/// ^C from a real terminal.
-#[test]
-fn the_keyboard_ends_both() {
-    if lacks(Need::Tracing) {
-        return;
-    }
-    let (mut main, mut terminal) = (0, 0);
-    // SAFETY: two ints are written.
-    let result = unsafe {
-        libc::openpty(
-            &raw mut main,
-            &raw mut terminal,
-            std::ptr::null_mut(),
-            std::ptr::null(),
-            std::ptr::null(),
-        )
-    };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-    let mark = scratch("mark");
-    let shell = "echo $$ >$0; exec sleep 1000";
-    let mut probe = probe(&[], &["sh", "-c", shell, mark.to_str().expect("UTF-8")]);
-    let session = move || {
-        // SAFETY: numbers only.
-        if unsafe { libc::setsid() } < 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-        // SAFETY: numbers only.
-        let result = unsafe { libc::ioctl(terminal, libc::TIOCSCTTY, 0) };
-        if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
-    };
-    // SAFETY: it makes system calls and nothing else.
-    unsafe { probe.pre_exec(session) };
-    let mut child = spawn(probe);
-    until("the command runs", || fs::read_to_string(&mark).is_ok_and(|text| text.ends_with('\n')));
-    let command: i32 = fs::read_to_string(&mark).expect("there").trim().parse().expect("a number");
-    fs::remove_file(mark).expect("there");
-    let sleeps = || fs::read_to_string(format!("/proc/{command}/comm")).is_ok_and(|name| name == "sleep\n");
-    until("sleep runs", sleeps);
-    // SAFETY: the byte is read.
-    assert_eq!(unsafe { libc::write(main, b"\x03".as_ptr().cast(), 1) }, 1);
-    let status = wait(&mut child);
-    assert_eq!(status.signal(), Some(libc::SIGINT), "{status:?}");
-    until("the command ends", || !exists(command));
-    for fd in [main, terminal] {
-        // SAFETY: both are open, and nothing else's.
-        unsafe { libc::close(fd) };
-    }
-}
-
-#[test]
 fn the_first_refusal_is_reported_while_the_program_runs() {
     if lacks(Need::Tracing) {
         return;
@@ -565,7 +418,7 @@ fn a_live_process_is_described() {
         "  seccomp filters: none\n",
         "  no_new_privs:    0\n",
         "  limits:          RLIMIT_AS none, RLIMIT_DATA none, RLIMIT_FSIZE none\n",
-        "  engine:          V8, by node; without executable memory: --jitless",
+        "  engine:          V8, by node; without executable memory: NODE_OPTIONS=--jitless (no WebAssembly, and fetch throws)",
         "  not told:        MDWE (prctl(PR_GET_MDWE) answers the process itself alone), Landlock\n",
     ] {
         assert!(text.contains(line), "no {line:?} in\n{text}");

@@ -3,7 +3,7 @@
 //! Equations, for cells of *n* bits, all arithmetic modulo 2ⁿ:
 //! - `while [x] { [x] += s; [y] += v; … }` with odd `s` takes −\[x\]/s iterations, so it
 //!   is `[y] += (−v/s) × [x]; …; [x] = 0`. An odd `s` has an inverse modulo 2ⁿ (Warren,
-//!   *Hacker's Delight*, 10–16);
+//!   *Hacker's Delight*, chapter 10);
 //! - `while [x] { pointer += d }` is a scan.
 //!
 //! Both are well known of Brainfuck, as the "multiplication loop" and the "scan loop".
@@ -112,7 +112,7 @@ fn multiply_adds(
             continue;
         }
         let by = (value as u32).wrapping_mul(iterations);
-        let merged = additions[..kept].iter_mut().find_map(|op| match op {
+        let merged = additions.iter_mut().take(kept).find_map(|op| match op {
             Op::MulAdd { cell: same, factor, .. } if *same == cell => Some(factor),
             _ => None,
         });

@@ -67,7 +67,7 @@ pub(super) fn find(ir: &mut Ir, _: &Options) {
     // their depth.
     let mut stack = vec![OpenLoop::NEW];
     let mut depth = 0;
-    for op in &ir.ops {
+    for op in ir.ops.iter() {
         let Some([current, inner @ ..]) = stack.get_mut(depth.min(DEEPEST)..) else {
             bug!("no entry for the loop that is open")
         };

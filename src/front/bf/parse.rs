@@ -7,7 +7,7 @@
 //! order. Every byte but the eight commands is a comment. Linear in the source.
 
 use super::Error;
-use super::ir::{Access, Ir, Loop, LoopFlags, Op};
+use super::ir::{Access, Ir, List, Loop, LoopFlags, Op};
 use crate::front::bug;
 use alloc::vec::Vec;
 
@@ -76,9 +76,9 @@ struct Parser {
 /// Parses `source`: with deferred motion, or as `baseline`, where every command acts on
 /// `[0]`. Baseline too if a distance gets too large.
 pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
-    let mut ops = Vec::with_capacity(source.len() / 8 + 64);
+    let mut ops = List::new(Vec::with_capacity(source.len() / 8 + 64));
     ops.push(Op::Nop);
-    let loops = Vec::with_capacity(source.len() / 64);
+    let loops = List::new(Vec::with_capacity(source.len() / 64));
     let ir = Ir { ops, loops, promoted: Vec::new(), is_baseline: baseline };
     let mut parser = Parser { ir, opens: Vec::new(), cell: 0 };
     let mut next = 0;

@@ -55,7 +55,7 @@ impl Promoted {
             return;
         }
         let used = self.used as usize;
-        if let Some(assigned) = self.assigned[..used].iter_mut().find(|assigned| assigned.cell == cell) {
+        if let Some(assigned) = self.assigned.iter_mut().take(used).find(|assigned| assigned.cell == cell) {
             assigned.written |= written;
         } else if let Some(assigned) = self.assigned.get_mut(used) {
             *assigned = Assigned { cell, written };

@@ -21,7 +21,7 @@
 //!
 //! Each operation takes constant time, so the pass is linear.
 
-use super::ir::{Access, Ir, Loop, LoopFlags, NOWHERE, Op, body_length};
+use super::ir::{Access, Ir, List, Loop, LoopFlags, NOWHERE, Op, body_length};
 use super::state::State;
 use super::summarise::{self, Summary};
 use super::{Eof, Options};
@@ -34,8 +34,8 @@ const NONE: u32 = u32::MAX;
 
 struct Walk<'a> {
     /// The operations kept, then those still to be read.
-    ops: &'a mut [Op],
-    loops: &'a [Loop],
+    ops: &'a mut List<Op>,
+    loops: &'a List<Loop>,
     /// Cuts a value to a cell.
     mask: u32,
     eof: Eof,
@@ -46,7 +46,7 @@ struct Walk<'a> {
     /// For each open loop: the index of its `Open` among the operations kept.
     opens: Vec<usize>,
     /// For each open loop: the state before it.
-    before: Vec<State>,
+    before: List<State>,
     /// How many operations were kept when the last loop ended, and the state before it.
     closed: (usize, State),
     /// The cell of a loop that has just been entered, until it is written to.
@@ -65,7 +65,7 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
         state: State::START,
         stores: [NONE; 32],
         opens: Vec::new(),
-        before: Vec::new(),
+        before: List::new(Vec::new()),
         closed: (0, State::START),
         entered: None,
         kept: 0,

@@ -84,9 +84,19 @@ impl<'e, 'a> Emitter<'e, 'a> {
         self.plan.operations.iter().filter(|operation| operation.op == op).count()
     }
 
+    /// The reads that are left of a register.
+    fn reads(&mut self, register: Xmm) -> &mut usize {
+        &mut self.reads[register.number() as usize]
+    }
+
+    /// The register of the result that is kept under this name.
+    fn kept(&mut self, name: u8) -> &mut Option<Xmm> {
+        &mut self.kept[usize::from(name) - 1]
+    }
+
     /// The register becomes free after so many reads.
     fn set_reads(&mut self, register: Xmm, reads: usize) {
-        self.reads[register.number() as usize] = reads;
+        *self.reads(register) = reads;
         if reads == 0 {
             self.set_free(register);
         }
@@ -113,7 +123,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 }
                 Op::Term { back } => self.stack.push(Operand::Memory(back)),
                 Op::Index => self.stack.push(Operand::Shared(INDEX)),
-                Op::Reuse { name } => match self.kept[usize::from(name) - 1] {
+                Op::Reuse { name } => match *self.kept(name) {
                     Some(register) => self.stack.push(Operand::Shared(register)),
                     None => bug!("a result is reused before it is kept"),
                 },
@@ -143,7 +153,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             bug!("a kept result has no register of its own")
         };
         *top = Operand::Shared(register);
-        self.kept[usize::from(name) - 1] = Some(register);
+        *self.kept(name) = Some(register);
         self.set_reads(register, 1 + self.count(Op::Reuse { name }));
     }
 
@@ -235,7 +245,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
     fn count_reads(&mut self, operands: &[Operand], to: Xmm) {
         for &operand in operands {
             if let Operand::Shared(register) = operand {
-                let reads = &mut self.reads[register.number() as usize];
+                let reads = self.reads(register);
                 *reads -= 1;
                 if *reads == 0 && register != to {
                     self.set_free(register);

@@ -571,7 +571,7 @@ impl Fields {
                 misses.range = true;
                 None
             }
-            Fault::Index | Fault::HighByte => None,
+            Fault::Index | Fault::HighByte | Fault::Segment => None,
         }
     }
 

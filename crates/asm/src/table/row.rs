@@ -325,7 +325,7 @@ impl Row {
         if contains(line.opcode.as_bytes(), b"+w") {
             generic |= OPCODE;
         }
-        let form = Form::parse(line.text, line.opcode, line.order, line.kinds, bits, false);
+        let form = Form::new(line.text, line.opcode, line.order, line.kinds, bits, false);
         let (mut widths, mut i) = (0, 0);
         while i < line.widths.len() {
             widths |= 1 << (width_number(line.widths[i]) - 1);

@@ -11,14 +11,14 @@
 
 use super::super::abi::GUARD;
 use super::super::interval::Interval;
-use super::super::ir::{Access, Ir, Loop, LoopFlags, Op, bit};
+use super::super::ir::{Access, Ir, List, Loop, LoopFlags, Op, bit};
 use super::super::{Cells, Options};
 use crate::front::bug;
 use alloc::{vec, vec::Vec};
 
 /// Regions by where they begin: with the program, with the body of a loop, or behind a
 /// loop. The cells to check of each.
-type Regions = Vec<Interval>;
+type Regions = List<Interval>;
 
 const START: usize = 0;
 
@@ -46,7 +46,7 @@ struct OpenLoop {
 
 /// The first walk.
 struct Measure<'a> {
-    loops: &'a mut [Loop],
+    loops: &'a mut List<Loop>,
     regions: Regions,
     open: Vec<OpenLoop>,
     /// The region that the walk is in, and the cells that it accesses.
@@ -62,7 +62,7 @@ struct Measure<'a> {
 fn measure(ir: &mut Ir) -> Regions {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Measure {
-        regions: vec![Interval::EMPTY; 2 * loops.len() + 1],
+        regions: List::new(vec![Interval::EMPTY; 2 * loops.len() + 1]),
         loops,
         open: Vec::new(),
         region: START,
@@ -233,7 +233,7 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
 
 /// Inserts each of `checks` behind the operation whose index comes with it. It goes from
 /// the last to the first, so that every operation moves at most once.
-fn insert_all(ops: &mut Vec<Op>, mut checks: Vec<(usize, Op)>) {
+fn insert_all(ops: &mut List<Op>, mut checks: Vec<(usize, Op)>) {
     let mut end = ops.len();
     ops.resize(end + checks.len(), Op::Nop);
     while let Some((index, check)) = checks.pop() {
