@@ -2,7 +2,7 @@
 _barejit() {
     local words=
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='hello ret call chain rpn run bf probe --help --version'
+        words='hello ret call chain rpn run disasm bf probe --help --version'
     else
         case "${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD - 1]}" in
         hello:--layout) words='listing words' ;;
@@ -37,6 +37,10 @@ _barejit() {
         run:--perf) words='map jitdump' ;;
         run:--raw) words='' ;;
         run:*) words='--map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        disasm:--at) words='' ;;
+        disasm:--section) words='' ;;
+        disasm:--symbol) words='' ;;
+        disasm:*) words='--at --section --symbol --json --help' ;;
         bf:-e) words='' ;;
         bf:--cells) words='8 16 32' ;;
         bf:--eof) words='unchanged zero minus-one' ;;

@@ -8,6 +8,7 @@ use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
 pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod chain;
+pub(crate) mod disasm;
 pub(crate) mod hello;
 pub(crate) mod probe;
 mod relation;

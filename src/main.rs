@@ -29,6 +29,7 @@ fn main() -> u8 {
         b"chain" => |cli| command::watched(cli, command::chain::run),
         b"rpn" => |cli| command::watched(cli, command::rpn::run),
         b"run" => |cli| command::watched(cli, command::run::run),
+        b"disasm" => |cli| command::prepared(cli, command::disasm::run),
         b"probe" => |cli| command::prepared(cli, command::probe::run),
         b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
@@ -52,6 +53,7 @@ Commands:
   chain        print the terms of a relation over integers
   rpn          print the terms of a relation over floating-point numbers
   run          run machine code of your own, in hexadecimal or from a file
+  disasm       print the instructions that bytes mean
   bf           compile and run a Brainfuck program
   probe        tell whether a JIT can work here, how, and if not, why
 

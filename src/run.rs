@@ -4,12 +4,14 @@
 //! run is handled here. What the result means is the command's business.
 
 mod diagnosis;
+mod disassembly;
 mod listing;
 mod tools;
 mod trace;
 
 pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
+pub use disassembly::Disassembly;
 pub use tools::{Perf, Tools};
 
 use crate::host::Output;

@@ -1,12 +1,12 @@
 //! Code on paper: offset, bytes, Intel notation, comment, with labels, data and
 //! the source in between.
 //!
-//! Everything comes from the assembler's record; nothing is decoded. Code without
-//! one is listed as the data that it is to us.
+//! Everything comes from the assembler's record. Code without one is disassembled.
 
+use super::disassembly::Disassembly;
 use crate::host::Output;
 use alloc::{string::String, vec};
-use barejit_asm::{Code, Data, Hexadecimal, Line, Record, RecordKind};
+use barejit_asm::{Code, Data, Hexadecimal, Line, RecordKind};
 use barejit_sys::{Error, Fd};
 use core::fmt::{self, Write};
 
@@ -17,7 +17,7 @@ const INSTRUCTION: usize = 10;
 const DATA: usize = 8;
 
 /// A sheet of paper, with a margin to set.
-struct Sheet<'a> {
+pub(super) struct Sheet<'a> {
     output: Output<'a>,
     column: usize,
     refused: Option<Error>,
@@ -36,9 +36,25 @@ impl Write for Sheet<'_> {
     }
 }
 
-impl Sheet<'_> {
+impl<'a> Sheet<'a> {
+    /// An empty one, which leaves by `output`.
+    pub(super) fn new(output: Output<'a>) -> Self {
+        Self { output, column: 0, refused: None }
+    }
+
+    /// Sees that everything has left.
+    ///
+    /// # Errors
+    /// What write(2) has answered.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        match self.refused {
+            Some(error) => Err(error),
+            None => self.output.flush(),
+        }
+    }
+
     /// Goes on at `column`, at least one space further.
-    fn tab(&mut self, column: usize) -> fmt::Result {
+    pub(super) fn tab(&mut self, column: usize) -> fmt::Result {
         self.write_char(' ')?;
         while self.column < column {
             self.write_char(' ')?;
@@ -55,21 +71,15 @@ impl Sheet<'_> {
 #[inline(never)]
 pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
     let mut buffer = vec![0; 16 * 1024];
-    let output = Output::new(Fd::STDOUT, &mut buffer);
-    let mut sheet = Sheet { output, column: 0, refused: None };
+    let mut sheet = Sheet::new(Output::new(Fd::STDOUT, &mut buffer));
     // Only the sheet itself can refuse.
     let _ = list(&mut sheet, code);
-    match sheet.refused {
-        Some(error) => Err(error),
-        None => sheet.output.flush(),
-    }
+    sheet.finish()
 }
 
 fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
     if code.lines().next().is_none() {
-        sheet.write_str("; machine code from outside: nobody has recorded what it means\n")?;
-        let whole = Record { size: code.bytes().len() as u32, ..Record::EMPTY };
-        return Columns::behind(DATA, false).line(sheet, &Line::new(&whole, code.bytes()), None, None);
+        return Disassembly::new(code.bytes(), 0).list(sheet);
     }
     let before = code.before().filter(|before| before.lines().next().is_some());
     let columns = Columns::of(code, before.is_some());

@@ -7,6 +7,7 @@ mod bf;
 mod chain;
 mod cli;
 mod debugger;
+mod disasm;
 mod docs;
 mod elf;
 mod fault;

@@ -164,7 +164,7 @@ fn run_says_what_else_was_meant() {
     let quote = "'f8' is not an integer of 64 bits; if it is code, quote all of it: barejit run '48 …'";
     run(&["run", "48", "89", "f8", "c3"]).expect("", &format!("barejit: run: {quote}\n"), 2);
     let image = format!(
-        "barejit: run: {BAREJIT}: an ELF file; run takes the bare bytes, as objcopy -O binary -j .text makes them\n"
+        "barejit: run: {BAREJIT}: an ELF file; disasm reads those, run takes bare bytes, as objcopy -O binary -j .text makes them\n"
     );
     run(&["run", BAREJIT]).expect("", &image, 2);
     // mov eax, 42, and then the zeros behind it: add [rax], al

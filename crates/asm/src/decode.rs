@@ -376,7 +376,8 @@ fn fits(row: &Row, before: &Before, opcode: u8, modrm: Option<u8>) -> Option<u16
             return None;
         }
     }
-    if form.has_address_32() && !before.narrow {
+    // Of MONITOR and MONITORX the other row serves, with 67 as a prefix of its text.
+    if form.has_address_32() && (!before.narrow || operands::is_monitor(form)) {
         return None;
     }
     if let Some(vex) = before.vex {
