@@ -4,7 +4,7 @@ use crate::cli::{self, Arg, Cli, Lossy, Outcome, Status, integer};
 use crate::command::source::{self, Source};
 use barejit::{
     front::image::{Error, Image, Piece},
-    run::Disassembly,
+    run::{Disassembly, Names},
 };
 use barejit_sys::Fd;
 
@@ -104,10 +104,7 @@ fn find(image: &Image<'static>, request: &Request) -> Result<Piece<'static>, Err
     }
 }
 
-/// What calls what it is given with names.
-type Names<'n> = &'n dyn Fn(&mut dyn FnMut(u64, &'static [u8]));
-
-fn print(cli: &Cli, piece: &Piece<'static>, names: Option<Names<'_>>, request: &Request) -> Outcome {
+fn print(cli: &Cli, piece: &Piece<'static>, names: Option<Names<'_, 'static>>, request: &Request) -> Outcome {
     let mut code = Disassembly::new(piece.bytes, request.at.unwrap_or(piece.address));
     if let Some(names) = names {
         code = code.with_names(names);

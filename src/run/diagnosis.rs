@@ -1,6 +1,6 @@
 //! What a person is told of a fault in generated code.
 
-use barejit_asm::{Code, Hexadecimal, Mark};
+use barejit_asm::{Code, Hexadecimal, Mark, decode};
 use barejit_exec::fault::{Fault, Place};
 use barejit_sys::signal::{self, Signal};
 use core::fmt;
@@ -35,6 +35,14 @@ impl Diagnosis<'_> {
         const PAGE: usize = 4096;
         let end = self.fault.start + self.code.bytes().len();
         (end..=end.next_multiple_of(PAGE)).contains(&address)
+    }
+
+    /// The feature that the instruction needs, which this processor then lacks.
+    fn lacking(&self) -> Option<&'static str> {
+        let Place::Code(offset) = self.fault.place else { return None };
+        let instruction = decode(self.code.bytes().get(offset as usize..)?).ok()?;
+        let [feature, ..] = instruction.row().features(instruction.width());
+        Some(feature.name()).filter(|name| !name.is_empty())
     }
 
     fn place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,7 +85,10 @@ impl fmt::Display for Diagnosis<'_> {
             Signal::SEGV if self.fault.at_itself() => f.write_str("the page is not executable")?,
             Signal::SEGV => write!(f, "access to {address:#x} is not permitted")?,
             Signal::BUS => write!(f, "no memory behind {address:#x}")?,
-            Signal::ILL => f.write_str("invalid instruction")?,
+            Signal::ILL => match self.lacking() {
+                Some(feature) => write!(f, "invalid instruction here: it needs {feature}")?,
+                None => f.write_str("invalid instruction")?,
+            },
             Signal::FPE => f.write_str("arithmetic error")?,
             Signal::TRAP => f.write_str("breakpoint or single step")?,
             _ => write!(f, "syscall {} is refused", i64::from(self.fault.syscall))?,

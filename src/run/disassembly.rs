@@ -61,6 +61,9 @@ impl Offsets {
     }
 }
 
+/// What calls what it is given with addresses and their names.
+pub type Names<'n, 'a> = &'n dyn Fn(&mut dyn FnMut(u64, &'a [u8]));
+
 /// Code, and what the first sweep found.
 pub struct Disassembly<'a> {
     bytes: &'a [u8],
@@ -138,7 +141,7 @@ impl<'a> Disassembly<'a> {
 
     /// The same code with names for its parts: `visit` calls what it is given with each
     /// address and name, twice the same. The first name of an address counts.
-    pub fn with_names(mut self, visit: &dyn Fn(&mut dyn FnMut(u64, &'a [u8]))) -> Self {
+    pub fn with_names(mut self, visit: Names<'_, 'a>) -> Self {
         let mut named = Offsets::below(self.bytes.len());
         visit(&mut |address, _| {
             if let Some(offset) = self.offset_of(address) {

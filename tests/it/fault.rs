@@ -65,6 +65,15 @@ const FAULTS: [(&str, &str, &str); 23] = [
 ];
 
 #[test]
+fn an_instruction_that_the_processor_lacks_says_what_it_needs() {
+    let mut qemu = tool("qemu-x86_64", "qemu-user");
+    // vpaddd ymm0, ymm1, ymm2; ret, on a processor without AVX.
+    qemu.args(["-cpu", "Westmere", BAREJIT, "run", "c5f5fec2c3"]);
+    let why = "generated code at 0x0 [C5 F5 FE C2 C3]: SIGILL (invalid instruction here: it needs AVX2)";
+    finish(qemu).expect("", &format!("barejit: run: {why}\n"), 3);
+}
+
+#[test]
 fn every_signal_comes_back_as_one_line() {
     for (code, place, reason) in FAULTS {
         let mut run = run(&["run", code]);
