@@ -12,6 +12,8 @@ pub(crate) mod asm;
 pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod chain;
+#[cfg(feature = "playground")]
+pub(crate) mod disasm;
 pub(crate) mod hello;
 pub(crate) mod probe;
 mod relation;

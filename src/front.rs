@@ -22,6 +22,7 @@ pub mod chain;
 mod documented;
 pub mod hello;
 pub mod hex;
+pub mod image;
 mod pool;
 mod recorded;
 pub mod relation;

@@ -5,6 +5,8 @@
 
 mod diagnosis;
 #[cfg(feature = "playground")]
+mod disassembly;
+#[cfg(feature = "playground")]
 mod instruction;
 mod listing;
 #[cfg(feature = "playground")]
@@ -14,6 +16,8 @@ mod trace;
 
 pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
+#[cfg(feature = "playground")]
+pub use disassembly::{Disassembly, Names};
 pub use tools::{Perf, Tools};
 
 use crate::host::Output;

@@ -72,7 +72,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
 fn read(cli: &Cli, word: &'static [u8]) -> Vec<u8> {
     match source::read(cli, word) {
         Source::Spelled(bytes) | Source::Raw(bytes) => bytes,
-        Source::Image => cli.usage(format_args!(
+        Source::Image(_) => cli.usage(format_args!(
             "{}: an ELF file; run takes the bare bytes, as objcopy -O binary -j .text makes them",
             Lossy(word)
         )),

@@ -357,7 +357,7 @@ fn fits(row: &Row, before: &Before, opcode: u8, modrm: Option<u8>) -> Option<u16
     let (form, marks) = (row.first_form(), row.marks());
     let mandatory = before.mandatory();
     let pp = form.pp() as u8;
-    if pp != 0 && pp != mandatory || form.is_vex() && pp != mandatory {
+    if pp != mandatory && (pp != 0 || form.is_vex()) {
         return None;
     }
     let repeats = pp < 2 && before.repeat != 0;
@@ -379,7 +379,8 @@ fn fits(row: &Row, before: &Before, opcode: u8, modrm: Option<u8>) -> Option<u16
             return None;
         }
     }
-    if form.has_address_32() && !before.narrow {
+    // Of MONITOR and MONITORX the other row serves, with 67 as a prefix of its text.
+    if form.has_address_32() && (!before.narrow || operands::is_monitor(form)) {
         return None;
     }
     if let Some(vex) = before.vex {
