@@ -7,12 +7,16 @@ LINKER   = cc:gcc,libc6-dev
 TOOLS    = strace:strace qemu-x86_64:qemu-user objdump:binutils gdb:gdb perf:linux-perf valgrind:valgrind \
            bwrap:bubblewrap firejail:firejail runsc:runsc script:bsdutils unshare:util-linux xxd:xxd hexdump:bsdextrautils \
            luajit:luajit php:php-cli node:nodejs java:default-jre-headless python3:python3
+# What `make engines` runs besides: of Debian, npm and PyPI.
+ENGINES  = js102:libmozjs-102-dev erl:erlang-base ruby:ruby rg:ripgrep \
+           pcre2grep:pcre2-utils qemu-system-x86_64:qemu-system-x86 pypy3:pypy3 guile:guile-3.0 sbcl:sbcl \
+           racket:racket mono:mono-runtime,mono-mcs tcc:tcc npm:npm pip3:python3-pip,python3-numba
 TARGET   = $(or $(CARGO_TARGET_DIR),target)
 BAREJIT  = $(TARGET)/release/barejit
 BENCH    = $(CARGO) bench --quiet --manifest-path benches/Cargo.toml
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run strace qemu test check fuzz bench bench-bf rooms manual book install dist clean build
+.PHONY: help run strace qemu test check fuzz engines bench bench-bf rooms manual book install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -46,6 +50,14 @@ check:  ## formatting, lints and documentation, warnings being errors
 
 fuzz:  ## feed random input to everything for SECONDS (60), or to one TARGET
 	SECONDS=$(or $(SECONDS),60) $(CARGO) test --locked --release --test it fuzz_for_seconds -- --ignored --nocapture
+
+engines: build  ## run the engines that there are, compare with the probe, write docs/engines.md anew
+	@$(NEED) $(TOOLS) $(ENGINES)
+	mkdir -p target/engines
+	cd target/engines && npm install --silent --no-audit --no-fund --ignore-scripts --prefix . bun deno node@26
+	cd target/engines && (npm install-scripts approve bun deno node >/dev/null 2>&1 || true) && npm rebuild --silent
+	pip3 install --quiet --upgrade --target target/engines/py wasmtime
+	$(CARGO) test --locked --test it every_engine -- --ignored
 
 bench: build  ## measure barejit next to others, write docs/figures anew
 	@$(NEED) $(LINKER)

@@ -46,10 +46,11 @@ _barejit() {
         bf:--perf) words='map jitdump' ;;
         bf:--raw) words='' ;;
         bf:*) words='-e --cells --eof --tape --opt --stats --ir --map --sandbox --verbose --listing --trace --perf --gdb --raw --help' ;;
+        probe:--engine) words='' ;;
         probe:--strategy) words='' ;;
         probe:--output) words='' ;;
         probe:--pid) words='' ;;
-        probe:*) words='--json --strategy --list --bench --quiet --summary --first --verbose --slow --output --pid --help' ;;
+        probe:*) words='--all --engine --json --strategy --list --bench --quiet --summary --first --verbose --slow --output --pid --help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")

@@ -3,7 +3,7 @@
 use crate::cli::{self, Arg, Cli, Outcome, Status};
 use alloc::vec::Vec;
 use barejit::host::Output;
-use barejit::probe::{self, Area, Out, Request, json, report, summary::Summary};
+use barejit::probe::{self, Area, Out, Request, Strategy, engines, json, report, summary::Summary};
 use barejit::watch::{self, Ended};
 use barejit_sys::{self as sys, Error, Fd, linux};
 
@@ -12,10 +12,10 @@ Usage: barejit probe [OPTION…] [FILE…]
        barejit probe [OPTION…] -- COMMAND [ARGUMENT…]
 
 Tries every way into executable memory, each in a process of its own: obtains it,
-runs code, rewrites the code and runs it again. Tells what came of it, why, what to
-do, and what that means for engines that people run. Leaves nothing behind. The
-status is 0 if a JIT can work here without giving W^X up, or with --strategy if that
-one works, and 4 if not.
+runs code, rewrites the code and runs it again. Tells what fails, why, what to do,
+and which engines that hits: what each will print, and the setting that cures it.
+Leaves nothing behind. The status is 0 if a JIT can work here without giving W^X up,
+or with --strategy if that one works, and 4 if not.
 
 With a COMMAND it is run, and watched with all that it starts: each refused call that
 has to do with executable memory, who made it, why it was refused, and what became of
@@ -23,7 +23,11 @@ the program. The status is the command's, and the report goes to standard error;
 is none if nothing was refused.
 
 Options:
-  --json             one line of JSON instead of a table
+  --all              everything, and not the news alone: a line for each strategy
+                     and each engine
+  --engine NAME      what this engine asks for, what that answers here, how the
+                     engine ends, its settings and their price
+  --json             one line of JSON instead
   --strategy NAME    try this one alone
   --list             tell what can be tried, and try nothing
   --bench            measure what a rewrite costs, too
@@ -53,6 +57,7 @@ enum Form {
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut form, mut request, mut files) = (None, Request::default(), Vec::new());
+    let (mut engine, mut everything) = (None, false);
     let mut watched = Watched::default();
     while let Some(argument) = cli.next() {
         match argument {
@@ -61,6 +66,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             Arg::Long(b"list") => choose(&cli, &mut form, Form::List),
             Arg::Long(b"quiet") => choose(&cli, &mut form, Form::Quiet),
             Arg::Long(b"summary") => choose(&cli, &mut form, Form::Summary),
+            Arg::Long(b"all") => everything = true,
             Arg::Long(b"bench") => request.bench = true,
             Arg::Long(b"first") => watched.first = true,
             Arg::Long(b"verbose") => watched.verbose = true,
@@ -69,11 +75,17 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             Arg::Long(b"pid") => {
                 watched.pid = Some(cli.number("--pid: ", 1, i32::MAX.into(), "no process number") as i32);
             }
+            Arg::Long(b"engine") => {
+                let name = cli.value();
+                let found = engines::find(name);
+                engine =
+                    Some(found.unwrap_or_else(|| cli.invalid("--engine: ", name, "in no line of --all")));
+            }
             Arg::Long(b"strategy") => {
                 let name = cli.value();
-                let row = probe::find(name);
+                let found = Strategy::find(name);
                 request.only =
-                    Some(row.unwrap_or_else(|| cli.invalid("--strategy: ", name, "in no row of --list")));
+                    Some(found.unwrap_or_else(|| cli.invalid("--strategy: ", name, "in no row of --list")));
             }
             Arg::Positional(word) if cli.is_behind_dashes() => watched.command.push(word),
             Arg::Positional(file) => files.push(file),
@@ -81,45 +93,70 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         }
     }
     if watched.is_asked_for() {
-        let plain = request.only.is_none() && !request.bench && files.is_empty();
-        if !plain || !matches!(form, None | Some(Form::Json)) {
+        let plain = request.only.is_none() && !request.bench && engine.is_none() && !everything;
+        if !plain || !files.is_empty() || !matches!(form, None | Some(Form::Json)) {
             cli.usage(format_args!("options for the host do not go with a COMMAND or --pid"));
         }
         return watch(&cli, &watched, form == Some(Form::Json));
     }
     let form = form.unwrap_or(Form::Table);
-    let mut summary = Summary::default();
+    if engine.is_some() && (request.only.is_some() || form != Form::Table) {
+        cli.usage(format_args!("--engine goes with no other form and with no --strategy"));
+    }
     match (form, &files[..]) {
-        (Form::Summary, []) => cli.usage(format_args!("--summary needs a FILE")),
-        (Form::Summary, files) => {
-            for file in files {
-                summary.read(&cli.read(file, LIMIT));
-            }
-            if summary.hosts() == 0 {
-                cli.usage(format_args!("--summary: no report in there"));
-            }
-        }
+        (Form::Summary, files) => return summarise(&cli, files),
         (_, [file, ..]) => cli.unexpected(Arg::Positional(file), &[]),
+        (Form::List, []) => return print(&cli, &mut |sink| report::list(sink)),
         (_, []) => {}
     }
     let mut area = Area::default();
-    let probes = !matches!(form, Form::List | Form::Summary);
-    let report = if probes { Some(probe::run(request, &mut area)) } else { None };
-    if form != Form::Quiet {
-        print(&cli, &|out| match &report {
-            Some(report) if form == Form::Json => {
-                json::print(report, out);
-                out.put("\n");
+    let mut usable = false;
+    // A measurement is for those who look at all of it.
+    let style = style(everything || request.bench);
+    print(&cli, &mut |sink| {
+        if form == Form::Json {
+            json::begin(sink);
+        }
+        let mut first = true;
+        let report = probe::run(request, &mut area, &mut |call| {
+            let first = core::mem::take(&mut first);
+            match form {
+                Form::Quiet => return,
+                Form::Json => json::announce(first, call, sink),
+                _ => report::announce(first, call, sink),
             }
-            Some(report) => report::print(report, style(), out),
-            None if form == Form::List => report::list(out),
-            None => summary.print(out),
-        })?;
+            sink.flush();
+        });
+        if !matches!(form, Form::Quiet | Form::Json) {
+            sink.put(".\n");
+        }
+        usable = report.is_usable(request);
+        match (form, &engine) {
+            (Form::Json, _) => {
+                json::print(&report, sink);
+                sink.put("\n");
+            }
+            (Form::Quiet, _) => {}
+            (_, Some(engine)) => report::print_engine(&report, engine, style, sink),
+            _ => report::print(&report, style, sink),
+        }
+    })?;
+    if usable { Ok(()) } else { Err(Status::Unusable as u8) }
+}
+
+/// What the reports in `files` say together.
+fn summarise(cli: &Cli, files: &[&[u8]]) -> Outcome {
+    let mut summary = Summary::default();
+    if files.is_empty() {
+        cli.usage(format_args!("--summary needs a FILE"));
     }
-    match &report {
-        Some(report) if !report.is_usable(request) => Err(Status::Unusable as u8),
-        _ => Ok(()),
+    for file in files {
+        summary.read(&cli.read(file, LIMIT));
     }
+    if summary.hosts() == 0 {
+        cli.usage(format_args!("--summary: no report in there"));
+    }
+    print(cli, &mut |sink| summary.print(sink))
 }
 
 /// A program to watch, or a process to describe.
@@ -170,17 +207,17 @@ fn choose(cli: &Cli, chosen: &mut Option<Form>, form: Form) {
 }
 
 /// As the terminal and the person behind it want it; <https://no-color.org>.
-fn style() -> report::Style {
+fn style(everything: bool) -> report::Style {
     let terminal = linux::is_terminal(Fd::STDOUT);
     let set = |name: &[u8]| sys::process::variable(name).is_some_and(|value| !value.is_empty());
     let dumb = sys::process::variable(b"TERM") == Some(b"dumb");
-    report::Style { colour: terminal && !set(b"NO_COLOR") && !dumb, width: linux::terminal_width(Fd::STDOUT) }
+    let colour = terminal && !set(b"NO_COLOR") && !dumb;
+    report::Style { colour, width: linux::terminal_width(Fd::STDOUT), everything }
 }
 
 /// Prints through a buffer.
 #[inline(never)]
-fn print(cli: &Cli, body: &dyn Fn(&mut dyn Out)) -> Outcome {
-    // A trial in this process has taken it back.
+fn print(cli: &Cli, body: &mut dyn FnMut(&mut Sink<'_>)) -> Outcome {
     sys::ignore_sigxfsz().unwrap_or_else(|error| cli.refused(error));
     let mut buffer = [0; 4096];
     let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };
@@ -193,6 +230,15 @@ fn print(cli: &Cli, body: &dyn Fn(&mut dyn Out)) -> Outcome {
 struct Sink<'a> {
     output: Output<'a>,
     result: Result<(), Error>,
+}
+
+impl Sink<'_> {
+    /// Writes out what there is.
+    fn flush(&mut self) {
+        if self.result.is_ok() {
+            self.result = self.output.flush();
+        }
+    }
 }
 
 impl Out for Sink<'_> {

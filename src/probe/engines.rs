@@ -1,121 +1,339 @@
-//! Engines people run, and what they will meet here: derived from the rows that
-//! stand for what each does by default, not from running them.
+//! What engines that people run will meet here, worked out from what came of the
+//! strategies.
+//!
+//! An engine tries its ways in order. A way that works ends the search. If what a way asks
+//! for first is refused with an errno, the engine goes on to the next way; once that is
+//! granted, a later refusal ends the engine. A kill or a false success ends it at once.
+//! The table is in `table`; docs/engines.md has the runs that it was checked against.
 
-use super::rows::set;
-use super::{Report, Step};
-use barejit_sys::piece;
+mod table;
 
-/// An engine and what it needs.
-#[derive(Debug)]
+use super::outcome::{Outcome, Verdict};
+use super::outcomes::Outcomes;
+use super::strategies::Strategy;
+use barejit_sys::Errno;
+pub use table::{COUNT, engine};
+
+/// What a way needs of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// That code runs by this strategy. The engine does not go on to old code: it brings a
+    /// rewrite about where the processor sees it, or makes none.
+    Runs(Strategy),
+    /// That what this strategy obtains first is granted, whatever happens then.
+    Obtains(Strategy),
+    /// That the calls of this strategy claim success, whether they have an effect or not.
+    Claims(Strategy),
+    /// That the calls of this strategy do not kill; whether they are refused does not matter.
+    Survives(Strategy),
+    /// That memfd_create(2) answers ENOSYS.
+    NoMemfd,
+}
+use Need::{Claims, NoMemfd, Obtains, Runs, Survives};
+
+/// How a need is answered here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It is met.
+    Granted,
+    /// It is refused, and the engine learns that.
+    Refused,
+    /// A signal ends the engine, or a false success does.
+    Fatal,
+}
+
+impl Need {
+    /// The strategy that stands for it.
+    pub fn strategy(self) -> Strategy {
+        match self {
+            Runs(strategy) | Obtains(strategy) | Claims(strategy) | Survives(strategy) => strategy,
+            NoMemfd => Strategy::MemfdDual,
+        }
+    }
+
+    /// How it is answered; `None` if its strategy was not tried, though it can be.
+    pub fn answer(self, outcomes: &Outcomes) -> Option<Answer> {
+        let strategy = self.strategy();
+        let Some(outcome) = outcomes.of(strategy) else {
+            return if strategy.is_applicable() { None } else { Some(Answer::Refused) };
+        };
+        let begun = outcome.step.is_none_or(|step| step > super::outcome::Step::Obtain);
+        Some(match (self, outcome.verdict) {
+            (NoMemfd, _) if outcome.is_refused_with(Errno::ENOSYS) => Answer::Granted,
+            (NoMemfd, _) => Answer::Refused,
+            (Obtains(_), _) if begun => Answer::Granted,
+            (Survives(_), Verdict::Killed) => Answer::Fatal,
+            (Survives(_), _) => Answer::Granted,
+            (Claims(_), Verdict::Lied) if outcome.error.is_none() => Answer::Granted,
+            (_, Verdict::Works | Verdict::Stale) => Answer::Granted,
+            (_, Verdict::Denied | Verdict::Unavailable) => Answer::Refused,
+            (_, Verdict::Killed | Verdict::Lied) => Answer::Fatal,
+        })
+    }
+}
+
+/// How many needs a way has at most.
+const NEEDS: usize = 3;
+
+/// One way of an engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    needs: [Option<Need>; NEEDS],
+}
+
+impl Way {
+    /// What it needs, in order.
+    pub fn needs(&self) -> impl Iterator<Item = Need> {
+        self.needs.into_iter().flatten()
+    }
+}
+
+/// How an engine ends when no way is left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Otherwise {
+    /// It stops with this message.
+    Fails(&'static str),
+    /// It goes on without its JIT; by this sign one sees it.
+    Degrades(&'static str),
+}
+
+/// A setting under which an engine asks for something else.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// What to pass or set.
+    pub name: &'static str,
+    /// What that costs.
+    pub price: &'static str,
+    /// What it needs then.
+    needs: [Option<Need>; NEEDS],
+}
+
+/// How many ways and settings an engine has at most.
+const WAYS: usize = 8;
+const SETTINGS: usize = 2;
+/// How many needs have an end of their own.
+const EXCEPTIONS: usize = 3;
+
+/// An engine and what it asks for.
+#[derive(Clone, Copy, Debug)]
 pub struct Engine {
-    /// Where in the table it stands, and so its texts.
-    place: u8,
-    /// Ways that it tries, as sets of rows: it works if all rows of one work.
-    ways: [u32; 5],
-    /// What it needs with that setting.
-    then: u32,
+    /// Its name in reports.
+    pub name: &'static str,
+    /// The version that was measured, or what it was taken from.
+    pub version: &'static str,
+    ways: [Option<Way>; WAYS],
+    /// How it ends when no way is left.
+    pub otherwise: Otherwise,
+    /// How it ends if one of these needs is what is refused.
+    refused: [Option<(Need, Otherwise)>; EXCEPTIONS],
+    /// What it prints when a false success ends it, if it handles the fault.
+    lied: Option<&'static str>,
+    /// How it ends under QEMU's user mode, whatever that grants.
+    qemu: Option<Otherwise>,
+    settings: [Option<Setting>; SETTINGS],
 }
 
 /// What an engine will do here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Prospect<'a> {
+#[derive(Clone, Copy, Debug)]
+pub enum Prospect {
     /// It works as it comes.
     Works,
-    /// It works with this setting.
-    Needs(&'a str),
-    /// It fails there.
-    Fails(Step),
+    /// It works without its JIT; by this sign one sees it.
+    Degrades(&'static str),
+    /// It fails as it comes with this message, and works with this setting.
+    Needs(Setting, &'static str),
+    /// It fails with this message.
+    Fails(&'static str),
+}
+
+impl Prospect {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Degrades(_) => "degrades",
+            Self::Needs(..) => "needs",
+            Self::Fails(_) => "fails",
+        }
+    }
+}
+
+/// Where a search of ways ended.
+enum End {
+    Found,
+    /// What was refused last.
+    Refused(Need),
+    /// The strategy that stands for what ended the engine.
+    Fatal(Strategy),
 }
 
 impl Engine {
-    /// Its name.
-    pub fn name(&self) -> &'static str {
-        piece(TEXT, b'|', 2 * usize::from(self.place))
-    }
-
-    /// What it will do; `None` if rows that matter were not tried.
-    pub fn prospect(&self, report: &Report<'_>) -> Option<Prospect<'_>> {
-        let (tried, works) = report.sets();
-        let passes = |rows: u32| rows & !works == 0;
-        if self.ways.iter().any(|rows| rows & !tried != 0) {
-            return None;
-        }
-        if self.ways.iter().any(|rows| passes(*rows)) {
-            return Some(Prospect::Works);
-        }
-        let setting = piece(TEXT, b'|', 2 * usize::from(self.place) + 1);
-        if !setting.is_empty() {
-            if self.then & !tried != 0 {
-                return None;
-            }
-            if passes(self.then) {
-                return Some(Prospect::Needs(setting));
-            }
-        }
-        let failing = (self.ways[0] & !works).trailing_zeros() as usize;
-        let step = report.outcomes.get(failing).copied().flatten().and_then(|outcome| outcome.step);
-        Some(Prospect::Fails(step.unwrap_or(Step::Obtain)))
-    }
-}
-
-/// The setting by which the engine of this name does without executable memory, and its
-/// price.
-pub fn cure(name: &str) -> Option<(&'static str, &'static str)> {
-    let engine = ENGINES.iter().find(|engine| engine.name().starts_with(name))?;
-    let setting = piece(TEXT, b'|', 2 * usize::from(engine.place) + 1);
-    (!setting.is_empty()).then_some((setting, ""))
-}
-
-/// Needs no executable memory at all.
-const NOTHING: u32 = 0;
-
-/// `ways` of one row or several each; the last is repeated to fill the table.
-const fn sets(ways: &[&[&str]]) -> [u32; 5] {
-    let (mut sets, mut i) = ([0; 5], 0);
-    while i < sets.len() {
-        sets[i] = set(if i < ways.len() { ways[i] } else { ways[ways.len() - 1] });
-        i += 1;
-    }
-    sets
-}
-
-const DUAL: &[&[&str]] = &[&["memfd-dual"], &["shm-dual"], &["tmp-dual"]];
-const ANY: &[&[&str]] = &[&["anon-rwx"], &["memfd-dual"], &["shm-dual"], &["tmp-dual"], &["vartmp-dual"]];
-const RWX: &[&[&str]] = &[&["anon-rwx"]];
-const COMMIT: &[&[&str]] = &[&["reserve-commit"]];
-const COMMIT_RWX: &[&str] = &["reserve-commit", "anon-rwx"];
-
-macro_rules! engines {
-    ($($name:literal $ways:expr, $setting:literal $then:expr;)*) => {
-        /// All engines.
-        pub static ENGINES: [Engine; COUNT] = {
-            let mut engines = [$(Engine { place: 0, ways: sets($ways), then: $then }),*];
-            let mut i = 0;
-            while i < COUNT {
-                engines[i].place = i as u8;
-                i += 1;
-            }
-            engines
-        };
-        /// Names, and what makes them do without those ways, or nothing.
-        const TEXT: &str = concat!($($name, "|", $setting, "|"),*);
+    /// No engine yet.
+    const NONE: Self = Self {
+        name: "",
+        version: "",
+        ways: [None; WAYS],
+        otherwise: Otherwise::Fails(""),
+        refused: [None; EXCEPTIONS],
+        lied: None,
+        qemu: None,
+        settings: [None; SETTINGS],
     };
+
+    /// Says which engine it is, and in what version.
+    fn is(&mut self, name: &'static str, version: &'static str) -> &mut Self {
+        (self.name, self.version) = (name, version);
+        self
+    }
+
+    /// Adds the next way.
+    #[inline(never)] // Called some hundred times: each copy is 150 bytes.
+    fn way(&mut self, needs: &[Need]) -> &mut Self {
+        *free(&mut self.ways) = Some(Way { needs: several(needs) });
+        self
+    }
+
+    /// Adds a way for each.
+    fn each(&mut self, strategies: &[Strategy]) -> &mut Self {
+        for strategy in strategies {
+            self.way(&[Runs(*strategy)]);
+        }
+        self
+    }
+
+    /// It stops with this message.
+    fn fails(&mut self, message: &'static str) -> &mut Self {
+        self.otherwise = Otherwise::Fails(message);
+        self
+    }
+
+    /// It goes on without its JIT.
+    fn degrades(&mut self, sign: &'static str) -> &mut Self {
+        self.otherwise = Otherwise::Degrades(sign);
+        self
+    }
+
+    /// If this need is what is refused, it stops with another message.
+    fn without(&mut self, need: Need, message: &'static str) -> &mut Self {
+        *free(&mut self.refused) = Some((need, Otherwise::Fails(message)));
+        self
+    }
+
+    /// It handles the fault that a false success leads to, and prints this.
+    fn lied(&mut self, message: &'static str) -> &mut Self {
+        self.lied = Some(message);
+        self
+    }
+
+    /// Under QEMU's user mode it ends so.
+    fn under_qemu(&mut self, otherwise: Otherwise) -> &mut Self {
+        self.qemu = Some(otherwise);
+        self
+    }
+
+    /// Adds a setting.
+    #[inline(never)] // Called some hundred times: each copy is 150 bytes.
+    fn setting(&mut self, name: &'static str, price: &'static str, needs: &[Need]) -> &mut Self {
+        *free(&mut self.settings) = Some(Setting { name, price, needs: several(needs) });
+        self
+    }
+
+    /// Its ways, in the order in which it tries them.
+    pub fn ways(&self) -> impl Iterator<Item = Way> {
+        self.ways.into_iter().flatten()
+    }
+
+    /// The settings that there are.
+    pub fn settings(&self) -> impl Iterator<Item = Setting> {
+        self.settings.into_iter().flatten()
+    }
+
+    /// What it will do, with `in_qemu` under QEMU's user mode; `None` if strategies that
+    /// matter were not tried.
+    pub fn prospect(&self, outcomes: &Outcomes, in_qemu: bool) -> Option<Prospect> {
+        let otherwise = match (search(self.ways(), outcomes)?, self.qemu) {
+            (_, Some(otherwise)) if in_qemu => otherwise,
+            (End::Found, _) => return Some(Prospect::Works),
+            (End::Fatal(strategy), _) => Otherwise::Fails(self.epitaph(outcomes.of(strategy))),
+            (End::Refused(need), _) => {
+                let own = self.refused.iter().flatten().find(|(other, _)| *other == need);
+                own.map_or(self.otherwise, |(_, otherwise)| *otherwise)
+            }
+        };
+        let message = match otherwise {
+            Otherwise::Degrades(sign) => return Some(Prospect::Degrades(sign)),
+            Otherwise::Fails(message) => message,
+        };
+        for setting in self.settings() {
+            let way = Way { needs: setting.needs };
+            if matches!(search([way].into_iter(), outcomes)?, End::Found) {
+                return Some(Prospect::Needs(setting, message));
+            }
+        }
+        Some(Prospect::Fails(message))
+    }
+
+    /// What is printed of an engine that is ended by what ended this trial: mostly what a
+    /// shell says of the signal.
+    fn epitaph(&self, outcome: Option<&Outcome>) -> &'static str {
+        match outcome.map(|outcome| outcome.verdict) {
+            Some(Verdict::Killed) => "Bad system call",
+            _ => self.lied.unwrap_or("Segmentation fault"),
+        }
+    }
 }
-const COUNT: usize = 15;
-engines! {
-    "V8, Node.js" &[COMMIT_RWX], "--jitless" NOTHING;
-    ".NET" &[&["memfd-mprotect"]], "DOTNET_EnableWriteXorExecute=0" set(COMMIT_RWX);
-    "HotSpot" RWX, "" NOTHING;
-    "LuaJIT" &[&["anon-wx", "anon-repatch"]], "-joff" NOTHING;
-    "PCRE2, git grep -P" RWX, "(*NO_JIT) before the pattern" NOTHING;
-    "PHP opcache" &[&["anon-repatch"]], "opcache.jit=disable" NOTHING;
-    "PHP preg" RWX, "pcre.jit=0" NOTHING;
-    "libffi closures" ANY, "static trampolines (3.4)" NOTHING;
-    "Wasmtime" &[&["anon-wx"]], "--target pulley64" NOTHING;
-    "SpiderMonkey" COMMIT, "--no-jit-backend" NOTHING;
-    "Julia" &[&["self-mem"], &["memfd-dual"], &["shm-dual"], &["tmp-dual"]], "" NOTHING;
-    "AsmJit" ANY, "" NOTHING;
-    "Erlang/OTP" DUAL, "+JMsingle true" set(&["anon-rwx"]);
-    "Ruby YJIT" COMMIT, "--disable-yjit" NOTHING;
-    "QEMU TCG" RWX, "-accel tcg,split-wx=on" set(&["memfd-dual"]);
+
+/// Tries the ways in order; `None` if a strategy that matters was not tried.
+fn search(ways: impl Iterator<Item = Way>, outcomes: &Outcomes) -> Option<End> {
+    let mut end = End::Refused(NoMemfd);
+    for way in ways {
+        let mut met = true;
+        for (place, need) in way.needs().enumerate() {
+            match need.answer(outcomes)? {
+                Answer::Granted => {}
+                Answer::Fatal => return Some(End::Fatal(need.strategy())),
+                Answer::Refused => {
+                    end = End::Refused(need);
+                    if place > 0 {
+                        return Some(end);
+                    }
+                    met = false;
+                    break;
+                }
+            }
+        }
+        if met {
+            return Some(End::Found);
+        }
+    }
+    Some(end)
+}
+
+/// The first free place.
+fn free<T>(places: &mut [Option<T>]) -> &mut Option<T> {
+    places.iter_mut().find(|place| place.is_none()).expect("room in the engine's table")
+}
+
+/// The needs as a way has them.
+fn several(needs: &[Need]) -> [Option<Need>; NEEDS] {
+    core::array::from_fn(|i| needs.get(i).copied())
+}
+
+/// The engine whose name begins with `name`, however that is capitalised.
+pub fn find(name: &[u8]) -> Option<Engine> {
+    let is = |engine: &Engine| {
+        let start = engine.name.as_bytes().get(..name.len());
+        !name.is_empty() && start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+    };
+    (0..COUNT).map(engine).find(is)
+}
+
+/// The setting by which the engine of this name does without what was refused, and its
+/// price: without running code in new memory, or if that is `too_large`, without
+/// reservations.
+pub fn cure(name: &str, too_large: bool) -> Option<(&'static str, &'static str)> {
+    let engine = (0..COUNT).map(engine).find(|engine| engine.name == name)?;
+    let refused = |need: &Need| if too_large { matches!(need, Obtains(_)) } else { matches!(need, Runs(_)) };
+    let setting = engine.settings().find(|setting| !setting.needs.iter().flatten().any(refused))?;
+    Some((setting.name, setting.price))
 }

@@ -6,16 +6,23 @@
 //! believe.
 
 use super::out::{Text, contains, word};
-use super::trial::{Lab, Orphan, Record};
-use barejit_sys::{self as sys, Errno, Error, linux as base, linux::trial as linux};
+use super::runner::{Orphan, Record, Runner};
+use barejit_sys::{
+    self as sys, Errno, Error, linux as base,
+    linux::trial::{self as linux, Wait},
+    signal::Signal,
+};
 use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
 use core::ffi::CStr;
 
 /// Directories in which files could hold code, a blank between each two.
-pub(super) const DIRECTORIES: &str = "/tmp /dev/shm /var/tmp .";
+pub(super) const DIRECTORIES: &str = "/tmp /dev/shm /var/tmp . $HOME $TMPDIR";
+
+/// How many they are.
+pub(super) const DIRECTORY_COUNT: usize = 6;
 
 /// The limits that are asked for, without `RLIMIT_`.
-pub(super) const LIMITS: &str = "AS DATA FSIZE NPROC";
+pub(super) const LIMITS: &str = "AS DATA FSIZE NPROC NOFILE";
 
 /// A fact that is a number; `None` is what nobody told. In the order of `FACTS`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,14 +96,16 @@ pub struct Host {
     pub(super) names: [Text<96>; 10],
     pub(super) facts: [Option<u64>; 14],
     /// Soft limits of the process, in the order of the names; `None` is no limit.
-    pub(super) limits: [Option<u64>; 4],
+    pub(super) limits: [Option<u64>; 5],
     /// Flags of the mounts of directories that could hold code, if they exist.
-    pub(super) directories: [Option<u64>; 4],
+    pub(super) directories: [Option<u64>; DIRECTORY_COUNT],
+    /// Whether faccessat(2) says that this process may write there.
+    pub(super) writable: [Option<bool>; DIRECTORY_COUNT],
     /// What syscalls answer that the kernel itself can only call invalid: a
     /// filter answers first.
     pub(super) invalid: [Answer; INVALID_CALLS],
     /// Why trials are not processes of their own, if they are not.
-    pub confined: Option<Error>,
+    pub no_fork: Option<Error>,
 }
 
 impl Host {
@@ -104,10 +113,11 @@ impl Host {
     pub(super) const UNKNOWN: Self = Self {
         names: [Text::EMPTY; 10],
         facts: [None; 14],
-        limits: [None; 4],
-        directories: [None; 4],
+        limits: [None; 5],
+        directories: [None; DIRECTORY_COUNT],
+        writable: [None; DIRECTORY_COUNT],
         invalid: [Answer::Unknown; INVALID_CALLS],
-        confined: None,
+        no_fork: None,
     };
     /// The mount flag ST_RDONLY (statfs(2)).
     pub(super) const READ_ONLY: u64 = 1;
@@ -176,7 +186,7 @@ pub enum Answer {
     /// It was not made.
     #[default]
     Unknown,
-    /// EINVAL, as the kernel has it, or ENOSYS.
+    /// EINVAL, as the kernel has it, or ENOSYS of a call that not every kernel has.
     Kernel,
     /// Another errno.
     Errno(Errno),
@@ -189,7 +199,7 @@ pub enum Answer {
 }
 
 /// How many questions [`ask`] knows.
-const QUESTIONS: usize = 9;
+const QUESTIONS: usize = 11;
 
 /// Asks one question.
 fn ask(question: usize, host: &mut Host) {
@@ -202,6 +212,8 @@ fn ask(question: usize, host: &mut Host) {
         5 => limits(host),
         6 => directories(host),
         7 => mdwe(host),
+        8 => permissions(host),
+        9 => filters(host),
         _ => {
             // SAFETY: (1) it asks.
             let persona = unsafe { linux::personality(u32::MAX) };
@@ -211,13 +223,31 @@ fn ask(question: usize, host: &mut Host) {
 }
 
 /// Asks everything.
-pub(super) fn gather(lab: &mut Lab<'_>, host: &mut Host) {
+pub(super) fn gather(runner: &mut Runner<'_>, host: &mut Host) {
     for question in 0..QUESTIONS {
-        lab.run(Orphan::Dies, &mut |_| ask(question, host));
+        runner.run(Orphan::Dies, &mut |_| ask(question, host));
     }
     for (which, answer) in host.invalid.iter_mut().enumerate() {
-        let (record, end) = lab.run(Orphan::Dies, &mut |record| call_invalid(record, which));
-        *answer = record.answer(end);
+        let (record, end) = runner.run(Orphan::Dies, &mut |record| call_invalid(record, which));
+        *answer = answered(record, end, which);
+    }
+}
+
+/// How a call that can only be refused came back.
+fn answered(record: &Record, end: Wait, which: usize) -> Answer {
+    // Of the five, pkey_mprotect and memfd_create are not known to every kernel.
+    let is_old = !matches!(which, 2 | 4);
+    let caught = record.caught().map(Signal::number);
+    match (record.refusal().map(Error::errno), end) {
+        _ if record.is_finished() => Answer::Success,
+        _ if caught == Some(Signal::SYS.number()) => Answer::Trap,
+        (_, Wait::Killed(signal)) if signal == i32::from(Signal::SYS.number()) => Answer::Kill,
+        (None, _) => Answer::Unknown,
+        // A mapping where none can be is a success that sys does not let pass.
+        (Some(errno), _) if errno.into_raw() == 0 => Answer::Success,
+        (Some(Errno::ENOSYS), _) if is_old => Answer::Errno(Errno::ENOSYS),
+        (Some(Errno::EINVAL | Errno::ENOSYS), _) => Answer::Kernel,
+        (Some(errno), _) => Answer::Errno(errno),
     }
 }
 
@@ -340,16 +370,52 @@ fn files(host: &mut Host) {
 }
 
 fn limits(host: &mut Host) {
-    // RLIMIT_AS, DATA, FSIZE, NPROC.
-    for (limit, number) in host.limits.iter_mut().zip([9, 2, 1, 6]) {
+    // RLIMIT_AS, DATA, FSIZE, NPROC, NOFILE.
+    for (limit, number) in host.limits.iter_mut().zip([9, 2, 1, 6, 7]) {
         let soft = base::getrlimit(number).map_or(u64::MAX, |[soft, _]| soft);
         *limit = Some(soft).filter(|soft| *soft != u64::MAX);
     }
 }
 
+/// Calls `ask` with the path of each directory that exists by name.
+fn each_directory(ask: &mut dyn FnMut(usize, &CStr)) {
+    for (i, path) in [c"/tmp", c"/dev/shm", c"/var/tmp", c"."].into_iter().enumerate() {
+        ask(i, path);
+    }
+    for (i, name) in [(4, &b"HOME"[..]), (5, b"TMPDIR")] {
+        let mut path = [0; 1024];
+        let value = sys::process::variable(name).unwrap_or_default();
+        if let Some(place) = path[..1023].get_mut(..value.len()).filter(|place| !place.is_empty()) {
+            place.copy_from_slice(value);
+            if let Ok(path) = CStr::from_bytes_until_nul(&path) {
+                ask(i, path);
+            }
+        }
+    }
+}
+
 fn directories(host: &mut Host) {
-    for (flags, path) in host.directories.iter_mut().zip([c"/tmp", c"/dev/shm", c"/var/tmp", c"."]) {
-        *flags = linux::statfs(path).ok().map(|[_, flags]| flags);
+    each_directory(&mut |i, path| host.directories[i] = linux::statfs(path).ok().map(|[_, flags]| flags));
+}
+
+fn permissions(host: &mut Host) {
+    each_directory(&mut |i, path| {
+        host.writable[i] = match linux::may_write(path) {
+            Ok(()) => Some(true),
+            Err(error) if error.is(Errno::EACCES) => Some(false),
+            Err(_) => None,
+        }
+    });
+}
+
+/// PR_GET_SECCOMP and PR_GET_NO_NEW_PRIVS, where /proc/self/status cannot be read.
+fn filters(host: &mut Host) {
+    for (fact, operation) in [(Fact::Seccomp, 21), (Fact::NoNewPrivs, 39)] {
+        if host.fact(fact).is_none() {
+            // SAFETY: (1) it takes nothing.
+            let bits = unsafe { base::prctl(operation, 0) };
+            host.set_fact(fact, bits.ok().map(|bits| bits as u64));
+        }
     }
 }
 

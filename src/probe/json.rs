@@ -1,9 +1,12 @@
 //! The report as one line of JSON, in the schema of `tests/probe.schema.json`.
 
+use super::advice::advise;
+use super::engines::{self, COUNT, Engine, Prospect};
+use super::findings::Report;
 use super::host::{DIRECTORIES, FACTS, Host, LIMITS, NAMES};
 use super::out::{Out, Text, all, fill, number, word};
-use super::report::{errno_name, signal_name};
-use super::{ENGINES, Fresh, Prospect, Report, Step, advice};
+use super::outcome::{Fresh, Step, errno_name, signal_name};
+use super::report::in_qemu;
 use alloc::string::String;
 
 /// Writes objects and arrays.
@@ -98,17 +101,28 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Prints the report, without a newline.
+/// Begins a report with the calls that trials cannot do without: each is named before it is
+/// made, so that the last name of a line that was cut is the call that killed.
+pub fn begin(out: &mut dyn Out) {
+    out.put(concat!("{\"schema\":2,\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"trials_need\":["));
+}
+
+/// Names one more of these calls, the first or not.
+pub fn announce(first: bool, call: &str, out: &mut dyn Out) {
+    fill(out, "~\"~\"", &[if first { "" } else { "," }, call]);
+}
+
+/// Prints the rest of the report, without a newline.
 pub fn print(report: &Report<'_>, out: &mut dyn Out) {
     let mut json = Json::new(out);
-    json.open(concat!("{\"schema\":1,\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"host\":{"));
+    json.open("],\"host\":{");
     host(report.host, &mut json);
     json.next("]},\"strategies\":[");
-    for outcome in report.tried() {
+    for (strategy, outcome) in report.outcomes.tried() {
         json.strings(
             "name verdict step errno signal fresh_after",
             &[
-                outcome.row.name(),
+                strategy.name(),
                 outcome.verdict.name(),
                 outcome.step.map_or("", Step::name),
                 outcome.error.map_or("", |error| errno_name(error.errno())),
@@ -120,24 +134,36 @@ pub fn print(report: &Report<'_>, out: &mut dyn Out) {
         json.close("}");
     }
     json.next("],\"causes\":[");
-    for cause in report.causes.iter() {
-        json.strings("cause evidence", &[cause.name, cause.evidence.text()]);
+    for found in report.causes.iter() {
+        let mut evidence = Text::<250>::EMPTY;
+        found.evidence(&report.outcomes, &mut evidence);
+        json.strings("cause evidence", &[found.cause.name(), evidence.text()]);
         json.close("}");
     }
     json.next("],\"advice\":\"");
-    advice(report, &mut json);
+    advise(report, &mut json);
     json.next("\",\"engines\":[");
-    for engine in &ENGINES {
-        let (verdict, step, setting) = match engine.prospect(report) {
-            None => continue,
-            Some(Prospect::Works) => ("works", "", ""),
-            Some(Prospect::Needs(setting)) => ("needs", "", setting),
-            Some(Prospect::Fails(step)) => ("fails", step.name(), ""),
-        };
-        json.strings("engine verdict step setting", &[engine.name(), verdict, step, setting]);
-        json.close("}");
+    for place in 0..COUNT {
+        let engine = engines::engine(place);
+        if let Some(prospect) = engine.prospect(&report.outcomes, in_qemu(report)) {
+            self::engine(&engine, prospect, &mut json);
+        }
     }
     json.close("]}");
+}
+
+fn engine(engine: &Engine, prospect: Prospect, json: &mut Json<'_>) {
+    let (message, sign, setting, price) = match prospect {
+        Prospect::Works => ("", "", "", ""),
+        Prospect::Degrades(sign) => ("", sign, "", ""),
+        Prospect::Needs(setting, message) => (message, "", setting.name, setting.price),
+        Prospect::Fails(message) => (message, "", "", ""),
+    };
+    json.strings(
+        "engine measured verdict message sign setting price",
+        &[engine.name, engine.version, prospect.name(), message, sign, setting, price],
+    );
+    json.close("}");
 }
 
 /// The members of the host, and of its last array all elements.
@@ -148,7 +174,7 @@ fn host(host: &Host, json: &mut Json<'_>) {
     for (i, fact) in host.facts.iter().enumerate() {
         json.number(word(FACTS, i), *fact);
     }
-    json.member("confined", host.confined.map_or("", |error| errno_name(error.errno())), "\"");
+    json.member("confined", host.no_fork.map_or("", |error| errno_name(error.errno())), "\"");
     json.open("\"limits\":{");
     for (i, limit) in host.limits.iter().enumerate() {
         json.number(word(LIMITS, i), *limit);

@@ -1,10 +1,15 @@
-//! The report as people read it: a table as wide as the terminal, causes, advice
-//! and engines.
+//! The report as people read it: the news first, and with everything a table as wide as
+//! the terminal.
 
+use super::advice::advise;
+use super::causes::Cause;
+use super::engines::{self, COUNT, Engine, Need, Prospect};
+use super::findings::Report;
 use super::host::Name;
-use super::out::{Out, Text, all, blanks, fill, number, word};
-use super::{ENGINES, Outcome, Prospect, ROWS, Report, Use, Verdict, advice};
-use barejit_sys::{Errno, described, piece, signal::Signal};
+use super::out::{Out, all, blanks, fill, number};
+use super::outcome::{Outcome, Verdict};
+use super::strategies::{Purpose, Strategy};
+use barejit_sys::piece;
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]
@@ -13,44 +18,16 @@ pub struct Style {
     pub colour: bool,
     /// Columns; `None` is as many as it takes.
     pub width: Option<u16>,
-}
-
-/// The name of an errno; 0, a success without effect, has none.
-#[inline(never)]
-pub(super) fn errno_name(errno: Errno) -> &'static str {
-    word(described(errno), 0)
-}
-
-/// The name of a signal, with SIG.
-pub(super) fn signal_name(signal: u8) -> Text<12> {
-    let mut name = Text::EMPTY;
-    name.append(b"SIG");
-    name.append(Signal::new(signal).name().as_bytes());
-    name
-}
-
-/// Errno, signal or verdict, the step and the call.
-pub(super) fn ending(outcome: &Outcome, out: &mut dyn Out) {
-    match (outcome.error, outcome.signal) {
-        (Some(error), _) if error.errno().into_raw() == 0 => out.put("no effect"),
-        (Some(error), _) => out.put(errno_name(error.errno())),
-        (_, Some(signal)) => out.put(signal_name(signal).text()),
-        _ => out.put(outcome.verdict.name()),
-    }
-    if let Some(step) = outcome.step {
-        fill(out, " at ~", &[step.name()]);
-    }
-    if let Some(error) = outcome.error {
-        fill(out, " (~)", &[error.name()]);
-    }
+    /// Everything, or the news alone.
+    pub everything: bool,
 }
 
 /// The middle column.
 #[inline(never)]
-fn verdict(outcome: &Outcome, out: &mut dyn Out) {
-    match (outcome.row.purpose, outcome.verdict) {
-        (Use::Control, Verdict::Denied) => out.put("does not run, as it must"),
-        (Use::Control, Verdict::Works) => out.put("runs, and should not"),
+fn verdict(strategy: Strategy, outcome: &Outcome, out: &mut dyn Out) {
+    match (strategy.purpose(), outcome.verdict) {
+        (Purpose::Control, Verdict::Denied) => out.put("does not run, as it must"),
+        (Purpose::Control, Verdict::Works) => out.put("runs, and should not"),
         (_, Verdict::Works) => out.put("works"),
         (_, Verdict::Stale) => {
             out.put("stale");
@@ -62,7 +39,7 @@ fn verdict(outcome: &Outcome, out: &mut dyn Out) {
             if outcome.error.is_some() || outcome.signal.is_some() {
                 all(out, &[verdict.name(), " "]);
             }
-            ending(outcome, out);
+            outcome.describe(out);
         }
     }
     if let Some(nanoseconds) = outcome.repatch_ns {
@@ -72,10 +49,10 @@ fn verdict(outcome: &Outcome, out: &mut dyn Out) {
 
 /// SGR parameters (ECMA-48): red, green, yellow, faint.
 #[inline(never)]
-const fn colour(outcome: &Outcome) -> &'static str {
-    match (outcome.row.purpose, outcome.verdict) {
-        (Use::Control, Verdict::Denied) | (_, Verdict::Unavailable) => "2",
-        (Use::Control, _) => "31",
+const fn colour(strategy: Strategy, outcome: &Outcome) -> &'static str {
+    match (strategy.purpose(), outcome.verdict) {
+        (Purpose::Control, Verdict::Denied) | (_, Verdict::Unavailable) => "2",
+        (Purpose::Control, _) => "31",
         (_, Verdict::Works) => "32",
         (_, Verdict::Stale) => "33",
         _ => "31",
@@ -161,69 +138,218 @@ impl Out for Width {
 
 const NAME: usize = 24;
 
+/// Names a call that trials cannot do without, before it is made: if a filter kills for it,
+/// it is the last word.
+pub fn announce(first: bool, call: &str, out: &mut dyn Out) {
+    fill(out, "~~", &[if first { "Needs " } else { ", " }, call]);
+}
+
 /// Prints the report.
 pub fn print(report: &Report<'_>, style: Style, out: &mut dyn Out) {
     let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
-    let mut screen = Screen { out, style, width, indent: Some(2), column: 0 };
-    for (i, name) in report.host.names.iter().enumerate().take(Name::Nspid as usize) {
-        if i != Name::Version as usize && !name.is_empty() {
-            let before = if screen.column == 0 { "" } else { piece("|: Linux || |, |, ", b'|', i) };
-            all(&mut screen, &[before, name.text()]);
-        }
+    let screen = &mut Screen { out, style, width, indent: Some(2), column: 0 };
+    let table = style.everything || !report.is_complete();
+    if table {
+        host(report, screen);
+        rows(report, screen);
+    } else if report.is_plain() {
+        plain(report, screen);
+        return;
+    } else {
+        news(report, screen);
     }
-    screen.end();
-    // What a row does goes last, and is cut first if it does not fit.
-    let mut widest = 0;
-    for outcome in report.tried() {
-        let mut width = Width(0);
-        verdict(outcome, &mut width);
-        widest = widest.max(width.0);
-    }
-    for outcome in report.tried() {
-        screen.put(outcome.row.name());
-        screen.to(NAME);
-        screen.colour(colour(outcome));
-        verdict(outcome, &mut screen);
-        screen.colour("");
-        let how = NAME + widest + 2;
-        if how + 12 < width {
-            screen.to(how);
-            screen.put(outcome.row.how());
-        }
-        screen.end();
-    }
-    for cause in report.causes.iter() {
+    for found in report.causes.iter() {
         screen.paragraph("because: ");
-        fill(&mut screen, "~: ~", &[cause.name, cause.evidence.text()]);
+        fill(screen, "~: ", &[found.cause.name()]);
+        found.evidence(&report.outcomes, screen);
         screen.end();
     }
     if report.is_complete() {
         screen.paragraph("advice:  ");
-        advice(report, &mut screen);
+        advise(report, screen);
         screen.end();
     }
-    for engine in &ENGINES {
-        let Some(prospect) = engine.prospect(report) else { continue };
-        all(&mut screen, &["engine:  ", engine.name()]);
-        screen.to(NAME + 6);
-        let (code, word, more) = match prospect {
-            Prospect::Works => ("32", "works", ""),
-            Prospect::Needs(setting) => ("33", "needs ", setting),
-            Prospect::Fails(step) => ("31", "will fail at ", step.name()),
-        };
-        screen.colour(code);
-        screen.put(word);
+    for engine in (0..COUNT).map(engines::engine) {
+        if let Some(prospect) = engine.prospect(&report.outcomes, in_qemu(report))
+            && (table || !matches!(prospect, Prospect::Works))
+        {
+            engine_line(&engine, prospect, screen);
+        }
+    }
+    if !table {
+        working(report, screen);
+    }
+}
+
+/// Whether this is QEMU's user mode.
+pub(super) fn in_qemu(report: &Report<'_>) -> bool {
+    report.causes.iter().any(|found| matches!(found.cause, Cause::Qemu(_)))
+}
+
+/// The machine, in a line.
+fn host(report: &Report<'_>, screen: &mut Screen<'_>) {
+    for (i, name) in report.host.names.iter().enumerate().take(Name::Nspid as usize) {
+        if i != Name::Version as usize && !name.is_empty() {
+            let before = if screen.column == 0 { "" } else { piece("|: Linux || |, |, ", b'|', i) };
+            all(screen, &[before, name.text()]);
+        }
+    }
+    screen.end();
+}
+
+/// The table. What a strategy does goes last, and is cut first if it does not fit.
+fn rows(report: &Report<'_>, screen: &mut Screen<'_>) {
+    let mut widest = 0;
+    for (strategy, outcome) in report.outcomes.tried() {
+        let mut width = Width(0);
+        verdict(strategy, outcome, &mut width);
+        widest = widest.max(width.0);
+    }
+    for (strategy, outcome) in report.outcomes.tried() {
+        screen.put(strategy.name());
+        screen.to(NAME);
+        screen.colour(colour(strategy, outcome));
+        verdict(strategy, outcome, screen);
         screen.colour("");
-        screen.put(more);
+        let how = NAME + widest + 2;
+        if how + 12 < screen.width {
+            screen.to(how);
+            screen.put(strategy.how());
+        }
         screen.end();
+    }
+}
+
+/// That all is well, in a line.
+fn plain(report: &Report<'_>, screen: &mut Screen<'_>) {
+    let tried = number(report.outcomes.tried().count() as u64);
+    screen.paragraph("");
+    fill(screen, "Nothing is denied: ~ strategies do here what they do everywhere", &[tried.text()]);
+    let prospects = (0..COUNT).map(|place| engines::engine(place).prospect(&report.outcomes, false));
+    let all_work = prospects.flatten().all(|prospect| matches!(prospect, Prospect::Works));
+    screen.put(if all_work { ", and so do the engines.  --all lists them." } else { ".  --all lists them." });
+    screen.end();
+}
+
+/// What fails, those that end alike together.
+fn news(report: &Report<'_>, screen: &mut Screen<'_>) {
+    let alike = |a: &Outcome, b: &Outcome| {
+        (a.verdict, a.step, a.error, a.signal, a.fresh_after)
+            == (b.verdict, b.step, b.error, b.signal, b.fresh_after)
+    };
+    let bad = |(strategy, outcome): &(Strategy, &Outcome)| {
+        let as_it_should = strategy.purpose() == Purpose::Control && outcome.verdict == Verdict::Denied;
+        !outcome.works() && !as_it_should
+    };
+    for (first, outcome) in report.outcomes.tried().filter(bad) {
+        let mut group = report.outcomes.tried().filter(bad).filter(|(_, other)| alike(outcome, other));
+        if group.next().is_none_or(|(strategy, _)| strategy != first) {
+            continue;
+        }
+        screen.paragraph("fails:   ");
+        screen.colour(colour(first, outcome));
+        verdict(first, outcome, screen);
+        screen.colour("");
+        fill(screen, ": ~", &[first.name()]);
+        for (strategy, _) in group {
+            fill(screen, " ~", &[strategy.name()]);
+        }
+        screen.end();
+    }
+}
+
+/// What works, in a line.
+fn working(report: &Report<'_>, screen: &mut Screen<'_>) {
+    screen.paragraph("works:  ");
+    for (strategy, _) in report.outcomes.tried().filter(|(_, outcome)| outcome.works()) {
+        fill(screen, " ~", &[strategy.name()]);
+    }
+    screen.put(".  --all shows the table, --engine NAME one engine.");
+    screen.end();
+}
+
+/// An engine and what it will do.
+fn engine_line(engine: &Engine, prospect: Prospect, screen: &mut Screen<'_>) {
+    screen.paragraph("engine:  ");
+    all(screen, &[engine.name]);
+    screen.to(NAME + 6);
+    let code = match prospect {
+        Prospect::Works => "32",
+        Prospect::Degrades(_) | Prospect::Needs(..) => "33",
+        Prospect::Fails(_) => "31",
+    };
+    if screen.column > NAME + 6 {
+        screen.put(" ");
+    }
+    screen.colour(code);
+    screen.put(prospect.name());
+    screen.colour("");
+    match prospect {
+        Prospect::Works => {}
+        Prospect::Degrades(sign) => fill(screen, ": ~", &[sign]),
+        Prospect::Needs(setting, message) => fill(screen, " ~ (else: ~)", &[setting.name, message]),
+        Prospect::Fails(message) => fill(screen, ": ~", &[message]),
+    }
+    screen.end();
+}
+
+/// Prints one engine: what it asks for in order, what each answers here, how it ends, the
+/// cure and its price.
+pub fn print_engine(report: &Report<'_>, engine: &Engine, style: Style, out: &mut dyn Out) {
+    let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
+    let screen = &mut Screen { out, style, width, indent: Some(2), column: 0 };
+    fill(screen, "~ (~)", &[engine.name, engine.version]);
+    screen.end();
+    for (place, way) in engine.ways().enumerate() {
+        for (i, need) in way.needs().enumerate() {
+            let before = match (place, i) {
+                (0, 0) => "asks for ",
+                (_, 0) => "else for ",
+                _ => "then for ",
+            };
+            screen.paragraph(before);
+            needed(report, need, screen);
+            screen.end();
+        }
+    }
+    if let Some(prospect) = engine.prospect(&report.outcomes, in_qemu(report)) {
+        engine_line(engine, prospect, screen);
+    }
+    for setting in engine.settings() {
+        screen.paragraph("setting: ");
+        fill(screen, "~: ~", &[setting.name, setting.price]);
+        screen.end();
+    }
+    for found in report.causes.iter() {
+        screen.paragraph("because: ");
+        fill(screen, "~: ", &[found.cause.name()]);
+        found.evidence(&report.outcomes, screen);
+        screen.end();
+    }
+}
+
+/// What is needed, and what that answers here.
+fn needed(report: &Report<'_>, need: Need, screen: &mut Screen<'_>) {
+    let strategy = need.strategy();
+    let only = match need {
+        Need::Runs(_) => "",
+        Need::Claims(_) => "the calls of ",
+        Need::Survives(_) => "no kill for ",
+        Need::Obtains(_) => "the beginning of ",
+        Need::NoMemfd => "ENOSYS instead of ",
+    };
+    fill(screen, "~~ (~): ", &[only, strategy.how(), strategy.name()]);
+    match report.outcomes.of(strategy) {
+        Some(outcome) => verdict(strategy, outcome, screen),
+        None => screen.put("not tried, for the variable is not set"),
     }
 }
 
 /// Prints the table of what can be tried.
 pub fn list(out: &mut dyn Out) {
-    for row in &ROWS {
-        out.put(row.name());
-        blanks(out, NAME - row.name().len());
-        all(out, &[row.how(), "\n"]);
+    for strategy in Strategy::ALL {
+        out.put(strategy.name());
+        blanks(out, NAME - strategy.name().len());
+        all(out, &[strategy.how(), "\n"]);
     }
 }

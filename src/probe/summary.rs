@@ -6,27 +6,27 @@
 //! and strings, which is enough to find its way in a report, whoever wrote it out
 //! again; it knows no recursion, so nesting cannot exhaust the stack.
 
+use super::causes::MOST;
 use super::out::{Out, Text, all, fill, number};
-use super::rows::COUNT;
-use super::{Causes, ROWS, Use, find};
+use super::strategies::{Purpose, Set, Strategy};
 use alloc::vec::Vec;
 use barejit_sys::piece;
 
 /// What one host reported.
 struct Line<'a> {
-    /// The rows that it tried, and those that work there, a bit each.
-    tried: u32,
-    works: u32,
-    causes: [&'a [u8]; Causes::MOST],
+    /// The strategies that it tried, and those that work there.
+    tried: Set,
+    works: Set,
+    causes: [&'a [u8]; MOST],
 }
 
 /// What the line says, if it is a whole report.
 fn read(line: &[u8]) -> Option<Line<'_>> {
-    let mut result = Line { tried: 0, works: 0, causes: [b""; Causes::MOST] };
+    let mut result = Line { tried: Set::default(), works: Set::default(), causes: [b""; MOST] };
     let mut causes = result.causes.iter_mut();
     let (mut section, mut key): (&[u8], &[u8]) = (b"", b"");
-    // What the object at hand says of a row, in whatever order.
-    let (mut row, mut verdict) = (0, None);
+    // What the object at hand says of a strategy, in whatever order.
+    let (mut strategy, mut verdict) = (None, None);
     let (mut depth, mut schema) = (0u32, false);
     let mut rest = line;
     loop {
@@ -39,9 +39,13 @@ fn read(line: &[u8]) -> Option<Line<'_>> {
                 match (depth, verdict) {
                     (0, _) => break,
                     (2, Some(works)) => {
-                        result.tried |= row;
-                        result.works |= if works { row } else { 0 };
-                        (row, verdict) = (0, None);
+                        if let Some(strategy) = strategy {
+                            result.tried.insert(strategy);
+                            if works {
+                                result.works.insert(strategy);
+                            }
+                        }
+                        (strategy, verdict) = (None, None);
                     }
                     _ => {}
                 }
@@ -53,11 +57,11 @@ fn read(line: &[u8]) -> Option<Line<'_>> {
                     key = text;
                     if depth == 1 {
                         section = text;
-                        schema |= text == b"schema" && is_one(value.trim_ascii_start());
+                        schema |= text == b"schema" && is_known(value.trim_ascii_start());
                     }
                 } else if depth == 3 {
                     if section == b"strategies" && key == b"name" {
-                        row = find(text).map_or(0, |row| 1 << row);
+                        strategy = Strategy::find(text);
                     } else if section == b"strategies" && key == b"verdict" {
                         verdict = Some(text == b"works");
                     } else if section == b"causes" && key == b"cause" {
@@ -69,12 +73,13 @@ fn read(line: &[u8]) -> Option<Line<'_>> {
         }
     }
     let whole = rest.trim_ascii_start().is_empty();
-    Some(result).filter(|result| whole && schema && result.tried != 0)
+    Some(result).filter(|result| whole && schema && !result.tried.is_empty())
 }
 
-/// Whether `text` begins with the number 1.
-fn is_one(text: &[u8]) -> bool {
-    matches!(text, [b'1', b',' | b'}' | b' ' | b'\t' | b'\r', ..])
+/// Whether `text` begins with the number of a schema whose strategies and causes are read
+/// here: 1 or 2.
+fn is_known(text: &[u8]) -> bool {
+    matches!(text, [b'1' | b'2', b',' | b'}' | b' ' | b'\t' | b'\r', ..])
 }
 
 /// The string that begins `text`, with its escapes, and what comes behind its
@@ -105,27 +110,37 @@ impl Line<'_> {
     }
 }
 
+/// Two numbers for each strategy.
+#[derive(Debug)]
+struct Counts([[u32; 2]; Strategy::ALL.len()]);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self([[0; 2]; Strategy::ALL.len()])
+    }
+}
+
 /// Hosts with the same causes.
 #[derive(Default, Debug)]
 struct Group {
     title: Text<120>,
     hosts: u32,
     usable: u32,
-    /// By row: how many tried it, and how many of them it works for.
-    rows: [[u32; 2]; COUNT],
+    /// By strategy: how many tried it, and how many of them it works for.
+    counts: Counts,
 }
 
 impl Group {
     fn add(&mut self, line: &Line<'_>) {
-        let mut usable = 0;
-        for (i, [tried, works]) in self.rows.iter_mut().enumerate() {
-            let worked = line.works >> i & 1;
-            *tried += line.tried >> i & 1;
-            *works += worked;
-            usable |= worked & u32::from(ROWS[i].purpose == Use::Wx);
+        let mut usable = false;
+        for (strategy, [tried, works]) in Strategy::ALL.into_iter().zip(&mut self.counts.0) {
+            let worked = line.works.contains(strategy);
+            *tried += u32::from(line.tried.contains(strategy));
+            *works += u32::from(worked);
+            usable |= worked && strategy.purpose() == Purpose::Wx;
         }
         self.hosts += 1;
-        self.usable += usable;
+        self.usable += u32::from(usable);
     }
 
     #[inline(never)]
@@ -137,16 +152,16 @@ impl Group {
         for share in 0..3 {
             let heading = piece("works|works on some|fails", b'|', share);
             let mut any = false;
-            for (row, &[tried, works]) in ROWS.iter().zip(&self.rows) {
+            for (strategy, &[tried, works]) in Strategy::ALL.into_iter().zip(&self.counts.0) {
                 let its_share = if works == 0 { 2 } else { usize::from(works < tried) };
-                if row.purpose == Use::Control || tried == 0 || its_share != share {
+                if strategy.purpose() == Purpose::Control || tried == 0 || its_share != share {
                     continue;
                 }
                 if !any {
                     fill(out, "  ~:", &[heading]);
                 }
                 any = true;
-                fill(out, " ~", &[row.name()]);
+                fill(out, " ~", &[strategy.name()]);
                 if works != 0 && works < tried {
                     fill(out, " ~/~", &[count(works).text(), count(tried).text()]);
                 }

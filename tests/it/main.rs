@@ -9,6 +9,7 @@ mod cli;
 mod debugger;
 mod docs;
 mod elf;
+mod engines;
 mod fault;
 mod fuzz;
 mod heap_blocks;

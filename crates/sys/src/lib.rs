@@ -203,7 +203,7 @@ macro_rules! names {
     };
 }
 names! {
-    brk clock_gettime clone close execve execveat fallocate fcntl fgetxattr fork fstat ftruncate getpid getrlimit ioctl
+    access brk clock_gettime clone close execve execveat fallocate fcntl fgetxattr fork fstat ftruncate getpid getrlimit ioctl
     kill madvise memfd_create mmap mprotect mremap mseal munmap open personality pipe2 pkey_mprotect poll prctl
     pread64 ptrace pwrite64 read readlink rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs
     syslog uname unlink userfaultfd wait4 write

@@ -106,10 +106,14 @@ pub fn is_terminal(fd: Fd<'_>) -> bool {
 /// getpid(2).
 ///
 /// # Errors
-/// The errno of the call, which only a filter can cause.
+/// The errno of the call, which only a filter can cause; errno 0 if the answer is 0, which
+/// no process has for a number.
 pub fn getpid() -> Result<usize, Error> {
     // SAFETY: asking for one's own number touches nothing.
-    unsafe { syscall!(getpid) }
+    match unsafe { syscall!(getpid) } {
+        Ok(0) => Err(Error::without_effect(Sysno::getpid)),
+        result => result,
+    }
 }
 
 /// kill(2) of this process itself.

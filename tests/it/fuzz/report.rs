@@ -3,7 +3,7 @@
 use crate::native;
 use crate::random::Random;
 use barejit::front::call::Greeting;
-use barejit::probe::{Out, ROWS, summary::Summary};
+use barejit::probe::{Out, Strategy, summary::Summary};
 use std::cell::RefCell;
 
 thread_local! {
@@ -43,8 +43,10 @@ fn line(random: &mut Random) -> String {
     line += random.of(&["{\"schema\":1,", "{ \"schema\" : 1 , \"host\":{\"node\":\"}\\\"\"},"]);
     line += "\"strategies\":[";
     for place in 0..1 + random.below(4) {
-        let (name, verdict) =
-            (ROWS[random.below(ROWS.len())].name(), random.of(&["works", "denied", "stale"]));
+        let (name, verdict) = (
+            Strategy::ALL[random.below(Strategy::ALL.len())].name(),
+            random.of(&["works", "denied", "stale"]),
+        );
         line += if place > 0 { "," } else { "" };
         line += &format!("{{\"name\":\"{name}\",\"verdict\":\"{verdict}\"}}");
     }

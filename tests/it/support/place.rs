@@ -31,6 +31,8 @@ pub(crate) enum Need {
     ReadImpliesExec,
     /// userfaultfd(2) of user mode only.
     UserFaults,
+    /// Landlock rules for itself.
+    Landlock,
     /// pkey_mprotect(2) with the key −1.
     KeyProtection,
 }
@@ -65,7 +67,7 @@ pub(crate) fn lacks(need: Need) -> bool {
 
 /// Why `need` is not granted, if so.
 pub(crate) fn missing(need: Need) -> Option<&'static str> {
-    static FOUND: [OnceLock<Option<String>>; 9] = [const { OnceLock::new() }; 9];
+    static FOUND: [OnceLock<Option<String>>; 10] = [const { OnceLock::new() }; 10];
     FOUND[need as usize].get_or_init(|| attempt(need)).as_deref()
 }
 
@@ -121,6 +123,10 @@ fn attempt(need: Need) -> Option<String> {
         Need::ReadImpliesExec => {
             regime::read_implies_exec(&mut command);
             "personality(READ_IMPLIES_EXEC) is denied"
+        }
+        Need::Landlock => {
+            regime::landlock(&mut command, Path::new("/"));
+            "Landlock is not enabled"
         }
         Need::UserFaults => {
             regime::user_faults(&mut command);

@@ -204,10 +204,11 @@ pub(crate) fn deny(command: &mut Command, call: u32, answer: Answer) {
     );
 }
 
+/// Low half of the third argument of mmap and mprotect.
+const PROT: u32 = 16 + 2 * 8;
+
 /// A seccomp filter like that of systemd's MemoryDenyWriteExecute.
 pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
-    /// Low half of the third argument.
-    const PROT: u32 = 16 + 2 * 8;
     let denied = answer.value();
     filter(
         command,
@@ -230,6 +231,45 @@ pub(crate) fn deny_execution(command: &mut Command, answer: Answer) {
     );
 }
 
+/// A seccomp filter that answers mmap(2) for writing and executing at once.
+pub(crate) fn deny_writable_execution(command: &mut Command, answer: Answer) {
+    filter(
+        command,
+        vec![
+            op(LOAD, 0, 0, NUMBER),
+            op(EQUAL, 0, 4, libc::SYS_mmap as u32),
+            op(LOAD, 0, 0, PROT),
+            op(AND, 0, 0, 6),
+            op(EQUAL, 0, 1, 6),
+            op(RETURN, 0, 0, answer.value()),
+            op(RETURN, 0, 0, ALLOW),
+        ],
+    );
+}
+
+/// A seccomp filter that answers mprotect(2) and pkey_mprotect(2) for executing.
+pub(crate) fn deny_protection(command: &mut Command, answer: Answer) {
+    for call in [libc::SYS_mprotect, libc::SYS_pkey_mprotect] {
+        filter(
+            command,
+            vec![
+                op(LOAD, 0, 0, NUMBER),
+                op(EQUAL, 0, 3, call as u32),
+                op(LOAD, 0, 0, PROT),
+                op(ANY, 0, 1, 4),
+                op(RETURN, 0, 0, answer.value()),
+                op(RETURN, 0, 0, ALLOW),
+            ],
+        );
+    }
+}
+
+/// The whole filter of systemd's MemoryDenyWriteExecute.
+pub(crate) fn like_systemd(command: &mut Command, answer: Answer) {
+    deny_execution(command, answer);
+    deny_shared_execution(command, answer);
+}
+
 /// A seccomp filter that answers shmat(2) with SHM_EXEC.
 pub(crate) fn deny_shared_execution(command: &mut Command, answer: Answer) {
     const FLAGS: u32 = 16 + 2 * 8;
@@ -245,6 +285,37 @@ pub(crate) fn deny_shared_execution(command: &mut Command, answer: Answer) {
             op(RETURN, 0, 0, ALLOW),
         ],
     );
+}
+
+/// A Landlock ruleset that lets files below `directory` be read and executed, and no other
+/// file be opened or made (landlock(7)).
+pub(crate) fn landlock(command: &mut Command, directory: &Path) {
+    const EXECUTE: u64 = 1;
+    const WRITE_FILE: u64 = 1 << 1;
+    const READ_FILE: u64 = 1 << 2;
+    const MAKE_REG: u64 = 1 << 8;
+    const RULE_PATH_BENEATH: i32 = 1;
+    #[repr(C, packed)]
+    struct PathBeneath {
+        allowed: u64,
+        parent: i32,
+    }
+    let directory = fs::File::open(directory).expect("the directory");
+    before_exec(command, move || {
+        let handled = EXECUTE | WRITE_FILE | READ_FILE | MAKE_REG;
+        // SAFETY: the kernel reads one word.
+        let ruleset = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const handled, 8, 0) };
+        checked(ruleset)?;
+        let rule = PathBeneath { allowed: EXECUTE | READ_FILE, parent: directory.as_raw_fd() };
+        // SAFETY: the kernel reads one rule.
+        checked(unsafe {
+            libc::syscall(libc::SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &raw const rule, 0)
+        })?;
+        // SAFETY: numbers only.
+        checked(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into())?;
+        // SAFETY: numbers only.
+        checked(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0) })
+    });
 }
 
 /// No user in particular, without capabilities: limits that root is exempt from

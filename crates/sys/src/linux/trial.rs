@@ -155,6 +155,16 @@ pub unsafe fn mremap_alias(address: NonNull<u8>, size: usize) -> Result<NonNull<
     mapped(Sysno::mremap, alias, size)
 }
 
+/// access(2) with W_OK: whether this process may write there, by permissions alone.
+///
+/// # Errors
+/// The errno of the call: EACCES if it may not.
+pub fn may_write(path: &CStr) -> Result<(), Error> {
+    const W_OK: usize = 2;
+    // SAFETY: the kernel only reads the path, up to its NUL.
+    unsafe { syscall!(access, path.as_ptr(), W_OK) }.map(drop)
+}
+
 /// personality(2); `u32::MAX` only asks.
 ///
 /// # Safety

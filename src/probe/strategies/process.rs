@@ -1,32 +1,16 @@
-//! Ways whose code runs in another process: it is not a JIT that they could serve,
-//! but they show what a host lets pass.
+//! Strategies whose code runs in another process. They serve no JIT, but they show what a
+//! host lets pass.
 
-use super::Step;
-use super::trial::{self, Record};
-use super::ways::{Place, RX, TOKENS, code, keep, page};
+use super::stub::{Place, RX, TOKENS, Trial, code};
+use crate::probe::outcome::Step;
+use crate::probe::runner::{self, Record};
 use barejit_asm::{Asm, Baked, EAX, EDI, Hole, bake};
 use barejit_sys::{
-    Fd, linux as base,
+    linux as base,
     linux::trial::{self as linux, Wait},
     signal::Signal,
 };
 use core::ptr::NonNull;
-
-/// Ways whose code runs in another process: the whole trial is theirs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Elsewhere {
-    PtracePoke,
-    ExecveatMemfd,
-}
-
-impl Elsewhere {
-    pub(super) fn attempt(self, record: &Record) {
-        match self {
-            Self::PtracePoke => ptrace_poke(record),
-            Self::ExecveatMemfd => execveat_memfd(record),
-        }
-    }
-}
 
 /// The steps, before and after the rewrite.
 static WRITES: [Step; 2] = [Step::Write, Step::Rewrite];
@@ -39,9 +23,10 @@ const SIGSTOP: i32 = 19;
 
 /// A debugger's way: a process of the trial's own has an executable page and
 /// the trial pokes code into it.
-fn ptrace_poke(record: &Record) {
-    let page = page(record, RX);
-    let Some(tracee) = record.need(trial::companion(record)) else { traced(record, page) };
+pub(super) fn ptrace_poke(trial: &Trial<'_>) {
+    let record = trial.record;
+    let page = trial.page(RX);
+    let Some(tracee) = record.need(runner::helper(record)) else { traced(record, page) };
     for run in 0..2 {
         match record.need(linux::wait(tracee)) {
             Wait::Stopped(SIGSTOP) => {}
@@ -70,9 +55,9 @@ fn traced(record: &Record, page: NonNull<u8>) -> ! {
         record.need(base::kill_self(Signal::new(SIGSTOP as u8)));
         record.enter(*step);
         // The trial has put the stub there by now.
-        record.token(run, super::call(Place { run: page, file: Fd::NONE }));
+        record.token(run, Place::anonymous(page).call());
     }
-    trial::end()
+    runner::end()
 }
 
 /// The end of a process of the trial's own. If it was refused, the record has it
@@ -80,10 +65,10 @@ fn traced(record: &Record, page: NonNull<u8>) -> ! {
 fn ended(record: &Record, how: Wait) {
     match how {
         Wait::Exited(0) if !record.is_refused() && !record.is_signalled() => {}
-        Wait::Exited(_) => trial::end(),
+        Wait::Exited(_) => runner::end(),
         Wait::Killed(signal) | Wait::Stopped(signal) => {
             record.signal(signal, 0);
-            trial::end()
+            runner::end()
         }
     }
 }
@@ -131,17 +116,16 @@ const fn image(a: &mut Asm<'_>) -> Hole<4> {
 const IMAGE: Baked<132, Hole<4>> = bake!(image);
 
 /// A file in memory run as a program of its own.
-fn execveat_memfd(record: &Record) {
-    let file = keep(record, base::memfd_create(c"barejit-probe", 0));
+pub(super) fn execveat_memfd(trial: &Trial<'_>) {
+    let record = trial.record;
+    let file = trial.keep(base::memfd_create(c"barejit-probe", 0));
     let mut image = IMAGE.bytes;
     for run in 0..2 {
         record.enter(WRITES[run]);
         IMAGE.with.fill(&mut image, (TOKENS[run] & 0xFF).to_le_bytes());
         record.need(linux::pwrite(file, &image, 0));
         record.enter(RUNS[run]);
-        let Some(program) = record.need(trial::companion(record)) else {
-            record.refuse(linux::execveat(file))
-        };
+        let Some(program) = record.need(runner::helper(record)) else { record.refuse(linux::execveat(file)) };
         match record.need(linux::wait(program)) {
             Wait::Exited(status) if !record.is_refused() && !record.is_signalled() => {
                 // The status is the token's low byte; the rest is as it should be.
@@ -149,7 +133,7 @@ fn execveat_memfd(record: &Record) {
             }
             other => {
                 ended(record, other);
-                trial::end()
+                runner::end()
             }
         }
     }

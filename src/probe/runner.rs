@@ -1,4 +1,4 @@
-//! A trial: something that may be refused, faulted, killed or hung, done where
+//! The trial runner: something that may be refused, faulted, killed or hung, done where
 //! that harms nobody.
 //!
 //! ```text
@@ -11,15 +11,13 @@
 //!   └──wait──▶ Record and wait status ──▶ Outcome
 //! ```
 //!
-//! The child has no heap and prints nothing. Where not even fork(2) is allowed,
-//! the trial runs in this process and a signal ends it by a jump back to
-//! [`Lab::run`]; only a signal that cannot be caught is then the end of all. What
-//! is tried is not this file's business.
+//! The child has no heap and prints nothing. Where fork(2) is refused, the trial runs in
+//! this process, and a signal ends it by a jump back to [`Runner::run`]; a signal that
+//! cannot be caught then ends the probe. The runner does not know what is tried.
 
-use super::host::{Answer, Host};
-use super::{Fresh, Outcome, Row, Step, Verdict};
+use super::outcome::{Fresh, Outcome, Step, Verdict};
 use barejit_sys::{
-    Errno, Error, Fd, Guard, MapFlags, Prot, linux as base,
+    Errno, Error, Fd, Guard, MapFlags, Prot, Sysno, linux as base,
     signal::{self, Context, Disposition, Info, Mask, Signal},
 };
 use base::trial::{self as linux, Pid, Segment, Wait};
@@ -35,6 +33,13 @@ const HANDLER: usize = 8192;
 /// each [`Cell`]. All zero before the trial.
 #[derive(Debug)]
 pub(super) struct Record([AtomicU64; CELLS]);
+
+impl Default for Record {
+    /// Nothing has been tried.
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; CELLS])
+    }
+}
 
 #[derive(Clone, Copy)]
 enum Cell {
@@ -139,41 +144,46 @@ impl Record {
         (self.get(Cell::Segment) as usize).checked_sub(1).map(Segment::from_number)
     }
 
-    /// How a call that can only be refused came back.
-    pub(super) fn answer(&self, end: Wait) -> Answer {
-        const SIGSYS: i32 = 31;
-        match (self.get(Cell::Signal) as i32, end) {
-            _ if self.get(Cell::Finished) != 0 => Answer::Success,
-            (SIGSYS, _) => Answer::Trap,
-            (_, Wait::Killed(SIGSYS)) => Answer::Kill,
-            _ => match Error::from_word(self.get(Cell::Refusal)).map(Error::errno) {
-                None => Answer::Unknown,
-                // A mapping at 0 is a success that sys does not let pass.
-                Some(errno) if errno.into_raw() == 0 => Answer::Success,
-                Some(Errno::EINVAL | Errno::ENOSYS) => Answer::Kernel,
-                Some(errno) => Answer::Errno(errno),
-            },
-        }
+    /// The part of the trial that was entered last.
+    fn step(&self) -> Step {
+        Step::ALL.get(self.get(Cell::Step) as usize).copied().unwrap_or(Step::Obtain)
+    }
+
+    /// Whether the code has run once.
+    pub(super) fn has_run(&self) -> bool {
+        self.step() >= Step::Run
+    }
+
+    /// Whether all questions were answered.
+    pub(super) fn is_finished(&self) -> bool {
+        self.get(Cell::Finished) != 0
+    }
+
+    /// What was refused.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        Error::from_word(self.get(Cell::Refusal))
+    }
+
+    /// The signal that a handler saw.
+    pub(super) fn caught(&self) -> Option<Signal> {
+        Some(self.get(Cell::Signal) as u8).filter(|signal| *signal != 0).map(Signal::new)
     }
 
     /// What the record and the end of the process say about the trial, for code
     /// that returns `tokens` before and after its rewrite.
-    pub(super) fn judge(&self, row: &'static Row, end: Wait, tokens: [u32; 2]) -> Outcome {
-        let step = Step::ALL.get(self.get(Cell::Step) as usize).copied().unwrap_or(Step::Obtain);
-        let seen = [self.get(Cell::First) as u32, self.get(Cell::Second) as u32];
+    pub(super) fn judge(&self, end: Wait, tokens: [u32; 2]) -> Outcome {
+        let step = self.step();
+        let cost = self.get(Cell::Nanoseconds);
         let mut outcome = Outcome {
-            row,
             verdict: Verdict::Works,
             step: Some(step),
             error: None,
             signal: None,
             fresh_after: None,
-            repatch_ns: match self.get(Cell::Nanoseconds) {
-                0 => None,
-                nanoseconds => Some(nanoseconds),
-            },
+            repatch_ns: Some(cost).filter(|cost| *cost != 0),
         };
-        if self.get(Cell::Finished) != 0 {
+        if self.is_finished() {
+            let seen = [self.get(Cell::First) as u32, self.get(Cell::Second) as u32];
             (outcome.verdict, outcome.step) = match seen {
                 _ if seen == tokens => (Verdict::Works, None),
                 [first, _] if first != tokens[0] => (Verdict::Lied, Some(Step::Run)),
@@ -184,22 +194,17 @@ impl Record {
                 let fresh = (self.get(Cell::Fresh) as usize).wrapping_sub(1);
                 outcome.fresh_after = Fresh::ALL.get(fresh).copied();
             }
-        } else if let Some(error) = Error::from_word(self.get(Cell::Refusal)) {
+        } else if let Some(error) = self.refusal() {
             outcome.error = Some(error);
-            outcome.verdict = match error.errno() {
-                errno if errno.into_raw() == 0 => Verdict::Lied,
-                Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENODEV => Verdict::Unavailable,
-                Errno::ENOENT | Errno::ENOTDIR | Errno::EISDIR => Verdict::Unavailable,
-                _ => Verdict::Denied,
-            };
+            outcome.verdict = refused(error);
         } else {
-            let signal = match (self.get(Cell::Signal) as i32, end) {
-                (0, Wait::Killed(signal) | Wait::Stopped(signal)) => signal,
-                (0, Wait::Exited(_)) => 0,
-                (signal, _) => signal,
+            let signal = match (self.caught(), end) {
+                (Some(signal), _) => i32::from(signal.number()),
+                (None, Wait::Killed(signal) | Wait::Stopped(signal)) => signal,
+                (None, Wait::Exited(_)) => 0,
             };
             outcome.signal = Some(signal as u8).filter(|signal| *signal != 0);
-            // Whatever came before claimed that this memory may be used so.
+            // The calls before claimed that this memory may be used so.
             let promised = matches!(step, Step::Write | Step::Run | Step::Rewrite | Step::Rerun);
             // Not a general protection fault: that is about the instruction.
             let page =
@@ -210,8 +215,22 @@ impl Record {
     }
 }
 
+/// What a refusal means.
+fn refused(error: Error) -> Verdict {
+    // Every kernel has these calls, and the trials pass them arguments that are valid.
+    let known =
+        [Sysno::mmap, Sysno::mprotect].into_iter().any(|call| error == Error::new(call, error.errno()));
+    match error.errno() {
+        errno if errno.into_raw() == 0 => Verdict::Lied,
+        Errno::ENOSYS | Errno::EINVAL if known => Verdict::Denied,
+        Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENODEV => Verdict::Unavailable,
+        Errno::ENOENT | Errno::ENOTDIR | Errno::EISDIR => Verdict::Unavailable,
+        _ => Verdict::Denied,
+    }
+}
+
 /// Signals that a refusal can take the form of, and SIGALRM for a hang.
-const CAUGHT: [Signal; 9] = [
+const CAUGHT: [Signal; 8] = [
     Signal::ILL,
     Signal::TRAP,
     Signal::BUS,
@@ -219,41 +238,26 @@ const CAUGHT: [Signal; 9] = [
     Signal::SEGV,
     Signal::new(14),
     Signal::new(24),
-    Signal::XFSZ,
     Signal::SYS,
 ];
 
-/// Who dies if the parent of a trial does.
+/// What becomes of a trial whose parent dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Orphan {
-    /// The trial too, at once.
+    /// It dies at once.
     Dies,
-    /// Nobody: what it leaves would outlive it, so it tidies up first.
+    /// It runs to its end: what it leaves would outlive it, so it tidies up first.
     Finishes,
 }
 
-/// The place for trials.
+/// Runs trials, one after the other.
 #[derive(Debug)]
-pub(super) struct Lab<'a> {
+pub(super) struct Runner<'a> {
     record: &'a Record,
     /// The record for trials inside this process.
     own: &'a Record,
     /// Why trials cannot be processes of their own.
-    confined: Option<Error>,
-}
-
-/// What trials leave behind, and what they find out about the host.
-#[derive(Debug)]
-pub struct Area {
-    record: Record,
-    host: Host,
-}
-
-impl Default for Area {
-    /// Nothing has been tried and nothing found out.
-    fn default() -> Self {
-        Self { record: Record([const { AtomicU64::new(0) }; CELLS]), host: Host::UNKNOWN }
-    }
+    no_fork: Option<Error>,
 }
 
 /// Where [`caught`] writes to.
@@ -263,47 +267,71 @@ static CURRENT: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
 /// they end the process.
 static WAY_BACK: AtomicUsize = AtomicUsize::new(0);
 
-impl<'a> Lab<'a> {
-    /// Opens the lab, with what is known about the host: nothing yet. `area` is for
-    /// trials inside this process.
-    pub(super) fn new(area: &'a mut Area) -> (Self, &'a mut Host) {
+impl<'a> Runner<'a> {
+    /// A runner that keeps records in `shared`, memory that children share, or the reason
+    /// why there is none; `own` is for trials inside this process.
+    ///
+    /// A filter may kill the process for one of these calls, which trials cannot do
+    /// without. `announce` is told the name of each before it is made for the first time.
+    pub(super) fn new(
+        shared: Result<&'a Record, Error>,
+        own: &'a Record,
+        announce: &mut dyn FnMut(&str),
+    ) -> Self {
+        announce("rt_sigaction");
         // With SIGCHLD ignored, and that is inherited, there is no wait status.
         // SAFETY: (1) there is no handler.
         let _ = unsafe { base::rt_sigaction(Signal::new(17), Disposition::Default) };
-        let Area { record: own, host } = area;
-        let own: &Record = own;
-        let (record, host, confined) = match shared() {
-            Ok(Area { record, host }) => (&*record, host, None),
-            Err(error) => (own, host, Some(error)),
+        // A write beyond RLIMIT_FSIZE is then EFBIG in every trial, and no signal.
+        // SAFETY: (1) there is no handler.
+        let _ = unsafe { base::rt_sigaction(Signal::XFSZ, Disposition::Ignored) };
+        announce("clone");
+        let mut runner = match shared {
+            Ok(record) => Self { record, own, no_fork: None },
+            Err(error) => Self { record: own, own, no_fork: Some(error) },
         };
-        let mut lab = Self { record, own, confined };
         // A trial that does nothing: what kills it is no fault of a strategy's.
+        let mut first = true;
         for _ in 0..STAGES {
-            let (record, _) = lab.run(Orphan::Dies, &mut |_| {});
+            let (record, _) = runner.observe(Orphan::Dies, &mut |_| {}, &mut || {
+                if core::mem::take(&mut first) {
+                    announce("wait4");
+                }
+            });
             match record.get(Cell::Stage) {
                 0 => break,
                 stage => DEADLY.fetch_or(1 << (stage - 1), Relaxed),
             };
         }
-        (lab, host)
+        runner
     }
 
     /// Why trials run in this process, if they do.
-    pub(super) fn confined(&self) -> Option<Error> {
-        self.confined
+    pub(super) fn no_fork(&self) -> Option<Error> {
+        self.no_fork
     }
 
     /// Runs `body` to its end, whatever that is. The record tells more.
     pub(super) fn run(&mut self, orphan: Orphan, body: &mut dyn FnMut(&'a Record)) -> (&'a Record, Wait) {
-        let end = match self.confined {
+        self.observe(orphan, body, &mut || {})
+    }
+
+    /// The same; `forked` is called between fork(2) and wait4(2).
+    fn observe(
+        &mut self,
+        orphan: Orphan,
+        body: &mut dyn FnMut(&'a Record),
+        forked: &mut dyn FnMut(),
+    ) -> (&'a Record, Wait) {
+        let end = match self.no_fork {
             Some(_) => None,
-            None => self.outside(orphan, body).map_err(|error| self.confined = Some(error)).ok(),
+            None => self.fork(orphan, body, forked).map_err(|error| self.no_fork = Some(error)).ok(),
         };
         let end = end.unwrap_or_else(|| {
             // A child that cannot be waited for may still write to the other record.
             self.record = self.own;
             begin(self.own);
-            inside(self.own, body);
+            in_process(self.own, body);
             Wait::Exited(0)
         });
         self.tidy();
@@ -311,11 +339,19 @@ impl<'a> Lab<'a> {
     }
 
     /// Runs `body` in a process of its own.
-    fn outside(&self, orphan: Orphan, body: &mut dyn FnMut(&'a Record)) -> Result<Wait, Error> {
+    fn fork(
+        &self,
+        orphan: Orphan,
+        body: &mut dyn FnMut(&'a Record),
+        forked: &mut dyn FnMut(),
+    ) -> Result<Wait, Error> {
         begin(self.record);
         // SAFETY: (1) the process has one thread.
         match unsafe { linux::fork() }? {
-            Some(child) => linux::wait(child),
+            Some(child) => {
+                forked();
+                linux::wait(child)
+            }
             None => {
                 prepare(orphan, self.record);
                 body(self.record);
@@ -331,7 +367,7 @@ impl<'a> Lab<'a> {
         let remove = || {
             let _ = segment.remove();
         };
-        if self.confined.is_some() {
+        if self.no_fork.is_some() {
             return remove();
         }
         // In a process of its own again, for what killed the child would also
@@ -365,16 +401,19 @@ pub(super) fn end() -> ! {
     }
 }
 
-/// An area in memory that children share.
-fn shared() -> Result<&'static mut Area, Error> {
-    const { assert!(align_of::<Area>() <= 4096) }
+/// A value in memory that children share, for as long as the process lives.
+///
+/// # Errors
+/// What mmap(2) answers.
+pub(super) fn shared<T>(value: T) -> Result<&'static mut T, Error> {
+    const { assert!(align_of::<T>() <= 4096) }
     let (prot, flags) = (Prot::READ_WRITE, MapFlags::SHARED.union(MapFlags::ANONYMOUS));
     // SAFETY: (1) the mapping is not fixed.
-    let memory = unsafe { base::mmap(0, size_of::<Area>(), prot, flags, Fd::NONE, 0) }?;
-    let mut memory = memory.cast::<Area>();
+    let memory = unsafe { base::mmap(0, size_of::<T>(), prot, flags, Fd::NONE, 0) }?;
+    let mut memory = memory.cast::<T>();
     // SAFETY: the mapping is new, large enough and aligned to pages.
-    unsafe { memory.write(Area::default()) };
-    // SAFETY: it holds an area now, is never unmapped, and nothing else leads there.
+    unsafe { memory.write(value) };
+    // SAFETY: it holds a value now, is never unmapped, and nothing else leads there.
     Ok(unsafe { memory.as_mut() })
 }
 
@@ -434,7 +473,7 @@ unsafe extern "sysv64" fn caught(signal: i32, info: &Info, context: &mut Context
 }
 
 /// Runs a trial in this process.
-fn inside<'a>(record: &'a Record, body: &mut dyn FnMut(&'a Record)) {
+fn in_process<'a>(record: &'a Record, body: &mut dyn FnMut(&'a Record)) {
     prepare(Orphan::Finishes, record);
     let mut run = || {
         body(record);
@@ -450,7 +489,7 @@ fn inside<'a>(record: &'a Record, body: &mut dyn FnMut(&'a Record)) {
 
 extern "sysv64" fn trampoline(body: usize) {
     let body = body as *mut &mut dyn FnMut();
-    // SAFETY: `inside` hands its own over and waits.
+    // SAFETY: `in_process` hands its own over and waits.
     unsafe { (*body)() };
 }
 
@@ -504,8 +543,8 @@ unsafe extern "sysv64" fn jump(stack: usize) -> ! {
     core::arch::naked_asm!("mov rsp, rdi", "jmp {leave}", leave = sym leave)
 }
 
-/// Starts a process of the trial's own; it dies with the trial.
-pub(super) fn companion(record: &Record) -> Result<Option<Pid>, Error> {
+/// Starts a helper process of the trial's; it dies with the trial.
+pub(super) fn helper(record: &Record) -> Result<Option<Pid>, Error> {
     let trial = base::getpid().ok();
     // SAFETY: (1) the process has one thread.
     let child = unsafe { linux::fork() }?;
