@@ -25,8 +25,8 @@ pub(crate) enum Status {
     Unusable = 4,
 }
 
-/// What a command answers: nothing, or the status to exit with once it has been
-/// reported why.
+/// The result of a command: nothing, or the status to exit with after the reason has been
+/// reported.
 pub(crate) type Outcome = Result<(), u8>;
 
 /// An argument of a command.
@@ -44,6 +44,8 @@ pub(crate) enum Arg {
 pub(crate) struct Cli {
     command: &'static [u8],
     options: Options<Word, WordIter>,
+    /// Relocates the image, which a plain command does only if it fails.
+    relocate: fn(),
 }
 
 type WordIter = core::iter::Map<Arguments, fn(&'static [u8]) -> Word>;
@@ -64,7 +66,7 @@ impl Argument for Word {
         Some((Self(name), value.map(Self)))
     }
 
-    /// A number is no option, however negative.
+    /// A negative number is no option.
     fn parse_short_cluster(self) -> Option<Self> {
         let cluster = self.0.parse_short_cluster()?;
         if cluster.first()?.is_ascii_digit() { None } else { Some(Self(cluster)) }
@@ -82,14 +84,24 @@ impl Argument for Word {
 
 impl Cli {
     /// The arguments after the name of `command`.
-    pub(crate) fn new(command: &'static [u8], args: Arguments) -> Self {
-        Self { command, options: Options::new(args.map(Word as fn(_) -> _)) }
+    pub(crate) fn new(command: &'static [u8], args: Arguments, relocate: fn()) -> Self {
+        Self { command, options: Options::new(args.map(Word as fn(_) -> _)), relocate }
+    }
+
+    /// Relocates the image: before anything that reads tables of functions or texts.
+    pub(crate) fn relocate(&self) {
+        (self.relocate)();
+    }
+
+    /// How commands run code that are there to show which syscalls it takes.
+    pub(crate) fn bare(&self) -> run::Options<'static> {
+        run::Options { before_fallback: Some(self.relocate), ..run::Options::BARE }
     }
 
     /// The name of the command.
     #[inline(never)]
     pub(crate) fn command(&self) -> &'static str {
-        sys::utf8(self.command).unwrap_or_default()
+        sys::utf8(self.command).expect("the commands have names in ASCII")
     }
 
     /// The next option or positional argument.
@@ -137,54 +149,55 @@ impl Cli {
         }
     }
 
-    /// Picks the word that is `value` from a list of `choices`, one space
-    /// between them, and gives its place.
-    pub(crate) fn choice(&mut self, option: &str, choices: &'static str) -> usize {
+    /// The value of `option`, which is one of the words in `choices`, one space between them.
+    pub(crate) fn choice(&mut self, option: &str, choices: &'static str) -> &'static [u8] {
         let value = self.value();
-        let place = choices.as_bytes().split(|byte| *byte == b' ').position(|choice| choice == value);
-        place.unwrap_or_else(|| self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value))))
+        if !choices.as_bytes().split(|byte| *byte == b' ').any(|choice| choice == value) {
+            self.usage(format_args!("{option}: '{}' is none of {choices}", Lossy(value)));
+        }
+        value
     }
 
-    /// Says in words what went wrong and gives the status for it. Stands once for
-    /// all who do, as the others like it.
+    /// Reports an error in one line and gives its status.
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
+        (self.relocate)();
         // A file that may not grow takes no message, and the status tells.
         let _ = sys::ignore_sigxfsz();
         sys::report(format_args!("{}: {what}", self.command()));
         status as u8
     }
 
-    /// The same, and ends the process: nobody has to clear away what it owns.
+    /// Reports an error and exits. The kernel frees memory and closes files.
     #[cold]
     #[inline(never)]
     fn end(&self, status: Status, what: fmt::Arguments<'_>) -> ! {
         linux::exit(self.fail(status, what).into())
     }
 
-    /// Wrong usage, said in words, ends the process.
+    /// Reports wrong usage and exits.
     #[cold]
     #[inline(never)]
     pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> ! {
         self.end(Status::Usage, what)
     }
 
-    /// A source besides the one that was named before.
+    /// Reports a second source and exits.
     #[cold]
     #[inline(never)]
     pub(crate) fn second_source(&self, source: &[u8]) -> ! {
         self.usage(format_args!("'{}' is a second source", Lossy(source)))
     }
 
-    /// A `value`, of which `what` tells whose it is, that is not what it should be.
+    /// Reports an invalid `value` and exits: `what` is its option, `why` what it is not.
     #[cold]
     #[inline(never)]
     pub(crate) fn invalid(&self, what: &str, value: &[u8], why: &str) -> ! {
         self.usage(format_args!("{what}'{}' is {why}", Lossy(value)))
     }
 
-    /// An argument that the command's `help`, in pieces, does not know.
+    /// Reports an argument that is not in the command's `help`, which comes in parts, and exits.
     #[cold]
     #[inline(never)]
     pub(crate) fn unexpected(&self, argument: Arg, help: &[&'static str]) -> ! {
@@ -198,7 +211,7 @@ impl Cli {
         }
     }
 
-    /// The name of a command that `help` does not know.
+    /// Reports a command that is not in `help` and exits.
     pub(crate) fn unknown(&self, help: &'static str) -> ! {
         let near = match self.command.strip_prefix(b"--") {
             Some(option) => Nearest::to(option, "--", &[help]),
@@ -208,14 +221,14 @@ impl Cli {
         linux::exit(Status::Usage as i32)
     }
 
-    /// A refusal of the system, with the call and its errno, ends the process.
+    /// Reports a refused syscall with its errno and exits.
     #[cold]
     #[inline(never)]
     pub(crate) fn refused(&self, error: Error) -> ! {
         self.end(Status::Refused, format_args!("{error}"))
     }
 
-    /// What `code` returned; if it did not, one line says why.
+    /// The value that `code` returned; if it did not return, one line says why.
     #[inline(never)]
     pub(crate) fn returned(
         &self,
@@ -225,8 +238,8 @@ impl Cli {
         self.returned_from(code, result, &|_, _| Ok(()))
     }
 
-    /// The same; `describe` writes where in the source a diagnosis leads to,
-    /// with a colon and a space behind.
+    /// As [`returned`](Self::returned); `describe` writes the place in the source before the
+    /// diagnosis, with a colon and a space.
     pub(crate) fn returned_from(
         &self,
         code: &Code<'_>,
@@ -253,7 +266,7 @@ impl Cli {
         }
     }
 
-    /// A refusal that concerns a file ends the process, too.
+    /// Reports a refused syscall on a file and exits.
     #[cold]
     #[inline(never)]
     pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> ! {
@@ -261,7 +274,7 @@ impl Cli {
     }
 }
 
-/// Says how a command is used, when it was not used at all.
+/// Prints the usage of a command that lacks its argument, and exits.
 #[cold]
 pub(crate) fn complain(usage: &str) -> ! {
     // As above.
@@ -288,10 +301,10 @@ pub(crate) fn print(text: &str) -> Outcome {
     })
 }
 
-/// The name in a help text that a mistaken word begins, or else the one with the
-/// smallest edit distance to it.
+/// The best suggestion for a mistaken word: a name in a help text that begins with it, or
+/// else the name with the smallest edit distance to it.
 struct Nearest {
-    /// What stands before such names in the text.
+    /// The text before each name.
     before: &'static str,
     name: &'static [u8],
     distance: u8,
@@ -326,8 +339,7 @@ impl fmt::Display for Nearest {
     }
 }
 
-/// Levenshtein's distance, of the first 31 bytes of each: one row of the table
-/// at a time.
+/// The Levenshtein distance of the first 31 bytes of each, computed row by row.
 fn distance(a: &[u8], b: &[u8]) -> u8 {
     let (a, b) = (&a[..a.len().min(31)], &b[..b.len().min(31)]);
     let mut row: [u8; 32] = core::array::from_fn(|i| i as u8);

@@ -1,5 +1,5 @@
-//! The commands: each reads its options, asks a front end for code, has it run
-//! and says what came of it.
+//! The commands. Each reads its options, compiles with a front end, runs the code and
+//! reports the result. This file has the options that they share.
 
 use crate::cli::{self, Arg, Cli, Outcome};
 use barejit::run::{Map, Options, Perf, handle_faults};
@@ -16,7 +16,7 @@ pub(crate) mod rpn;
 pub(crate) mod run;
 mod source;
 
-/// What `--help` says of the options that every command shares which runs code.
+/// The help text for the options of every command that runs code.
 const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
                     how code gets into executable memory; without it, the first
                     of these that this host grants, rwx left out: written, then
@@ -36,19 +36,19 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
   --raw FILE        write the bare bytes to FILE instead; - is standard output
 ";
 
-/// Prints the `help` of a command that runs code, which ends among its options.
+/// Prints the `help` of a command that runs code, then the shared options, and exits.
 fn help(help: &str) -> ! {
     let printed = cli::print(help).and_then(|()| cli::print(RUNNING));
     linux::exit(printed.err().unwrap_or(0).into())
 }
 
-/// Reads the arguments: of those that not every command shares which runs code, `own`
-/// says whether it knows them, and then has them.
+/// Reads the arguments of a command that runs code. `own` takes each first and returns
+/// whether it is one of the command's own; the others are the shared options.
 pub(crate) fn arguments(
     cli: &mut Cli,
     help: &'static str,
     options: &mut Options<'_>,
-    own: &mut dyn FnMut(&mut Cli, Arg) -> bool,
+    mut own: impl FnMut(&mut Cli, Arg) -> bool,
 ) {
     while let Some(argument) = cli.next() {
         match argument {
@@ -60,41 +60,56 @@ pub(crate) fn arguments(
     consistent(cli, options);
 }
 
-/// Refuses what would break a promise: a sandbox allows no change to the code, and a
-/// mapping for everything can be written by the code itself.
+/// Refuses `--sandbox` with `--map rwx`: a sandbox allows no change to the code, and code in
+/// a writable mapping can change itself.
 pub(crate) fn consistent(cli: &Cli, options: &Options) {
     if options.sandbox && matches!(options.map, Some(Map::Unprotected)) {
         cli.usage(format_args!("--sandbox and --map rwx exclude each other: the code could change itself"));
     }
 }
 
-/// Runs a command whose faults are told from the start, before there is any code:
-/// its own too.
+/// Runs a command with handlers for faults from its start, so that faults of barejit itself
+/// are reported too.
 pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    cli.relocate();
     handle_faults().unwrap_or_else(|error| cli.refused(error));
     on_own_stack(cli, command)
 }
 
-/// Runs a command that writes: a limit on the size of files is an answer and no signal.
+/// Runs a command that writes files: above RLIMIT_FSIZE it gets EFBIG and no SIGXFSZ.
 pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    cli.relocate();
     sys::ignore_sigxfsz().unwrap_or_else(|error| cli.refused(error));
     on_own_stack(cli, command)
 }
 
-/// Runs one of the commands that are there to show which syscalls it takes to run code:
-/// as it is, or prepared if it is told to do more.
+/// Runs the probe, which names rt_sigaction(2) before it makes that call: so it is made here
+/// only where a limit on the size of files could end the process before.
+pub(crate) fn probing(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    const FSIZE: u32 = 1;
+    if linux::getrlimit(FSIZE).is_ok_and(|[soft, _]| soft != u64::MAX) {
+        return prepared(cli, command);
+    }
+    on_own_stack(cli, command)
+}
+
+/// Runs `hello`, `ret` or `call`, which show the fewest syscalls that run code. With other
+/// options than those for the code and its mapping they are [`prepared`].
 pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
-    /// They choose the code and its mapping, and nothing else.
-    const CHOICES: [&[u8]; 4] = [b"--map", b"--layout", b"--as-documented", b"--panic"];
+    if words().skip(2).any(|word| word.starts_with(b"-")) {
+        cli.relocate();
+    }
     let more = words().skip(2).any(|word| {
         let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
-        name.starts_with(b"--") && !CHOICES.contains(&name)
+        // These choose the code and its mapping, and nothing else.
+        let chooses = matches!(name, b"--map" | b"--layout" | b"--as-documented" | b"--panic");
+        name.starts_with(b"--") && !chooses
     });
     if more { prepared(cli, command) } else { command(cli) }
 }
 
-/// Runs a command on a stack that is as large wherever it runs. Where memory for one is
-/// refused, the kernel's must do.
+/// Runs a command on a stack of its own, whose size does not depend on RLIMIT_STACK. If
+/// memory for it is refused, the command runs on the kernel's stack.
 #[inline(never)]
 fn on_own_stack(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     /// Only touched pages take memory.
@@ -111,13 +126,11 @@ fn on_own_stack(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     outcome
 }
 
-/// Whether `argument` is an option that every command shares which runs code;
-/// then `options` has it.
+/// Reads one of the shared options into `options`; false if `argument` is none.
 fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
     match argument {
         Arg::Long(b"map") => {
-            let place = cli.choice("--map", Map::names(None));
-            options.map = Some(Map::chosen(place, None));
+            options.map = Some(Map::named(cli.choice("--map", Map::NAMES), None));
         }
         Arg::Long(b"sandbox") => options.sandbox = true,
         Arg::Long(b"verbose") => options.verbose = Some(cli.command()),
@@ -128,7 +141,7 @@ fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
         }
         Arg::Long(b"perf") => {
             options.tools.perf = Some(match cli.choice("--perf", "map jitdump") {
-                0 => Perf::Map,
+                b"map" => Perf::Map,
                 _ => Perf::Jitdump,
             });
         }

@@ -1,9 +1,8 @@
-//! What commands and generated code lean on: buffered output and input, and
-//! whole files.
+//! Buffered output and input and whole files, for commands and generated code.
 //!
-//! [`Output`] and [`Input`] begin with a cursor and an end, in that order, so
-//! that generated code can put or take a byte with a compare and a move and call
-//! back only at the end of a buffer. Nothing here knows what runs.
+//! [`Output`] and [`Input`] begin with a cursor and an end, in that order: generated code
+//! writes or reads a byte with a compare and a move, and calls back only at the end of the
+//! buffer. Nothing here knows the generated code.
 
 pub mod callback;
 pub mod number;
@@ -57,7 +56,7 @@ impl<'a> Output<'a> {
     /// If the buffer is smaller than `size`.
     ///
     /// # Errors
-    /// What write(2) answers, if the buffer had to be emptied.
+    /// The error of write(2), if the buffer had to be emptied.
     fn room(&mut self, size: usize) -> Result<&mut [u8], Error> {
         if self.left() < size {
             self.flush()?;
@@ -76,7 +75,7 @@ impl<'a> Output<'a> {
     /// Appends `bytes`.
     ///
     /// # Errors
-    /// What write(2) answers.
+    /// The error of write(2).
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         let ends_line = self.terminal && bytes.contains(&b'\n');
         while !bytes.is_empty() {
@@ -94,7 +93,7 @@ impl<'a> Output<'a> {
     /// are never offered twice.
     ///
     /// # Errors
-    /// What write(2) answers.
+    /// The error of write(2).
     #[inline(never)] // A syscall costs more than the call.
     pub fn flush(&mut self) -> Result<(), Error> {
         let used = self.next as usize - self.start as usize;
@@ -154,7 +153,7 @@ impl<'a> Input<'a> {
     /// The next byte, or `None` at the end of the input.
     ///
     /// # Errors
-    /// What read(2) answers.
+    /// The error of read(2).
     pub fn byte(&mut self) -> Result<Option<u8>, Error> {
         if self.next == self.end && self.fill()? == 0 {
             return Ok(None);
@@ -170,7 +169,7 @@ impl<'a> Input<'a> {
     /// descriptor is a terminal: there more can follow.
     ///
     /// # Errors
-    /// What read(2) answers.
+    /// The error of read(2).
     pub fn fill(&mut self) -> Result<usize, Error> {
         if self.next == self.end && !self.ended {
             // SAFETY: `size` bytes at `start` are the buffer, borrowed by `self`.
@@ -192,7 +191,7 @@ impl<'a> Input<'a> {
 /// Everything that can be read from `fd`.
 ///
 /// # Errors
-/// What read(2) answers; EFBIG if there are more than `limit` bytes.
+/// The error of read(2); EFBIG if there are more than `limit` bytes.
 pub fn read_to_end(fd: Fd<'_>, limit: usize) -> Result<Vec<u8>, Error> {
     read_until(fd, limit, &mut |_| false)
 }
@@ -215,7 +214,7 @@ pub fn read_until(fd: Fd<'_>, limit: usize, enough: &mut dyn FnMut(&[u8]) -> boo
         let read = sys::read_new(fd, &mut room[..size])?;
         // SAFETY: there was room for that many bytes, and they have been read.
         unsafe { bytes.set_len(used + read) };
-        if read == 0 || enough(bytes.get(used..).unwrap_or_default()) {
+        if read == 0 || enough(&bytes[used..]) {
             return Ok(bytes);
         }
     }
@@ -224,7 +223,7 @@ pub fn read_until(fd: Fd<'_>, limit: usize, enough: &mut dyn FnMut(&[u8]) -> boo
 /// Everything in the file at `path`.
 ///
 /// # Errors
-/// What open(2) and read(2) answer; EFBIG if there are more than `limit` bytes.
+/// The error of open(2) or read(2); EFBIG if there are more than `limit` bytes.
 pub fn read_file(path: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     let file = sys::at(path, &linux::open)?;
     read_to_end(file.fd(), limit)

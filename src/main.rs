@@ -1,4 +1,5 @@
-//! The executable: argv to command to exit status. No machine knowledge here.
+//! The executable: from argv to a command to the exit status. It knows nothing of the
+//! machine.
 #![no_std]
 #![no_main]
 
@@ -11,30 +12,40 @@ mod rt;
 use barejit_sys::process::arguments;
 use cli::{Cli, Outcome};
 
-/// A function and no closure: linker.ld finds it by its name, among what `hello` runs through.
+// These three are functions and no closures because linker.ld places them by name.
+
 fn hello(cli: Cli) -> Outcome {
     command::shown(cli, command::hello::run)
 }
 
-/// Runs the command that the arguments name and gives the exit status.
-fn main() -> u8 {
+fn ret(cli: Cli) -> Outcome {
+    command::shown(cli, command::ret::run)
+}
+
+fn call(cli: Cli) -> Outcome {
+    command::shown(cli, command::call::run)
+}
+
+/// Runs the command that the arguments name and gives the exit status. `relocate` relocates
+/// what not every start needs.
+fn main(relocate: fn()) -> u8 {
     let mut args = arguments();
     let _program = args.next();
     let word = args.next().unwrap_or(b"hello");
     let run: fn(Cli) -> Outcome = match word {
         b"hello" => hello,
-        b"ret" => |cli| command::shown(cli, command::ret::run),
-        b"call" => |cli| command::shown(cli, command::call::run),
+        b"ret" => ret,
+        b"call" => call,
         b"bf" => |cli| command::watched(cli, command::bf::run),
         b"chain" => |cli| command::watched(cli, command::chain::run),
         b"rpn" => |cli| command::watched(cli, command::rpn::run),
         b"run" => |cli| command::watched(cli, command::run::run),
-        b"probe" => |cli| command::prepared(cli, command::probe::run),
+        b"probe" => |cli| command::probing(cli, command::probe::run),
         b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
-    run(Cli::new(word, args)).err().unwrap_or(0)
+    run(Cli::new(word, args, relocate)).err().unwrap_or(0)
 }
 
 const VERSION: &str = concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n");

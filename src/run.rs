@@ -1,7 +1,7 @@
 //! Running code: load, seal, call, release, in that order and nowhere else.
 //!
-//! Every command comes through [`run`], and every option that changes how code is
-//! run is handled here. What the result means is the command's business.
+//! Every command runs its code by [`run`]. This is the only place that knows the options
+//! for it. It does not interpret the result.
 
 mod diagnosis;
 mod listing;
@@ -36,31 +36,26 @@ pub enum Map {
 }
 
 impl Map {
-    /// What `--map` takes, one space between them. The last two are for code
-    /// that has a static page of its own.
-    pub const NAMES: &str = "wx rwx dual sealed file inplace none";
+    /// The names that `--map` takes for any code, one space between them.
+    pub const NAMES: &str = "wx rwx dual sealed file";
 
-    /// How many of [`NAMES`](Self::NAMES) need no static page, in bytes.
-    const WITHOUT_PAGE: usize = "wx rwx dual sealed file".len();
+    /// The names that it takes for code that has a static page of its own.
+    pub const NAMES_WITH_PAGE: &str = "wx rwx dual sealed file inplace none";
 
-    /// The names that code with or without a page can choose from.
-    pub const fn names(page: Option<(&'static Page, u32)>) -> &'static str {
-        match page {
-            Some(_) => Self::NAMES,
-            None => Self::NAMES.split_at(Self::WITHOUT_PAGE).0,
-        }
-    }
-
-    /// The way at this place in [`names`](Self::names).
-    pub const fn chosen(place: usize, page: Option<(&'static Page, u32)>) -> Self {
-        match (place, page) {
-            (1, _) => Self::Unprotected,
-            (2, _) => Self::Strategy(Strategy::TwoViews),
-            (3, _) => Self::Strategy(Strategy::SealedFile),
-            (4, _) => Self::Strategy(Strategy::UnlinkedFile),
-            (5, Some((page, offset))) => Self::InPlace(page, offset),
-            (6, Some((page, offset))) => Self::NotExecutable(page, offset),
-            _ => Self::Strategy(Strategy::WriteThenExecute),
+    /// The mapping of this name. `page` is the static page of the code and its offset there.
+    ///
+    /// # Panics
+    /// If the name is not in the list.
+    pub fn named(name: &[u8], page: Option<(&'static Page, u32)>) -> Self {
+        match (name, page) {
+            (b"wx", _) => Self::Strategy(Strategy::WriteThenExecute),
+            (b"rwx", _) => Self::Unprotected,
+            (b"dual", _) => Self::Strategy(Strategy::TwoViews),
+            (b"sealed", _) => Self::Strategy(Strategy::SealedFile),
+            (b"file", _) => Self::Strategy(Strategy::UnlinkedFile),
+            (b"inplace", Some((page, offset))) => Self::InPlace(page, offset),
+            (b"none", Some((page, offset))) => Self::NotExecutable(page, offset),
+            _ => unreachable!("a mapping that is in no list"),
         }
     }
 }
@@ -80,14 +75,16 @@ pub struct Options<'a> {
     /// Whether signals that the code raises come back as [`Ending::Faulted`],
     /// and guards stand around it.
     pub guarded: bool,
-    /// In whose name to say which strategy the default has fallen back to.
+    /// The command in whose name each fall-back is reported; none is without it.
     pub verbose: Option<&'static str>,
     /// Whether to give up every right that the rest of the run does not need,
     /// before the code runs, for good; implies handlers of signals. The code's
     /// pages then stay, where the kernel can have that.
     pub sandbox: bool,
-    /// What to show.
+    /// What to show of the code.
     pub tools: Tools,
+    /// Called before a strategy other than the first is tried.
+    pub before_fallback: Option<fn()>,
     /// Output to be flushed if the process is asked to end meanwhile; see
     /// [`rescuing`](Self::rescuing).
     pub output: Option<Rescued<'a>>,
@@ -104,14 +101,15 @@ impl<'s> Options<'s> {
         verbose: None,
         sandbox: false,
         tools: Tools::NONE,
+        before_fallback: None,
         output: None,
         input: None,
     };
 
-    /// What every other command does unless it is told otherwise.
+    /// The default of the other commands: handlers for faults, and guards.
     pub const GUARDED: Self = Self { guarded: true, ..Self::BARE };
 
-    /// Whether signals are handled, whatever that costs in syscalls.
+    /// Whether handlers for faults are installed.
     fn handled(&self) -> bool {
         self.guarded || self.sandbox
     }
@@ -137,7 +135,7 @@ impl<'s> Options<'s> {
     }
 }
 
-/// Why code could not be run, or not be cleared away.
+/// Why code could not be run, or its memory not be released.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -226,10 +224,13 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options<'_>) 
         let mut begun = false;
         // SAFETY: (1 to 4) the caller's; nothing of the code has run before.
         match unsafe { attempt(Map::Strategy(strategy), code, args, options, &mut begun) } {
-            // The kernel has granted it, and lied.
+            // The kernel claimed to have made the page executable, and has not.
             Ok(Ending::Faulted(fault)) if fault.not_executable(code.entry()) && !options.sandbox => {}
             Err(Error::Refused(error)) if !begun => errors[i] = error,
             result => return result,
+        }
+        if let Some(prepare) = options.before_fallback {
+            prepare();
         }
         if let (Some(command), Some(next)) = (options.verbose, Strategy::ALL.get(i + 1)) {
             let (name, next, error) = (strategy.name(), next.name(), errors[i]);
@@ -239,7 +240,7 @@ unsafe fn first_that_works(code: &Code<'_>, args: &Args, options: &Options<'_>) 
     Err(Error::NoStrategy(errors))
 }
 
-/// Runs the code in one way; `begun` tells whether it is too late for another.
+/// Runs the code by one mapping. Once `begun` is set, another must not be tried.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
@@ -264,7 +265,7 @@ unsafe fn attempt(
     if let Some(memory) = loaded.memory {
         let released = memory.release();
         trace.released(loaded.start);
-        // Of two failures the first is told.
+        // Of two failures the first is reported.
         if let Ending::Returned(_) = ending {
             released?;
         }
@@ -272,12 +273,12 @@ unsafe fn attempt(
     Ok(ending)
 }
 
-/// Code that can be called as long as this lives.
+/// Code in executable memory. It can be called as long as this lives.
 struct Loaded {
     entry: Entry,
     /// Where the code begins.
     start: usize,
-    /// What is to be released afterwards, if anything.
+    /// The memory to be released after the call, if any.
     memory: Option<Memory<Executable>>,
 }
 
@@ -294,7 +295,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options<'_>) -> Result<Loade
             let mut memory = Memory::obtain(strategy, PageSize::needed(bytes)?, guard)?;
             let (start, view) = (memory.address(), memory.bytes().as_ptr() as usize);
             trace.reserved(memory.size().bytes(), start, view);
-            trace.load(code, start, view, &mut |code| memory.load(code));
+            trace.load(code, start, view, |code| memory.load(code));
             let memory = memory.seal()?;
             trace.sealed(strategy, start);
             (start, if options.sandbox { memory.mseal()? } else { Some(memory) })
@@ -305,7 +306,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options<'_>) -> Result<Loade
             let mut memory = unsafe { Unprotected::map(size) }?;
             let start = memory.address();
             trace.reserved(size, start, start);
-            trace.load(code, start, start, &mut |code| memory.load(code));
+            trace.load(code, start, start, |code| memory.load(code));
             trace.step("seal nothing", start);
             (start, None)
         }
@@ -326,7 +327,7 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options<'_>) -> Result<Loade
     // lives, and executable unless the signal that this raises is handled; the
     // rest are the caller's duties 1 and 2.
     let function = unsafe { Callable::<Entry>::at(start + code.entry() as usize) };
-    // SAFETY: (1) nobody calls it when the result is gone.
+    // SAFETY: (1) it is called only while the result lives.
     let entry = unsafe { function.pointer() };
     Ok(Loaded { entry, start, memory })
 }
@@ -358,6 +359,6 @@ unsafe fn call(
 unsafe fn rescue(output: *mut ()) {
     // SAFETY: duty 1 of the caller.
     let output = unsafe { &mut *output.cast::<Output<'_>>() };
-    // The process is about to die; nobody is left to tell.
+    // The process is about to end, so an error cannot be reported.
     let _ = output.flush();
 }

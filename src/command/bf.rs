@@ -72,26 +72,26 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     };
     let (mut source, mut stats, mut ir) = (None, false, false);
     let mut running = run::Options { input: Some(Fd::STDIN), ..run::Options::GUARDED };
-    command::arguments(&mut cli, HELP, &mut running, &mut |cli, argument| {
+    command::arguments(&mut cli, HELP, &mut running, |cli, argument| {
         match argument {
             Arg::Long(b"cells") => {
                 options.cells = match cli.choice("--cells", "8 16 32") {
-                    0 => Cells::Eight,
-                    1 => Cells::Sixteen,
+                    b"8" => Cells::Eight,
+                    b"16" => Cells::Sixteen,
                     _ => Cells::ThirtyTwo,
                 };
             }
             Arg::Long(b"eof") => {
                 options.eof = match cli.choice("--eof", "unchanged zero minus-one") {
-                    0 => Eof::Unchanged,
-                    1 => Eof::Zero,
+                    b"unchanged" => Eof::Unchanged,
+                    b"zero" => Eof::Zero,
                     _ => Eof::MinusOne,
                 };
             }
             Arg::Long(b"opt") => {
                 options.passes = match cli.choice("--opt", "0 1 2") {
-                    0 => Passes::BASELINE,
-                    1 => Passes::CHEAP,
+                    b"0" => Passes::BASELINE,
+                    b"1" => Passes::CHEAP,
                     _ => Passes::FULL,
                 };
             }
@@ -164,7 +164,7 @@ fn read(cli: &Cli, name: &'static [u8]) -> Source {
         ends.is_some()
     });
     let bytes = bytes.unwrap_or_else(|error| cli.refused(error)).leak();
-    let (program, input) = bytes.split_at_checked(end).unwrap_or_default();
+    let (program, input) = bytes.split_at(end);
     Source { name, program, input: input.get(1..).unwrap_or_default() }
 }
 
@@ -278,7 +278,7 @@ fn cannot_compile(cli: &Cli, source: &Source, error: Error) -> ! {
     cli.usage(format_args!("{}: {what}", source.place(offset)))
 }
 
-/// What `--stats` tells, line by line as it becomes known.
+/// The report of `--stats`, line by line.
 struct Report {
     last: u64,
 }

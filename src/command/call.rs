@@ -5,7 +5,7 @@ use crate::command;
 use alloc::vec;
 use barejit::front::call::Greeting;
 use barejit::host::callback::{self, answer};
-use barejit::run::{self, Options};
+use barejit::run;
 
 const HELP: &str = "\
 Usage: barejit call [OPTION…] [TEXT]
@@ -21,8 +21,8 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut text, mut as_documented, mut panic) = (None, false, false);
-    let mut options = Options::BARE;
-    command::arguments(&mut cli, HELP, &mut options, &mut |_, argument| {
+    let mut options = cli.bare();
+    command::arguments(&mut cli, HELP, &mut options, |_, argument| {
         match argument {
             Arg::Long(b"as-documented") => as_documented = true,
             Arg::Long(b"panic") => panic = true,

@@ -4,7 +4,7 @@
 use crate::cli::{Arg, Cli, Outcome};
 use crate::command;
 use barejit::front::hello::{self, Layout, Stages, TEXT};
-use barejit::run::{self, Map, Options};
+use barejit::run::{self, Map};
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno};
 
 const HELP: &str = "\
@@ -23,22 +23,22 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut layout = Layout::Listing;
-    let (mut map, mut options) = (None, Options::BARE);
-    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
+    let (mut map, mut options) = (None, cli.bare());
+    command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
             Arg::Long(b"layout") => {
                 layout = match cli.choice("--layout", "listing words") {
-                    0 => Layout::Listing,
+                    b"listing" => Layout::Listing,
                     _ => Layout::Words,
                 };
             }
-            Arg::Long(b"map") => map = Some(cli.choice("--map", Map::NAMES)),
+            Arg::Long(b"map") => map = Some(cli.choice("--map", Map::NAMES_WITH_PAGE)),
             _ => return false,
         }
         true
     });
     let page = Some((&hello::PAGE, hello::offset(layout)));
-    options.map = map.map(|place| Map::chosen(place, page));
+    options.map = map.map(|name| Map::named(name, page));
     command::consistent(&cli, &options);
     let mut code = hello::code(layout);
     let stages;

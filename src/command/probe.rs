@@ -218,7 +218,6 @@ fn style(everything: bool) -> report::Style {
 /// Prints through a buffer.
 #[inline(never)]
 fn print(cli: &Cli, body: &mut dyn FnMut(&mut Sink<'_>)) -> Outcome {
-    sys::ignore_sigxfsz().unwrap_or_else(|error| cli.refused(error));
     let mut buffer = [0; 4096];
     let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };
     body(&mut sink);

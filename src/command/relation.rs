@@ -9,7 +9,7 @@ use alloc::{format, vec};
 use barejit::{
     front::{
         Recorded,
-        relation::{Explained, Function, Pass, Recurrence},
+        relation::{Explained, Function, Recurrence},
         text::{Error, Position},
     },
     host::{
@@ -50,7 +50,7 @@ impl Request {
     pub(super) fn read(mut cli: Cli, help: &'static str, special: &mut Special<'_>) -> Self {
         let (mut expression, mut file, mut start, mut terms) = (None, None, None, None);
         let (mut only_last, mut ir, mut options) = (false, false, Options::GUARDED);
-        command::arguments(&mut cli, help, &mut options, &mut |cli, argument| {
+        command::arguments(&mut cli, help, &mut options, |cli, argument| {
             match argument {
                 Arg::Short(b'e') => {
                     let value = cli.value();
@@ -118,8 +118,8 @@ impl Request {
     fn print_ir(&self, relation: &dyn Recurrence, output: &mut Output<'_>) -> Outcome {
         let mut separator = "";
         let refused = |error| self.cli.refused(error);
-        relation.passes(self.function(relation), &mut |Pass { name, technique }, body| {
-            let text = format!("{separator}; after {name} ({technique})\n{body}");
+        relation.passes(self.function(relation), &mut |pass, body| {
+            let text = format!("{separator}; after {pass}\n{body}");
             output.write(text.as_bytes()).unwrap_or_else(refused);
             separator = "\n";
         });

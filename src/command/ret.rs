@@ -3,7 +3,7 @@
 use crate::cli::{self, Arg, Cli, Outcome, integer};
 use crate::command;
 use barejit::front::ret;
-use barejit::run::{self, Options};
+use barejit::run;
 
 const HELP: &str = "\
 Usage: barejit ret [OPTION…] <integer>
@@ -16,8 +16,8 @@ Options:
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut number, mut options) = (None, Options::BARE);
-    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
+    let (mut number, mut options) = (None, cli.bare());
+    command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
             Arg::Positional(word) if number.is_none() => {
                 let value = integer(word, 32);

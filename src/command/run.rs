@@ -30,7 +30,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut source, mut options) = (None, Options { input: Some(Fd::STDIN), ..Options::GUARDED });
     let mut args = [0; 6];
     let mut given = 0;
-    command::arguments(&mut cli, HELP, &mut options, &mut |cli, argument| {
+    command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
             Arg::Positional(word) if source.is_none() => source = Some(word),
             Arg::Positional(word) => {

@@ -12,7 +12,7 @@ use barejit_sys::Fd;
 /// The most code that is read from a file, lest an endless one fill the memory.
 const LIMIT: usize = 1 << 28;
 
-/// What the argument `HEX|FILE|-` leads to.
+/// The source that the argument `HEX|FILE|-` names.
 pub(super) enum Source {
     /// Bytes that were spelled out.
     Spelled(Vec<u8>),

@@ -184,10 +184,10 @@ fn compile_from(
     watch("parse", Snapshot(&ir));
     // The parser also falls back to it.
     let options = if ir.is_baseline { &baseline } else { options };
-    for Pass { name, is_wanted, run } in PASSES {
-        if is_wanted(&options.passes) {
-            run(&mut ir, options);
-            watch(name, Snapshot(&ir));
+    for pass in Pass::ALL {
+        if pass.is_wanted(&options.passes) {
+            pass.run(&mut ir, options);
+            watch(pass.name(), Snapshot(&ir));
         }
     }
     if ir.is_baseline {
@@ -197,22 +197,54 @@ fn compile_from(
     emit::emit(&ir, options, resume)
 }
 
-/// A pass over the intermediate representation.
-struct Pass {
-    name: &'static str,
-    is_wanted: fn(&Passes) -> bool,
-    run: fn(&mut Ir, &Options),
+/// A pass of the optimising tier over the intermediate representation.
+#[derive(Clone, Copy)]
+enum Pass {
+    Bounds,
+    Idioms,
+    Zeros,
+    Propagation,
+    Unrolling,
+    Promotion,
 }
 
-/// The passes of the optimising tier, in their order.
-const PASSES: [Pass; 6] = [
-    Pass { name: "bounds-check hoisting", is_wanted: |passes| passes.motion, run: bounds::insert },
-    Pass { name: "loop idiom recognition", is_wanted: |passes| passes.idioms, run: loop_idiom::recognise },
-    Pass { name: "loop-invariant zeros", is_wanted: |passes| passes.propagation, run: loop_zeros::find },
-    Pass { name: "constant propagation", is_wanted: |passes| passes.propagation, run: propagate::propagate },
-    Pass { name: "loop unrolling", is_wanted: |passes| passes.unrolling, run: unroll::unroll },
-    Pass { name: "register promotion", is_wanted: |passes| passes.registers, run: promote::promote },
-];
+impl Pass {
+    /// All passes, in their order.
+    const ALL: [Self; 6] =
+        [Self::Bounds, Self::Idioms, Self::Zeros, Self::Propagation, Self::Unrolling, Self::Promotion];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bounds => "bounds-check hoisting",
+            Self::Idioms => "loop idiom recognition",
+            Self::Zeros => "loop-invariant zeros",
+            Self::Propagation => "constant propagation",
+            Self::Unrolling => "loop unrolling",
+            Self::Promotion => "register promotion",
+        }
+    }
+
+    fn is_wanted(self, passes: &Passes) -> bool {
+        match self {
+            Self::Bounds => passes.motion,
+            Self::Idioms => passes.idioms,
+            Self::Zeros | Self::Propagation => passes.propagation,
+            Self::Unrolling => passes.unrolling,
+            Self::Promotion => passes.registers,
+        }
+    }
+
+    fn run(self, ir: &mut Ir, options: &Options) {
+        match self {
+            Self::Bounds => bounds::insert(ir, options),
+            Self::Idioms => loop_idiom::recognise(ir, options),
+            Self::Zeros => loop_zeros::find(ir, options),
+            Self::Propagation => propagate::propagate(ir, options),
+            Self::Unrolling => unroll::unroll(ir, options),
+            Self::Promotion => promote::promote(ir, options),
+        }
+    }
+}
 
 /// Finished machine code, and its deopt points.
 #[derive(Debug)]

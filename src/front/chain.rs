@@ -28,7 +28,7 @@ mod simplify;
 mod transfer;
 
 use crate::front::pool::Pool;
-use crate::front::relation::{self, Function, LOOP_OVERHEAD, Pass, Recurrence, Watch};
+use crate::front::relation::{self, Function, LOOP_OVERHEAD, Recurrence, Watch};
 use crate::front::series::{self, Layout};
 use crate::front::text::{Error, Message, Text};
 use crate::front::{Recorded, bug};
@@ -129,13 +129,12 @@ impl Relation {
     }
 }
 
-const LOWER: Pass = Pass { name: "lower", technique: "translation of the text" };
-const COMBINE: Pass = Pass { name: "combine", technique: "instruction combining" };
-const FIXPOINT: Pass =
-    Pass { name: "fixpoint", technique: "abstract interpretation: value range and known bits" };
-const SIMPLIFY: Pass = Pass { name: "simplify", technique: "simplification under a range" };
-const DEMAND: Pass = Pass { name: "demand", technique: "demanded bits" };
-const ROTATE: Pass = Pass { name: "rotate", technique: "loop rotation" };
+const LOWER: &str = "lower (translation of the text)";
+const COMBINE: &str = "combine (instruction combining)";
+const FIXPOINT: &str = "fixpoint (abstract interpretation: value range and known bits)";
+const SIMPLIFY: &str = "simplify (simplification under a range)";
+const DEMAND: &str = "demand (demanded bits)";
+const ROTATE: &str = "rotate (loop rotation)";
 
 /// The word of the scratch with the completed count.
 const COMPLETED: usize = 0;
@@ -173,7 +172,7 @@ impl Recurrence for Relation {
     fn code(&self, function: Function, record: bool) -> Result<Recorded, Error> {
         if self.documented {
             if function == Function::LastTerm {
-                bug("the documented form has no last-term function");
+                bug!("the documented form has no last-term function");
             }
             let code = Recorded::new("barejit_chain", record, &mut |a| self.emit_documented(a));
             return code.map_err(relation::too_long);

@@ -51,7 +51,7 @@ const PLACEHOLDER: Baked<43, Hole<4>> = bake!(placeholder, &[], &[]);
 // ANCHOR: listing
 /// The placeholder with its hole filled, as a linker does: the displacement becomes
 /// 0x1F − 0x1C = 3, counted from the end of the `lea`.
-const LISTING: [u8; 43] = patch_rip(PLACEHOLDER.bytes, PLACEHOLDER.with, 0x1F);
+static LISTING: [u8; 43] = patch_rip(PLACEHOLDER.bytes, PLACEHOLDER.with, 0x1F);
 // ANCHOR_END: listing
 
 const WORDS: [u8; 46] = expand(&DOCUMENTED_WORDS);

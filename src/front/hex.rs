@@ -8,6 +8,7 @@
 
 mod dump;
 
+use crate::front::text::cut;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -188,7 +189,7 @@ impl<'a> Reader<'a> {
 
     /// Where a comment that begins before `at` ends; without an end it goes on.
     fn comment(&mut self, at: usize, end: usize) -> usize {
-        let close = find(&self.text[at..end], b"*/");
+        let close = find(cut(self.text, at..end), b"*/");
         self.commented = close.is_none();
         close.map_or(end, |close| at + close + 2)
     }
@@ -200,14 +201,14 @@ impl<'a> Reader<'a> {
             return if self.commented { Ok(()) } else { self.source(Span { start, ..line }) };
         }
         let mut at = declaration(line.of(self.text)).map_or(line.start, |size| line.start + size);
-        if at != line.start && is_scalar(&self.text[at..line.end]) {
+        if at != line.start && is_scalar(cut(self.text, at..line.end)) {
             return Ok(());
         }
         if let b"*" | b"..." = line.of(self.text).trim_ascii() {
             return self.error(line.start, line.end, Reason::Elided);
         }
         while at < line.end {
-            let rest = &self.text[at..line.end];
+            let rest = cut(self.text, at..line.end);
             at = match rest {
                 [b'#', ..] | [b'/', b'/', ..] => line.end,
                 [b'/', b'*', ..] => self.comment(at + 2, line.end),
@@ -252,14 +253,14 @@ impl<'a> Reader<'a> {
     /// A number up to the next delimiter; gives where it ends.
     fn group(&mut self, start: usize, end: usize) -> Result<usize, Error<'a>> {
         let delimiter = |byte: &u8| byte.is_ascii_whitespace() || b",;{}[]()\"'`\\#&".contains(byte);
-        let size = self.text[start..end].iter().position(delimiter).unwrap_or(end - start);
+        let size = cut(self.text, start..end).iter().position(delimiter).unwrap_or(end - start);
         let line_end = end;
         let end = start + size.max(1);
-        let group = &self.text[start..end];
+        let group = cut(self.text, start..end);
         match group {
             b"vec!" | b"byte" => {}
             // A directive, unless it is a byte among others.
-            b"db" if self.text[end..line_end].iter().any(|byte| b"xXhH\"'".contains(byte)) => {}
+            b"db" if cut(self.text, end..line_end).iter().any(|byte| b"xXhH\"'".contains(byte)) => {}
             b"0" if self.spelling == Some(Spelling::Marked) => self.add(0),
             [b'0', b'x' | b'X', digits @ ..] => {
                 self.spelled(start, end, Spelling::Marked)?;
@@ -302,11 +303,11 @@ impl<'a> Reader<'a> {
     /// A string literal, whose opening quote is at `start`; gives where it ends. With a
     /// backslash it holds the bytes themselves, else digits.
     fn literal(&mut self, start: usize, end: usize) -> Result<usize, Error<'a>> {
-        let quote = self.text[start];
+        let quote = self.byte(start);
         let mut at = start + 1;
         let mut escaped = false;
-        while at < end && self.text[at] != quote {
-            let escape = self.text[at] == b'\\';
+        while at < end && self.byte(at) != quote {
+            let escape = self.byte(at) == b'\\';
             escaped |= escape;
             at += 1 + usize::from(escape);
         }
@@ -320,19 +321,23 @@ impl<'a> Reader<'a> {
         }
         at = start + 1;
         while at < close {
-            at = if self.text[at] == b'\\' { self.escape(at, close)? } else { self.character(at) };
+            at = if self.byte(at) == b'\\' { self.escape(at, close)? } else { self.character(at) };
         }
         Ok(close + 1)
     }
 
+    fn byte(&self, at: usize) -> u8 {
+        self.text[at]
+    }
+
     fn character(&mut self, at: usize) -> usize {
-        self.add(self.text[at]);
+        self.add(self.byte(at));
         at + 1
     }
 
     /// An escape of C, Rust and Python; gives where it ends.
     fn escape(&mut self, at: usize, end: usize) -> Result<usize, Error<'a>> {
-        let rest = &self.text[at + 1..end];
+        let rest = cut(self.text, at + 1..end);
         let simple = match rest.first() {
             Some(b'x') => {
                 let size = rest[1..].iter().take(2).take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -345,7 +350,8 @@ impl<'a> Reader<'a> {
             Some(b'0'..=b'7') => {
                 let octal = |byte: &&u8| matches!(byte, b'0'..=b'7');
                 let size = rest.iter().take(3).take_while(octal).count();
-                let value = rest[..size].iter().fold(0u32, |value, byte| value << 3 | u32::from(byte & 7));
+                let value =
+                    cut(rest, 0..size).iter().fold(0u32, |value, byte| value << 3 | u32::from(byte & 7));
                 match u8::try_from(value) {
                     Ok(byte) => self.add(byte),
                     Err(_) => return self.error(at, at + 1 + size, Reason::Escape),
@@ -401,7 +407,7 @@ fn declaration(line: &[u8]) -> Option<usize> {
         }
     }
     let equals = equals?;
-    let opens = |wanted: u8| line[equals..].iter().position(|byte| *byte == wanted);
+    let opens = |wanted: u8| cut(line, equals..line.len()).iter().position(|byte| *byte == wanted);
     let quoted = opens(b'"').or(opens(b'\''));
     let before_quote = |at: &usize| quoted.is_none_or(|quote| *at < quote);
     let opening = opens(b'{').or(opens(b'[')).filter(before_quote).or(quoted.map(|at| at.saturating_sub(1)));

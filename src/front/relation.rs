@@ -20,17 +20,9 @@ pub enum Function {
     LastTerm,
 }
 
-/// A pass of a compiler, by its name and the textbook name of its technique.
-#[derive(Clone, Copy, Debug)]
-pub struct Pass {
-    /// The name of its file.
-    pub name: &'static str,
-    /// Its technique.
-    pub technique: &'static str,
-}
-
-/// Receives the intermediate representation behind each pass.
-pub type Watch<'a> = dyn FnMut(Pass, &dyn fmt::Display) + 'a;
+/// Receives the intermediate representation behind each pass. The text is the name of the
+/// pass and, in parentheses, the textbook name of its technique.
+pub type Watch<'a> = dyn FnMut(&'static str, &dyn fmt::Display) + 'a;
 
 /// A recurrence relation, ready to become code.
 pub trait Recurrence {

@@ -22,7 +22,7 @@ mod window;
 
 use crate::front::Recorded;
 use crate::front::pool::Pool;
-use crate::front::relation::{self, Function, Pass, Recurrence, Watch};
+use crate::front::relation::{self, Function, Recurrence, Watch};
 use crate::front::series::{self, Layout};
 use crate::front::text::{Error, Message, Text};
 use alloc::vec::Vec;
@@ -41,10 +41,10 @@ pub struct Relation {
     initial: Vec<u64>,
 }
 
-const PARSE: Pass = Pass { name: "parse", technique: "translation of the text" };
-const FOLD: Pass = Pass { name: "fold", technique: "constant folding and algebraic simplification" };
-const SHARE: Pass = Pass { name: "share", technique: "common subexpression elimination" };
-const WINDOW: Pass = Pass { name: "window", technique: "register promotion and loop unrolling" };
+const PARSE: &str = "parse (translation of the text)";
+const FOLD: &str = "fold (constant folding and algebraic simplification)";
+const SHARE: &str = "share (common subexpression elimination)";
+const WINDOW: &str = "window (register promotion and loop unrolling)";
 
 impl Relation {
     /// Reads a relation from its text; `initial` has the bits of its first terms.

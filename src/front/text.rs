@@ -6,11 +6,18 @@
 
 use core::{
     fmt,
+    ops::Range,
     sync::atomic::{
         AtomicBool, AtomicUsize,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
+
+/// The bytes of a range. A function, because every expression that indexes a slice has a
+/// panic location, which every start relocates.
+pub(super) fn cut(text: &[u8], range: Range<usize>) -> &[u8] {
+    &text[range]
+}
 
 /// An error in a text, with its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +73,7 @@ pub fn integer(text: &[u8], bits: u32) -> Result<(i64, usize), NotInteger> {
     let signed = usize::from(negative || text.first() == Some(&b'+'));
     let hexadecimal = matches!(text.get(signed..signed + 2), Some(b"0x" | b"0X"));
     let (radix, start) = if hexadecimal { (16, signed + 2) } else { (10, signed) };
-    let digits = text[start..].iter().map_while(|&byte| char::from(byte).to_digit(radix));
+    let digits = cut(text, start..text.len()).iter().map_while(|&byte| char::from(byte).to_digit(radix));
     let mut magnitude = Some(0u64);
     let mut end = start;
     for digit in digits {
@@ -142,7 +149,7 @@ impl<'a> Positions<'a> {
             known = last.load(Relaxed);
             position = Position { line: line.load(Relaxed), column: column.load(Relaxed) };
         }
-        for byte in &self.source[known..offset] {
+        for byte in cut(self.source, known..offset) {
             match byte {
                 b'\n' => position = Position { line: position.line + 1, column: 1 },
                 // Every byte of UTF-8 but a continuation byte begins a character.
@@ -211,7 +218,7 @@ impl<'a> Text<'a> {
 
     /// The unread text.
     pub(super) fn rest(&self) -> &'a [u8] {
-        &self.bytes[self.at..]
+        cut(self.bytes, self.at..self.bytes.len())
     }
 
     /// Whether white space or the end comes next.

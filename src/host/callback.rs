@@ -1,15 +1,14 @@
-//! Rust functions that generated code calls, and what they remember for the
-//! caller.
+//! Rust functions that generated code of `call` calls, and the error that they keep.
 
 use barejit_exec::fault;
 use barejit_sys::{self as sys, Error, Fd};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What a call-back answers in AL.
+/// The results of a call-back, in AL.
 pub mod answer {
-    /// It did what it should.
+    /// Success.
     pub const DONE: u8 = 0;
-    /// The system refused; [`refusal`](super::refusal) says what.
+    /// A syscall was refused; [`refusal`](super::refusal) tells which.
     pub const REFUSED: u8 = 1;
 }
 

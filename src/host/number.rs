@@ -53,7 +53,7 @@ impl Counter {
     #[cold]
     fn carry(&mut self) {
         self.pair = 0;
-        for digit in self.head.get_mut(self.label..self.end).unwrap_or_default().iter_mut().rev() {
+        for digit in self.head[self.label..self.end].iter_mut().rev() {
             if *digit < b'9' {
                 *digit += 1;
                 return;
@@ -170,7 +170,7 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
     }
     // Its lowest 32 bits first.
     let mut limbs = [0u32; 36];
-    let mut used = limbs.get_mut(..up / 32 + 5).unwrap_or_default();
+    let mut used = &mut limbs[..up / 32 + 5];
     let mut carry = 0;
     for limb in used.iter_mut().skip(up / 32) {
         carry |= u64::from(scaled as u32) << (up % 32);
@@ -198,7 +198,7 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
         }
     }
     let point = LONGEST - decimals;
-    let whole = out.get(start..point - 1).unwrap_or_default();
+    let whole = &out[start..point - 1];
     start += whole.iter().take_while(|digit| **digit == b'0').count();
     if decimals > 0 {
         start -= 1;
@@ -211,7 +211,7 @@ fn fixed(bits: u64, decimals: usize, out: &mut [u8; LONGEST]) -> &[u8] {
         start -= 1;
         out[start] = b'-';
     }
-    out.get(start..).unwrap_or_default()
+    &out[start..]
 }
 
 #[cfg(test)]

@@ -124,12 +124,12 @@ fn map(size: PageSize, align: usize) -> *mut u8 {
 /// Gives back an end of a new mapping, if it is any; refused, it stays unused.
 fn trim(start: *mut u8, size: usize) {
     if let (Some(start), true) = (NonNull::new(start), size > 0) {
-        // SAFETY: (1) the pages are part of a mapping that nobody has seen.
+        // SAFETY: (1) the pages are part of a new mapping, to which no pointer exists.
         let _ = unsafe { linux::munmap(start, size) };
     }
 }
 
-/// What has become of a mapping of this size.
+/// The block of a mapping of this size; exits if there is none.
 fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
     let block = block.unwrap_or_else(|error| exhausted(error));
     if size.bytes() >= HUGE {
@@ -156,14 +156,15 @@ fn grow(heap: &mut Heap) {
         // SAFETY: the kernel has just given us these bytes.
         unsafe { heap.init(bottom as *mut u8, STEP) };
     } else {
-        // SAFETY: the bytes follow the heap's, and nobody else moves the break.
+        // SAFETY: the bytes follow the heap's, and only this function moves the break.
         unsafe { heap.extend(STEP) };
     }
 }
 
-/// Out of memory is an answer of the system, not a bug.
+/// Reports that memory is exhausted, which is a refusal of the system and no bug, and exits.
 fn exhausted(error: Error) -> ! {
     const STATUS: i32 = 1;
+    super::relocate();
     sys::report(format_args!("out of memory: {error}"));
     linux::exit(STATUS)
 }

@@ -9,7 +9,7 @@
 use core::arch::asm;
 use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_load_si128, _mm_movemask_epi8, _mm_setzero_si128};
 
-/// What can be loaded and stored unaligned in one piece.
+/// A type that is loaded and stored unaligned in one instruction.
 trait Piece: Copy {}
 impl Piece for u8 {}
 impl Piece for u16 {}
@@ -197,7 +197,7 @@ unsafe extern "C" fn strlen(text: *const u8) -> usize {
     }
 }
 
-/// The integration tests include this file, under names that collide with nobody.
+/// The integration tests include this file, without the names of the C library.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! What a person is told of a fault in generated code.
+//! The message for a fault in generated code.
 
 use barejit_asm::{Code, Hexadecimal, Mark};
 use barejit_exec::fault::{Fault, Place};
@@ -9,9 +9,9 @@ use core::fmt;
 /// `generated code at 0x5 [F7 F9 C3]: SIGFPE (arithmetic error)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Diagnosis<'a> {
-    /// What happened.
+    /// The fault.
     pub fault: Fault,
-    /// In what.
+    /// The code in which it happened.
     pub code: &'a Code<'a>,
 }
 
@@ -51,7 +51,7 @@ impl Diagnosis<'_> {
         if let Some(symbol) = self.code.symbol_at(offset) {
             write!(f, " in {}", symbol.name)?;
         }
-        let rest = self.code.bytes().get(offset as usize..).unwrap_or_default();
+        let rest = &self.code.bytes()[offset as usize..];
         write!(f, " [{}]", Hexadecimal(rest.get(..SHOWN).unwrap_or(rest)))
     }
 }

@@ -1,8 +1,8 @@
-//! Code on paper: offset, bytes, Intel notation, comment, with labels, data and
-//! the source in between.
+//! The listing of code: offset, bytes, Intel notation and comment, with labels, data and
+//! source lines in between.
 //!
-//! Everything comes from the assembler's record; nothing is decoded. Code without
-//! one is listed as the data that it is to us.
+//! Everything comes from the assembler's record; nothing is decoded. Code without a record
+//! is listed as data.
 
 use crate::host::Output;
 use alloc::{string::String, vec};
@@ -16,7 +16,7 @@ const INSTRUCTION: usize = 10;
 /// Bytes of data in a row.
 const DATA: usize = 8;
 
-/// A sheet of paper, with a margin to set.
+/// Output that knows its column.
 struct Sheet<'a> {
     output: Output<'a>,
     column: usize,
@@ -37,7 +37,7 @@ impl Write for Sheet<'_> {
 }
 
 impl Sheet<'_> {
-    /// Goes on at `column`, at least one space further.
+    /// Fills with spaces up to `column`, with one at least.
     fn tab(&mut self, column: usize) -> fmt::Result {
         self.write_char(' ')?;
         while self.column < column {
@@ -47,11 +47,11 @@ impl Sheet<'_> {
     }
 }
 
-/// Prints the listing of `code` on standard output. Not inlined, so that who runs the
-/// code does not step over it.
+/// Prints the listing of `code` on standard output. It is not inlined: the code for a run
+/// must stay within few pages.
 ///
 /// # Errors
-/// What write(2) answers.
+/// The error of write(2).
 #[inline(never)]
 pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
     let mut buffer = vec![0; 16 * 1024];
@@ -108,7 +108,7 @@ fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Where in a row things begin.
+/// The columns of a row.
 struct Columns {
     /// Text, where there is one stage only.
     text: usize,
@@ -172,7 +172,7 @@ impl Columns {
         size: usize,
         indent: usize,
     ) -> fmt::Result {
-        let bytes = line.bytes().get(at..).unwrap_or_default();
+        let bytes = &line.bytes()[at..];
         let bytes = bytes.get(..size).unwrap_or(bytes);
         write!(sheet, "{}", Hexadecimal(bytes))?;
         if line.kind() == RecordKind::Data {

@@ -1,5 +1,5 @@
-//! What people and their tools may ask to see of code: a listing or the bare
-//! bytes instead of a run, a narration of it, and names for perf and gdb.
+//! Views of generated code: a listing or the bare bytes instead of a run, a trace of the
+//! run, and registration with perf and gdb.
 
 use super::{Error, listing};
 use barejit_asm::Code;
@@ -13,7 +13,7 @@ use barejit_exec::{
 };
 use barejit_sys::{self as sys, Fd, linux};
 
-/// What perf is told by.
+/// The file by which perf learns of the code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Perf {
     /// Names and addresses.
@@ -22,16 +22,16 @@ pub enum Perf {
     Jitdump,
 }
 
-/// Which of them are wanted.
+/// The views that were asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tools {
     /// Print the code and do not run it.
     pub listing: bool,
     /// Write its bytes to this file, `-` being standard output, and do not run it.
     pub raw: Option<&'static [u8]>,
-    /// Tell on standard error what happens to the code while it happens.
+    /// Trace each step of the run on standard error.
     pub trace: bool,
-    /// Leave a file that tells perf about the code.
+    /// Write a file for perf.
     pub perf: Option<Perf>,
     /// Register the code with debuggers.
     pub gdb: bool,
@@ -41,13 +41,13 @@ impl Tools {
     /// None of them.
     pub const NONE: Self = Self { listing: false, raw: None, trace: false, perf: None, gdb: false };
 
-    /// Whether code had better bring its record and what it came from.
+    /// Whether the code needs its record and its source.
     pub const fn explain(&self) -> bool {
         self.listing || self.trace || matches!(self.perf, Some(Perf::Jitdump))
     }
 
-    /// Shows `code`, and says whether that is all that is wanted. What is not wanted
-    /// most times is called and not inlined.
+    /// Prints or writes `code` if that was asked for, and returns whether it was: then it is
+    /// not run.
     pub(super) fn show(&self, code: &Code<'_>) -> Result<bool, Error> {
         if self.listing {
             listing::print(code)?;
@@ -58,7 +58,7 @@ impl Tools {
         Ok(self.listing || self.raw.is_some())
     }
 
-    /// Tells debuggers and perf that `code` lies at `start`, until the result is
+    /// Registers `code`, which lies at `start`, with perf and debuggers until the result is
     /// dropped.
     pub(super) fn announce(&self, code: &Code<'_>, start: usize) -> Result<Announced, Error> {
         if self.perf.is_none() && !self.gdb { Ok(Announced(None, None)) } else { self.tell(code, start) }
@@ -82,7 +82,7 @@ impl Tools {
     }
 }
 
-/// Code that others know of.
+/// Code that is registered.
 pub(super) struct Announced(
     #[expect(dead_code, reason = "held for perf")] Option<Marker>,
     #[expect(dead_code, reason = "held for debuggers")] Option<Registered>,

@@ -1,12 +1,10 @@
-//! The life of code told while it happens: reserve, write, patch, seal, jump,
-//! return, release, each with what /proc/self/maps says of the memory at that
-//! moment.
+//! The trace of a run: reserve, write, patch, seal, jump, return, release, each with the
+//! line of /proc/self/maps for the memory at that moment.
 //!
-//! What tells a step is not inlined: it would otherwise stand in the executable once
-//! for every way into memory.
+//! The functions for a step are not inlined: each strategy would have a copy.
 //!
-//! Telling changes one thing: code that knows what it was before its hole was
-//! filled is written like that first, so that the patch can be seen to happen.
+//! Tracing changes one thing: code with a hole is written first as it was before the hole
+//! was filled, so that the patch can be seen.
 
 use crate::host::Input;
 use barejit_asm::{Code, Hexadecimal, Hole};
@@ -14,7 +12,7 @@ use barejit_exec::{Strategy, fault::Ending};
 use barejit_sys::{self as sys, Error, linux};
 use core::fmt::{self, Display as _};
 
-/// The narrator, or nobody.
+/// Writes the trace, if it is on.
 #[derive(Clone, Copy)]
 pub(super) struct Trace {
     on: bool,
@@ -27,7 +25,7 @@ impl Trace {
         Self { on, sandbox }
     }
 
-    /// Tells one step that concerns the memory at `address`.
+    /// Traces one step on the memory at `address`.
     #[inline(never)]
     pub(super) fn step(self, step: &str, address: usize) {
         self.tell(format_args!("{step}"), address);
@@ -64,21 +62,21 @@ impl Trace {
     }
 
     /// Loads `code`, which will run at `address` and is written at `view`.
+    pub(super) fn load(self, code: &Code<'_>, address: usize, view: usize, mut load: impl FnMut(&Code<'_>)) {
+        if self.on { self.load_told(code, address, view, &mut load) } else { load(code) }
+    }
+
+    /// Loads the code as it was before its hole was filled, then as it is, and traces both.
     #[inline(never)]
-    pub(super) fn load(self, code: &Code<'_>, address: usize, view: usize, load: &mut dyn FnMut(&Code<'_>)) {
-        if self.on {
-            let before = code.before().map_or(code.bytes(), |before| before.bytes);
-            load(&Code::new(before));
-            self.tell(format_args!("write {} bytes", before.len()), view);
-        }
+    fn load_told(self, code: &Code<'_>, address: usize, view: usize, load: &mut dyn FnMut(&Code<'_>)) {
+        let before = code.before().map_or(code.bytes(), |before| before.bytes);
+        load(&Code::new(before));
+        self.tell(format_args!("write {} bytes", before.len()), view);
         load(code);
-        if !self.on {
-            return;
-        }
         if let Some(before) = code.before() {
             let hole = before.at as usize..(before.at + before.size) as usize;
-            let old = before.bytes.get(hole.clone()).unwrap_or_default();
-            self.patched(before.at.into(), old, code.bytes().get(hole).unwrap_or_default(), view);
+            let old = &before.bytes[hole.clone()];
+            self.patched(before.at.into(), old, &code.bytes()[hole], view);
         }
         for relocation in code.relocations() {
             let old = Hole::<8>::new(relocation.at).read(code.bytes());
@@ -126,7 +124,7 @@ fn mapping(f: &mut fmt::Formatter<'_>, address: usize) -> fmt::Result {
     match find(address, &mut line) {
         Err(error) => write!(f, "/proc/self/maps: {error}"),
         Ok(0) => f.write_str("nothing is mapped there"),
-        Ok(used) => sys::Lossy(line.get(..used).unwrap_or_default().trim_ascii_end()).fmt(f),
+        Ok(used) => sys::Lossy(line[..used].trim_ascii_end()).fmt(f),
     }
 }
 

@@ -68,9 +68,10 @@ struct Walk<'a> {
 /// Whether a mapping is the C library's, its dynamic linker's or the kernel's.
 fn is_libc(mapping: &Mapping) -> bool {
     let name = mapping.name();
-    ["libc.so", "libc-", "ld-linux", "ld-musl", "ld-2", "libpthread", "[vdso]"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix.as_bytes()))
+    name == b"[vdso]"
+        || "libc.so libc- ld-linux ld-musl ld-2 libpthread"
+            .split(' ')
+            .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
 impl Walk<'_> {
@@ -88,7 +89,7 @@ impl Walk<'_> {
         let mut code = [0; 7];
         let start = address.checked_sub(code.len() as u64).filter(|start| *start >= mapping.start)?;
         self.memory.read(start, &mut code).filter(|read| *read == code.len())?;
-        let indirect = |at: usize| code[at] == 0xFF && code[at + 1] >> 3 & 7 == 2;
+        let indirect = |at: usize| matches!(code.get(at..at + 2), Some([0xFF, form]) if form >> 3 & 7 == 2);
         let call = code[2] == 0xE8 || [5, 4, 3, 1, 0].into_iter().any(indirect);
         call.then_some(mapping)
     }

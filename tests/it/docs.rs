@@ -166,6 +166,22 @@ fn links_lead_somewhere() {
     }
 }
 
+/// Pages name tests as evidence, `FILE::TEST` in backticks, or `FILE::*` for all of them.
+#[test]
+fn tests_that_pages_name_exist() {
+    let mut named = 0;
+    for path in pages() {
+        let text = std::fs::read_to_string(&path).expect("text");
+        for code in text.split('`').skip(1).step_by(2) {
+            let Some((file, test)) = code.split_once("::") else { continue };
+            let Ok(source) = std::fs::read_to_string(format!("tests/it/{file}.rs")) else { continue };
+            assert!(test == "*" || source.contains(&format!("\nfn {test}()")), "{}: {code}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 5, "only {named}");
+}
+
 #[test]
 fn commands_of_make_are_targets() {
     let makefile = std::fs::read_to_string("Makefile").expect("text");

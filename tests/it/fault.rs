@@ -167,13 +167,22 @@ fn code_that_is_no_documented_bytes_can_be_branched_to() {
 
 #[test]
 fn the_emulator_raises_them_too() {
+    let version = place::major_version("qemu-x86_64", "qemu-user");
     for (code, place, reason) in &FAULTS[..12] {
         // QEMU tells no exception's number, so int 4 and hlt look the same.
         if *code == "B80000CD04F4C3" {
             continue;
         }
-        // It has no int1.
-        let reason = if *code == "90F1C3" { "SIGILL (invalid instruction)" } else { reason };
+        // QEMU 7 has no int1; QEMU 10 raises it as a single step, behind the instruction.
+        let (place, reason) = match (*code, version) {
+            ("90F1C3", 7) => (place, "SIGILL (invalid instruction)"),
+            ("90F1C3", 10) => (&" at 0x2 [C3]", "SIGTRAP (breakpoint or single step)"),
+            ("90F1C3", _) => {
+                untested(&format!("int1 under QEMU {version}, only under 7 and 10"));
+                continue;
+            }
+            _ => (place, *reason),
+        };
         let mut run = qemu(&["run", code]);
         run.stderr = mask(&run.stderr) + "\n";
         run.expect("", &format!("barejit: run: generated code{place}: {reason}\n"), 3);

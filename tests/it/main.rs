@@ -36,6 +36,9 @@ mod sandbox;
 mod signal;
 mod trace;
 
+/// For the heap before it says that memory is exhausted; a test is relocated already.
+fn relocate() {}
+
 /// The heap is in the executable alone, where no test harness is.
 #[path = "../../src/rt/heap.rs"]
 mod heap;

@@ -33,15 +33,24 @@
 
 mod bake;
 mod encode;
+#[cfg(feature = "alloc")]
+mod growing;
 mod nop;
+mod open;
 mod operand;
+mod operation;
+mod reference;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use crate::code::Label;
 pub use bake::Baked;
+#[cfg(feature = "alloc")]
+pub use growing::{Growing, Room};
 pub use operand::*;
+pub use operation::{Alu, Shift};
+pub use reference::Labels;
 pub use tables::{Needs, Slot, Tables};
 
 use crate::code::address::{Address, Base};
@@ -67,6 +76,8 @@ pub enum Error {
     /// The instruction at this offset has AH, BH, CH or DH beside an operand that
     /// takes a REX prefix.
     HighByte(u32),
+    /// The instruction at this offset has an operand that its form does not have.
+    Operand(u32),
     /// No code at all, more than 2 GiB of it, or more than 2^26 labels.
     Size,
 }
@@ -83,6 +94,7 @@ impl Error {
             Self::Immediate(_) => "an immediate is wider than its operand",
             Self::Index(_) => "RSP cannot be an index, and RIP takes none",
             Self::HighByte(_) => "AH, BH, CH and DH cannot be used with a REX prefix",
+            Self::Operand(_) => "an operand is not one that the form has",
             Self::Size => "code must have between 1 byte and 2 GiB, and at most 2^26 labels",
         };
         panic!("{}", why)
@@ -111,11 +123,13 @@ pub struct Asm<'a> {
     records: Table<'a, Record>,
     /// The first thing that went wrong.
     error: Option<Error>,
+    /// Whether to stop at it: in a constant, the compiler then shows its line.
+    strict: bool,
 }
 
 impl<'a> Asm<'a> {
     /// An assembler that writes to `buf` and keeps its notes in `tables`.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn new(buf: &'a mut [u8], tables: Tables<'a>) -> Self {
         // What lies beyond can never be code.
         let room = if buf.len() > MAX_ROOM { MAX_ROOM } else { buf.len() };
@@ -133,7 +147,16 @@ impl<'a> Asm<'a> {
             relocations: Table::new(tables.relocations),
             records: Table::new(tables.records),
             error: None,
+            strict: false,
         }
+    }
+
+    /// The same assembler, which panics where an operand cannot be encoded: in a
+    /// constant, the compiler names the line. Else the error waits for
+    /// [`Asm::finish`].
+    #[must_use]
+    pub const fn strict(self) -> Self {
+        Self { strict: true, ..self }
     }
 
     /// Offset of the next byte.
@@ -156,8 +179,8 @@ impl<'a> Asm<'a> {
     /// Encodes one instruction and notes what has to be noted. Every form goes
     /// through here: where speed counts (see build.rs) it is inlined and folds to a
     /// few stores, else it exists once and a call costs its arguments.
-    #[cfg_attr(compact, inline(never))]
-    #[cfg_attr(not(compact), inline(always))]
+    #[cfg_attr(feature = "compact", inline(never))]
+    #[cfg_attr(not(feature = "compact"), inline(always))]
     pub(crate) const fn emit(&mut self, form: Form, reg: u64, rm: u64, third: u64) -> &mut Self {
         let inst = encode(form, reg, rm, third);
         self.put(inst.word, inst.size, form, [reg, rm, third]);
@@ -179,7 +202,7 @@ impl<'a> Asm<'a> {
         if start + 16 <= self.open.len()
             && let Some(window) = self.open.split_at_mut(start).1.first_chunk_mut::<16>()
         {
-            if !cfg!(compact)
+            if !cfg!(feature = "compact")
                 && form.is_brief()
                 && let Some(half) = window.first_chunk_mut::<8>()
             {
@@ -223,19 +246,23 @@ impl<'a> Asm<'a> {
         self.fail(match fault {
             Fault::Index => Error::Index(at),
             Fault::HighByte => Error::HighByte(at),
+            Fault::Segment => Error::Operand(at),
             _ => Error::Immediate(at),
         });
     }
 
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     const fn fail(&mut self, error: Error) {
+        if self.strict {
+            error.raise();
+        }
         if self.error.is_none() {
             self.error = Some(error);
         }
     }
 
     /// Notes what the `size` bytes before the cursor are, if a record is kept.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     const fn record(&mut self, size: u32, kind: RecordKind) {
         if !self.records.items.is_empty() {
             self.records.push(Record { offset: self.pos - size, size, kind });
@@ -243,7 +270,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Puts bytes as they are: data, or instructions that were baked before.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.put_bytes(bytes);
         self.record(bytes.len() as u32, RecordKind::Data);
@@ -273,7 +300,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Ties what comes next to a value of the front end.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn mark(&mut self, source: u32) -> &mut Self {
         self.marks.push(Mark { code: self.offset(), source });
         self
@@ -286,7 +313,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Puts a comment into the listing.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn comment(&mut self, text: &'static str) -> &mut Self {
         self.record(0, RecordKind::Comment(text));
         self
@@ -299,7 +326,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Makes a label that is not bound yet.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn label(&mut self) -> Label {
         let label = Label(self.labels as u32);
         if self.labels + self.fixups < self.slots.len() {
@@ -324,7 +351,7 @@ impl<'a> Asm<'a> {
     }
 
     /// Makes a label bound to the next byte.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn here(&mut self) -> Label {
         let label = self.label();
         self.bind(label);
@@ -332,7 +359,7 @@ impl<'a> Asm<'a> {
     }
 
     /// One place for all, because each takes room.
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     const fn slot_at(&mut self, place: usize) -> &mut Slot {
         &mut self.slots[place]
     }
@@ -366,8 +393,8 @@ impl<'a> Asm<'a> {
 
     /// A jump or call: short where `label` is bound and near enough, if there is
     /// such an opcode (`short` is not 0), else near.
-    #[cfg_attr(compact, inline(never))]
-    #[cfg_attr(not(compact), inline(always))]
+    #[cfg_attr(feature = "compact", inline(never))]
+    #[cfg_attr(not(feature = "compact"), inline(always))]
     const fn branch(&mut self, form: Form, short: u8, label: Label) -> &mut Self {
         let opcode = form.opcode();
         let (near, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
@@ -392,8 +419,8 @@ impl<'a> Asm<'a> {
     }
 
     /// A jump in two bytes, whatever it takes.
-    #[cfg_attr(compact, inline(never))]
-    #[cfg_attr(not(compact), inline(always))]
+    #[cfg_attr(feature = "compact", inline(never))]
+    #[cfg_attr(not(feature = "compact"), inline(always))]
     const fn branch_short(&mut self, form: Form, opcode: u8, label: Label) -> &mut Self {
         self.put(opcode as u128, 2, form, [0, 0, label.0 as u64]);
         self.fix(label, FixupKind::Rel8, 0, 1);
@@ -402,41 +429,41 @@ impl<'a> Asm<'a> {
 
     /// `jmp label`, short (EB cb) if the label is bound and in reach, else near
     /// (E9 cd).
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn jmp(&mut self, label: Label) -> &mut Self {
         self.branch(JMP, 0xEB, label)
     }
 
     /// `jcc label`, short (70+cc cb) if the label is bound and in reach, else
     /// near (0F 80+cc cd).
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn jcc(&mut self, cond: Cond, label: Label) -> &mut Self {
         self.branch(JCC.on(cond as u8), 0x70 | cond as u8, label)
     }
 
     /// `call label` (E8 cd).
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn call(&mut self, label: Label) -> &mut Self {
         self.branch(const { target(Form::op(0xE8).named("call")) }, 0, label)
     }
 
     /// `jmp label` in two bytes (EB cb), bound or not; a label out of reach is
     /// [`Error::OutOfReach`].
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn jmp_short(&mut self, label: Label) -> &mut Self {
         self.branch_short(JMP, 0xEB, label)
     }
 
     /// `jcc label` in two bytes (70+cc cb), bound or not; a label out of reach
     /// is [`Error::OutOfReach`].
-    #[cfg_attr(compact, inline(never))]
+    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn jcc_short(&mut self, cond: Cond, label: Label) -> &mut Self {
         self.branch_short(JCC.on(cond as u8), 0x70 | cond as u8, label)
     }
 
     /// `mov r64, imm64` with the address that `label` will have once loaded.
     pub const fn mov_r64_label(&mut self, dst: Gpr64, label: Label) -> &mut Self {
-        let form = const { Form::parse("mov", "o64 B8+r", "OI", "r64 imm64", 0, false).to_label() };
+        let form = const { Form::new("mov", "o64 B8+r", "OI", "r64 imm64", 0, false).to_label() };
         self.emit(form, 0, dst.packed(), label.0 as u64);
         self.fix(label, FixupKind::Abs64, 0, 8);
         self

@@ -7,7 +7,7 @@
 
 pub(crate) mod address;
 pub(crate) mod form;
-mod notation;
+pub(crate) mod notation;
 pub(crate) mod spec;
 
 pub use address::Address;
@@ -384,6 +384,41 @@ impl<const SIZE: usize> Hole<SIZE> {
             _ => check(false, "hole outside the code"),
         }
         value
+    }
+}
+
+impl Hole<4> {
+    /// Fills a displacement at the end of an instruction so that code that lies at
+    /// `loaded_at` reaches `target`, as for [`Asm::call_hole`](crate::Asm::call_hole).
+    ///
+    /// # Errors
+    /// [`Error::OutOfReach`](crate::Error::OutOfReach) if that is further than 2 GiB; the
+    /// hole stays as it is.
+    ///
+    /// # Panics
+    /// If the hole is not inside `code`.
+    ///
+    /// # Examples
+    /// ```
+    /// use barejit_asm::{Asm, Error, Tables};
+    ///
+    /// let mut bytes = [0; 16];
+    /// let mut a = Asm::new(&mut bytes, Tables::none());
+    /// let hole = a.call_hole();
+    /// a.finish().unwrap();
+    /// hole.reach(&mut bytes, 0x7000_0000, 0x7000_1000).unwrap();
+    /// assert_eq!(bytes[..5], [0xE8, 0xFB, 0x0F, 0, 0]);
+    /// let far = hole.reach(&mut bytes, 0x7000_0000, 0x1_7000_0000);
+    /// assert_eq!(far, Err(Error::OutOfReach(1)));
+    /// ```
+    pub const fn reach(self, code: &mut [u8], loaded_at: u64, target: u64) -> Result<(), crate::Error> {
+        let end = loaded_at.wrapping_add(self.at as u64 + 4);
+        let distance = target.wrapping_sub(end) as i64;
+        if distance as i32 as i64 != distance {
+            return Err(crate::Error::OutOfReach(self.at));
+        }
+        self.fill(code, (distance as i32).to_le_bytes());
+        Ok(())
     }
 }
 

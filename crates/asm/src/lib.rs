@@ -15,12 +15,16 @@
 //! ```
 #![no_std]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 mod assembler;
 mod code;
+mod decode;
 pub mod table;
 
 pub use assembler::*;
 pub use code::*;
+pub use decode::{At, Instruction, MAX_SIZE, NoInstruction, decode};

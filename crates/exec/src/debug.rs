@@ -1,7 +1,6 @@
-//! What tools from outside need to see generated code: names for perf and gdb.
+//! Registration of generated code with gdb and perf.
 //!
-//! Each file speaks one tool's language and nothing else. None of them runs code
-//! or knows how it got into memory; they are told where it is.
+//! Each file serves one format. None of them runs code or knows how it got into memory.
 
 #[cfg(feature = "gdb")]
 pub mod gdb;
@@ -18,8 +17,8 @@ fn names<'a>(code: &Code<'a>) -> Vec<Symbol<'a>> {
     code.names().collect()
 }
 
-/// How many names have been written to a file so far: code that is run anew, from
-/// elsewhere, adds to what its first run left.
+/// The number of names written to the file so far. Code that is compiled anew, as by
+/// deoptimisation, is appended.
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
 /// The file that is called `before`, the number of this process, `after`; with
@@ -32,7 +31,7 @@ fn own_file(before: &str, process: u64, after: &str, more: bool) -> Result<Owned
     sys::at(path.as_bytes(), &|path| linux::create_own(path, more))
 }
 
-/// A file in the making, little-endian.
+/// The bytes of a file, little-endian.
 #[derive(Default)]
 struct File(Vec<u8>);
 

@@ -47,6 +47,9 @@ pub(super) enum Guard {
 ///
 /// The loop's test is a jump on data, which predicts badly. Without the test, a cell must
 /// not be accessed if the counter is zero and the cell does not exist.
+///
+/// Checks on the right are hoisted out of balanced loops, so in practice a body has one check
+/// at most, on the left. With any other the test stays.
 pub(super) fn guard_of_multiply_adds(checks: &[Op], additions: usize, counter: i32) -> Guard {
     let is_right_or_far = |check: &Op| match *check {
         Op::Check { access, cell, .. } => access == Access::Explicit || cell > counter,

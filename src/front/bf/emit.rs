@@ -20,7 +20,7 @@ use super::bounds::emit::{self as checks, Outlined, Point};
 use super::bounds::fuse::accesses_first;
 use super::cells::{self, CellEmitter};
 use super::deopt::DeoptTable;
-use super::ir::{Access, Ir, LoopFlags, Op};
+use super::ir::{Access, Ir, LoopFlags, Op, split};
 use super::local::{Cache, Lookahead};
 use super::promote::{Assigned, REGISTERS};
 use super::stubs::{self, Stubs};
@@ -92,7 +92,7 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Pr
 fn room(ir: &Ir, options: &Options) -> Needs {
     let records = usize::from(options.explain);
     let mut room = Needs { bytes: 2048, slots: 80, marks: 0, symbols: 0, relocations: 0, records };
-    for op in &ir.ops {
+    for op in ir.ops.iter() {
         room.bytes += cells::size(op, options.cells);
         room.slots += match op {
             Op::Open { .. } if op.is_unlikely() => 5,
@@ -190,7 +190,7 @@ impl<'a> Emitter<'a, '_> {
             if let Some(position) = op.position() {
                 self.mark(position);
             }
-            rest = &behind[self.operation(op, behind)..];
+            rest = split(behind, self.operation(op, behind)).1;
         }
     }
 
@@ -206,7 +206,7 @@ impl<'a> Emitter<'a, '_> {
             Op::Check { predicated: true, cell, pointer, position, .. } => {
                 let is_predicated = |op: &&Op| matches!(op, Op::MulAdd { predicated: true, .. });
                 let count = behind.iter().take_while(is_predicated).count();
-                self.predicated((cell, pointer, position), &behind[..count]);
+                self.predicated((cell, pointer, position), split(behind, count).0);
                 return count;
             }
             Op::Add { access, cell, value, position } => {
@@ -282,7 +282,7 @@ impl<'a> Emitter<'a, '_> {
         let (back, outlined) = checks::predicated_check(&mut self.out, cell, counter, position);
         for addition in additions {
             let Op::MulAdd { predicated, cell, source, factor } = *addition else {
-                bug("only multiply-adds are predicated")
+                bug!("only multiply-adds are predicated")
             };
             self.mul_add(predicated, cell, source, factor);
         }
@@ -300,14 +300,14 @@ impl<'a> Emitter<'a, '_> {
     /// The start of a loop: out of line, or with its checks, which a balanced loop needs
     /// only once.
     fn loop_start(&mut self, op: &Op, behind: &'a [Op]) -> usize {
-        let Op::Open { access, flags, cell, position, .. } = *op else { bug("not the start of a loop") };
+        let Op::Open { access, flags, cell, position, .. } = *op else { bug!("not the start of a loop") };
         self.access_by(access, cell, position);
         if let Some(length) = self.outline_body(op, behind) {
             return length;
         }
         let is_balanced = flags.contains(LoopFlags::BALANCED);
         let checks = behind.iter().take_while(|op| is_balanced && op.is_plain_check()).count();
-        let (checks, body) = behind.split_at(checks);
+        let (checks, body) = split(behind, checks);
         let index = self.ir.ops.len() - 1 - behind.len();
         self.ahead.ops = body;
         self.open(op, checks, index as u32);

@@ -12,8 +12,11 @@ mod text;
 pub use text::Snapshot;
 
 use super::interval::Interval;
+use crate::front::bug;
 use alloc::vec::Vec;
 use bitflags::bitflags;
+use core::ops::{Deref, DerefMut, Index, IndexMut, Range};
+use core::slice::SliceIndex;
 
 /// How the first access to a cell has to be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,6 +187,14 @@ pub(super) fn body_length(ops: &[Op]) -> Option<usize> {
     })
 }
 
+/// The first `count` of `ops`, and those behind them.
+pub(super) fn split(ops: &[Op], count: usize) -> (&[Op], &[Op]) {
+    match ops.split_at_checked(count) {
+        Some(parts) => parts,
+        None => bug!("more operations are taken than there are"),
+    }
+}
+
 /// Facts about a loop of the source, by its number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loop {
@@ -230,11 +241,64 @@ pub(super) const fn bit(cell: i32) -> u64 {
     1 << (cell & 63)
 }
 
+/// A vector of a program. An index is checked here and not by `Vec`, whose panics have a
+/// `Location` for each expression that indexes: every start would relocate them.
+#[derive(Debug)]
+pub(super) struct List<T>(Vec<T>);
+
+impl<T> List<T> {
+    pub(super) const fn new(elements: Vec<T>) -> Self {
+        Self(elements)
+    }
+
+    /// As that of a slice.
+    pub(super) fn copy_within(&mut self, from: Range<usize>, to: usize)
+    where
+        T: Copy,
+    {
+        self.0.copy_within(from, to);
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = Vec<T>;
+
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for List<T> {
+    fn deref_mut(&mut self) -> &mut Vec<T> {
+        &mut self.0
+    }
+}
+
+impl<T, I: SliceIndex<[T]>> Index<I> for List<T> {
+    type Output = I::Output;
+
+    fn index(&self, index: I) -> &I::Output {
+        match self.0.get(index) {
+            Some(found) => found,
+            None => bug!("an index outside the program"),
+        }
+    }
+}
+
+impl<T, I: SliceIndex<[T]>> IndexMut<I> for List<T> {
+    fn index_mut(&mut self, index: I) -> &mut I::Output {
+        match self.0.get_mut(index) {
+            Some(found) => found,
+            None => bug!("an index outside the program"),
+        }
+    }
+}
+
 /// A program.
 #[derive(Debug)]
 pub(super) struct Ir {
-    pub(super) ops: Vec<Op>,
-    pub(super) loops: Vec<Loop>,
+    pub(super) ops: List<Op>,
+    pub(super) loops: List<Loop>,
     /// Loops whose cells live in registers, in the order of their `Open`s.
     pub(super) promoted: Vec<super::promote::Promoted>,
     /// Whether this is the baseline translation: every cell is `[0]`, and `Move` moves
@@ -244,11 +308,7 @@ pub(super) struct Ir {
 
 impl Ir {
     /// The facts about loop `number`.
-    #[track_caller]
     pub(super) fn facts(&self, number: u32) -> &Loop {
-        match self.loops.get(number as usize) {
-            Some(facts) => facts,
-            None => crate::front::bug("a loop has a number that the parser gave to none"),
-        }
+        &self.loops[number as usize]
     }
 }

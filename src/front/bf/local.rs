@@ -3,7 +3,7 @@
 //! A cell that was just read or computed is often read again soon, and a load takes longer
 //! right after a store to the same cell than at any other time. Registers are given out as
 //! operations come; one that is not read again soon is free (Belady's rule with bounded
-//! *next-use lookahead*; see Fischer, LeBlanc, *Crafting a Compiler*, 13.3).
+//! *next-use lookahead*; see Cooper, Torczon, *Engineering a Compiler*, 13.3).
 //!
 //! Invariant: a register that holds a cell equals it, in its low bits, and memory does too,
 //! unless the next operation changes both again. Dropping a cell is therefore always safe.
@@ -184,6 +184,6 @@ impl Lookahead<'_> {
 pub(super) fn register<T: Copy>(names: &[T], number: usize) -> T {
     match names.get(number) {
         Some(name) => *name,
-        None => bug("a cell in a register that does not exist"),
+        None => bug!("a cell in a register that does not exist"),
     }
 }

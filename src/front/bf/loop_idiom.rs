@@ -3,7 +3,7 @@
 //! Equations, for cells of *n* bits, all arithmetic modulo 2ⁿ:
 //! - `while [x] { [x] += s; [y] += v; … }` with odd `s` takes −\[x\]/s iterations, so it
 //!   is `[y] += (−v/s) × [x]; …; [x] = 0`. An odd `s` has an inverse modulo 2ⁿ (Warren,
-//!   *Hacker's Delight*, 10–16);
+//!   *Hacker's Delight*, chapter 10);
 //! - `while [x] { pointer += d }` is a scan.
 //!
 //! Both are well known of Brainfuck, as the "multiplication loop" and the "scan loop".
@@ -45,10 +45,10 @@ pub(super) fn recognise(ir: &mut Ir, options: &Options) {
 fn rewrite(ops: &mut [Op], cells: Cells) -> usize {
     let length = ops.len();
     let [Op::Open { flags, cell: counter, .. }, body @ .., close] = ops else {
-        bug("a loop without brackets")
+        bug!("a loop without brackets")
     };
     let counter = *counter;
-    let Op::Close { access, drift, position, .. } = *close else { bug("a loop without an end") };
+    let Op::Close { access, drift, position, .. } = *close else { bug!("a loop without an end") };
     let is_short_stride = i16::try_from(drift).is_ok_and(|stride| stride != 0);
     if body.is_empty() && access != Access::Explicit && is_short_stride {
         ops[0] = Op::Scan { entered: false, cell: counter, stride: drift, position };
@@ -89,7 +89,7 @@ fn rewrite(ops: &mut [Op], cells: Cells) -> usize {
 fn iterations(additions: &[Op], counter: i32) -> Option<u32> {
     let mut step = 0u32;
     for op in additions {
-        let Op::Add { cell, value, .. } = *op else { bug("the body holds more than additions") };
+        let Op::Add { cell, value, .. } = *op else { bug!("the body holds more than additions") };
         if cell == counter {
             step = step.wrapping_add(value as u32);
         }
@@ -107,12 +107,12 @@ fn multiply_adds(
 ) -> usize {
     let mut kept = 0;
     for read in 0..additions.len() {
-        let Op::Add { cell, value, .. } = additions[read] else { bug("the body holds more than additions") };
+        let Op::Add { cell, value, .. } = additions[read] else { bug!("the body holds more than additions") };
         if cell == counter {
             continue;
         }
         let by = (value as u32).wrapping_mul(iterations);
-        let merged = additions[..kept].iter_mut().find_map(|op| match op {
+        let merged = additions.iter_mut().take(kept).find_map(|op| match op {
             Op::MulAdd { cell: same, factor, .. } if *same == cell => Some(factor),
             _ => None,
         });

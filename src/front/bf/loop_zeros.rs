@@ -67,9 +67,9 @@ pub(super) fn find(ir: &mut Ir, _: &Options) {
     // their depth.
     let mut stack = vec![OpenLoop::NEW];
     let mut depth = 0;
-    for op in &ir.ops {
+    for op in ir.ops.iter() {
         let Some([current, inner @ ..]) = stack.get_mut(depth.min(DEEPEST)..) else {
-            bug("no entry for the loop that is open")
+            bug!("no entry for the loop that is open")
         };
         match *op {
             Op::Nop | Op::Check { .. } | Op::Output { .. } | Op::OutputByte { .. } => {}
@@ -85,7 +85,9 @@ pub(super) fn find(ir: &mut Ir, _: &Options) {
                 }
             }
             Op::Close { flags, cell, .. } => {
-                let Some(outside) = usize::checked_sub(depth, 1) else { bug("a loop ends that never began") };
+                let Some(outside) = usize::checked_sub(depth, 1) else {
+                    bug!("a loop ends that never began")
+                };
                 depth = outside;
                 if depth < DEEPEST
                     && flags.contains(LoopFlags::BALANCED)
@@ -102,7 +104,7 @@ pub(super) fn find(ir: &mut Ir, _: &Options) {
             }
             // Below the deepest loop analysed this stands for all of them.
             _ => {
-                let cell = op.cell().unwrap_or_else(|| bug("an operation that writes to no cell"));
+                let cell = op.cell().unwrap_or_else(|| bug!("an operation that writes to no cell"));
                 current.write(cell);
                 current.dirty |= bit(cell);
             }

@@ -7,7 +7,7 @@
 //! order. Every byte but the eight commands is a comment. Linear in the source.
 
 use super::Error;
-use super::ir::{Access, Ir, Loop, LoopFlags, Op};
+use super::ir::{Access, Ir, List, Loop, LoopFlags, Op};
 use crate::front::bug;
 use alloc::vec::Vec;
 
@@ -76,9 +76,9 @@ struct Parser {
 /// Parses `source`: with deferred motion, or as `baseline`, where every command acts on
 /// `[0]`. Baseline too if a distance gets too large.
 pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
-    let mut ops = Vec::with_capacity(source.len() / 8 + 64);
+    let mut ops = List::new(Vec::with_capacity(source.len() / 8 + 64));
     ops.push(Op::Nop);
-    let loops = Vec::with_capacity(source.len() / 64);
+    let loops = List::new(Vec::with_capacity(source.len() / 64));
     let ir = Ir { ops, loops, promoted: Vec::new(), is_baseline: baseline };
     let mut parser = Parser { ir, opens: Vec::new(), cell: 0 };
     let mut next = 0;
@@ -126,7 +126,7 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
     match parser.opens.pop().map(|open| parser.ir.ops[open]) {
         None => Ok(parser.ir),
         Some(Op::Open { position, .. }) => Err(Error::Unclosed(position as usize)),
-        Some(_) => bug("the parser's stack of loops names an operation that opens none"),
+        Some(_) => bug!("the parser's stack of loops names an operation that opens none"),
     }
 }
 
@@ -178,7 +178,7 @@ impl Parser {
     fn opened(&mut self, index: usize) -> (&mut LoopFlags, i32) {
         match self.ir.ops.get_mut(index) {
             Some(Op::Open { flags, cell, .. }) => (flags, *cell),
-            _ => bug("the parser's stack of loops names an operation that opens none"),
+            _ => bug!("the parser's stack of loops names an operation that opens none"),
         }
     }
 }

@@ -55,7 +55,7 @@ impl Promoted {
             return;
         }
         let used = self.used as usize;
-        if let Some(assigned) = self.assigned[..used].iter_mut().find(|assigned| assigned.cell == cell) {
+        if let Some(assigned) = self.assigned.iter_mut().take(used).find(|assigned| assigned.cell == cell) {
             assigned.written |= written;
         } else if let Some(assigned) = self.assigned.get_mut(used) {
             *assigned = Assigned { cell, written };
@@ -113,7 +113,7 @@ pub(super) fn promote(ir: &mut Ir, _: &Options) {
         is_leading &= matches!(op, Op::Open { .. }) || op.is_plain_check();
         innermost.operation(op, is_leading);
         if let Op::Close { flags, .. } = op {
-            let Some(mut closed) = open.pop() else { bug("a loop ends that never began") };
+            let Some(mut closed) = open.pop() else { bug!("a loop ends that never began") };
             closed.iterates |= !flags.contains(LoopFlags::ONCE);
             if !closed.ineligible && closed.iterates {
                 while found.pop_if(|inner| inner.open > closed.open).is_some() {}

@@ -21,7 +21,7 @@
 //!
 //! Each operation takes constant time, so the pass is linear.
 
-use super::ir::{Access, Ir, Loop, LoopFlags, NOWHERE, Op, body_length};
+use super::ir::{Access, Ir, List, Loop, LoopFlags, NOWHERE, Op, body_length};
 use super::state::State;
 use super::summarise::{self, Summary};
 use super::{Eof, Options};
@@ -34,8 +34,8 @@ const NONE: u32 = u32::MAX;
 
 struct Walk<'a> {
     /// The operations kept, then those still to be read.
-    ops: &'a mut [Op],
-    loops: &'a [Loop],
+    ops: &'a mut List<Op>,
+    loops: &'a List<Loop>,
     /// Cuts a value to a cell.
     mask: u32,
     eof: Eof,
@@ -46,7 +46,7 @@ struct Walk<'a> {
     /// For each open loop: the index of its `Open` among the operations kept.
     opens: Vec<usize>,
     /// For each open loop: the state before it.
-    before: Vec<State>,
+    before: List<State>,
     /// How many operations were kept when the last loop ended, and the state before it.
     closed: (usize, State),
     /// The cell of a loop that has just been entered, until it is written to.
@@ -65,7 +65,7 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
         state: State::START,
         stores: [NONE; 32],
         opens: Vec::new(),
-        before: Vec::new(),
+        before: List::new(Vec::new()),
         closed: (0, State::START),
         entered: None,
         kept: 0,
@@ -76,7 +76,7 @@ pub(super) fn propagate(ir: &mut Ir, options: &Options) {
         match *op {
             Op::Open { cell, .. } if walk.state.get(cell) == Some(0) => {
                 let Some(length) = walk.ops.get(read..).and_then(body_length) else {
-                    bug("a loop without an end")
+                    bug!("a loop without an end")
                 };
                 read += length + 1;
             }
@@ -176,7 +176,7 @@ impl Walk<'_> {
                 self.overwrite(cell, op);
                 self.read(cell);
             }
-            _ => bug("an operation that a later pass makes"),
+            _ => bug!("an operation that a later pass makes"),
         }
     }
 
@@ -316,7 +316,7 @@ impl Walk<'_> {
     }
 
     fn open(&mut self, mut op: Op) {
-        let Op::Open { flags, cell, number, .. } = &mut op else { bug("not the start of a loop") };
+        let Op::Open { flags, cell, number, .. } = &mut op else { bug!("not the start of a loop") };
         if self.state.get(*cell).is_some() {
             *flags |= LoopFlags::ENTERED;
         }
@@ -333,15 +333,15 @@ impl Walk<'_> {
 
     fn close(&mut self, op: Op) {
         let Op::Close { mut access, mut flags, cell, drift, position } = op else {
-            bug("not the end of a loop")
+            bug!("not the end of a loop")
         };
-        let Some(start) = self.opens.pop() else { bug("a loop ends that never began") };
+        let Some(start) = self.opens.pop() else { bug!("a loop ends that never began") };
         let outside = self.opens.len();
         let before = &self.before[outside];
         let [last, first, body @ ..] = &mut self.ops[start - 1..self.kept] else {
-            bug("a loop without a start")
+            bug!("a loop without a start")
         };
-        let Op::Open { flags: open, number, .. } = first else { bug("a loop without a start") };
+        let Op::Open { flags: open, number, .. } = first else { bug!("a loop without a start") };
         let facts = &self.loops[*number as usize];
         // The cell is counted from the pointer after its move, the state from before.
         if self.state.get(cell.wrapping_add(drift)) == Some(0) {
@@ -381,7 +381,7 @@ impl Walk<'_> {
     /// summary instead.
     fn replace(&mut self, start: usize, summary: &Summary) {
         self.kept = start;
-        let Some(before) = self.before.pop() else { bug("no state before the loop") };
+        let Some(before) = self.before.pop() else { bug!("no state before the loop") };
         self.state = before;
         self.bar();
         for op in summary.ops() {

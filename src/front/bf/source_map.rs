@@ -4,7 +4,7 @@
 //! The source of a mark is the byte offset of a command.
 
 use super::Program;
-use crate::front::text::{self, Positions};
+use crate::front::text::{self, Positions, cut};
 use barejit_asm::{Mark, Source};
 use core::fmt;
 
@@ -45,7 +45,7 @@ impl Source for SourceMap<'_> {
 
     fn describe(&self, mark: Mark, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = self.range(mark);
-        let source = &self.positions.source()[start..end];
+        let source = cut(self.positions.source(), start..end);
         let commands = source.iter().copied().filter(|byte| b"+-<>[],.".contains(byte));
         text::excerpt(f, self.positions.at(start), commands)
     }

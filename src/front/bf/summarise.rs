@@ -70,12 +70,12 @@ impl Iteration {
 
     /// The index of `[cell]`; `None` if there are too many cells.
     fn index(&mut self, cell: i32) -> Option<usize> {
-        if let Some(index) = self.cells[..self.used].iter().position(|&known| known == cell) {
+        if let Some(index) = self.cells.iter().take(self.used).position(|&known| known == cell) {
             return Some(index);
         }
         let index = self.used;
         *self.cells.get_mut(index)? = cell;
-        self.forms[index] = Affine::cell(index);
+        *self.forms.get_mut(index)? = Affine::cell(index);
         self.used += 1;
         Some(index)
     }
@@ -96,7 +96,7 @@ impl Iteration {
             _ => return None,
         };
         let index = self.index(cell)?;
-        let target = &mut self.forms[index];
+        let target = self.forms.get_mut(index)?;
         if is_copy {
             *target = Affine::constant(0);
         }
@@ -106,11 +106,11 @@ impl Iteration {
 
     fn form(&mut self, cell: i32) -> Option<Affine> {
         let index = self.index(cell)?;
-        Some(self.forms[index])
+        self.forms.get(index).copied()
     }
 
     fn mask(&mut self, mask: u32) {
-        for form in &mut self.forms[..self.used] {
+        for form in self.forms.iter_mut().take(self.used) {
             form.constant &= mask;
             form.factors.iter_mut().for_each(|factor| *factor &= mask);
         }
@@ -264,7 +264,7 @@ impl Summary {
     pub(super) fn ops(&self) -> &[Op] {
         match self.ops.get(..self.used) {
             Some(ops) => ops,
-            None => bug("a summary longer than its room"),
+            None => bug!("a summary longer than its room"),
         }
     }
 

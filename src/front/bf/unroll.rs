@@ -9,7 +9,7 @@
 //! in the program; see Muchnick, *Advanced Compiler Design and Implementation*, 17.4.3.
 
 use super::Options;
-use super::ir::{Access, Ir, LoopFlags, Op};
+use super::ir::{Access, Ir, List, LoopFlags, Op};
 use crate::front::bug;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -43,7 +43,7 @@ pub(super) fn unroll(ir: &mut Ir, _: &Options) {
 }
 
 /// The indices of the brackets of loops to unroll.
-fn small_loops(ops: &[Op]) -> Vec<(usize, usize)> {
+fn small_loops(ops: &List<Op>) -> Vec<(usize, usize)> {
     let mut loops = Vec::new();
     let mut open = None;
     for (index, op) in ops.iter().enumerate() {
@@ -84,26 +84,24 @@ fn is_small(body: &[Op]) -> bool {
 }
 
 /// Puts the iterations of `body`, behind which its `Close` is, to where they are to begin.
-fn unroll_one(ops: &mut [Op], body: Range<usize>, to: usize) {
+fn unroll_one(ops: &mut List<Op>, body: Range<usize>, to: usize) {
     let close = ops[body.end];
-    let Op::Close { access, flags, cell, drift, position } = close else { bug("a loop without an end") };
+    let Op::Close { access, flags, cell, drift, position } = close else { bug!("a loop without an end") };
     let size = body.len();
     ops.copy_within(body, to);
-    let all = &mut ops[to..to + UNROLLED as usize * (size + 1)];
     for iteration in 1..=UNROLLED {
         let moved = drift * iteration;
         // The end of the iteration before, and then the body again; behind the last there is
         // nothing more.
-        let end = iteration as usize * (size + 1) - 1;
+        let end = to + iteration as usize * (size + 1) - 1;
         if iteration == UNROLLED {
-            all[end] = Op::Close { access, flags, cell, drift: moved, position };
+            ops[end] = Op::Close { access, flags, cell, drift: moved, position };
             return;
         }
-        all[end] = Op::Exit { access, cell: cell + moved, drift: moved, position };
+        ops[end] = Op::Exit { access, cell: cell + moved, drift: moved, position };
         for index in 0..size {
-            let op = shifted(all[index], moved);
-            let (before, rest) = all.split_at_mut(end + 1 + index);
-            rest[0] = after(before, op);
+            let (place, op) = (end + 1 + index, shifted(ops[to + index], moved));
+            ops[place] = after(&ops[to..place], op);
         }
     }
 }
@@ -120,7 +118,7 @@ fn shifted(mut op: Op, by: i32) -> Op {
         }
         Op::Add { cell, .. } | Op::Set { cell, .. } => *cell += by,
         Op::Nop => {}
-        _ => bug("an operation that is not unrolled"),
+        _ => bug!("an operation that is not unrolled"),
     }
     op
 }

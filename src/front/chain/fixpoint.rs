@@ -29,5 +29,5 @@ pub(super) fn fixpoint(operations: &[Operation], start: i64) -> AbstractValue {
         }
         terms = if round < EXACT { next } else { next.widened() };
     }
-    bug("the abstract value of the terms has no fixpoint")
+    bug!("the abstract value of the terms has no fixpoint")
 }

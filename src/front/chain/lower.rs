@@ -40,6 +40,6 @@ fn operation(step: &Step) -> Op {
         b'^' => Op::Bits { and: -1, xor: k },
         b'&' => Op::Bits { and: k, xor: 0 },
         b'|' => Op::Bits { and: !k, xor: k },
-        _ => bug("a step with an unknown operator"),
+        _ => bug!("a step with an unknown operator"),
     }
 }

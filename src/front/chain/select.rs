@@ -55,7 +55,7 @@ fn immediate(value: i64) -> Option<i32> {
 fn other_than(taken: &[Gpr64]) -> Gpr64 {
     match SCRATCH.into_iter().find(|register| !taken.contains(register)) {
         Some(register) => register,
-        None => bug("more registers are taken than there are scratch registers"),
+        None => bug!("more registers are taken than there are scratch registers"),
     }
 }
 

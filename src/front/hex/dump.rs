@@ -6,6 +6,7 @@
 //! must count: each row's offset is that of the row before plus its bytes.
 
 use super::{Error, Lines, Reader, Reason, Span, digit, find};
+use crate::front::text::cut;
 use alloc::vec::Vec;
 
 /// The headings and labels that objdump, gdb and barejit print between rows.
@@ -33,10 +34,10 @@ pub(super) fn address(line: &[u8]) -> Option<Column> {
     let start = start.strip_prefix(b"=>").unwrap_or(start).trim_ascii_start();
     let digits = start.strip_prefix(b"0x").unwrap_or(start);
     let size = digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let rest = &digits[size..];
+    let rest = cut(digits, size..digits.len());
     let named = rest.trim_ascii_start();
     let rest = match find(named, b">:") {
-        Some(at) if named.starts_with(b"<") => &named[at + 1..],
+        Some(at) if named.starts_with(b"<") => cut(named, at + 1..named.len()),
         _ => rest,
     };
     let groups = rest.strip_prefix(b":").filter(|_| size > 0)?;
@@ -50,10 +51,10 @@ pub(super) fn row<'a>(reader: &mut Reader<'a>, line: Span, column: Column) -> Re
     let mut at = line.start + column.groups;
     let mut groups = 0;
     loop {
-        let rest = &text[at..line.end];
+        let rest = cut(text, at..line.end);
         let space = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let start = at + space;
-        let word = &text[start..line.end];
+        let word = cut(text, start..line.end);
         let size = word.iter().position(u8::is_ascii_whitespace).unwrap_or(word.len());
         let prefixed = word.starts_with(b"0x");
         let ends = space > 1 || rest.starts_with(b"\t");
@@ -61,7 +62,7 @@ pub(super) fn row<'a>(reader: &mut Reader<'a>, line: Span, column: Column) -> Re
             return Ok(());
         }
         at = start + size;
-        match &text[start..at] {
+        match cut(text, start..at) {
             b"..." => return reader.error(start, at, Reason::Elided),
             [b'0', b'x', digits @ ..] => {
                 if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -146,7 +147,8 @@ fn in_radix(text: &[u8], radix: u32) -> Option<Result<Vec<u8>, Error<'_>>> {
         }
         certain |= offset.digits == 7 || offset.value == 0 && offset.spaces > 1;
         let start = line.start + offset.rest;
-        if let [group @ .., b' '] | group = text[start..line.start + row.len()].get(..7).unwrap_or_default()
+        if let [group @ .., b' '] | group =
+            cut(text, start..line.start + row.len()).get(..7).unwrap_or_default()
             && offset.digits == 7
             && group.len() == 6
             && group.iter().all(|byte| matches!(byte, b'0'..=b'7'))
@@ -171,8 +173,8 @@ fn groups(reader: &mut Reader<'_>, line: Span, offset: &Offset) -> Option<usize>
     let end = canonical.or(shown).map_or(line.end, |at| line.start + at);
     let (mut at, mut width, mut gap) = (line.start, 0, 0);
     while at < end {
-        let size = text[at..end].iter().position(u8::is_ascii_whitespace).unwrap_or(end - at);
-        let group = &text[at..at + size];
+        let size = cut(text, at..end).iter().position(u8::is_ascii_whitespace).unwrap_or(end - at);
+        let group = cut(text, at..at + size);
         let hexadecimal = size > 0 && size % 2 == 0 && group.iter().all(u8::is_ascii_hexdigit);
         // The text of an instruction, or characters, behind at least two spaces.
         if width > 0
@@ -192,7 +194,7 @@ fn groups(reader: &mut Reader<'_>, line: Span, offset: &Offset) -> Option<usize>
             reader.digits(at, at + size).ok()?;
         }
         at += size;
-        gap = text[at..end].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        gap = cut(text, at..end).iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         at += gap;
     }
     Some(width)

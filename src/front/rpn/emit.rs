@@ -84,9 +84,19 @@ impl<'e, 'a> Emitter<'e, 'a> {
         self.plan.operations.iter().filter(|operation| operation.op == op).count()
     }
 
+    /// The reads that are left of a register.
+    fn reads(&mut self, register: Xmm) -> &mut usize {
+        &mut self.reads[register.number() as usize]
+    }
+
+    /// The register of the result that is kept under this name.
+    fn kept(&mut self, name: u8) -> &mut Option<Xmm> {
+        &mut self.kept[usize::from(name) - 1]
+    }
+
     /// The register becomes free after so many reads.
     fn set_reads(&mut self, register: Xmm, reads: usize) {
-        self.reads[register.number() as usize] = reads;
+        *self.reads(register) = reads;
         if reads == 0 {
             self.set_free(register);
         }
@@ -113,9 +123,9 @@ impl<'e, 'a> Emitter<'e, 'a> {
                 }
                 Op::Term { back } => self.stack.push(Operand::Memory(back)),
                 Op::Index => self.stack.push(Operand::Shared(INDEX)),
-                Op::Reuse { name } => match self.kept[usize::from(name) - 1] {
+                Op::Reuse { name } => match *self.kept(name) {
                     Some(register) => self.stack.push(Operand::Shared(register)),
-                    None => bug("a result is reused before it is kept"),
+                    None => bug!("a result is reused before it is kept"),
                 },
                 Op::Sqrt | Op::Negate => self.unary(operation.op),
                 Op::Add | Op::Sub | Op::Mul | Op::Div => self.binary(operation.op),
@@ -140,10 +150,10 @@ impl<'e, 'a> Emitter<'e, 'a> {
     /// Keeps the result on the stack under this name: its register gets counted reads.
     fn keep(&mut self, name: u8) {
         let Some(top @ &mut Operand::Owned(register)) = self.stack.last_mut() else {
-            bug("a kept result has no register of its own")
+            bug!("a kept result has no register of its own")
         };
         *top = Operand::Shared(register);
-        self.kept[usize::from(name) - 1] = Some(register);
+        *self.kept(name) = Some(register);
         self.set_reads(register, 1 + self.count(Op::Reuse { name }));
     }
 
@@ -153,7 +163,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
     }
 
     fn pop(&mut self) -> Operand {
-        let Some(operand) = self.stack.pop() else { bug("an operation without an operand") };
+        let Some(operand) = self.stack.pop() else { bug!("an operation without an operand") };
         self.spilled = self.spilled.min(self.stack.len());
         operand
     }
@@ -190,7 +200,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             Operand::Constant(bits) => self.pool.quad(self.a, bits),
             Operand::Memory(back) => qword(RSI).disp(-(back as i32 * 8)),
             Operand::Spilled => self.spill_slot(self.stack.len()),
-            Operand::Shared(_) | Operand::Owned(_) => bug("an operand in a register"),
+            Operand::Shared(_) | Operand::Owned(_) => bug!("an operand in a register"),
         }
     }
 
@@ -235,7 +245,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
     fn count_reads(&mut self, operands: &[Operand], to: Xmm) {
         for &operand in operands {
             if let Operand::Shared(register) = operand {
-                let reads = &mut self.reads[register.number() as usize];
+                let reads = self.reads(register);
                 *reads -= 1;
                 if *reads == 0 && register != to {
                     self.set_free(register);
@@ -296,7 +306,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             Op::Sub => self.a.subsd_xx(to, from),
             Op::Mul => self.a.mulsd_xx(to, from),
             Op::Div => self.a.divsd_xx(to, from),
-            _ => bug("no operation on two operands"),
+            _ => bug!("no operation on two operands"),
         };
     }
 
@@ -306,7 +316,7 @@ impl<'e, 'a> Emitter<'e, 'a> {
             Op::Sub => self.a.subsd_xm(to, from),
             Op::Mul => self.a.mulsd_xm(to, from),
             Op::Div => self.a.divsd_xm(to, from),
-            _ => bug("no operation on two operands"),
+            _ => bug!("no operation on two operands"),
         };
     }
 }

@@ -100,6 +100,6 @@ fn evaluate(op: Op, x: f64, y: f64) -> f64 {
         Op::Sub => x - y,
         Op::Mul => x * y,
         Op::Div => x / y,
-        _ => crate::front::bug("no operation on two operands"),
+        _ => crate::front::bug!("no operation on two operands"),
     }
 }

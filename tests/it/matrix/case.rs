@@ -87,8 +87,8 @@ pub(super) fn cases(files: &Path) -> Vec<Case> {
     }
     add(true, &ALL, &["call", "--panic"], None);
     add(false, &ALL, &["run", "b82a000000c3"], None);
-    // push 42; pop rax; ret; and half a letter
-    add(false, &SOME, &["run", "-"], Some("j*Xé"));
+    // push 42; pop rax; ret; then no text
+    add(false, &SOME, &["run", "-"], Some("j*Xé\0"));
     add(false, &SOME, &["bf", "-e", ",.<.<+"], None);
     add(false, &ALL, &["bf", "--eof", "zero", "-e", ",[.,]"], Some("abc"));
     add(false, &SOME, &["bf", "--eof", "zero", "-"], Some("+[,.]!xyz"));

@@ -11,9 +11,14 @@ pub struct Baked<const N: usize, T> {
 }
 
 /// Bakes code at compile time: runs a `const fn(&mut Asm, …)` twice, once to
-/// measure and once to fill, and gives a [`Baked`]. Up to 64 labels and fixups.
+/// measure and once to fill, and gives a [`Baked`]; a third time if it has more than 64
+/// labels and fixups. With `static` in front it declares one whose size it finds itself.
 ///
-/// A label that is never bound, or out of reach, fails the build:
+/// An operand that cannot be encoded, a label that is never bound or out of reach fails
+/// the build; the compiler shows the line with such an operand. Baking takes the compiler
+/// about 0.1 ms an instruction, and its lint `long_running_const_eval` wants to be allowed
+/// from some thousands of them on.
+///
 /// ```compile_fail
 /// use barejit_asm::{Asm, Baked};
 /// const fn lost(a: &mut Asm<'_>) { let nowhere = a.label(); a.jmp(nowhere); }
@@ -29,29 +34,62 @@ pub struct Baked<const N: usize, T> {
 ///
 /// # Examples
 /// ```
-/// use barejit_asm::{Asm, Baked, EAX};
-/// const fn answer(a: &mut Asm<'_>) { a.mov_ri(EAX, 42).ret(); }
-/// static ANSWER: Baked<6, ()> = barejit_asm::bake!(answer);
+/// use barejit_asm::{Asm, EAX, Hole, bake};
+///
+/// const fn answer(a: &mut Asm<'_>, value: i64) -> Hole<4> {
+///     a.mov_ri(EAX, value);
+///     let hole = a.hole();
+///     a.ret();
+///     hole
+/// }
+/// bake! {
+///     /// Returns 42, or whatever is put into the hole.
+///     pub static ANSWER: Hole<4> = answer, 42;
+/// }
 /// assert_eq!(ANSWER.bytes, [0xB8, 42, 0, 0, 0, 0xC3]);
+/// assert_eq!(ANSWER.with.at(), 1);
 /// ```
 #[macro_export]
 macro_rules! bake {
+    ($(#[$meta:meta])* $vis:vis static $name:ident: $with:ty = $emit:path $(, $argument:expr)* $(,)?;) => {
+        $(#[$meta])*
+        $vis static $name: $crate::Baked<{ $crate::__needs!($emit $(, $argument)*).bytes }, $with> =
+            $crate::bake!($emit $(, $argument)*);
+    };
     ($emit:path $(, $argument:expr)* $(,)?) => {{
-        const BAKED: usize = {
-            let mut slots = [$crate::Slot::EMPTY; 64];
-            let tables = $crate::Tables::slots(&mut slots);
-            let mut a = $crate::Asm::new(&mut [], tables);
-            let _ = $emit(&mut a $(, $argument)*);
-            a.needs().bytes
-        };
-        let mut bytes = [0; BAKED];
-        let mut slots = [$crate::Slot::EMPTY; 64];
-        let tables = $crate::Tables::slots(&mut slots);
-        let mut a = $crate::Asm::new(&mut bytes, tables);
+        const NEEDS: $crate::Needs = $crate::__needs!($emit $(, $argument)*);
+        let mut bytes = [0; NEEDS.bytes];
+        let mut slots = [$crate::Slot::EMPTY; NEEDS.slots];
+        let mut a = $crate::Asm::new(&mut bytes, $crate::Tables::slots(&mut slots)).strict();
         let with = $emit(&mut a $(, $argument)*);
         if let Err(error) = a.finish() {
             error.raise();
         }
         $crate::Baked { bytes, with }
+    }};
+}
+
+/// How much room an emitting function needs, exactly.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __needs {
+    ($emit:path $(, $argument:expr)*) => {{
+        const FIRST: $crate::Needs = {
+            let mut slots = [$crate::Slot::EMPTY; 64];
+            let mut a = $crate::Asm::new(&mut [], $crate::Tables::slots(&mut slots)).strict();
+            let _ = $emit(&mut a $(, $argument)*);
+            a.needs()
+        };
+        // With too few slots, branches were long.
+        const SLOTS: usize = if FIRST.slots > 64 { FIRST.slots } else { 0 };
+        const NEEDS: $crate::Needs = if SLOTS == 0 {
+            FIRST
+        } else {
+            let mut slots = [$crate::Slot::EMPTY; SLOTS];
+            let mut a = $crate::Asm::new(&mut [], $crate::Tables::slots(&mut slots)).strict();
+            let _ = $emit(&mut a $(, $argument)*);
+            a.needs()
+        };
+        NEEDS
     }};
 }

@@ -11,7 +11,7 @@
 //! ```
 
 use crate::code::address::{Address, Base};
-use crate::code::form::{Form, Third};
+use crate::code::form::{Form, Prefix, Third};
 
 /// An encoded instruction. Numbers are as wide as the machine likes them.
 #[derive(Clone, Copy)]
@@ -35,6 +35,8 @@ pub(super) enum Fault {
     Index,
     /// An immediate that is no number of its operand's width.
     Immediate,
+    /// A segment override behind `notrack`, which is one.
+    Segment,
     /// AH, CH, DH or BH in an instruction with a REX prefix.
     HighByte,
 }
@@ -110,6 +112,8 @@ pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
             Fault::Index
         } else if high_byte {
             Fault::HighByte
+        } else if form.is_memory() && form.prefix() == Prefix::Notrack as u64 && before.size > 1 {
+            Fault::Segment
         } else {
             Fault::None
         },

@@ -8,8 +8,7 @@ use crate::code::address::Address;
 use crate::code::{Label, Scale};
 
 /// A general-purpose register seen at a width of 8, 16, 32 or 64 bits
-/// (SDM vol. 1, 3.4.1). Values exist only as the constants of this module and
-/// by [`Gpr::resize`], so the number is always 0 to 15.
+/// (SDM vol. 1, 3.4.1). The number is always 0 to 15.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gpr<const BITS: u16>(u8);
 
@@ -23,6 +22,17 @@ pub type Gpr16 = Gpr<16>;
 pub type Gpr8 = Gpr<8>;
 
 impl<const BITS: u16> Gpr<BITS> {
+    /// The register with this number, 0 (RAX) to 15 (R15).
+    ///
+    /// # Panics
+    /// If `number` is over 15; in a constant, that is a compile error.
+    #[inline]
+    pub const fn new(number: u8) -> Self {
+        const { assert!(matches!(BITS, 8 | 16 | 32 | 64), "no such register width") }
+        assert!(number < 16, "general-purpose registers are numbered from 0 to 15");
+        Self(number)
+    }
+
     /// The register's number, 0 (RAX) to 15 (R15).
     #[inline]
     pub const fn number(self) -> u8 {
@@ -36,8 +46,9 @@ impl<const BITS: u16> Gpr<BITS> {
         Gpr(self.0)
     }
 
+    /// The operand as [`Asm::inst`](super::Asm::inst) takes it.
     #[inline(always)]
-    pub(crate) const fn packed(self) -> u64 {
+    pub const fn packed(self) -> u64 {
         self.0 as u64
     }
 }
@@ -89,8 +100,9 @@ pub enum Segment {
 }
 
 impl Segment {
+    /// The operand as [`Asm::inst`](super::Asm::inst) takes it.
     #[inline(always)]
-    pub(crate) const fn packed(self) -> u64 {
+    pub const fn packed(self) -> u64 {
         self as u64
     }
 }
@@ -117,8 +129,9 @@ macro_rules! numbered {
                 self.0
             }
 
+            /// The operand as [`Asm::inst`](super::Asm::inst) takes it.
             #[inline(always)]
-            pub(crate) const fn packed(self) -> u64 {
+            pub const fn packed(self) -> u64 {
                 self.0 as u64
             }
         }
@@ -294,8 +307,9 @@ impl<const BITS: u16> Mem<BITS> {
         Mem(self.0)
     }
 
+    /// The operand as [`Asm::inst`](super::Asm::inst) takes it.
     #[inline(always)]
-    pub(crate) const fn packed(self) -> u64 {
+    pub const fn packed(self) -> u64 {
         self.0.packed()
     }
 }
@@ -335,8 +349,9 @@ impl<const INDEX: u16> Vsib<INDEX> {
         Self(self.0.segment(segment as u8 + 1))
     }
 
+    /// The operand as [`Asm::inst`](super::Asm::inst) takes it.
     #[inline(always)]
-    pub(crate) const fn packed(self) -> u64 {
+    pub const fn packed(self) -> u64 {
         self.0.packed()
     }
 }

@@ -1,6 +1,8 @@
 //! Holds every form against an independent disassembler, iced-x86: our text of
 //! an instruction must be its reading of our bytes.
 
+mod extended;
+
 use super::*;
 use crate::code::Scale;
 use iced_x86::{Decoder, DecoderOptions, Formatter, FormatterOptions, IntelFormatter};
@@ -188,10 +190,19 @@ impl<const B: u16> Pick for Mem<B> {
         // The choice that leads to most others comes first: it is what counts.
         let base = source.below(18);
         let disp = i32::pick(source, 32);
-        let mem = match base {
+        let mem: Self = match base {
             17 => return Mem::rip(disp),
             16 => Mem::absolute(disp),
             number => Mem::base(Gpr64::ALL[number]).disp(disp),
+        };
+        // Too many choices to try all: segments are for the random ones.
+        let mem = match source {
+            Source::Random(_) => match source.below(8) {
+                0 => mem.segment(Segment::Fs),
+                1 => mem.segment(Segment::Gs),
+                _ => mem,
+            },
+            Source::Walk(..) => mem,
         };
         match source.of(&Gpr64::ALL) {
             RSP => mem,
@@ -255,9 +266,17 @@ fn every_form_reads_back_as_itself() {
             let (mut bytes, mut records) = ([0; 32], [Record::EMPTY; 1]);
             let mut a = Asm::new(&mut bytes, Tables { records: &mut records, ..Tables::none() });
             emit(&mut a, source);
-            let code = a.finish().expect("assembles");
+            let code = match a.finish() {
+                // A segment is in the way of notrack.
+                Err(Error::Operand(_)) if name.starts_with("notrack") => return true,
+                code => code.expect("assembles"),
+            };
             let ours = format!("{}", code.lines().next().expect("one record"));
             let theirs = outside(code.bytes(), 0);
+            // The segment of `lea` has no effect and is not shown.
+            if name == "lea" && ours.contains("s:[") {
+                return true;
+            }
             // The three vectors of a gather must differ.
             if name.contains("gather") && theirs.starts_with("(bad)") && !distinct(&ours) {
                 return true;

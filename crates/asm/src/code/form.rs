@@ -344,14 +344,14 @@ impl Form {
         Self { name: pack_name(text), ..self }
     }
 
-    /// The form for the condition with this code.
+    /// The form of a conditional instruction for the condition with this code.
     #[inline(always)]
-    pub(crate) const fn on(self, condition: u8) -> Self {
+    pub const fn on(self, condition: u8) -> Self {
         self.with(condition as u64)
     }
 
     /// The same form behind a prefix.
-    pub(crate) const fn behind(self, prefix: Prefix) -> Self {
+    pub const fn behind(self, prefix: Prefix) -> Self {
         self.with((prefix as u64) << 29)
     }
 }
@@ -411,6 +411,17 @@ impl Form {
     #[inline(always)]
     pub(crate) const fn extension(self) -> u64 {
         self.field(19, 7)
+    }
+
+    /// Whether ModRM.reg is an opcode extension.
+    #[inline(always)]
+    pub(crate) const fn has_digit(self) -> bool {
+        self.has(DIGIT)
+    }
+
+    /// Whether it is MASKMOVQ or MASKMOVDQU, whose memory is no operand.
+    pub(crate) const fn is_masked_move(self) -> bool {
+        self.opcode_map() == 1 && self.opcode() == 0xF7
     }
 
     /// The rm field of a ModRM byte that is part of the opcode.
@@ -509,10 +520,73 @@ impl Form {
     #[inline(always)]
     pub(crate) const fn signed(self, value: i64) -> Option<i64> {
         let width = self.width();
-        let bits = 4 << if width > 4 { 4 } else { width };
+        // Without an operand that has a width, as for PUSH, there are 32 bits.
+        let bits = 4
+            << if width == 0 {
+                3
+            } else if width > 4 {
+                4
+            } else {
+                width
+            };
         let shift = 64 - bits;
         let signed = value << shift >> shift;
         if signed == value || shift != 0 && (value as u64) >> bits == 0 { Some(signed) } else { None }
+    }
+}
+
+/// What only some callers need.
+impl Form {
+    /// Whether these operands, in ModRM.reg, in ModRM.rm and elsewhere, are such as
+    /// the form has.
+    pub(crate) const fn takes(self, [reg, rm, third]: [u64; 3]) -> bool {
+        let rm_fits = self.is_memory() || self.has_memory_elsewhere() || is_register(self.rm_kind(), rm);
+        let reg = if self.has_digit() { reg == 0 } else { is_register(self.reg_kind(), reg) };
+        reg && rm_fits && self.takes_third(third)
+    }
+    /// Whether `rm` is an address although ModRM.rm is none.
+    const fn has_memory_elsewhere(self) -> bool {
+        self.may_override() || matches!(self.third_operand(), Third::OFFSET)
+    }
+
+    const fn takes_third(self, third: u64) -> bool {
+        let signed = third as i64;
+        match self.third_operand() {
+            Third::NONE => third == 0,
+            Third::VVVV => third & 0xFF == 0 && is_register(self.reg_kind(), third >> 8),
+            Third::VVVV_BYTE => is_register(self.reg_kind(), third >> 8),
+            Third::VVVV_IS4 => third & 15 == 0 && is_register(self.reg_kind(), third >> 8),
+            Third::BYTE | Third::COUNT => third <= 0xFF,
+            Third::SIGNED_BYTE | Third::REL8 => signed as i8 as i64 == signed,
+            Third::TWO_BYTES | Third::WORD => third <= 0xFFFF,
+            Third::WORD_BYTE => third <= 0xFF_FFFF,
+            Third::REL32 | Third::PUSH => signed as i32 as i64 == signed,
+            Third::FULL | Third::ALU | Third::TEST | Third::IMUL if self.width() == 4 => {
+                signed as i32 as i64 == signed
+            }
+            // The others have 64 bits, or are checked where they are encoded.
+            _ => true,
+        }
+    }
+
+    /// Operation `number` of eight in place of the first: in the opcode, or in the
+    /// digit if there is one.
+    #[inline(always)]
+    pub(crate) const fn operation(self, number: u8, names: &[u64; 8]) -> Self {
+        let at = if self.has_digit() { 19 } else { 3 };
+        Self { bits: self.bits + ((number as u64) << at), name: names[number as usize] }
+    }
+}
+
+/// Whether `number` is that of a register of this kind.
+const fn is_register(kind: u64, number: u64) -> bool {
+    use super::spec::kind;
+    match kind as u8 {
+        0 => number == 0,
+        kind::R8 => number < 16 || number >= 20 && number < 24,
+        kind::MMX | kind::OPMASK | kind::X87 => number < 8,
+        kind::SEGMENT => number < 6,
+        _ => number < 16,
     }
 }
 

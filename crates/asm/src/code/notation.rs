@@ -137,7 +137,7 @@ impl fmt::Display for Hexadecimal<'_> {
     }
 }
 
-fn inst(f: &mut fmt::Formatter<'_>, form: Form, operands: [u64; 3]) -> fmt::Result {
+pub(crate) fn inst(f: &mut fmt::Formatter<'_>, form: Form, operands: [u64; 3]) -> fmt::Result {
     f.write_str(Prefix::ALL.get(form.prefix() as usize).map_or("", |prefix| prefix.text()))?;
     form.write_name(f)?;
     if form.has_condition() {
@@ -214,8 +214,9 @@ impl Operand {
     /// An operand that is not encoded; `rm` has the segment of one in memory.
     fn fixed(number: u64, form: Form, rm: u64) -> Self {
         let width = |first: u8| number - u64::from(first) + 1;
+        let segment = Address::unpack(rm).segment_number() as u8;
         let at = |base: u8| {
-            let address = Address::base(base).segment(Address::unpack(rm).segment_number() as u8);
+            let address = Address::base(base).segment(segment);
             if form.has_address_32() { address.narrow() } else { address }
         };
         match number as u8 {
@@ -226,7 +227,9 @@ impl Operand {
             fixed::ST0 => Self::Top,
             fixed::FS => Self::Register(u64::from(kind::SEGMENT), 4),
             fixed::GS => Self::Register(u64::from(kind::SEGMENT), 5),
-            fixed::RDI..fixed::RSI => Self::Memory(width(fixed::RDI), at(7).segment(0), 0),
+            fixed::RDI..fixed::RSI => {
+                Self::Memory(width(fixed::RDI), at(7).segment(u8::from(segment != 0)), 0)
+            }
             fixed::RSI..fixed::RBX => Self::Memory(width(fixed::RSI), at(6), 0),
             fixed::RBX => Self::Memory(1, at(3), 0),
             _ => Self::Register(number, 0),

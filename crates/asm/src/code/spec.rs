@@ -337,7 +337,7 @@ impl Opcode {
     const fn take(self, word: &[u8], more: bool) -> Self {
         let form = self.form;
         match word {
-            b"NP" | b"/r" | b"/is4" => self,
+            b"NP" | b"NFx" | b"/r" | b"/is4" => self,
             b"i" | b"ib" | b"iw" | b"id" | b"io" | b"cb" | b"cd" | b"mo" => self,
             b"o16" => Self { form: form.w16(), ..self },
             b"o64" => Self { form: form.w(), ..self },
@@ -406,17 +406,25 @@ const fn vex(mut form: Form, mut text: &[u8]) -> Form {
 }
 
 impl Form {
-    /// The form of a line of the table: its mnemonic, opcode, order of operands and
-    /// their kinds with spaces between them, at a width in bits, with memory or a
-    /// register where there is a choice. Widths that have it set 66 or W.
-    pub(crate) const fn parse(
-        name: &str,
-        opcode: &str,
-        order: &str,
-        kinds: &str,
-        bits: u16,
-        memory: bool,
-    ) -> Self {
+    /// The form that a line of the table describes: its mnemonic, opcode, order of
+    /// operands and their kinds with spaces between them, at a width in bits or 0, with
+    /// memory or a register in ModRM.rm where there is a choice. A width of 16 sets 66,
+    /// one of 64 sets W. [`table`](crate::table) has the notation.
+    ///
+    /// # Panics
+    /// If a word is not in the notation; in a constant, that is a compile error.
+    ///
+    /// # Examples
+    /// ```
+    /// use barejit_asm::{Asm, Form, Tables};
+    ///
+    /// const INT1: Form = Form::new("int1", "F1", "ZO", "", 0, false);
+    /// let mut bytes = [0; 16];
+    /// let mut a = Asm::new(&mut bytes, Tables::none());
+    /// a.inst(INT1, [0; 3]);
+    /// assert_eq!(a.finish().unwrap().bytes(), [0xF1]);
+    /// ```
+    pub const fn new(name: &str, opcode: &str, order: &str, kinds: &str, bits: u16, memory: bool) -> Self {
         let number = order_number(order);
         let mut form = Opcode::read(opcode, bits).order(number).named(name);
         form = match bits {

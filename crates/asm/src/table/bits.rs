@@ -43,8 +43,8 @@ lines! {
     "tzcnt" "F3 0F BC /r" RM [16 32 64] (w r, r rm) "w=zc u=osap" "BMI1" [tzcnt_rr tzcnt_rm];
     "bsr" "0F BD /r" RM [16 32 64] (cw r, r rm) "w=z u=osapc" "" [bsr_rr bsr_rm];
     "lzcnt" "F3 0F BD /r" RM [16 32 64] (w r, r rm) "w=zc u=osap" "LZCNT" [lzcnt_rr lzcnt_rm];
-    "rdrand" "0F C7 /6" M [16 32 64] (w r) "w=c 0=oszap" "RDRAND" [rdrand_r];
-    "rdseed" "0F C7 /7" M [16 32 64] (w r) "w=c 0=oszap" "RDSEED" [rdseed_r];
+    "rdrand" "NFx 0F C7 /6" M [16 32 64] (w r) "w=c 0=oszap" "RDRAND" [rdrand_r];
+    "rdseed" "NFx 0F C7 /7" M [16 32 64] (w r) "w=c 0=oszap" "RDSEED" [rdseed_r];
     "rdpid" "F3 0F C7 /7" M [] (w r64) "" "RDPID" [rdpid_r];
     "crc32" "F2 0F 38 F0+w /r" RM [8 16] (rw r32, r rm) "" "SSE4_2" [crc32_r32_r crc32_r32_m];
     "crc32" "o64 F2 0F 38 F0 /r" RM [] (rw r64, r rm8) "" "SSE4_2" [crc32_r64_r8 crc32_r64_m8];

@@ -65,7 +65,7 @@ lines! {
     "mov" "o64 8E /r" RM [] (w sreg, r rm16) "" "" [];
     "mov" "A0+w mo" FT [8 16 32 64] (w A, r moffs) "" "" [mov_amoffs];
     "mov" "A2+w mo" TF [8 16 32 64] (w moffs, r A) "" "" [mov_moffsa];
-    "mov" "B0+r ib" OI [] (w r8, r imm8) "" "" [];
+    "mov" "B0+r ib" OI [] (w r8, r imm) "" "" [];
     "mov" "B8+r i" OI [16 32] (w r, r imm) "" "" [];
     "mov" "o64 B8+r io" OI [] (w r64, r imm64) "" "" [mov_r64_imm64];
     "mov" "C6+w /0 i" MI [8 16 32 64] (w rm, r imm) "xrelease" "" [_ mov_mi];
@@ -109,6 +109,6 @@ lines! {
     "cmpxchg8b" "0F C7 /1" M [] (rcw m64) "lock xacquire xrelease w=z rcx:cr rbx:cr rax:rcw rdx:rcw" "" [cmpxchg8b_m] + [M Lock lock_cmpxchg8b_m];
     "cmpxchg16b" "o64 0F C7 /1" M [] (rcw m128) "lock w=z rcx:cr rbx:cr rax:rcw rdx:rcw" "CMPXCHG16B" [cmpxchg16b_m] + [M Lock lock_cmpxchg16b_m];
     "bswap" "0F C8+r" O [16 32 64] (rw r) "" "" [bswap_r];
-    "movbe" "0F 38 F0 /r" RM [16 32 64] (w r, r m) "" "MOVBE" [movbe_rm];
-    "movbe" "0F 38 F1 /r" MR [16 32 64] (w m, r r) "" "MOVBE" [movbe_mr];
+    "movbe" "NFx 0F 38 F0 /r" RM [16 32 64] (w r, r m) "" "MOVBE" [movbe_rm];
+    "movbe" "NFx 0F 38 F1 /r" MR [16 32 64] (w m, r r) "" "MOVBE" [movbe_mr];
 }

@@ -2,100 +2,102 @@
 
 /// The type of an operand kind. The first word tells which of two kinds is meant:
 /// R register or M memory, X 128 or Y 256 bits.
-macro_rules! ty {
-    ($v:ident r) => { Gpr<W> };
-    (R rm) => { Gpr<W> };
-    (M rm) => { Mem<W> };
-    ($v:ident m) => { Mem<W> };
-    ($v:ident r8) => { Gpr8 };
-    ($v:ident r16) => { Gpr16 };
-    ($v:ident r32) => { Gpr32 };
-    ($v:ident r64) => { Gpr64 };
-    (R rm8) => { Gpr8 };
-    (R rm16) => { Gpr16 };
-    (R rm32) => { Gpr32 };
-    (R rm64) => { Gpr64 };
-    (R r32m8) => { Gpr32 };
-    (R r32m16) => { Gpr32 };
-    (R r64m8) => { Gpr64 };
-    (R r64m16) => { Gpr64 };
-    (R r64m32) => { Gpr64 };
-    (M rm8) => { Mem<8> };
-    (M r32m8) => { Mem<8> };
-    (M r64m8) => { Mem<8> };
-    (M rm16) => { Mem<16> };
-    (M r32m16) => { Mem<16> };
-    (M r64m16) => { Mem<16> };
-    (M rm32) => { Mem<32> };
-    (M r64m32) => { Mem<32> };
-    (M rm64) => { Mem<64> };
-    ($v:ident m8) => { Mem<8> };
-    ($v:ident m16) => { Mem<16> };
-    ($v:ident m32) => { Mem<32> };
-    ($v:ident m64) => { Mem<64> };
-    ($v:ident m128) => { Mem<128> };
-    ($v:ident m256) => { Mem<256> };
-    ($v:ident m512) => { Mem<512> };
-    ($v:ident m80) => { Mem<80> };
-    ($v:ident mbcd) => { Mem<80> };
-    ($v:ident far16) => { Mem<32> };
-    ($v:ident far32) => { Mem<48> };
-    ($v:ident far64) => { Mem<80> };
-    ($v:ident m0) => { Mem<0> };
-    ($v:ident mxs) => { Mem<0> };
-    ($v:ident mfx) => { Mem<0> };
-    ($v:ident mdesc) => { Mem<0> };
-    ($v:ident menv14) => { Mem<0> };
-    ($v:ident menv28) => { Mem<0> };
-    ($v:ident mst94) => { Mem<0> };
-    ($v:ident mst108) => { Mem<0> };
-    ($v:ident vm32x) => { Vsib<128> };
-    ($v:ident vm64x) => { Vsib<128> };
-    ($v:ident vm32y) => { Vsib<256> };
-    ($v:ident vm64y) => { Vsib<256> };
-    ($v:ident x) => { Xmm };
-    ($v:ident y) => { Ymm };
-    ($v:ident q) => { Mmx };
-    ($v:ident k) => { Opmask };
-    ($v:ident st) => { St };
-    ($v:ident sreg) => { Segment };
-    ($v:ident cr) => { Control };
-    ($v:ident dr) => { Debug };
-    (R xm8) => { Xmm };
-    (R xm16) => { Xmm };
-    (R xm32) => { Xmm };
-    (R xm64) => { Xmm };
-    (R xm128) => { Xmm };
-    (R ym256) => { Ymm };
-    (R qm32) => { Mmx };
-    (R qm64) => { Mmx };
-    (R km8) => { Opmask };
-    (R km16) => { Opmask };
-    (R km32) => { Opmask };
-    (R km64) => { Opmask };
-    (M xm8) => { Mem<8> };
-    (M xm16) => { Mem<16> };
-    (M xm32) => { Mem<32> };
-    (M xm64) => { Mem<64> };
-    (M xm128) => { Mem<128> };
-    (M ym256) => { Mem<256> };
-    (M qm32) => { Mem<32> };
-    (M qm64) => { Mem<64> };
-    (M km8) => { Mem<8> };
-    (M km16) => { Mem<16> };
-    (M km32) => { Mem<32> };
-    (M km64) => { Mem<64> };
-    (X v) => { Xmm };
-    (Y v) => { Ymm };
-    (XM v) => { Xmm };
-    (YM v) => { Ymm };
-    (X vm) => { Xmm };
-    (Y vm) => { Ymm };
-    (XM vm) => { Mem<128> };
-    (YM vm) => { Mem<256> };
-    (X mv) => { Mem<128> };
-    (Y mv) => { Mem<256> };
-    ($v:ident cc) => { Cond };
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __operand_type {
+    ($v:ident r) => { $crate::Gpr<W> };
+    (R rm) => { $crate::Gpr<W> };
+    (M rm) => { $crate::Mem<W> };
+    ($v:ident m) => { $crate::Mem<W> };
+    ($v:ident r8) => { $crate::Gpr8 };
+    ($v:ident r16) => { $crate::Gpr16 };
+    ($v:ident r32) => { $crate::Gpr32 };
+    ($v:ident r64) => { $crate::Gpr64 };
+    (R rm8) => { $crate::Gpr8 };
+    (R rm16) => { $crate::Gpr16 };
+    (R rm32) => { $crate::Gpr32 };
+    (R rm64) => { $crate::Gpr64 };
+    (R r32m8) => { $crate::Gpr32 };
+    (R r32m16) => { $crate::Gpr32 };
+    (R r64m8) => { $crate::Gpr64 };
+    (R r64m16) => { $crate::Gpr64 };
+    (R r64m32) => { $crate::Gpr64 };
+    (M rm8) => { $crate::Mem<8> };
+    (M r32m8) => { $crate::Mem<8> };
+    (M r64m8) => { $crate::Mem<8> };
+    (M rm16) => { $crate::Mem<16> };
+    (M r32m16) => { $crate::Mem<16> };
+    (M r64m16) => { $crate::Mem<16> };
+    (M rm32) => { $crate::Mem<32> };
+    (M r64m32) => { $crate::Mem<32> };
+    (M rm64) => { $crate::Mem<64> };
+    ($v:ident m8) => { $crate::Mem<8> };
+    ($v:ident m16) => { $crate::Mem<16> };
+    ($v:ident m32) => { $crate::Mem<32> };
+    ($v:ident m64) => { $crate::Mem<64> };
+    ($v:ident m128) => { $crate::Mem<128> };
+    ($v:ident m256) => { $crate::Mem<256> };
+    ($v:ident m512) => { $crate::Mem<512> };
+    ($v:ident m80) => { $crate::Mem<80> };
+    ($v:ident mbcd) => { $crate::Mem<80> };
+    ($v:ident far16) => { $crate::Mem<32> };
+    ($v:ident far32) => { $crate::Mem<48> };
+    ($v:ident far64) => { $crate::Mem<80> };
+    ($v:ident m0) => { $crate::Mem<0> };
+    ($v:ident mxs) => { $crate::Mem<0> };
+    ($v:ident mfx) => { $crate::Mem<0> };
+    ($v:ident mdesc) => { $crate::Mem<0> };
+    ($v:ident menv14) => { $crate::Mem<0> };
+    ($v:ident menv28) => { $crate::Mem<0> };
+    ($v:ident mst94) => { $crate::Mem<0> };
+    ($v:ident mst108) => { $crate::Mem<0> };
+    ($v:ident vm32x) => { $crate::Vsib<128> };
+    ($v:ident vm64x) => { $crate::Vsib<128> };
+    ($v:ident vm32y) => { $crate::Vsib<256> };
+    ($v:ident vm64y) => { $crate::Vsib<256> };
+    ($v:ident x) => { $crate::Xmm };
+    ($v:ident y) => { $crate::Ymm };
+    ($v:ident q) => { $crate::Mmx };
+    ($v:ident k) => { $crate::Opmask };
+    ($v:ident st) => { $crate::St };
+    ($v:ident sreg) => { $crate::Segment };
+    ($v:ident cr) => { $crate::Control };
+    ($v:ident dr) => { $crate::Debug };
+    (R xm8) => { $crate::Xmm };
+    (R xm16) => { $crate::Xmm };
+    (R xm32) => { $crate::Xmm };
+    (R xm64) => { $crate::Xmm };
+    (R xm128) => { $crate::Xmm };
+    (R ym256) => { $crate::Ymm };
+    (R qm32) => { $crate::Mmx };
+    (R qm64) => { $crate::Mmx };
+    (R km8) => { $crate::Opmask };
+    (R km16) => { $crate::Opmask };
+    (R km32) => { $crate::Opmask };
+    (R km64) => { $crate::Opmask };
+    (M xm8) => { $crate::Mem<8> };
+    (M xm16) => { $crate::Mem<16> };
+    (M xm32) => { $crate::Mem<32> };
+    (M xm64) => { $crate::Mem<64> };
+    (M xm128) => { $crate::Mem<128> };
+    (M ym256) => { $crate::Mem<256> };
+    (M qm32) => { $crate::Mem<32> };
+    (M qm64) => { $crate::Mem<64> };
+    (M km8) => { $crate::Mem<8> };
+    (M km16) => { $crate::Mem<16> };
+    (M km32) => { $crate::Mem<32> };
+    (M km64) => { $crate::Mem<64> };
+    (X v) => { $crate::Xmm };
+    (Y v) => { $crate::Ymm };
+    (XM v) => { $crate::Xmm };
+    (YM v) => { $crate::Ymm };
+    (X vm) => { $crate::Xmm };
+    (Y vm) => { $crate::Ymm };
+    (XM vm) => { $crate::Mem<128> };
+    (YM vm) => { $crate::Mem<256> };
+    (X mv) => { $crate::Mem<128> };
+    (Y mv) => { $crate::Mem<256> };
+    ($v:ident cc) => { $crate::Cond };
     ($v:ident imm8) => { u8 };
     ($v:ident simm8) => { i8 };
     ($v:ident imm16) => { u16 };
@@ -112,7 +114,9 @@ macro_rules! ty {
 }
 
 /// Whether a variant has memory in ModRM.rm where there is a choice.
-macro_rules! in_memory {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __in_memory {
     (M) => {
         true
     };
@@ -129,107 +133,111 @@ macro_rules! in_memory {
 
 /// Calls `$then` with the parameters of an order of operands, each with its kind, and
 /// with what is encoded in ModRM.reg, in ModRM.rm and elsewhere.
-macro_rules! by_order {
-    ($then:ident ZO () $($x:tt)*) => { $then! { () (0, 0, 0) $($x)* } };
-    ($then:ident F ($f:ident) $($x:tt)*) => { $then! { () (0, 0, 0) $($x)* } };
-    ($then:ident FF ($f:ident $g:ident) $($x:tt)*) => { $then! { () (0, 0, 0) $($x)* } };
-    ($then:ident M ($m:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
-    ($then:ident O ($m:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
-    ($then:ident MF ($m:ident $f:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
-    ($then:ident OF ($m:ident $f:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
-    ($then:ident FM ($f:ident $m:ident) $($x:tt)*) => { $then! { (rm $m) (0, rm.packed(), 0) $($x)* } };
-    ($then:ident I ($i:ident) $($x:tt)*) => { $then! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
-    ($then:ident FI ($f:ident $i:ident) $($x:tt)*) => { $then! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
-    ($then:ident IF ($i:ident $f:ident) $($x:tt)*) => { $then! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
-    ($then:ident FT ($f:ident $i:ident) $($x:tt)*) => { $then! { (at $i) (0, 0, at) $($x)* } };
-    ($then:ident TF ($i:ident $f:ident) $($x:tt)*) => { $then! { (at $i) (0, 0, at) $($x)* } };
-    ($then:ident II ($i:ident $j:ident) $($x:tt)*) => {
-        $then! { (imm $i, second $j) (0, 0, imm as u64 | (second as u64) << 16) $($x)* }
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __by_order {
+    ([$($then:tt)*] ZO () $($x:tt)*) => { $($then)*! { () (0, 0, 0) $($x)* } };
+    ([$($then:tt)*] F ($f:ident) $($x:tt)*) => { $($then)*! { () (0, 0, 0) $($x)* } };
+    ([$($then:tt)*] FF ($f:ident $g:ident) $($x:tt)*) => { $($then)*! { () (0, 0, 0) $($x)* } };
+    ([$($then:tt)*] M ($m:ident) $($x:tt)*) => { $($then)*! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ([$($then:tt)*] O ($m:ident) $($x:tt)*) => { $($then)*! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ([$($then:tt)*] MF ($m:ident $f:ident) $($x:tt)*) => { $($then)*! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ([$($then:tt)*] OF ($m:ident $f:ident) $($x:tt)*) => { $($then)*! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ([$($then:tt)*] FM ($f:ident $m:ident) $($x:tt)*) => { $($then)*! { (rm $m) (0, rm.packed(), 0) $($x)* } };
+    ([$($then:tt)*] I ($i:ident) $($x:tt)*) => { $($then)*! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
+    ([$($then:tt)*] FI ($f:ident $i:ident) $($x:tt)*) => { $($then)*! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
+    ([$($then:tt)*] IF ($i:ident $f:ident) $($x:tt)*) => { $($then)*! { (imm $i) (0, 0, imm as i64 as u64) $($x)* } };
+    ([$($then:tt)*] FT ($f:ident $i:ident) $($x:tt)*) => { $($then)*! { (at $i) (0, 0, at) $($x)* } };
+    ([$($then:tt)*] TF ($i:ident $f:ident) $($x:tt)*) => { $($then)*! { (at $i) (0, 0, at) $($x)* } };
+    ([$($then:tt)*] II ($i:ident $j:ident) $($x:tt)*) => {
+        $($then)*! { (imm $i, second $j) (0, 0, imm as u64 | (second as u64) << 16) $($x)* }
     };
-    ($then:ident MI ($m:ident $i:ident) $($x:tt)*) => {
-        $then! { (rm $m, imm $i) (0, rm.packed(), imm as i64 as u64) $($x)* }
+    ([$($then:tt)*] MI ($m:ident $i:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, imm $i) (0, rm.packed(), imm as i64 as u64) $($x)* }
     };
-    ($then:ident OI ($m:ident $i:ident) $($x:tt)*) => {
-        $then! { (rm $m, imm $i) (0, rm.packed(), imm as i64 as u64) $($x)* }
+    ([$($then:tt)*] OI ($m:ident $i:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, imm $i) (0, rm.packed(), imm as i64 as u64) $($x)* }
     };
-    ($then:ident MII ($m:ident $i:ident $j:ident) $($x:tt)*) => {
-        $then! { (rm $m, imm $i, second $j) (0, rm.packed(), imm as u64 | (second as u64) << 8) $($x)* }
+    ([$($then:tt)*] MII ($m:ident $i:ident $j:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, imm $i, second $j) (0, rm.packed(), imm as u64 | (second as u64) << 8) $($x)* }
     };
-    ($then:ident RM ($r:ident $m:ident) $($x:tt)*) => {
-        $then! { (reg $r, rm $m) (reg.packed(), rm.packed(), 0) $($x)* }
+    ([$($then:tt)*] RM ($r:ident $m:ident) $($x:tt)*) => {
+        $($then)*! { (reg $r, rm $m) (reg.packed(), rm.packed(), 0) $($x)* }
     };
-    ($then:ident MR ($m:ident $r:ident) $($x:tt)*) => {
-        $then! { (rm $m, reg $r) (reg.packed(), rm.packed(), 0) $($x)* }
+    ([$($then:tt)*] MR ($m:ident $r:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, reg $r) (reg.packed(), rm.packed(), 0) $($x)* }
     };
-    ($then:ident MRF ($m:ident $r:ident $f:ident) $($x:tt)*) => {
-        $then! { (rm $m, reg $r) (reg.packed(), rm.packed(), 0) $($x)* }
+    ([$($then:tt)*] MRF ($m:ident $r:ident $f:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, reg $r) (reg.packed(), rm.packed(), 0) $($x)* }
     };
-    ($then:ident RMI ($r:ident $m:ident $i:ident) $($x:tt)*) => {
-        $then! { (reg $r, rm $m, imm $i) (reg.packed(), rm.packed(), imm as i64 as u64) $($x)* }
+    ([$($then:tt)*] RMI ($r:ident $m:ident $i:ident) $($x:tt)*) => {
+        $($then)*! { (reg $r, rm $m, imm $i) (reg.packed(), rm.packed(), imm as i64 as u64) $($x)* }
     };
-    ($then:ident MRI ($m:ident $r:ident $i:ident) $($x:tt)*) => {
-        $then! { (rm $m, reg $r, imm $i) (reg.packed(), rm.packed(), imm as i64 as u64) $($x)* }
+    ([$($then:tt)*] MRI ($m:ident $r:ident $i:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, reg $r, imm $i) (reg.packed(), rm.packed(), imm as i64 as u64) $($x)* }
     };
-    ($then:ident RMII ($r:ident $m:ident $i:ident $j:ident) $($x:tt)*) => {
-        $then! {
+    ([$($then:tt)*] RMII ($r:ident $m:ident $i:ident $j:ident) $($x:tt)*) => {
+        $($then)*! {
             (reg $r, rm $m, imm $i, second $j)
             (reg.packed(), rm.packed(), imm as u64 | (second as u64) << 8) $($x)*
         }
     };
-    ($then:ident VM ($v:ident $m:ident) $($x:tt)*) => {
-        $then! { (vvvv $v, rm $m) (0, rm.packed(), vvvv.packed() << 8) $($x)* }
+    ([$($then:tt)*] VM ($v:ident $m:ident) $($x:tt)*) => {
+        $($then)*! { (vvvv $v, rm $m) (0, rm.packed(), vvvv.packed() << 8) $($x)* }
     };
-    ($then:ident VMI ($v:ident $m:ident $i:ident) $($x:tt)*) => {
-        $then! { (vvvv $v, rm $m, imm $i) (0, rm.packed(), vvvv.packed() << 8 | imm as u64) $($x)* }
+    ([$($then:tt)*] VMI ($v:ident $m:ident $i:ident) $($x:tt)*) => {
+        $($then)*! { (vvvv $v, rm $m, imm $i) (0, rm.packed(), vvvv.packed() << 8 | imm as u64) $($x)* }
     };
-    ($then:ident RVM ($r:ident $v:ident $m:ident) $($x:tt)*) => {
-        $then! { (reg $r, vvvv $v, rm $m) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    ([$($then:tt)*] RVM ($r:ident $v:ident $m:ident) $($x:tt)*) => {
+        $($then)*! { (reg $r, vvvv $v, rm $m) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
     };
-    ($then:ident RMV ($r:ident $m:ident $v:ident) $($x:tt)*) => {
-        $then! { (reg $r, rm $m, vvvv $v) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    ([$($then:tt)*] RMV ($r:ident $m:ident $v:ident) $($x:tt)*) => {
+        $($then)*! { (reg $r, rm $m, vvvv $v) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
     };
-    ($then:ident MVR ($m:ident $v:ident $r:ident) $($x:tt)*) => {
-        $then! { (rm $m, vvvv $v, reg $r) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    ([$($then:tt)*] MVR ($m:ident $v:ident $r:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, vvvv $v, reg $r) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
     };
-    ($then:ident MRV ($m:ident $r:ident $v:ident) $($x:tt)*) => {
-        $then! { (rm $m, reg $r, vvvv $v) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
+    ([$($then:tt)*] MRV ($m:ident $r:ident $v:ident) $($x:tt)*) => {
+        $($then)*! { (rm $m, reg $r, vvvv $v) (reg.packed(), rm.packed(), vvvv.packed() << 8) $($x)* }
     };
-    ($then:ident RVMI ($r:ident $v:ident $m:ident $i:ident) $($x:tt)*) => {
-        $then! {
+    ([$($then:tt)*] RVMI ($r:ident $v:ident $m:ident $i:ident) $($x:tt)*) => {
+        $($then)*! {
             (reg $r, vvvv $v, rm $m, imm $i)
             (reg.packed(), rm.packed(), vvvv.packed() << 8 | imm as u64) $($x)*
         }
     };
-    ($then:ident RVMS ($r:ident $v:ident $m:ident $s:ident) $($x:tt)*) => {
-        $then! {
+    ([$($then:tt)*] RVMS ($r:ident $v:ident $m:ident $s:ident) $($x:tt)*) => {
+        $($then)*! {
             (reg $r, vvvv $v, rm $m, is4 $s)
             (reg.packed(), rm.packed(), vvvv.packed() << 8 | is4.packed() << 4) $($x)*
         }
     };
-    ($then:ident RVSM ($r:ident $v:ident $s:ident $m:ident) $($x:tt)*) => {
-        $then! {
+    ([$($then:tt)*] RVSM ($r:ident $v:ident $s:ident $m:ident) $($x:tt)*) => {
+        $($then)*! {
             (reg $r, vvvv $v, is4 $s, rm $m)
             (reg.packed(), rm.packed(), vvvv.packed() << 8 | is4.packed() << 4) $($x)*
         }
     };
-    ($then:ident CM ($m:ident) $($x:tt)*) => { $then! { (cond cc, rm $m) (0, rm.packed(), 0; cond) $($x)* } };
-    ($then:ident CRM ($r:ident $m:ident) $($x:tt)*) => {
-        $then! { (cond cc, reg $r, rm $m) (reg.packed(), rm.packed(), 0; cond) $($x)* }
+    ([$($then:tt)*] CM ($m:ident) $($x:tt)*) => { $($then)*! { (cond cc, rm $m) (0, rm.packed(), 0; cond) $($x)* } };
+    ([$($then:tt)*] CRM ($r:ident $m:ident) $($x:tt)*) => {
+        $($then)*! { (cond cc, reg $r, rm $m) (reg.packed(), rm.packed(), 0; cond) $($x)* }
     };
 }
 
 /// The form of a line at a width, in a variant, behind a prefix.
-macro_rules! form {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __form {
     ($variant:ident $prefix:ident $bits:tt $text:literal $opcode:literal $order:ident ($($kind:ident)*)) => {
-        Form::parse(
+        $crate::Form::new(
             $text,
             $opcode,
             stringify!($order),
             concat!($(stringify!($kind), " "),*),
             $bits,
-            in_memory!($variant),
+            $crate::__in_memory!($variant),
         )
-        .behind(Prefix::$prefix)
+        .behind($crate::Prefix::$prefix)
     };
 }
 
@@ -240,10 +248,10 @@ macro_rules! method {
         $name:ident [] $variant:ident $($form:tt)*
     ) => {
         #[doc = describe!($variant $($form)*)]
-        #[cfg_attr(compact, inline(never))]
-        #[cfg_attr(not(compact), inline)]
-        pub const fn $name(&mut self, $($arg: ty!($variant $kind)),*) -> &mut Self {
-            self.emit(const { form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third)
+        #[cfg_attr(feature = "compact", inline(never))]
+        #[cfg_attr(not(feature = "compact"), inline)]
+        pub const fn $name(&mut self, $($arg: $crate::__operand_type!($variant $kind)),*) -> &mut Self {
+            self.emit(const { $crate::__form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third)
         }
     };
     (
@@ -251,11 +259,11 @@ macro_rules! method {
         $name:ident [$($width:literal)+] $variant:ident $($form:tt)*
     ) => {
         #[doc = concat!(describe!($variant $($form)*), " In widths of", $(" ", $width,)+ " bits.")]
-        #[cfg_attr(compact, inline(never))]
-        #[cfg_attr(not(compact), inline)]
-        pub const fn $name<const W: u16>(&mut self, $($arg: ty!($variant $kind)),*) -> &mut Self {
+        #[cfg_attr(feature = "compact", inline(never))]
+        #[cfg_attr(not(feature = "compact"), inline)]
+        pub const fn $name<const W: u16>(&mut self, $($arg: $crate::__operand_type!($variant $kind)),*) -> &mut Self {
             const { assert!(matches!(W, $($width)|+), "the instruction does not exist at this width") }
-            self.emit(const { form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third)
+            self.emit(const { $crate::__form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third)
         }
     };
 }
@@ -267,7 +275,7 @@ macro_rules! describe {
     };
 }
 
-/// Calls `by_order!` with `$then` for each method of a line that has a name.
+/// Calls `__by_order!` with `$then` for each method of a line that has a name.
 macro_rules! each_method {
     ($then:ident $widths:tt [] $line:tt) => {};
     ($then:ident [128 256] [$a:tt $b:tt] $line:tt) => {
@@ -310,7 +318,7 @@ macro_rules! one_method {
         $then:ident $name:ident $widths:tt $v:ident $prefix:ident $bits:tt
         { $text:literal $opcode:literal $order:ident $kinds:tt }
     ) => {
-        by_order! { $then $order $kinds $name $widths $v $prefix $bits $text $opcode $order $kinds }
+        $crate::__by_order! { [$then] $order $kinds $name $widths $v $prefix $bits $text $opcode $order $kinds }
     };
 }
 
@@ -321,7 +329,7 @@ macro_rules! exercise {
         ($($arg:ident $kind:ident),*) $encoded:tt $name:ident [] $v:ident $p:ident $bits:tt $($form:tt)*
     ) => {
         crate::assembler::tests::add((stringify!($name), 64, |a, _source| {
-            a.$name($(<ty!($v $kind)>::pick(_source, 64)),*);
+            a.$name($(<$crate::__operand_type!($v $kind)>::pick(_source, 64)),*);
         }));
     };
     (
@@ -335,7 +343,7 @@ macro_rules! exercise {
         {
             const W: u16 = $width;
             crate::assembler::tests::add((stringify!($name), W, |a, _source| {
-                a.$name::<W>($(<ty!($v $kind)>::pick(_source, W)),*);
+                a.$name::<W>($(<$crate::__operand_type!($v $kind)>::pick(_source, W)),*);
             }));
         }
         exercise! { @ [$($more)*] $name $v ($($kind)*) }
@@ -366,8 +374,7 @@ macro_rules! lines {
     };
     (@methods $($text:literal $opcode:literal $order:ident $widths:tt $kinds:tt $methods:tt $(+ $prefixed:tt)?;)*) => {
         #[allow(unused_imports, reason = "no file has every kind of operand")]
-        use crate::assembler::{Asm, Cond, *};
-        use crate::code::{Form, Prefix};
+        use crate::assembler::{Asm, *};
         #[allow(unused_imports, reason = "shortcuts are no rows")]
         use super::{Line, Parsed};
 

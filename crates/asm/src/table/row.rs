@@ -115,7 +115,7 @@ pub struct Operand {
 pub struct Marks(u16);
 
 impl Marks {
-    /// No mandatory prefix may stand before it (`NP`).
+    /// Of 66, F3 and F2 only those may stand before it that are its own (`NP`).
     pub const NO_PREFIX: u16 = 1 << 0;
     /// VEX.W is ignored.
     pub const W_IGNORED: u16 = 1 << 1;
@@ -139,6 +139,8 @@ impl Marks {
     pub const CPL0: u16 = 1 << 10;
     /// The third feature is for 256 bits, and the others for 128.
     const BY_LENGTH: u16 = 1 << 11;
+    /// Neither F3 nor F2 may stand before it (`NFx`).
+    pub const NO_REPEAT: u16 = 1 << 12;
 
     /// Whether all bits of `marks` are set.
     pub const fn has(self, marks: u16) -> bool {
@@ -165,8 +167,11 @@ impl Marks {
             };
         }
         let (first, _) = word(line.opcode.as_bytes());
-        if same(first, b"NP") {
+        if contains(line.opcode.as_bytes(), b"NP ") {
             marks |= Self::NO_PREFIX;
+        }
+        if contains(line.opcode.as_bytes(), b"NFx ") {
+            marks |= Self::NO_REPEAT;
         }
         if contains(first, b".WIG") {
             marks |= Self::W_IGNORED;
@@ -320,7 +325,7 @@ impl Row {
         if contains(line.opcode.as_bytes(), b"+w") {
             generic |= OPCODE;
         }
-        let form = Form::parse(line.text, line.opcode, line.order, line.kinds, bits, false);
+        let form = Form::new(line.text, line.opcode, line.order, line.kinds, bits, false);
         let (mut widths, mut i) = (0, 0);
         while i < line.widths.len() {
             widths |= 1 << (width_number(line.widths[i]) - 1);
@@ -379,6 +384,26 @@ impl Row {
             form = form.with_memory(size);
         }
         form
+    }
+
+    /// The form at the first width, with a register if it has one, and without a name.
+    pub(crate) const fn first_form(&self) -> Form {
+        Form::from_words(self.bits, 0)
+    }
+
+    /// Whether it exists in widths, as [`Row::widths`] lists them.
+    pub(crate) const fn has_widths(&self) -> bool {
+        self.widths != 0
+    }
+
+    /// Whether this width in bits is listed.
+    pub(crate) const fn has_width(&self, bits: u16) -> bool {
+        self.widths >> (width_number(bits) - 1) & 1 != 0
+    }
+
+    /// Whether bit 0 of its opcode tells bytes from larger operands.
+    pub(crate) const fn has_opcode_width(&self) -> bool {
+        self.generic & OPCODE != 0
     }
 
     /// The operands in Intel order.

@@ -151,7 +151,7 @@ lines! {
     "wrgsbase" "F3 0F AE /3" M [32 64] (r r) "" "FSGSBASE" [wrgsbase_r];
     "xsave" "NP 0F AE /4" M [] (rw mxs) "rax:r rdx:r" "XSAVE" [xsave_m];
     "xsave64" "o64 NP 0F AE /4" M [] (rw mxs) "rax:r rdx:r" "XSAVE" [xsave64_m];
-    "ptwrite" "F3 0F AE /4" M [32 64] (r rm) "" "PTWRITE" [ptwrite_r ptwrite_m];
+    "ptwrite" "NP F3 0F AE /4" M [32 64] (r rm) "" "PTWRITE" [ptwrite_r ptwrite_m];
     "xrstor" "NP 0F AE /5" M [] (r mxs) "rax:r rdx:r" "XSAVE" [xrstor_m];
     "xrstor64" "o64 NP 0F AE /5" M [] (r mxs) "rax:r rdx:r" "XSAVE" [xrstor64_m];
     "incsspd" "F3 0F AE /5" M [] (r r32) "" "CET_SS" [incsspd_r];

@@ -105,7 +105,7 @@ impl Sample {
         };
         let (mut bytes, mut records) = ([0; 32], [Record::EMPTY; 1]);
         let mut a = Asm::new(&mut bytes, Tables { records: &mut records, ..Tables::none() });
-        a.emit(form, reg, rm, third);
+        a.inst(form, [reg, rm, third]);
         let code = a.finish().expect("a row's sample assembles");
         let text = format!("{}", code.lines().next().expect("a record"));
         Self { form, operands: [reg, rm, third], bytes: code.bytes().to_vec(), text }

@@ -10,9 +10,9 @@
 //!                                      names
 //! ```
 //!
-//! Generated code has one frame, however it uses its stack; whoever called it is found
-//! by a word in memory, not by the stack. That frame is the outermost: a debugger that
-//! guessed at what lies further out, where nothing says how to unwind, would invent it.
+//! Generated code has one frame, however it uses its stack. Its caller is found by a word in
+//! memory and not by the stack. The caller's frame is the outermost: without unwind
+//! information a debugger would guess the frames further out.
 //!
 //! Both symbols are in the dynamic symbol table, which no stripping removes.
 
@@ -78,7 +78,7 @@ static ENTRY: Entry = Entry {
     size: AtomicU64::new(0),
 };
 
-/// What generated code returns to.
+/// The caller of generated code.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
     /// The address of a word that holds RSP as it was just before the call, while
@@ -174,7 +174,7 @@ fn object(code: &Code<'_>, start: usize, caller: &Caller) -> Vec<u8> {
 
 /// Call frame information (DWARF 5, 6.4.1): the frame of `code` begins where
 /// `caller.frame` says, with the return address below; the caller's frame begins there
-/// too, as far as anybody needs to know, and returns to nobody.
+/// too, and is the outermost.
 fn unwinding(file: &mut File, code: Range<usize>, caller: &Caller) {
     let extent = |range: &Range<usize>| [range.start as u64, (range.end - range.start) as u64];
     // The common entry: 28 more bytes; CIE_id; version 1, no augmentation, code in

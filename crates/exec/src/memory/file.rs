@@ -37,18 +37,38 @@ pub(super) fn seal(file: &OwnedFd) -> Result<(), Error> {
 }
 
 /// A directory for nameless files.
-#[derive(Debug)]
-pub struct Directory {
-    path: &'static CStr,
-    name: &'static CStr,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Directory {
+    /// `/dev/shm`.
+    DevShm,
+    /// `/tmp`.
+    Tmp,
+    /// `/var/tmp`.
+    VarTmp,
 }
 
 /// Where nameless files are made, in the order in which that is tried.
-pub const DIRECTORIES: [Directory; 3] = [
-    Directory { path: c"/dev/shm", name: c"/dev/shm/.barejit" },
-    Directory { path: c"/tmp", name: c"/tmp/.barejit" },
-    Directory { path: c"/var/tmp", name: c"/var/tmp/.barejit" },
-];
+pub const DIRECTORIES: [Directory; 3] = [Directory::DevShm, Directory::Tmp, Directory::VarTmp];
+
+impl Directory {
+    const fn path(self) -> &'static CStr {
+        match self {
+            Self::DevShm => c"/dev/shm",
+            Self::Tmp => c"/tmp",
+            Self::VarTmp => c"/var/tmp",
+        }
+    }
+
+    /// The name that a file has for a moment where the file system cannot do without.
+    const fn file_name(self) -> &'static CStr {
+        match self {
+            Self::DevShm => c"/dev/shm/.barejit",
+            Self::Tmp => c"/tmp/.barejit",
+            Self::VarTmp => c"/var/tmp/.barejit",
+        }
+    }
+}
 
 /// What `body` makes of a nameless file in the first directory where it
 /// succeeds: a directory may be missing, full, or mounted noexec.
@@ -70,10 +90,10 @@ pub(super) fn first_directory<T>(mut body: impl FnMut(&Directory) -> Result<T, E
 /// cannot do that, named for a moment.
 pub(super) fn nameless(directory: &Directory, size: PageSize) -> Result<OwnedFd, Error> {
     permitted(size, Sysno::fallocate)?;
-    let file = match linux::open_nameless(directory.path) {
+    let file = match linux::open_nameless(directory.path()) {
         Err(error) if [Errno::EISDIR, Errno::EOPNOTSUPP, Errno::EINVAL].contains(&error.errno()) => {
-            let file = linux::open_new(directory.name)?;
-            linux::unlink(directory.name)?;
+            let file = linux::open_new(directory.file_name())?;
+            linux::unlink(directory.file_name())?;
             file
         }
         result => result?,

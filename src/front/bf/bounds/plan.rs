@@ -11,14 +11,14 @@
 
 use super::super::abi::GUARD;
 use super::super::interval::Interval;
-use super::super::ir::{Access, Ir, Loop, LoopFlags, Op, bit};
+use super::super::ir::{Access, Ir, List, Loop, LoopFlags, Op, bit};
 use super::super::{Cells, Options};
 use crate::front::bug;
 use alloc::{vec, vec::Vec};
 
 /// Regions by where they begin: with the program, with the body of a loop, or behind a
 /// loop. The cells to check of each.
-type Regions = Vec<Interval>;
+type Regions = List<Interval>;
 
 const START: usize = 0;
 
@@ -46,7 +46,7 @@ struct OpenLoop {
 
 /// The first walk.
 struct Measure<'a> {
-    loops: &'a mut [Loop],
+    loops: &'a mut List<Loop>,
     regions: Regions,
     open: Vec<OpenLoop>,
     /// The region that the walk is in, and the cells that it accesses.
@@ -62,7 +62,7 @@ struct Measure<'a> {
 fn measure(ir: &mut Ir) -> Regions {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Measure {
-        regions: vec![Interval::EMPTY; 2 * loops.len() + 1],
+        regions: List::new(vec![Interval::EMPTY; 2 * loops.len() + 1]),
         loops,
         open: Vec::new(),
         region: START,
@@ -84,7 +84,7 @@ fn measure(ir: &mut Ir) -> Regions {
             Op::Output { cell, .. } => walk.accessed.include(cell),
             _ => {
                 let cell =
-                    op.cell().unwrap_or_else(|| bug("an operation without a cell before bounds checks"));
+                    op.cell().unwrap_or_else(|| bug!("an operation without a cell before bounds checks"));
                 walk.accessed.include(cell);
                 walk.writes |= bit(cell);
             }
@@ -119,7 +119,7 @@ impl Measure<'_> {
     }
 
     fn close(&mut self, flags: LoopFlags, cell: i32, drift: i32, is_once: bool) {
-        let Some(closed) = self.open.pop() else { bug("a loop ends that never began") };
+        let Some(closed) = self.open.pop() else { bug!("a loop ends that never began") };
         self.end_region();
         let facts = &mut self.loops[closed.number as usize];
         facts.is_once = is_once;
@@ -212,7 +212,7 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
                 (body(*number), *position + 1, *cell)
             }
             Op::Close { access, flags, cell, drift, position } => {
-                let Some((number, before)) = open.pop() else { bug("a loop ends that never began") };
+                let Some((number, before)) = open.pop() else { bug!("a loop ends that never began") };
                 if flags.contains(LoopFlags::BALANCED) {
                     walk.exists = before;
                     continue;
@@ -233,7 +233,7 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
 
 /// Inserts each of `checks` behind the operation whose index comes with it. It goes from
 /// the last to the first, so that every operation moves at most once.
-fn insert_all(ops: &mut Vec<Op>, mut checks: Vec<(usize, Op)>) {
+fn insert_all(ops: &mut List<Op>, mut checks: Vec<(usize, Op)>) {
     let mut end = ops.len();
     ops.resize(end + checks.len(), Op::Nop);
     while let Some((index, check)) = checks.pop() {
@@ -265,7 +265,7 @@ pub(in crate::front::bf) fn mark_baseline(ir: &mut Ir, options: &Options, resume
                 *access = walk.access(0);
                 walk.exists.include(0);
             }
-            _ => bug("an operation that baseline code has not"),
+            _ => bug!("an operation that baseline code has not"),
         }
     }
 }

@@ -8,7 +8,7 @@
 use super::Emitter;
 use super::loops::{Body, OpenLoop};
 use crate::front::bf::bounds::fuse::leading_check;
-use crate::front::bf::ir::{LoopFlags, Op, body_length};
+use crate::front::bf::ir::{LoopFlags, Op, body_length, split};
 use crate::front::bf::local::{Cache, Lookahead};
 use barejit_asm::*;
 
@@ -38,7 +38,7 @@ impl<'a> Emitter<'a, '_> {
             return None;
         }
         let end = body_length(behind.get(..LARGEST).unwrap_or(behind))?;
-        let (body, rest) = behind.split_at(end);
+        let (body, rest) = split(behind, end);
         let (close, after) = rest.split_first()?;
         let is_threaded = matches!(close, Op::Close { flags, .. } if flags.contains(LoopFlags::THREADED));
         // Where one `if` holds another, they distinguish cases, and the outer one runs.

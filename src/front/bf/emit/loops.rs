@@ -67,7 +67,7 @@ pub(super) struct EarlyExit {
 
 /// The cell that the test of a loop, a scan or an early exit reads.
 fn tested(op: &Op) -> i32 {
-    op.cell().unwrap_or_else(|| bug("a test of no cell"))
+    op.cell().unwrap_or_else(|| bug!("a test of no cell"))
 }
 
 impl<'a> Emitter<'a, '_> {
@@ -77,7 +77,7 @@ impl<'a> Emitter<'a, '_> {
             // Registers hold cells that existed before.
             Op::Open { flags, .. } if flags.contains(LoopFlags::BALANCED) => Interval::ALL,
             Op::Open { number, .. } => self.ir.facts(number).exists,
-            _ => bug("not the start of a loop"),
+            _ => bug!("not the start of a loop"),
         }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Emitter<'a, '_> {
         let is_entered = match *op {
             Op::Open { flags, .. } => flags.contains(LoopFlags::ENTERED),
             Op::Scan { entered, .. } => entered,
-            _ => bug("neither a loop nor a scan"),
+            _ => bug!("neither a loop nor a scan"),
         };
         if !is_entered {
             self.test_start(op);
@@ -137,7 +137,7 @@ impl<'a> Emitter<'a, '_> {
     /// The start of the loop `op`, at this index of the list, whose body begins with
     /// `checks` and goes on with the operations ahead.
     pub(super) fn open(&mut self, op: &Op, checks: &[Op], index: u32) {
-        let Op::Open { flags, .. } = *op else { bug("not the start of a loop") };
+        let Op::Open { flags, .. } = *op else { bug!("not the start of a loop") };
         let body = self.ahead.ops;
         let innermost = innermost_size(body, self.out.cells);
         let ir = self.ir;
@@ -165,7 +165,7 @@ impl<'a> Emitter<'a, '_> {
 
     /// A check in front of a loop's `body`. The loads of a promoted loop can be the check.
     fn leading_check(&mut self, check: &Op, assigned: Option<&[Assigned]>, body: &[Op]) {
-        let Op::Check { access, cell, pointer, position, .. } = *check else { bug("not a check") };
+        let Op::Check { access, cell, pointer, position, .. } = *check else { bug!("not a check") };
         let is_loaded = |assigned: &[Assigned]| assigned.iter().any(|assigned| assigned.cell == cell);
         let is_fused = assigned.map_or_else(|| accesses_first(cell, body, self.out.cells), is_loaded);
         self.check(Point { access, cell, position, pointer }, is_fused);
@@ -193,7 +193,7 @@ impl<'a> Emitter<'a, '_> {
 
     /// An early exit of the innermost loop.
     pub(super) fn exit(&mut self, op: &Op) {
-        let Op::Exit { access, cell, drift, position } = *op else { bug("not an early exit") };
+        let Op::Exit { access, cell, drift, position } = *op else { bug!("not an early exit") };
         self.access_by(access, cell, position);
         self.test_start(op);
         let mut cache = self.cache;
@@ -223,12 +223,12 @@ impl<'a> Emitter<'a, '_> {
     }
 
     pub(super) fn close(&mut self, op: &Op) {
-        let Op::Close { access, flags, cell, drift, position } = *op else { bug("not the end of a loop") };
+        let Op::Close { access, flags, cell, drift, position } = *op else { bug!("not the end of a loop") };
         if self.ir.is_baseline {
             self.access_by(access, cell, position);
         }
         let Some(OpenLoop { top, end, body, passed, outer_header, exists }) = self.loops.pop() else {
-            bug("a loop ends that never began")
+            bug!("a loop ends that never began")
         };
         let header = core::mem::replace(&mut self.ahead.header, outer_header);
         if !self.ir.is_baseline {

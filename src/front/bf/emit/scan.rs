@@ -15,7 +15,7 @@ const STEPS: i32 = 4;
 
 impl Emitter<'_, '_> {
     pub(super) fn scan(&mut self, op: &Op) {
-        let Op::Scan { cell, stride, position, .. } = *op else { bug("not a scan") };
+        let Op::Scan { cell, stride, position, .. } = *op else { bug!("not a scan") };
         let (end, _) = self.pass_over(op, None);
         let bytes = self.out.bytes(stride);
         let scanner = if self.options.avx2 { self.scanners.find(self.out.a, bytes) } else { None };

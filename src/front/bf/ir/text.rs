@@ -27,7 +27,7 @@ impl Display for Snapshot<'_> {
                 continue;
             }
             if let Op::Close { .. } = op {
-                let Some(outer) = depth.checked_sub(1) else { bug("a loop ends that never began") };
+                let Some(outer) = depth.checked_sub(1) else { bug!("a loop ends that never began") };
                 depth = outer;
             }
             // `width$` pads to as many columns as 64 bits can say.
@@ -88,14 +88,12 @@ fn access(access: Access) -> &'static str {
 }
 
 fn flags(flags: LoopFlags) -> impl Display {
-    const NAMES: [(LoopFlags, &str); 4] = [
-        (LoopFlags::BALANCED, " ; balanced"),
-        (LoopFlags::ONCE, " ; at most once"),
-        (LoopFlags::ENTERED, " ; entered"),
-        (LoopFlags::THREADED, " ; threaded"),
-    ];
     fmt::from_fn(move |f| {
-        NAMES.iter().filter(|(flag, _)| flags.contains(*flag)).try_for_each(|(_, name)| f.write_str(name))
+        let name = |flag, name| if flags.contains(flag) { name } else { "" };
+        f.write_str(name(LoopFlags::BALANCED, " ; balanced"))?;
+        f.write_str(name(LoopFlags::ONCE, " ; at most once"))?;
+        f.write_str(name(LoopFlags::ENTERED, " ; entered"))?;
+        f.write_str(name(LoopFlags::THREADED, " ; threaded"))
     })
 }
 
