@@ -23,15 +23,15 @@ pub use tools::{Perf, Tools};
 use crate::host::Output;
 use barejit_asm::{Code, Page};
 #[cfg(feature = "playground")]
-use barejit_exec::fault::{Busy, NotEntered};
+use barejit_exec::fault::NotEntered;
 use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
-    fault::{self, Entry, Rescue},
+    fault::{self, Busy, Entry, Rescue},
 };
-#[cfg(feature = "playground")]
-use barejit_sys::Fd;
 use barejit_sys::{self as sys, Fd, Sysno, sandbox};
-use core::{fmt, marker::PhantomData, ops::Range, ptr::NonNull};
+#[cfg(feature = "playground")]
+use core::ops::Range;
+use core::{fmt, marker::PhantomData, ptr::NonNull};
 #[cfg(feature = "playground")]
 use step::{Printer, Steps};
 use trace::Trace;
