@@ -56,7 +56,9 @@ pub(super) fn read(cli: &Cli, word: &'static [u8]) -> Source {
 
 /// Whether a word that names no file is meant as digits: it has what names seldom have.
 fn is_spelled(word: &[u8], reason: hex::Reason) -> bool {
-    reason != hex::Reason::NotHexadecimal || word.iter().any(|byte| b" \n\t,;\\{}[]\"'".contains(byte))
+    !word.starts_with(b"/")
+        && (reason != hex::Reason::NotHexadecimal
+            || word.iter().any(|byte| b" \n\t,;\\{}[]\"'".contains(byte)))
 }
 
 /// Says what is wrong with a text, and ends.

@@ -74,7 +74,8 @@ fn arrows_between_rooms_go_one_way() {
         ("probe", &["asm", "exec", "sys"]),
         ("run", &["asm", "exec", "host", "sys"]),
         ("watch", &["probe", "sys"]),
-        ("main", &["asm", "front", "host", "probe", "run", "sys", "watch"]),
+        ("repl", &["asm", "exec", "front", "run", "sys"]),
+        ("main", &["asm", "front", "host", "probe", "repl", "run", "sys", "watch"]),
         ("rt", &["exec", "main", "sys"]),
     ];
     let (mut seen, mut wrong) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
 //! Text to instructions: Intel syntax, one statement at a time. No allocation.
 //!
-//! A statement is read into operands ([`operand`]), and each row of the instruction table
-//! with its mnemonic is tried with them ([`select`]). Of all encodings that fit, the
+//! A statement is read into operands, and each row of the instruction table
+//! with its mnemonic is tried with them. Of all encodings that fit, the
 //! shortest is taken; of several as short, that of the first row. Nothing is rewritten into
 //! another instruction: `mov rax, 1` stays seven bytes.
 //!

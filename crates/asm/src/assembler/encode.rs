@@ -69,6 +69,9 @@ pub(crate) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
     let variant = Variant::choose(form, rm, third);
     let place = if form.is_memory() {
         Place::memory(Address::unpack(rm), form.index_kind() != 0)
+    } else if form.may_override() || matches!(form.third_operand(), Third::OFFSET) {
+        // Of memory that is not encoded there is a segment only.
+        Place::register(form.fixed_rm())
     } else {
         Place::register(rm | form.fixed_rm())
     };

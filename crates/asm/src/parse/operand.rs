@@ -40,6 +40,9 @@ pub(super) struct Manner {
     pub(super) near: bool,
 }
 
+/// The number that `st` has, without parentheses.
+pub(super) const TOP: u8 = 8;
+
 /// The most operands that an instruction has.
 pub(super) const MOST: usize = 4;
 
@@ -80,6 +83,16 @@ impl Operands {
     pub(super) fn swapped(mut self) -> Option<Self> {
         self.list.swap(0, 1);
         (self.used == 2).then_some(self)
+    }
+
+    /// The same with `st` in place of `st(0)`, or the other way round.
+    pub(super) fn topped(mut self) -> Self {
+        for operand in &mut self.list {
+            if let Operand::Register(Register { class: Class::X87, number: number @ (0 | TOP) }) = operand {
+                *number = TOP - *number;
+            }
+        }
+        self
     }
 
     /// The same with the first operand twice, if there are two: `imul eax, 3`.
@@ -153,7 +166,8 @@ fn x87<'a>(lexer: &mut Lexer<'a>) -> Result<Option<Register>, Error<'a>> {
         return Ok(None);
     }
     lexer.advance()?;
-    let mut number = 0;
+    // `st` alone is the top, where nothing else can be; `st(0)` is one of the eight.
+    let mut number = TOP;
     if lexer.take(b'(')? {
         match lexer.token() {
             Token::Number(n @ 0..8) => number = n as u8,

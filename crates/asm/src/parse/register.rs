@@ -70,7 +70,8 @@ fn general(name: &[u8]) -> Option<Register> {
         [b'r', digits @ ..] => (Class::Qword, decimal(digits, 15)?),
         _ => return None,
     };
-    Some(Register::new(class, number)).filter(|_| !matches!(name, [b'r', b'0'..=b'7', ..]))
+    // r0 to r7 have other names.
+    Some(Register::new(class, number)).filter(|_| number > 7 || !matches!(name, [b'r', b'0'..=b'7', ..]))
 }
 
 fn numbered(name: &[u8]) -> Option<Register> {

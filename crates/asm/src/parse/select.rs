@@ -1,7 +1,7 @@
 //! From a mnemonic and operands to the shortest encoding: every row of that name is tried.
 
 use super::lexer::{Lexer, Token};
-use super::operand::{Memory, Operand, Operands};
+use super::operand::{Memory, Operand, Operands, TOP};
 use super::register::{Class, Register};
 use super::{Error, Place, Reason, Statement};
 use crate::assembler::encode::{Bytes, Fault, encode, fits_i8, fits_i32};
@@ -40,7 +40,7 @@ const ALIASES: [(&str, &str); 8] = [
     ("movabs", "mov"),
     ("retn", "ret"),
     ("retf", "ret far"),
-    ("xlat", "xlatb"),
+    ("xlatb", "xlat"),
     ("wait", "fwait"),
     ("ud2a", "ud2"),
     ("pushfd", "pushfq"),
@@ -289,13 +289,15 @@ pub(super) fn instruction<'a>(
         }
     };
     let mut buffer = Name { bytes: [0; LONGEST], used: 0 };
-    let far = matches!(lexer.token(), Token::Name(next) if next.eq_ignore_ascii_case("far"))
-        && write!(buffer, "{word} far").is_ok()
-        && Mnemonic::named(buffer.text()).is_some();
-    if far {
+    // Some mnemonics are two words: `ret far`, `data16 push`.
+    let two = match lexer.token() {
+        Token::Name(next) if write!(buffer, "{word} {next}").is_ok() => Mnemonic::named(buffer.text()),
+        _ => None,
+    };
+    if two.is_some() {
         lexer.advance()?;
     }
-    let mnemonic = if far { Mnemonic::named(buffer.text()) } else { Mnemonic::named(word) };
+    let mnemonic = two.or_else(|| Mnemonic::named(word));
     let Some(mnemonic) = mnemonic else { return start.error(Reason::Mnemonic(word)) };
     let operands = Operands::read(&mut lexer, place)?;
     let mut misses = Misses::default();
@@ -324,7 +326,7 @@ fn variants(mnemonic: Mnemonic, operands: &Operands) -> impl Iterator<Item = Ope
     let is = |name: &str| Form::name_number(name) == Some(mnemonic.name);
     let swapped = if is("test") || is("xchg") { operands.swapped() } else { None };
     let repeated = if is("imul") { operands.repeated() } else { None };
-    swapped.into_iter().chain(repeated)
+    swapped.into_iter().chain(repeated).chain([operands.topped()])
 }
 
 enum Found {
@@ -358,6 +360,11 @@ fn shortest(
                     misses.prefix = true;
                     continue;
                 }
+                // XCHG of EAX with itself clears the upper half of RAX; 90 is NOP.
+                let is_nop = form.has_plus_r() && fields.rm == 0 && form.fixed_operand(0) == 3;
+                if is_nop && form.opcode() == 0x90 {
+                    continue;
+                }
                 let Some(choice) = fields.encode(form.behind(prefix), place, operands, can_be_long, misses)
                 else {
                     continue;
@@ -371,7 +378,17 @@ fn shortest(
             }
         }
     }
-    if sizes.count_ones() > 1 { Some(Found::Sizes) } else { best.map(Found::One) }
+    if sizes.count_ones() > 1 && best_size_has_word(sizes) {
+        Some(Found::Sizes)
+    } else {
+        best.map(Found::One)
+    }
+}
+
+/// Whether each of these sizes has a word. Of several, that without one is meant where no
+/// word is written.
+fn best_size_has_word(sizes: u32) -> bool {
+    (0..16).filter(|size| sizes >> size & 1 != 0).all(has_a_word)
 }
 
 /// Whether a row takes a prefix.
@@ -380,6 +397,8 @@ fn takes(row: &Row, prefix: Prefix, memory: bool) -> bool {
     match prefix {
         Prefix::None => true,
         Prefix::Lock => marks.has(Marks::LOCK) && memory,
+        // A way around a branch predictor of old, which compilers wrote.
+        Prefix::Rep if row.first_form().opcode() == 0xC3 => true,
         Prefix::Rep | Prefix::Repe => marks.has(Marks::REP),
         Prefix::Repne => marks.has(Marks::REPNE),
         Prefix::Bnd => marks.has(Marks::BND),
@@ -509,7 +528,7 @@ impl Fields {
             fixed::DX => register(Class::Word, 2),
             fixed::ONE => *operand == Operand::Number(1),
             fixed::ECX => register(Class::Dword, 1),
-            fixed::ST0 => register(Class::X87, 0),
+            fixed::ST0 => register(Class::X87, TOP),
             fixed::FS => register(Class::Segment, 4),
             fixed::GS => register(Class::Segment, 5),
             n @ fixed::RDI..fixed::RSI => self.implied_memory(operand, 7, n - fixed::RDI, form)?,
@@ -610,8 +629,8 @@ impl Fields {
 
 /// Whether there is a word for memory of the size with this number.
 fn has_a_word(size: u64) -> bool {
-    use crate::code::spec::size::{FXSAVE, NONE};
-    ![NONE, FXSAVE].contains(&(size as u8))
+    use crate::code::spec::size::{ENV_14, ENV_28, FXSAVE, NONE, STATE_94, STATE_108};
+    ![NONE, FXSAVE, ENV_14, ENV_28, STATE_94, STATE_108].contains(&(size as u8))
 }
 
 /// Whether an immediate can be `value`.
@@ -639,6 +658,7 @@ fn number(register: &Register, wanted: u64) -> Option<u64> {
         Class::Segment => kind::SEGMENT,
         Class::Control => kind::CONTROL,
         Class::Debug => kind::DEBUG,
+        Class::X87 if register.number == TOP => return None,
         Class::X87 => kind::X87,
         Class::Mmx => kind::MMX,
         Class::Xmm => kind::XMM,
