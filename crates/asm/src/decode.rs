@@ -354,7 +354,7 @@ fn fits(row: &Row, before: &Before, opcode: u8, modrm: Option<u8>) -> Option<u16
     let (form, marks) = (row.first_form(), row.marks());
     let mandatory = before.mandatory();
     let pp = form.pp() as u8;
-    if pp != 0 && pp != mandatory || form.is_vex() && pp != mandatory {
+    if pp != mandatory && (pp != 0 || form.is_vex()) {
         return None;
     }
     let repeats = pp < 2 && before.repeat != 0;
