@@ -135,6 +135,16 @@ impl Cli {
         }
     }
 
+    #[cfg(feature = "playground")]
+    /// The value behind the `=` of the option just read, if there is one, as a number.
+    pub(crate) fn optional_number(&mut self, option: &str, why: &str) -> Option<u64> {
+        let Word(value) = self.options.value_opt()?;
+        match integer(value, 64) {
+            Some(number) if number >= 0 => Some(number as u64),
+            _ => self.invalid(option, value, why),
+        }
+    }
+
     #[cold]
     fn malformed(&self, error: getargs::Error<Word>) -> ! {
         use getargs::Error::{DoesNotRequireValue, RequiresValue};

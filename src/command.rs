@@ -2,15 +2,23 @@
 //! reports the result. This file has the options that they share.
 
 use crate::cli::{self, Arg, Cli, Outcome};
+#[cfg(feature = "playground")]
+use barejit::run::step::Steps;
 use barejit::run::{Map, Options, Perf, handle_faults};
 use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
 
+#[cfg(feature = "playground")]
+pub(crate) mod asm;
 pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod chain;
+#[cfg(feature = "playground")]
+pub(crate) mod disasm;
 pub(crate) mod hello;
 pub(crate) mod probe;
 mod relation;
+#[cfg(feature = "playground")]
+pub(crate) mod repl;
 pub(crate) mod ret;
 pub(crate) mod rpn;
 pub(crate) mod run;
@@ -144,6 +152,20 @@ fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
                 b"map" => Perf::Map,
                 _ => Perf::Jitdump,
             });
+        }
+        #[cfg(feature = "playground")]
+        Arg::Long(b"step") => {
+            let most = cli.optional_number("--step: ", "not a number of instructions").unwrap_or(u64::MAX);
+            options.tools.step = Some(Steps { most, ..options.tools.step.unwrap_or(Steps::ALL) });
+        }
+        #[cfg(feature = "playground")]
+        Arg::Long(b"step-from") => {
+            let from = Some(cli.value());
+            options.tools.step = Some(Steps { from, ..options.tools.step.unwrap_or(Steps::ALL) });
+        }
+        #[cfg(feature = "playground")]
+        Arg::Long(b"json") => {
+            options.tools.step = Some(Steps { json: true, ..options.tools.step.unwrap_or(Steps::ALL) });
         }
         Arg::Long(b"gdb") => options.tools.gdb = true,
         Arg::Long(b"raw") => options.tools.raw = Some(cli.value()),

@@ -11,6 +11,8 @@
 //! other front ends, and the meaning of a mark in its code is private to it.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "playground")]
+pub mod assembly;
 pub mod bf;
 mod bug;
 pub mod call;
@@ -20,6 +22,7 @@ pub mod chain;
 mod documented;
 pub mod hello;
 pub mod hex;
+pub mod image;
 mod pool;
 mod recorded;
 pub mod relation;

@@ -40,6 +40,12 @@ fn main(relocate: fn()) -> u8 {
         b"chain" => |cli| command::watched(cli, command::chain::run),
         b"rpn" => |cli| command::watched(cli, command::rpn::run),
         b"run" => |cli| command::watched(cli, command::run::run),
+        #[cfg(feature = "playground")]
+        b"repl" => |cli| command::prepared(cli, command::repl::run),
+        #[cfg(feature = "playground")]
+        b"asm" => |cli| command::prepared(cli, command::asm::run),
+        #[cfg(feature = "playground")]
+        b"disasm" => |cli| command::prepared(cli, command::disasm::run),
         b"probe" => |cli| command::probing(cli, command::probe::run),
         b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
         b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),

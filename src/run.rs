@@ -4,22 +4,36 @@
 //! for it. It does not interpret the result.
 
 mod diagnosis;
+#[cfg(feature = "playground")]
+mod disassembly;
+#[cfg(feature = "playground")]
+mod instruction;
 mod listing;
+#[cfg(feature = "playground")]
+pub mod step;
 mod tools;
 mod trace;
 
 pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
+#[cfg(feature = "playground")]
+pub use disassembly::{Disassembly, Names};
 pub use tools::{Perf, Tools};
 
 use crate::host::Output;
 use barejit_asm::{Code, Page};
+#[cfg(feature = "playground")]
+use barejit_exec::fault::NotEntered;
 use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
     fault::{self, Busy, Entry, Rescue},
 };
 use barejit_sys::{self as sys, Fd, Sysno, sandbox};
-use core::{fmt, marker::PhantomData, ops::Range, ptr::NonNull};
+#[cfg(feature = "playground")]
+use core::ops::Range;
+use core::{fmt, marker::PhantomData, ptr::NonNull};
+#[cfg(feature = "playground")]
+use step::{Printer, Steps};
 use trace::Trace;
 
 /// How code gets into executable memory.
@@ -111,7 +125,7 @@ impl<'s> Options<'s> {
 
     /// Whether handlers for faults are installed.
     fn handled(&self) -> bool {
-        self.guarded || self.sandbox
+        self.guarded || self.sandbox || self.tools.is_stepping()
     }
 
     fn trace(&self) -> Trace {
@@ -146,6 +160,9 @@ pub enum Error {
     NoStrategy([sys::Error; Strategy::ALL.len()]),
     /// This file could not be written.
     File(&'static [u8], sys::Error),
+    /// The code has no symbol of this name.
+    #[cfg(feature = "playground")]
+    NoSymbol(&'static [u8]),
     /// perf could not be told.
     Perf(sys::Error),
     /// Other code is running, which this would be in the way of.
@@ -170,6 +187,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
+            #[cfg(feature = "playground")]
+            Self::NoSymbol(name) => write!(f, "--step-from: the code has no symbol '{}'", sys::Lossy(name)),
             Self::Perf(error) => write!(f, "--perf: {error}"),
             Self::Busy => Busy.fmt(f),
             Self::File(path, error) => write!(f, "{}: {error}", sys::Lossy(path)),
@@ -257,9 +276,8 @@ unsafe fn attempt(
     let trace = options.trace();
     trace.jump(loaded.entry as usize, loaded.start);
     let announced = options.tools.announce(code, loaded.start)?;
-    let place = loaded.start..loaded.start + code.bytes().len();
     // SAFETY: (1 to 4) the caller's.
-    let ending = unsafe { call(loaded.entry, place, args, options) }?;
+    let ending = unsafe { call(loaded.entry, loaded.start, code, args, options) }?;
     drop(announced);
     trace.ended(&ending, loaded.start);
     if let Some(memory) = loaded.memory {
@@ -332,13 +350,14 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options<'_>) -> Result<Loade
     Ok(Loaded { entry, start, memory })
 }
 
-/// Calls the code, which lies in `place`.
+/// Calls the code, which lies at `start`.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
 unsafe fn call(
     entry: Entry,
-    place: Range<usize>,
+    start: usize,
+    code: &Code<'_>,
     args: &Args,
     options: &Options<'_>,
 ) -> Result<Ending, Error> {
@@ -349,9 +368,48 @@ unsafe fn call(
     if options.sandbox {
         sandbox::enter(options.input)?;
     }
+    let place = start..start + code.bytes().len();
+    #[cfg(feature = "playground")]
+    if let Some(steps) = options.tools.step {
+        let begin = match steps.from {
+            None => None,
+            Some(name) => {
+                let symbol = code.names().find(|symbol| symbol.name.as_bytes() == name);
+                Some(start + symbol.ok_or(Error::NoSymbol(name))?.offset as usize)
+            }
+        };
+        // SAFETY: (1 to 4) the caller's.
+        return unsafe { stepped(entry, place, args, steps, begin) };
+    }
     // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
     // executable has one thread and no C library.
     Ok(unsafe { fault::call(entry, args, place) }?)
+}
+
+/// Calls the code, which lies in `place`, and shows each instruction.
+///
+/// # Safety
+/// 1 to 4. As [`run`].
+#[cfg(feature = "playground")]
+unsafe fn stepped(
+    entry: Entry,
+    place: Range<usize>,
+    args: &Args,
+    steps: Steps,
+    begin: Option<usize>,
+) -> Result<Ending, Error> {
+    let mut printer = Printer::new(Fd::STDERR, place.clone(), steps, begin);
+    // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
+    // executable has one thread and no C library.
+    let ending = unsafe { fault::call_stepped(entry, args, place, &mut printer) };
+    printer.finish(match &ending {
+        Ok(Ending::Faulted(fault)) => Some(fault.signal.name()),
+        _ => None,
+    });
+    ending.map_err(|error| match error {
+        NotEntered::Refused(error) => error.into(),
+        _ => Busy.into(),
+    })
 }
 
 /// # Safety

@@ -27,11 +27,18 @@ Options:
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     // The code may read standard input.
+    #[cfg(feature = "playground")]
+    let mut assembly = false;
     let (mut source, mut options) = (None, Options { input: Some(Fd::STDIN), ..Options::GUARDED });
     let mut args = [0; 6];
     let mut given = 0;
     command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
+            #[cfg(feature = "playground")]
+            Arg::Short(b'a') if source.is_none() => {
+                source = Some(cli.value());
+                assembly = true;
+            }
             Arg::Positional(word) if source.is_none() => source = Some(word),
             Arg::Positional(word) => {
                 let place =
@@ -46,6 +53,9 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         true
     });
     let source = source.unwrap_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]\n"));
+    #[cfg(feature = "playground")]
+    let bytes = if assembly { super::asm::read(&cli, source)?.bytes } else { read(&cli, source) };
+    #[cfg(not(feature = "playground"))]
     let bytes = read(&cli, source);
     let code = Code::new(&bytes).named("barejit_run");
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
@@ -62,7 +72,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
 fn read(cli: &Cli, word: &'static [u8]) -> Vec<u8> {
     match source::read(cli, word) {
         Source::Spelled(bytes) | Source::Raw(bytes) => bytes,
-        Source::Image => cli.usage(format_args!(
+        Source::Image(_) => cli.usage(format_args!(
             "{}: an ELF file; run takes the bare bytes, as objcopy -O binary -j .text makes them",
             Lossy(word)
         )),

@@ -1,10 +1,10 @@
-//! Where `run` has its bytes from: digits on the command line, a file, or
+//! Where `run` and `disasm` have their bytes from: digits on the command line, a file, or
 //! standard input.
 
 use crate::cli::{Cli, Lossy};
 use alloc::vec::Vec;
 use barejit::{
-    front::{hex, text::Position},
+    front::{hex, image::Image, text::Position},
     host,
 };
 use barejit_sys::Fd;
@@ -19,7 +19,8 @@ pub(super) enum Source {
     /// What a file holds that is no text.
     Raw(Vec<u8>),
     /// An ELF file.
-    Image,
+    #[cfg_attr(not(feature = "playground"), expect(dead_code, reason = "disasm alone reads it"))]
+    Image(Vec<u8>),
 }
 
 /// Reads `word`: digits first, then the file of this name. A file of text spells bytes,
@@ -41,8 +42,8 @@ pub(super) fn read(cli: &Cli, word: &'static [u8]) -> Source {
     if contents.is_empty() {
         no_code(cli, word)
     }
-    if contents.starts_with(b"\x7FELF") {
-        return Source::Image;
+    if Image::is_one(&contents) {
+        return Source::Image(contents);
     }
     if !hex::is_text(&contents) {
         return Source::Raw(contents);

@@ -2,7 +2,7 @@
 //! terms.
 //!
 //! ```text
-//! text ─parse─▶ stack code ─fold, share─▶ ─window─▶ plan ─emit─▶ instructions
+//! text ─parse─▶ stack code ─fold, negate, fold, share─▶ ─window─▶ plan ─emit─▶ instructions
 //! ```
 //!
 //! One file a pass; `Relation::optimise` is their order. Every operation is one IEEE
@@ -16,6 +16,7 @@ mod emit;
 mod fold;
 mod ir;
 mod loops;
+mod negate;
 mod parse;
 mod share;
 mod window;
@@ -43,6 +44,7 @@ pub struct Relation {
 
 const PARSE: &str = "parse (translation of the text)";
 const FOLD: &str = "fold (constant folding and algebraic simplification)";
+const NEGATE: &str = "negate (negation folding)";
 const SHARE: &str = "share (common subexpression elimination)";
 const WINDOW: &str = "window (register promotion and loop unrolling)";
 
@@ -92,11 +94,15 @@ impl Relation {
     /// Runs the passes in order.
     fn optimise(parsed: &Parsed, watch: &mut Watch<'_>) -> Plan {
         watch(PARSE, &Listed(&parsed.operations));
-        let mut operations = fold::fold(&parsed.operations);
+        let folded = fold::fold(&parsed.operations);
+        watch(FOLD, &Listed(&folded));
+        let negated = negate::negate(&folded);
+        watch(NEGATE, &Listed(&negated));
+        let mut operations = fold::fold(&negated);
         watch(FOLD, &Listed(&operations));
         share::share(&mut operations);
         watch(SHARE, &Listed(&operations));
-        let plan = Plan::new(operations, parsed.depth);
+        let plan = Plan::new(operations);
         watch(WINDOW, &plan);
         plan
     }

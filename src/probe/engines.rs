@@ -328,15 +328,12 @@ pub fn find(name: &[u8]) -> Option<Engine> {
     (0..COUNT).map(engine).find(is)
 }
 
-/// The setting by which the engine of this name does without executable memory, and its
-/// price.
-pub fn cure(name: &str) -> Option<(&'static str, &'static str)> {
-    // Programs that embed V8 are told apart by the table, and not by the library's name.
-    let name = if name == "V8" { "Node.js" } else { name };
+/// The setting by which the engine of this name does without what was refused, and its
+/// price: without running code in new memory, or if that is `too_large`, without
+/// reservations.
+pub fn cure(name: &str, too_large: bool) -> Option<(&'static str, &'static str)> {
     let engine = (0..COUNT).map(engine).find(|engine| engine.name == name)?;
-    let without = |setting: &Setting| {
-        setting.needs.iter().flatten().all(|need| matches!(need, Obtains(_) | Survives(_)))
-    };
-    let setting = engine.settings().find(without)?;
+    let refused = |need: &Need| if too_large { matches!(need, Obtains(_)) } else { matches!(need, Runs(_)) };
+    let setting = engine.settings().find(|setting| !setting.needs.iter().flatten().any(refused))?;
     Some((setting.name, setting.price))
 }

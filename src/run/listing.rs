@@ -17,7 +17,7 @@ const INSTRUCTION: usize = 10;
 const DATA: usize = 8;
 
 /// Output that knows its column.
-struct Sheet<'a> {
+pub(super) struct Sheet<'a> {
     output: Output<'a>,
     column: usize,
     refused: Option<Error>,
@@ -36,9 +36,25 @@ impl Write for Sheet<'_> {
     }
 }
 
-impl Sheet<'_> {
+impl<'a> Sheet<'a> {
+    /// An empty one, which leaves by `output`.
+    pub(super) fn new(output: Output<'a>) -> Self {
+        Self { output, column: 0, refused: None }
+    }
+
+    /// Sees that everything has left.
+    ///
+    /// # Errors
+    /// What write(2) has answered.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        match self.refused {
+            Some(error) => Err(error),
+            None => self.output.flush(),
+        }
+    }
+
     /// Fills with spaces up to `column`, with one at least.
-    fn tab(&mut self, column: usize) -> fmt::Result {
+    pub(super) fn tab(&mut self, column: usize) -> fmt::Result {
         self.write_char(' ')?;
         while self.column < column {
             self.write_char(' ')?;
@@ -55,14 +71,10 @@ impl Sheet<'_> {
 #[inline(never)]
 pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
     let mut buffer = vec![0; 16 * 1024];
-    let output = Output::new(Fd::STDOUT, &mut buffer);
-    let mut sheet = Sheet { output, column: 0, refused: None };
+    let mut sheet = Sheet::new(Output::new(Fd::STDOUT, &mut buffer));
     // Only the sheet itself can refuse.
     let _ = list(&mut sheet, code);
-    match sheet.refused {
-        Some(error) => Err(error),
-        None => sheet.output.flush(),
-    }
+    sheet.finish()
 }
 
 fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {

@@ -1,6 +1,8 @@
 //! Views of generated code: a listing or the bare bytes instead of a run, a trace of the
 //! run, and registration with perf and gdb.
 
+#[cfg(feature = "playground")]
+use super::step::Steps;
 use super::{Error, listing};
 use barejit_asm::Code;
 use barejit_exec::{
@@ -31,6 +33,9 @@ pub struct Tools {
     pub raw: Option<&'static [u8]>,
     /// Trace each step of the run on standard error.
     pub trace: bool,
+    /// Print on standard error each instruction that runs, and what it changed.
+    #[cfg(feature = "playground")]
+    pub step: Option<Steps>,
     /// Write a file for perf.
     pub perf: Option<Perf>,
     /// Register the code with debuggers.
@@ -39,7 +44,23 @@ pub struct Tools {
 
 impl Tools {
     /// None of them.
-    pub const NONE: Self = Self { listing: false, raw: None, trace: false, perf: None, gdb: false };
+    pub const NONE: Self = Self {
+        listing: false,
+        raw: None,
+        trace: false,
+        #[cfg(feature = "playground")]
+        step: None,
+        perf: None,
+        gdb: false,
+    };
+
+    /// Whether the code is run instruction by instruction.
+    pub(super) const fn is_stepping(&self) -> bool {
+        #[cfg(feature = "playground")]
+        return self.step.is_some();
+        #[cfg(not(feature = "playground"))]
+        false
+    }
 
     /// Whether the code needs its record and its source.
     pub const fn explain(&self) -> bool {

@@ -9,13 +9,14 @@ use barejit_sys::piece;
 /// Beginnings of file names, and behind each the engine's name as the probe has it. Of
 /// several that fit the first counts: libraries before the programs that use them.
 const FILES: &str = "libffi.so|libffi closures|libpcre2-8.so|PCRE2|libpcre2-16.so|PCRE2|\
-    libpcre2-32.so|PCRE2|libluajit|LuaJIT|luajit|LuaJIT|opcache.so|PHP opcache|libnode.so|V8|node|V8|\
-    nodejs|V8|deno|V8|chrome|V8|chromium|V8|electron|V8|libv8|V8|libjvm.so|HotSpot|libcoreclr.so|.NET|\
-    libclrjit.so|.NET|libmozjs|SpiderMonkey|js102|SpiderMonkey|libxul.so|SpiderMonkey|beam.smp|Erlang/OTP|\
-    bun|Bun|libjavascriptcoregtk|JavaScriptCore|qemu-|QEMU TCG|libjulia|Julia|libpypy|PyPy|pypy|PyPy|\
-    libguile|Guile|guile|Guile|sbcl|SBCL|racket|Racket|libmono|Mono|mono|Mono|libtcc|tcc|tcc|tcc|\
-    llvmjit.so|PostgreSQL|libllvmlite.so|numba|libLLVM|LLVM|libruby|Ruby YJIT|ruby|Ruby YJIT|\
-    wasmtime|Wasmtime|libwasmtime|Wasmtime|libgccjit|libgccjit|liborc-|Orc|";
+    libpcre2-32.so|PCRE2|libluajit|LuaJIT|luajit|LuaJIT|opcache.so|PHP opcache|libnode.so|Node.js|\
+    node|Node.js|deno|Deno|chrome|Chromium|chromium|Chromium|electron|V8|libv8|V8|libjvm.so|HotSpot|\
+    libcoreclr.so|.NET|libclrjit.so|.NET|libmozjs|SpiderMonkey|js102|SpiderMonkey|libxul.so|Firefox|\
+    beam.smp|Erlang/OTP|bun|Bun|libjavascriptcoregtk|JavaScriptCore|qemu-system-|QEMU TCG|\
+    qemu-|QEMU user mode|libjulia|Julia|libpypy|PyPy|pypy|PyPy|libguile|Guile|guile|Guile|sbcl|SBCL|\
+    racket|Racket|libmono|Mono|mono|Mono|libtcc|tcc -run|tcc|tcc -run|llvmjit.so|PostgreSQL|\
+    libllvmlite.so|numba|libLLVM|LLVM|libruby|Ruby YJIT|ruby|Ruby YJIT|wasmtime|Wasmtime|\
+    libwasmtime|Wasmtime|libgccjit|libgccjit|liborc-|Orc|";
 
 /// The engine that comes in a file of this name.
 fn named(file: &[u8]) -> Option<&'static str> {
@@ -55,8 +56,8 @@ mod tests {
     #[test]
     fn engines_are_known_by_their_files() {
         for (file, engine) in [
-            ("libnode.so.115", Some("V8")),
-            ("node", Some("V8")),
+            ("libnode.so.115", Some("Node.js")),
+            ("node", Some("Node.js")),
             ("libjvm.so", Some("HotSpot")),
             ("libpcre2-8.so.0.11.2", Some("PCRE2")),
             ("libffi.so.8.1.2", Some("libffi closures")),

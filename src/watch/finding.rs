@@ -6,6 +6,7 @@ use super::cause::{self, Case, Cause};
 use super::engine;
 use super::proc::{self, Mapping, Maps};
 use super::stack::{self, Asker};
+use crate::probe::{self, Strategy};
 use alloc::{format, string::String, vec::Vec};
 use barejit_sys::{
     Errno, Sysno,
@@ -45,8 +46,8 @@ pub(super) struct Refusal {
     pub(super) call: Call,
     pub(super) answer: Answer,
     pub(super) asker: Option<Asker>,
-    /// The strategy that the call is a part of; empty if it is of none.
-    pub(super) strategy: &'static str,
+    /// The strategy that the call is a part of.
+    pub(super) strategy: Option<Strategy>,
     pub(super) cause: Cause,
     /// The engine, and the file that shows it.
     pub(super) engine: Option<(&'static str, String)>,
@@ -56,12 +57,18 @@ pub(super) struct Refusal {
     /// How often it was refused.
     pub(super) count: u64,
     /// The strategy by which the process got executable memory afterwards.
-    pub(super) then: &'static str,
+    pub(super) then: Option<Strategy>,
     /// How the process ended.
     pub(super) end: Option<End>,
 }
 
 impl Refusal {
+    /// A setting of the engine that helps, and its price.
+    pub(super) fn cure(&self) -> Option<(&'static str, &'static str)> {
+        let (engine, _) = self.engine.as_ref()?;
+        probe::cure(engine, self.cause.name == "limits")
+    }
+
     /// Whether this was such a call with this answer.
     fn is_answered_like(&self, call: &Call, answer: Answer) -> bool {
         self.call.number == call.number
@@ -143,7 +150,7 @@ impl Findings {
             engine,
             site: tracing::registers(case.tid).unwrap_or_default(),
             count: 1,
-            then: "",
+            then: None,
             end: None,
         };
         if let Some(same) = self.refusals.iter_mut().find(|other| other.is_like(&refusal)) {
@@ -157,7 +164,7 @@ impl Findings {
 
     /// Takes a call by which a process got executable memory.
     pub(super) fn grant(&mut self, process: Tid, call: &Call, maps: &mut dyn FnMut() -> Maps) {
-        let waits = |refusal: &Refusal| refusal.process == process && refusal.then.is_empty();
+        let waits = |refusal: &Refusal| refusal.process == process && refusal.then.is_none();
         if self.refusals.iter().any(waits) {
             let strategy = strategy(process.number(), call, &maps());
             for refusal in self.refusals.iter_mut().filter(|refusal| waits(refusal)) {
@@ -182,70 +189,88 @@ fn once(sentences: &mut Vec<String>, text: String) {
     }
 }
 
-/// The row of the probe's table that a call is a part of.
-fn strategy(process: i32, call: &Call, maps: &Maps) -> &'static str {
-    let protection = call.protection().unwrap_or(0);
-    let writable = protection & calls::PROT_WRITE != 0;
-    match call.number {
-        number if number == Sysno::mmap as u64 => mapped(process, call, protection, writable),
-        number if number == Sysno::mprotect as u64 => protected(call, maps, writable),
-        number if number == Sysno::pkey_mprotect as u64 => "pkey-mprotect",
-        number if number == Sysno::memfd_create as u64 => match call.arguments[1] & 0x18 {
-            0x10 => "memfd-dual-exec",
-            0x08 => "memfd-dual-noexec-seal",
-            _ => "memfd-dual",
-        },
-        number if number == Sysno::fcntl as u64 => "memfd-sealed",
-        number if [Sysno::ftruncate, Sysno::fallocate].iter().any(|call| number == *call as u64) => {
-            "memfd-dual"
+/// The strategy of the probe that a call is a part of.
+fn strategy(process: i32, call: &Call, maps: &Maps) -> Option<Strategy> {
+    let is = |calls: &[Sysno]| calls.iter().any(|other| call.is(*other));
+    Some(if is(&[Sysno::mmap]) {
+        return mapped(process, call);
+    } else if is(&[Sysno::mprotect]) {
+        return protected(call, maps);
+    } else if is(&[Sysno::pkey_mprotect]) {
+        Strategy::PkeyMprotect
+    } else if is(&[Sysno::memfd_create, Sysno::ftruncate, Sysno::fallocate]) {
+        const MFD_NOEXEC_SEAL: u64 = 8;
+        const MFD_EXEC: u64 = 16;
+        match call.arguments[1] {
+            flags if is(&[Sysno::memfd_create]) && flags & MFD_EXEC != 0 => Strategy::MemfdDualExec,
+            flags if is(&[Sysno::memfd_create]) && flags & MFD_NOEXEC_SEAL != 0 => {
+                Strategy::MemfdDualNoexecSeal
+            }
+            _ => Strategy::MemfdDual,
         }
-        number if number == Sysno::shmat as u64 => "sysv-shm",
-        number if number == Sysno::mremap as u64 => "mremap-rx-to-rw",
-        number if number == Sysno::personality as u64 => "read-implies-exec",
-        number if [Sysno::open, Sysno::openat].iter().any(|call| number == *call as u64) => "otmpfile-dual",
-        number if number == Sysno::execveat as u64 => "execveat-memfd",
-        _ => "",
-    }
+    } else if is(&[Sysno::fcntl]) {
+        Strategy::MemfdSealed
+    } else if is(&[Sysno::shmat]) {
+        Strategy::SysvShm
+    } else if is(&[Sysno::mremap]) {
+        Strategy::MremapRxToRw
+    } else if is(&[Sysno::personality]) {
+        Strategy::ReadImpliesExec
+    } else if is(&[Sysno::open, Sysno::openat]) {
+        Strategy::OtmpfileDual
+    } else if is(&[Sysno::execveat]) {
+        Strategy::ExecveatMemfd
+    } else {
+        return None;
+    })
 }
 
-/// The same of mmap(2).
-fn mapped(process: i32, call: &Call, protection: u64, writable: bool) -> &'static str {
+/// The same of mmap(2), by its size, its protection and its file.
+fn mapped(process: i32, call: &Call) -> Option<Strategy> {
+    const MIB: u64 = 1 << 20;
+    let protection = call.protection().unwrap_or(0);
     let Some(descriptor) = call.descriptor() else {
-        return match protection {
-            0 => "reserve-commit",
-            _ if writable => "anon-rwx",
-            _ => "self-mem",
-        };
+        return Some(match call.arguments[1] {
+            _ if protection & calls::PROT_WRITE != 0 => Strategy::AnonRwx,
+            _ if protection != 0 => Strategy::SelfMem,
+            size if size < 512 * MIB => Strategy::ReserveCommit,
+            size if size < 1024 * MIB => Strategy::Reserve512,
+            size if size < 4096 * MIB => Strategy::Reserve1024,
+            _ => Strategy::Reserve4096,
+        });
     };
     let path = proc::link(process, &format!("fd/{}", i64::from(descriptor)));
     let starts = |prefix: &str| path.starts_with(prefix.as_bytes());
     match call.arguments[3] & calls::MAP_SHARED != 0 {
-        _ if starts("/memfd:") && call.arguments[3] & calls::MAP_SHARED == 0 => "memfd-private",
-        _ if starts("/memfd:") => "memfd-dual",
-        false => "",
-        true if starts("/tmp/") => "tmp-dual",
-        true if starts("/dev/shm/") => "shm-dual",
-        true if starts("/var/tmp/") => "vartmp-dual",
-        true => "otmpfile-dual",
+        true if starts("/memfd:") => Some(Strategy::MemfdDual),
+        true if starts("/tmp/") => Some(Strategy::TmpDual),
+        true if starts("/dev/shm/") => Some(Strategy::ShmDual),
+        true if starts("/var/tmp/") => Some(Strategy::VartmpDual),
+        true => Some(Strategy::OtmpfileDual),
+        false if starts("/memfd:") => Some(Strategy::MemfdPrivate),
+        false => None,
     }
 }
 
-/// The same of mprotect(2), by what is mapped there.
-fn protected(call: &Call, maps: &Maps, writable: bool) -> &'static str {
-    let Some(mapping) = maps.at(call.arguments[0]) else { return "" };
+/// The same of mprotect(2), by the mapping there.
+fn protected(call: &Call, maps: &Maps) -> Option<Strategy> {
+    let mapping = maps.at(call.arguments[0])?;
+    let writable = call.protection().is_some_and(|bits| bits & calls::PROT_WRITE != 0);
     let is = |name: &str| mapping.path.starts_with(name.as_bytes());
     // Data without a value in the file follows the data that has one.
     let data =
         mapping.path.is_empty() && maps.at(mapping.start.wrapping_sub(1)).is_some_and(Mapping::is_file);
-    match writable {
-        _ if is("[stack") => "stack",
-        _ if is("[heap]") => "brk",
-        _ if is("/memfd:") => "memfd-mprotect",
-        _ if mapping.is_file() && mapping.is_executable() => "text",
-        _ if mapping.is_file() || data => "bss",
-        _ if mapping.is_reserved() => "reserve-commit",
-        _ => "anon-wx",
-    }
+    Some(match writable {
+        _ if is("[stack") => Strategy::Stack,
+        _ if is("[heap]") => Strategy::Brk,
+        _ if is("/memfd:") => Strategy::MemfdMprotect,
+        _ if mapping.is_file() && mapping.is_executable() => Strategy::Text,
+        _ if mapping.is_file() || data => Strategy::Bss,
+        true if mapping.is_reserved() => Strategy::ReserveRwx,
+        true => Strategy::AnonMprotectRwx,
+        false if mapping.is_reserved() => Strategy::ReserveCommit,
+        false => Strategy::AnonWx,
+    })
 }
 
 /// Whether a mapping that was granted is code of a library, which the dynamic linker

@@ -2,7 +2,7 @@
 
 use super::finding::{Answer, End, Findings, Refusal};
 use super::report::Subject;
-use crate::probe::{self, json::Json};
+use crate::probe::{self, Strategy, json::Json};
 use alloc::string::String;
 use barejit_sys::{described, signal::Signal};
 
@@ -57,7 +57,7 @@ fn print_refusal(refusal: &Refusal, json: &mut Json<'_>) {
     let asker = refusal.asker.as_ref();
     let symbol = asker.and_then(|asker| asker.symbol.as_ref());
     let engine = refusal.engine.as_ref();
-    let (setting, price) = engine.and_then(|(name, _)| probe::cure(name)).unwrap_or_default();
+    let (setting, price) = refusal.cure().unwrap_or_default();
     json.strings(
         "call text answer errno by_signal program module symbol found_by strategy cause evidence remedy engine \
          engine_file setting price then",
@@ -71,7 +71,7 @@ fn print_refusal(refusal: &Refusal, json: &mut Json<'_>) {
             asker.map_or("", |asker| &asker.module),
             symbol.map_or("", |symbol| &symbol.name),
             asker.map_or("", |asker| asker.method.name()),
-            refusal.strategy,
+            refusal.strategy.map_or("", Strategy::name),
             refusal.cause.name,
             &refusal.cause.evidence,
             probe::remedy(refusal.cause.name).unwrap_or_default(),
@@ -79,7 +79,7 @@ fn print_refusal(refusal: &Refusal, json: &mut Json<'_>) {
             engine.map_or("", |(_, file)| file),
             setting,
             price,
-            refusal.then,
+            refusal.then.map_or("", Strategy::name),
         ],
     );
     let numbers = [

@@ -117,8 +117,7 @@ fn mappings(process: i32, text: &mut String) -> fmt::Result {
         return writeln!(text, "  engine:          none that is known");
     };
     write!(text, "  engine:          {engine}, by {}", proc::clean(file))?;
-    match probe::cure(engine) {
-        Some((setting, "")) => writeln!(text, "; without executable memory: {setting}"),
+    match probe::cure(engine, false) {
         Some((setting, price)) => writeln!(text, "; without executable memory: {setting} ({price})"),
         None => writeln!(text),
     }

@@ -92,8 +92,8 @@ fn write_refusal(refusal: &Refusal, text: &mut String) -> fmt::Result {
         }
         writeln!(text, "{}+{:#x} (by {})", asker.module, asker.offset, asker.method.name())?;
     }
-    if !refusal.strategy.is_empty() {
-        writeln!(text, "    strategy: {}", refusal.strategy)?;
+    if let Some(strategy) = refusal.strategy {
+        writeln!(text, "    strategy: {}", strategy.name())?;
     }
     writeln!(text, "    because:  {}: {}", refusal.cause.name, refusal.cause.evidence)?;
     if let Some(remedy) = probe::remedy(refusal.cause.name) {
@@ -101,9 +101,8 @@ fn write_refusal(refusal: &Refusal, text: &mut String) -> fmt::Result {
     }
     if let Some((engine, file)) = &refusal.engine {
         write!(text, "    engine:   {engine}, by {file}")?;
-        match probe::cure(engine) {
-            Some((setting, "")) => writeln!(text, "; without executable memory: {setting}")?,
-            Some((setting, price)) => writeln!(text, "; without executable memory: {setting} ({price})")?,
+        match refusal.cure() {
+            Some((setting, price)) => writeln!(text, "; setting: {setting} ({price})")?,
             None => text.push('\n'),
         }
     }
@@ -114,8 +113,8 @@ fn write_refusal(refusal: &Refusal, text: &mut String) -> fmt::Result {
 fn then(refusal: &Refusal) -> String {
     let end = refusal.end.map_or_else(|| String::from("runs on"), ended);
     match (refusal.then, refusal.end) {
-        ("", Some(End::Exited(0))) => format!("it went on without, and {end}"),
-        ("", _) => format!("it {end}"),
-        (strategy, _) => format!("it got executable memory by {strategy}, and {end}"),
+        (None, Some(End::Exited(0))) => format!("it went on without, and {end}"),
+        (None, _) => format!("it {end}"),
+        (Some(strategy), _) => format!("it got executable memory by {}, and {end}", strategy.name()),
     }
 }

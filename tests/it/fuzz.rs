@@ -18,7 +18,8 @@ use std::{
 /// What is fed: a name and one round.
 type Target = (&'static str, fn(&mut Random));
 
-const TARGETS: [Target; 16] = [
+const TARGETS: [Target; 17] = [
+    ("images", images),
     ("hexadecimal", hexadecimal),
     ("integers", number::integers),
     ("decimals", number::decimals),
@@ -200,6 +201,39 @@ fn hexadecimal(random: &mut Random) {
     }
 }
 
+/// ELF files with bytes that lie: each part is code of the file, or an error.
+fn images(random: &mut Random) {
+    use barejit::front::image::Image;
+    let file = {
+        static FILE: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+        FILE.get_or_init(|| std::fs::read("/bin/true").expect("there"))
+    };
+    let mut bytes = file.clone();
+    let sections = u64::from_le_bytes(bytes[40..48].try_into().expect("eight")) as usize;
+    for _ in 0..random.below(6) {
+        // In the header, in the section headers, or anywhere.
+        let at = match random.below(3) {
+            0 => random.below(64),
+            1 => sections + random.below(bytes.len() - sections),
+            _ => random.below(bytes.len()),
+        };
+        let any = random.next() as u8;
+        bytes[at] = random.of(&[0, 1, 0x7F, 0x80, 0xFF, any]);
+    }
+    bytes.truncate(if random.below(4) == 0 { random.below(bytes.len()) } else { bytes.len() });
+    let Ok(image) = Image::new(&bytes) else { return };
+    for piece in [image.entry_code(), image.section(b".text"), image.section(b".init"), image.symbol(b"main")]
+    {
+        let Ok(piece) = piece else { continue };
+        let range = bytes.as_ptr_range();
+        let inside = piece.bytes.as_ptr_range();
+        assert!(range.start <= inside.start && inside.end <= range.end && !piece.bytes.is_empty());
+        let _ = image.names(&piece, &mut |address, name| {
+            assert!(address.wrapping_sub(piece.address) < piece.bytes.len() as u64 && !name.is_empty());
+        });
+    }
+}
+
 /// The parser and every pass of `bf`, on text that is hardly a program.
 fn brackets(random: &mut Random) {
     use barejit::front::bf::{Cells, Eof, Options, Passes, compile};
@@ -373,7 +407,7 @@ fn machine_code(random: &mut Random) {
 
 /// Arguments that make no sense, or some.
 fn arguments(random: &mut Random) {
-    const COMMANDS: [&str; 8] = ["hello", "ret", "call", "run", "bf", "chain", "rpn", "probe"];
+    const COMMANDS: [&str; 9] = ["hello", "ret", "call", "run", "disasm", "bf", "chain", "rpn", "probe"];
     const WORDS: &str = "-e [->+<]. ,. +[<+] +2 *3 /0 n (1) -5 0x10 c3 0f0b 1,2 64 99999999999999999999 \
         --map wx dual none inplace --layout words --verbose --help -h --version -- - --panic \
         --as-documented --sandbox --listing --raw - --gdb --start --terms --last --precision --cells --eof \

@@ -7,6 +7,8 @@ mod bf;
 mod chain;
 mod cli;
 mod debugger;
+#[cfg(feature = "playground")]
+mod disasm;
 mod docs;
 mod elf;
 mod engines;

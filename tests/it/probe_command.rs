@@ -225,11 +225,13 @@ fn node_and_java_and_php_are_recognised() {
         return;
     }
     let node = Watched::alone(&[], &["node", "-e", "console.log(1)"], regime::mdwe);
-    node.expect_first("mprotect EACCES reserve-commit mdwe V8");
+    node.expect_first("mprotect EACCES reserve-rwx mdwe Node.js");
+    assert_eq!(node.refusals()[0].get("setting").text(), "NODE_OPTIONS=--jitless");
     let symbol = node.refusals()[0].get("symbol").text().to_string();
     assert_eq!(symbol, "v8::base::OS::SetPermissions");
     let java = Watched::alone(&[], &["java", "-version"], regime::mdwe);
-    java.expect_first("mprotect EACCES anon-wx mdwe HotSpot");
+    java.expect_first("mprotect EACCES anon-mprotect-rwx mdwe HotSpot");
+    assert_eq!(java.refusals()[0].get("setting"), &Json::Null);
     assert!(java.refusals()[0].get("module").text().ends_with("libjvm.so"));
     let php = Watched::alone(&[], &["php", "-r", "echo preg_match('/a+b/', 'aab');"], regime::mdwe);
     php.expect_first("mmap EACCES anon-rwx mdwe PHP preg");
@@ -272,7 +274,7 @@ fn a_limit_is_told_with_its_numbers() {
     let limit = |command: &mut Command| regime::limit(command, libc::RLIMIT_AS, 512 << 20);
     let watched = Watched::alone(&[], &["node", "-e", "console.log(1)"], limit);
     let words = watched.words(&["call", "errno", "cause", "engine"]);
-    assert_eq!(words[0], "mmap ENOMEM limits V8", "{words:?}");
+    assert_eq!(words[0], "mmap ENOMEM limits Node.js", "{words:?}");
     let evidence = watched.refusals()[0].get("evidence").text();
     assert!(evidence.starts_with("RLIMIT_AS = 536870912, "), "{evidence}");
 }

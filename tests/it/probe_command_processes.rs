@@ -418,7 +418,7 @@ fn a_live_process_is_described() {
         "  seccomp filters: none\n",
         "  no_new_privs:    0\n",
         "  limits:          RLIMIT_AS none, RLIMIT_DATA none, RLIMIT_FSIZE none\n",
-        "  engine:          V8, by node; without executable memory: NODE_OPTIONS=--jitless (no WebAssembly, and fetch throws)",
+        "  engine:          Node.js, by node; without executable memory: NODE_OPTIONS=--jitless (no WebAssembly, and fetch throws)",
         "  not told:        MDWE (prctl(PR_GET_MDWE) answers the process itself alone), Landlock\n",
     ] {
         assert!(text.contains(line), "no {line:?} in\n{text}");

@@ -90,6 +90,35 @@ const 0.25
 mul
 term 20
 mul
+neg
+sub
+
+; after negate (negation folding)
+term 1
+const 0.25
+mul
+index
+sqrt
+add
+term 1
+const 0.25
+mul
+term 20
+mul
+add
+
+; after fold (constant folding and algebraic simplification)
+term 1
+const 0.25
+mul
+index
+sqrt
+add
+term 1
+const 0.25
+mul
+term 20
+mul
 add
 
 ; after share (common subexpression elimination)

@@ -32,7 +32,7 @@
 //! ```
 
 mod bake;
-mod encode;
+pub(crate) mod encode;
 #[cfg(feature = "alloc")]
 mod growing;
 mod nop;

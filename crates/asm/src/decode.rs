@@ -12,6 +12,7 @@
 
 mod index;
 mod operands;
+mod stores;
 
 use crate::code::form::{Form, Third};
 use crate::code::notation;
@@ -19,6 +20,8 @@ use crate::code::spec::kind;
 use crate::table::{Row, TABLE};
 use core::fmt;
 use operands::Cursor;
+
+pub use stores::Store;
 
 /// Why bytes are no instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -376,7 +379,8 @@ fn fits(row: &Row, before: &Before, opcode: u8, modrm: Option<u8>) -> Option<u16
             return None;
         }
     }
-    if form.has_address_32() && !before.narrow {
+    // Of MONITOR and MONITORX the other row serves, with 67 as a prefix of its text.
+    if form.has_address_32() && (!before.narrow || operands::is_monitor(form)) {
         return None;
     }
     if let Some(vex) = before.vex {

@@ -94,8 +94,9 @@ extern crate std;
 mod assembler;
 mod code;
 mod decode;
+pub mod parse;
 pub mod table;
 
 pub use assembler::*;
 pub use code::*;
-pub use decode::{At, Instruction, MAX_SIZE, NoInstruction, decode};
+pub use decode::{At, Instruction, MAX_SIZE, NoInstruction, Store, decode};

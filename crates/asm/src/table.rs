@@ -23,7 +23,7 @@
 //! distance, T a 64-bit offset; F is not encoded. A C before them is a condition.
 //!
 //! Access is `r` read, `w` written, both, `n` neither, `i` ignored; `c` before one of
-//! them tells that it depends on a condition. Kinds are those of [`spec`](crate::code::spec).
+//! them tells that it depends on a condition. Kinds are those of `code::spec`.
 //! The effects are words: prefixes that the form takes; `cpl0` for the kernel only;
 //! flags read `r=`, written `w=`, cleared `0=`, set `1=` and undefined `u=`, where
 //! o s z a p c d i k are OF SF ZF AF PF CF DF IF AC and 0 1 2 3 the condition codes of

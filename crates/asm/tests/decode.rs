@@ -198,7 +198,7 @@ fn random_bytes_decode_as_iced_decodes_them() {
             4 => bytes[0] = 0xC5,
             5 => {
                 bytes[0] = 0xC4;
-                bytes[1] = bytes[1] & 0xE0 | 1 + (choice >> 40) as u8 % 3;
+                bytes[1] = bytes[1] & 0xE0 | (1 + (choice >> 40) as u8 % 3);
             }
             _ => {}
         }

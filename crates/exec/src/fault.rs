@@ -28,8 +28,10 @@
 //! One call at a time in a process: a second one, by another thread or by a call-back, is
 //! [`Busy`]. A fault counts as generated code's on the thread that made the call only.
 
+mod step;
 mod termination;
 
+pub use step::{Next, NotEntered, Stepper, call_stepped, resume, return_address};
 pub use termination::{Rescue, held};
 
 use barejit_sys::{
@@ -314,20 +316,35 @@ fn thread() -> usize {
 /// # Errors
 /// Generated code is running already; nothing has been called.
 pub unsafe fn call(entry: Entry, args: &Args, code: Range<usize>) -> Result<Ending, Busy> {
+    claim()?;
+    // SAFETY: duties 1 to 6 of the caller; neither record nor stack is in use.
+    let value = unsafe { enter(entry, args, STACK.load(Relaxed)) };
+    // SAFETY: (1) duty 4 of the caller.
+    Ok(unsafe { ended(value, code) })
+}
+
+/// Takes the record for a call by this thread.
+fn claim() -> Result<(), Busy> {
     let taken = RECORD.state.compare_exchange(state::IDLE, state::ENTERING, Acquire, Relaxed);
     taken.map_err(|_| Busy)?;
     RECORD.thread.store(thread(), Relaxed);
     RECORD.ending.store(ending::RETURNED, Relaxed);
-    // SAFETY: duties 1 to 6 of the caller; neither record nor stack is in use.
-    let value = unsafe { enter(entry, args, STACK.load(Relaxed)) };
+    Ok(())
+}
+
+/// How the call ended whose RAX is `value`. Gives the record back.
+///
+/// # Safety
+/// 1. As [`fault`].
+unsafe fn ended(value: u64, code: Range<usize>) -> Ending {
     let ending = match RECORD.ending.load(Relaxed) {
         ending::RETURNED => Ending::Returned(value),
-        // SAFETY: (1) duty 4 of the caller.
+        // SAFETY: (1) the caller's.
         ending::FAULTED => Ending::Faulted(unsafe { fault(code) }),
         _ => Ending::Panicked,
     };
     RECORD.state.store(state::IDLE, Release);
-    Ok(ending)
+    ending
 }
 
 /// What `on_fault` left in the record.
@@ -492,8 +509,11 @@ extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> 
     // On another thread it is nothing that the guarded call can end with.
     let state = if is_caller() { RECORD.state.load(Relaxed) } else { state::IDLE };
     match state {
+        state::GENERATED if step::stepped(signal, info, context) => false,
         state::GENERATED => {
             RECORD.state.store(state::LEAVING, Relaxed);
+            // SAFETY: (1) this is what the handler was given.
+            unsafe { step::capture(context) };
             // ANCHOR: record
             RECORD.signal.store(signal.number(), Relaxed);
             RECORD.reason.store(info.code, Relaxed);

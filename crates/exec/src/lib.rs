@@ -15,5 +15,7 @@ compile_error!("barejit-exec runs x86-64 machine code on Linux; barejit-asm buil
 pub mod debug;
 pub mod fault;
 mod memory;
+mod state;
 
 pub use memory::*;
+pub use state::State;

@@ -89,6 +89,11 @@ impl Fd<'static> {
 }
 
 impl Fd<'_> {
+    /// Its number.
+    pub const fn number(self) -> usize {
+        self.0
+    }
+
     const fn numbered(number: usize) -> Self {
         Self(number, PhantomData)
     }
@@ -187,26 +192,35 @@ impl Error {
 
     /// The call's name in section 2 of the manual.
     pub fn name(self) -> &'static str {
-        let place = NAMED.iter().position(|call| *call == (self.0.get() >> 32) as u16);
-        let name = piece(NAMES, b' ', place.unwrap_or(NAMED.len()));
-        // The manual's pwrite.
-        name.strip_suffix("64").unwrap_or(name)
+        call_name((self.0.get() >> 32) as usize & 0x7FFF_FFFF)
     }
+}
+
+/// The name in section 2 of the manual of the call with this number; empty for those that
+/// are seldom made.
+pub fn call_name(number: usize) -> &'static str {
+    let place = NAMED.iter().position(|call| usize::from(*call) == number);
+    let name = piece(NAMES, b' ', place.unwrap_or(NAMED.len()));
+    // The manual's pwrite.
+    name.strip_suffix("64").unwrap_or(name)
 }
 
 macro_rules! names {
     ($($name:ident)*) => {
-        /// The numbers of the calls that this program makes.
+        /// The numbers of the calls that this program makes, and that others often make.
         const NAMED: &[u16] = &[$(Sysno::$name as u16),*];
         /// Their names, a space behind each.
         const NAMES: &str = concat!($(stringify!($name), " "),*);
     };
 }
 names! {
-    access brk clock_gettime clone close execve execveat fallocate fcntl fgetxattr fork fstat ftruncate getpid getrlimit ioctl
-    kill madvise memfd_create mmap mprotect mremap mseal munmap open personality pipe2 pkey_mprotect poll prctl
-    pread64 ptrace pwrite64 read readlink rt_sigaction seccomp setrlimit shmat shmctl shmget sigaltstack statfs
-    syslog uname unlink userfaultfd wait4 write
+    access arch_prctl brk chdir clock_gettime clock_nanosleep clone clone3 close close_range connect dup dup2
+    execve execveat exit exit_group fallocate fcntl fgetxattr fork fstat ftruncate futex getcwd getdents64 getpgrp
+    getpid getppid getrandom getrlimit gettid getuid ioctl kill lseek madvise memfd_create mkdir mmap mprotect
+    mremap mseal munmap nanosleep newfstatat open openat personality pipe pipe2 pkey_mprotect poll prctl
+    pread64 prlimit64 process_vm_readv ptrace pwrite64 read readlink rename rt_sigaction rt_sigprocmask
+    rt_sigreturn sched_yield seccomp sendto setitimer setpgid setrlimit shmat shmctl shmget sigaltstack socket
+    stat statfs syslog tgkill time tkill uname unlink unlinkat userfaultfd vfork wait4 write writev
 }
 
 impl fmt::Debug for Error {

@@ -1,11 +1,12 @@
 //! The syscalls of barejit, one thin function each; those that only the probe makes
 //! are in [`trial`]. No other file makes one.
 
+pub mod job;
 pub mod tracing;
 pub mod trial;
 
 use super::bpf::Instruction;
-use super::signal::{Action, AlternateStack, Disposition, Signal};
+use super::signal::{Action, AlternateStack, Context, Disposition, Signal};
 use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno, mapped};
 use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
 use syscalls::{syscall3, syscall6};
@@ -342,6 +343,48 @@ pub(super) fn sigaltstack(stack: Region) -> Result<(), Error> {
     result?;
     mem::forget(stack);
     Ok(())
+}
+
+/// sigaltstack(2): the alternate stack that is in force.
+///
+/// # Errors
+/// The errno of the call.
+pub(super) fn alternate_stack() -> Result<AlternateStack, Error> {
+    let mut alternate = AlternateStack { base: 0, flags: 0, size: 0 };
+    // SAFETY: the kernel writes one structure.
+    unsafe { syscall!(sigaltstack, 0, &raw mut alternate) }.map(|_| alternate)
+}
+
+/// Any syscall with six arguments, and its answer as the kernel gives it: an errno is
+/// negative.
+///
+/// # Safety
+/// 1. The call does nothing undefined with these arguments.
+pub unsafe fn raw(call: usize, arguments: &[u64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = *arguments;
+    let answer: i64;
+    // SAFETY: duty 1 of the caller; `syscall` changes RAX, RCX and R11 besides (SDM vol.
+    // 2B).
+    unsafe {
+        core::arch::asm!(
+            "syscall", inlateout("rax") call as i64 => answer,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    answer
+}
+
+/// rt_sigreturn(2) to a context that was not a handler's: the thread goes on with the
+/// registers, flags and extended state that are in it.
+///
+/// # Safety
+/// 1. Going on there does nothing undefined, and the extended state is an XSAVE area
+///    as the kernel writes it, or null.
+#[unsafe(naked)]
+pub unsafe extern "sysv64" fn resume(context: &Context) -> ! {
+    // RSP is the address of the ucontext_t: a handler's return has popped the word below.
+    core::arch::naked_asm!("mov rsp, rdi", "mov eax, 15", "syscall", "ud2")
 }
 
 /// The flag of [`memfd_create`] that nobody may ever execute the file as a

@@ -71,6 +71,8 @@ impl Guard {
 pub enum Contents<'file> {
     /// Fresh zeroed pages.
     Anonymous,
+    /// Fresh zeroed pages, in common with the children that this process forks.
+    Common,
     /// A file from its first byte, in common with everybody who maps it.
     Shared(Fd<'file>),
     /// The same, but what is written is not seen by others.
@@ -81,6 +83,7 @@ impl<'file> Contents<'file> {
     const fn flags(self) -> (MapFlags, Fd<'file>) {
         match self {
             Self::Anonymous => (MapFlags::PRIVATE_ANONYMOUS, Fd::NONE),
+            Self::Common => (MapFlags::SHARED.union(MapFlags::ANONYMOUS), Fd::NONE),
             Self::Shared(fd) => (MapFlags::SHARED, fd),
             Self::Private(fd) => (MapFlags::PRIVATE, fd),
         }

@@ -142,11 +142,16 @@ impl Info {
 #[derive(Debug)]
 #[repr(C)]
 pub struct Context {
+    /// UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS (asm/ucontext.h).
     flags: u64,
     link: usize,
     stack: AlternateStack,
-    /// r8 to r15, rdi, rsi, rbp, rbx, rdx.
-    general: [u64; 13],
+    r8_to_r15: [u64; 8],
+    rdi: u64,
+    rsi: u64,
+    rbp: u64,
+    rbx: u64,
+    rdx: u64,
     /// RAX: what an interrupted syscall answers.
     pub rax: u64,
     rcx: u64,
@@ -156,16 +161,108 @@ pub struct Context {
     pub rip: u64,
     /// RFLAGS
     pub rflags: u64,
+    /// CS, GS, FS and SS, 16 bits each.
     segments: u64,
     /// The processor's error code. Of a page fault, bit 1 is set if the access
     /// was a store (SDM vol. 3A, 4.7).
     pub error: u64,
     /// The number of the exception; see [`exception`]. QEMU's user mode says −1.
     pub exception: u64,
+    old_mask: u64,
+    cr2: u64,
+    /// Where the x87, SSE and extended state is: an XSAVE area in the standard format.
+    /// Null restores the initial state.
+    extended: *const u8,
+    reserved: [u64; 8],
+    /// The signals that are blocked.
+    mask: u64,
+}
+
+/// The segment selectors of 64-bit user code: CS 0x33 and SS 0x2B.
+const USER_SEGMENTS: u64 = 0x33 | 0x2B << 48;
+
+impl Context {
+    /// A context for [`resume`](linux::resume): registers in the order of their
+    /// encoding, RIP and RFLAGS, no signal blocked, the thread's own alternate stack.
+    ///
+    /// # Errors
+    /// What sigaltstack(2) answers.
+    pub fn new(general: &[u64; 16], rip: u64, rflags: u64, extended: *const u8) -> Result<Self, Error> {
+        /// UC_SIGCONTEXT_SS and UC_STRICT_RESTORE_SS; with them SS is restored.
+        const SS: u64 = 6;
+        let mut context = Self {
+            flags: SS | u64::from(!extended.is_null()),
+            link: 0,
+            stack: linux::alternate_stack()?,
+            r8_to_r15: [0; 8],
+            rdi: 0,
+            rsi: 0,
+            rbp: 0,
+            rbx: 0,
+            rdx: 0,
+            rax: 0,
+            rcx: 0,
+            rsp: 0,
+            rip,
+            rflags,
+            segments: USER_SEGMENTS,
+            error: 0,
+            exception: 0,
+            old_mask: 0,
+            cr2: 0,
+            extended,
+            reserved: [0; 8],
+            mask: 0,
+        };
+        context.set_general(general);
+        Ok(context)
+    }
+
+    /// The general-purpose registers in the order of their encoding: RAX, RCX, RDX, RBX,
+    /// RSP, RBP, RSI, RDI, R8 to R15.
+    pub fn general(&self) -> [u64; 16] {
+        let [r8, r9, r10, r11, r12, r13, r14, r15] = self.r8_to_r15;
+        let (rbp, rsi, rdi) = (self.rbp, self.rsi, self.rdi);
+        let (rax, rcx, rdx, rbx, rsp) = (self.rax, self.rcx, self.rdx, self.rbx, self.rsp);
+        [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15]
+    }
+
+    /// Sets them, in the same order.
+    pub fn set_general(&mut self, general: &[u64; 16]) {
+        let [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8_to_r15 @ ..] = *general;
+        (self.rax, self.rcx, self.rdx, self.rbx) = (rax, rcx, rdx, rbx);
+        (self.rsp, self.rbp, self.rsi, self.rdi) = (rsp, rbp, rsi, rdi);
+        self.r8_to_r15 = r8_to_r15;
+    }
+
+    /// The XSAVE area that the kernel filled for a handler, as many bytes as it says
+    /// that it is; empty if there is none.
+    ///
+    /// # Safety
+    /// 1. This is the context that the kernel has given to a handler which still runs.
+    pub unsafe fn extended(&self) -> &[u8] {
+        /// FP_XSTATE_MAGIC1 in the bytes of FXSAVE that are left to software: an extended
+        /// size follows (asm/sigcontext.h).
+        const MAGIC: u32 = 0x4650_5853;
+        const SOFTWARE: usize = 464;
+        const LEGACY: usize = 512;
+        if self.extended.is_null() {
+            return &[];
+        }
+        // SAFETY: (1) the kernel has written 512 bytes there.
+        let legacy = unsafe { core::slice::from_raw_parts(self.extended, LEGACY) };
+        let word =
+            |at: usize| u32::from_le_bytes([legacy[at], legacy[at + 1], legacy[at + 2], legacy[at + 3]]);
+        match (word(SOFTWARE), word(SOFTWARE + 4) as usize) {
+            // SAFETY: (1) the kernel has written as many.
+            (MAGIC, size) if size >= LEGACY => unsafe { core::slice::from_raw_parts(self.extended, size) },
+            _ => legacy,
+        }
+    }
 }
 
 /// stack_t (sigaltstack(2)).
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct AlternateStack {
     pub(super) base: usize,
@@ -274,6 +371,8 @@ mod tests {
     #[test]
     fn the_context_is_laid_out_as_the_kernel_has_it() {
         assert_eq!(core::mem::offset_of!(Context, rip), 40 + 16 * 8);
+        assert_eq!(core::mem::offset_of!(Context, extended), 40 + 23 * 8);
+        assert_eq!(core::mem::offset_of!(Context, mask), 40 + 32 * 8);
         // uc_mcontext begins at 40; r8 to r15 come first, then as sigcontext(7) has it.
         assert_eq!(core::mem::offset_of!(Context, exception), 40 + 20 * 8);
         assert_eq!(core::mem::offset_of!(Info, address), 16);

@@ -4,7 +4,7 @@
 use super::emit::Emitter;
 use super::ir::{Op, Operation};
 use super::window::Plan;
-use super::{Listed, fold, parse, share};
+use super::{Listed, fold, negate, parse, share};
 use crate::front::Recorded;
 use crate::front::cases::check;
 use crate::front::pool::Pool;
@@ -45,20 +45,6 @@ fn listed(operations: &[Operation]) -> String {
     Listed(operations).to_string()
 }
 
-/// The most operands on the stack at once.
-fn depth(operations: &[Operation]) -> usize {
-    let depths = operations.iter().scan(0, |depth, operation| {
-        *depth = *depth + 1 - operation.op.operands();
-        Some(*depth)
-    });
-    depths.max().unwrap_or(0)
-}
-
-fn plan(operations: Vec<Operation>) -> Plan {
-    let depth = depth(&operations);
-    Plan::new(operations, depth)
-}
-
 /// The instructions, labels and constants of code, without padding.
 fn instructions(emit: &dyn Fn(&mut Asm<'_>)) -> String {
     let code = Recorded::of(emit);
@@ -93,6 +79,11 @@ fn fold() {
 }
 
 #[test]
+fn negate() {
+    check("rpn/negate.ir", &|text| listed(&negate::negate(&read(text))));
+}
+
+#[test]
 fn share() {
     check("rpn/share.ir", &|text| {
         let mut operations = read(text);
@@ -103,13 +94,13 @@ fn share() {
 
 #[test]
 fn window() {
-    check("rpn/window.ir", &|text| plan(read(text)).to_string());
+    check("rpn/window.ir", &|text| Plan::new(read(text)).to_string());
 }
 
 #[test]
 fn emit() {
     check("rpn/emit.ir", &|text| {
-        let plan = plan(read(text));
+        let plan = Plan::new(read(text));
         (0..plan.copies())
             .map(|copy| {
                 let code = instructions(&|a| {
@@ -127,7 +118,7 @@ fn emit() {
 #[test]
 fn loops() {
     check("rpn/loops.ir", &|text| {
-        let plan = plan(read(text));
+        let plan = Plan::new(read(text));
         instructions(&|a| {
             let mut pool = Pool::default();
             plan.last_term(a, &mut pool);
@@ -225,13 +216,14 @@ fn no_pass_changes_a_bit_of_a_term() {
         let (index, terms) = (random.below(50) as f64, [random.number(), random.number()]);
         let expected = evaluate(&relation, index, terms);
         let folded = fold::fold(&relation);
-        let mut shared = folded.clone();
+        let negated = negate::negate(&folded);
+        let mut shared = fold::fold(&negated);
         share::share(&mut shared);
-        for (pass, operations) in [("fold", &folded), ("share", &shared)] {
+        for (pass, operations) in [("fold", &folded), ("negate", &negated), ("share", &shared)] {
             let actual = evaluate(operations, index, terms);
             let same = actual.to_bits() == expected.to_bits() || actual.is_nan() && expected.is_nan();
             assert!(same, "seed {seed}, {pass}: {actual:e}, expected {expected:e}:\n{}", listed(operations));
         }
-        assert!(folded.len() <= relation.len() && shared.len() <= folded.len(), "seed {seed}");
+        assert!(negated.len() <= folded.len() && shared.len() <= negated.len(), "seed {seed}");
     }
 }

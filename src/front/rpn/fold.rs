@@ -53,7 +53,6 @@ impl Change {
         let mut last = folded.iter().rev().map(|operation| operation.op);
         match (op, last.next(), last.next()) {
             (Op::Negate, Some(Op::Constant { value }), _) => Self::Replace(1, Op::Constant { value: -value }),
-            (Op::Negate, Some(Op::Negate), _) => Self::Remove,
             (_, Some(Op::Constant { value: y }), Some(Op::Constant { value: x })) if op.operands() == 2 => {
                 match evaluate(op, x, y) {
                     // Only the processor knows the sign of a NaN.
@@ -73,9 +72,6 @@ impl Change {
             (Op::Div, Some(Op::Constant { value: y }), _) if has_exact_reciprocal(y) => {
                 Self::ReplaceConstant(1.0 / y, Op::Mul)
             }
-            // x + (−y) is x − y, and x − (−y) is x + y.
-            (Op::Add, Some(Op::Negate), _) => Self::Replace(1, Op::Sub),
-            (Op::Sub, Some(Op::Negate), _) => Self::Replace(1, Op::Add),
             _ => Self::Keep,
         }
     }

@@ -8,12 +8,10 @@ use super::ir::{Op, Operation};
 use crate::front::text::{Error, Message, Text};
 use alloc::vec::Vec;
 
-/// A relation as stack code, and its needs.
+/// A relation as stack code, and its deepest back-reference.
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) operations: Vec<Operation>,
-    /// The most operands on the stack at once.
-    pub(super) depth: usize,
     /// The deepest back-reference, and where it stands.
     pub(super) history: usize,
     pub(super) deepest: usize,
@@ -101,7 +99,6 @@ pub(super) fn relation(text: &mut Text<'_>) -> Result<Parsed, Error> {
             parsed.history = back;
             parsed.deepest = at;
         }
-        parsed.depth = parsed.depth.max(operands);
         parsed.operations.push(Operation { op, end: text.at as u32, keep: None });
     }
     let left_over = match operands {

@@ -40,11 +40,15 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan for `operations`, whose stack has at most `depth` operands.
-    pub(super) fn new(operations: Vec<Operation>, depth: usize) -> Self {
+    /// The plan for `operations`.
+    pub(super) fn new(operations: Vec<Operation>) -> Self {
         let longest = (UNROLLED / operations.len().max(1)).clamp(1, WINDOW);
         let (mut window, mut history, mut indexed) = (0, 0, false);
+        // The operands on the stack, and the most at once.
+        let (mut operands, mut depth) = (0, 0);
         for operation in &operations {
+            operands = operands + 1 - operation.op.operands();
+            depth = depth.max(operands);
             match operation.op {
                 Op::Term { back } => {
                     history = history.max(back);

@@ -15,21 +15,21 @@ use crate::code::form::{Form, Prefix, Third};
 
 /// An encoded instruction. Numbers are as wide as the machine likes them.
 #[derive(Clone, Copy)]
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     /// The bytes, first byte lowest; those past `size` have no meaning.
-    pub(super) word: u128,
+    pub(crate) word: u128,
     /// 1 to 15.
-    pub(super) size: u32,
+    pub(crate) size: u32,
     /// Size of the immediate: what stands between a 32-bit displacement and
     /// the end of the instruction.
-    pub(super) after: u32,
+    pub(crate) after: u32,
     /// Whether the operands can be encoded.
-    pub(super) fault: Fault,
+    pub(crate) fault: Fault,
 }
 
 /// Why an instruction cannot be encoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     None,
     /// RSP as an index, or any index with RIP.
     Index,
@@ -65,7 +65,7 @@ impl Half {
 /// Encodes `form` with these operands: in ModRM.reg, in ModRM.rm (a register's
 /// number or an [`Address`]), and elsewhere.
 #[inline(always)]
-pub(super) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
+pub(crate) const fn encode(form: Form, reg: u64, rm: u64, third: u64) -> Bytes {
     let variant = Variant::choose(form, rm, third);
     let place = if form.is_memory() {
         Place::memory(Address::unpack(rm), form.index_kind() != 0)
@@ -293,11 +293,11 @@ impl Place {
 }
 
 /// Whether `value` survives as a sign-extended byte.
-pub(super) const fn fits_i8(value: i64) -> bool {
+pub(crate) const fn fits_i8(value: i64) -> bool {
     value as i8 as i64 == value
 }
 
 /// Whether `value` survives as a sign-extended doubleword.
-pub(super) const fn fits_i32(value: i64) -> bool {
+pub(crate) const fn fits_i32(value: i64) -> bool {
     value as i32 as i64 == value
 }

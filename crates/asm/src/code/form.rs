@@ -182,6 +182,23 @@ pub(crate) const fn pack_name(text: &str) -> u64 {
     name
 }
 
+impl Form {
+    /// The number of a mnemonic, if it can be one: lower-case letters, digits, spaces and
+    /// underscores.
+    pub(crate) fn name_number(text: &str) -> Option<u64> {
+        if text.len() > 12 {
+            let long = LONG_NAMES.split(' ').position(|name| name.bytes().eq(text.bytes().map(dash)))?;
+            return Some(LONG_FROM + long as u64);
+        }
+        text.bytes().all(|byte| LETTERS.contains(&byte)).then(|| pack_name(text))
+    }
+}
+
+/// How [`LONG_NAMES`] has a letter.
+fn dash(byte: u8) -> u8 {
+    if byte == b' ' { b'-' } else { byte }
+}
+
 /// The number of the word `text` in [`LONG_NAMES`].
 const fn long_index(text: &[u8]) -> u64 {
     let names = LONG_NAMES.as_bytes();

@@ -190,16 +190,26 @@ fn is_narrow(form: Form) -> bool {
     form.third_operand() == Third::OFFSET || form.is_masked_move()
 }
 
-/// MONITOR, MONITORX, CLZERO and UMONITOR, whose memory is no operand.
-fn is_monitor(form: Form) -> bool {
+/// MONITOR and MONITORX, whose memory is at RAX, or EAX with 67.
+pub(super) fn is_monitor(form: Form) -> bool {
     form.opcode_map() == 1
-        && match form.opcode() {
-            0x01 => {
-                form.has_fixed_modrm() && matches!((form.extension(), form.fixed_rm()), (1, 0) | (7, 2 | 4))
+        && form.opcode() == 0x01
+        && form.pp() == 0
+        && form.has_fixed_modrm()
+        && matches!((form.extension(), form.fixed_rm()), (1, 0) | (7, 2))
+}
+
+/// Instructions whose memory is no operand, so that its segment is a prefix: the same,
+/// CLZERO, UMONITOR, MASKMOVQ and MASKMOVDQU.
+fn has_implied_memory(form: Form) -> bool {
+    is_monitor(form)
+        || form.is_masked_move()
+        || form.opcode_map() == 1
+            && match form.opcode() {
+                0x01 => form.has_fixed_modrm() && (form.extension(), form.fixed_rm(), form.pp()) == (7, 4, 0),
+                0xAE => !form.is_memory() && form.pp() == 2 && form.extension() == 6,
+                _ => false,
             }
-            0xAE => !form.is_memory() && form.pp() == 2 && form.extension() == 6,
-            _ => false,
-        }
 }
 
 /// `rep ret` is a way around a branch predictor, and printed.
@@ -234,8 +244,8 @@ fn printed(form: Form, row: &Row, before: &Before) -> Result<Prefixes, NoInstruc
         form.has_condition() && row.operands().any(|operand| operand.kind == OperandKind::Distance);
     put(conditional && before.segment == 4, Prefixes::TAKEN);
     put(conditional && before.segment == 2, Prefixes::NOT_TAKEN);
-    put(before.narrow && is_narrow(form), Prefixes::ADDR32);
-    let implied = is_monitor(form) || form.is_masked_move();
+    put(before.narrow && (is_narrow(form) || is_monitor(form)), Prefixes::ADDR32);
+    let implied = has_implied_memory(form);
     put(implied && before.segment == 5, Prefixes::FS);
     put(implied && before.segment == 6, Prefixes::GS);
     Ok(Prefixes(bits))

@@ -368,10 +368,15 @@ impl Row {
         self.memory != 0 || self.generic & MEMORY_ONLY != 0
     }
 
+    /// The number of its mnemonic.
+    pub(crate) fn name_number(&self) -> u64 {
+        CONTENT.names.get(usize::from(self.name)).copied().expect("a name of the table")
+    }
+
     /// The form at one of [`Row::widths`], with a register or memory in ModRM.rm; that
     /// which exists, if only one does.
     pub fn form(&self, width: u16, memory: bool) -> Form {
-        let name = CONTENT.names.get(usize::from(self.name)).copied().expect("a name of the table");
+        let name = self.name_number();
         let steps = match self.widths.trailing_zeros() {
             8 => 0,
             first => u64::from(width_number(width) - 1) - u64::from(first),
@@ -396,6 +401,11 @@ impl Row {
     /// The form at the first width, with a register if it has one, and without a name.
     pub(crate) const fn first_form(&self) -> Form {
         Form::from_words(self.bits, 0)
+    }
+
+    /// The same with its name.
+    pub(crate) fn named_form(&self) -> Form {
+        Form::from_words(self.bits, self.name_number())
     }
 
     /// Whether it exists in widths, as [`Row::widths`] lists them.

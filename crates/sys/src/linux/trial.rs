@@ -10,6 +10,11 @@ use core::ffi::CStr;
 pub struct Pid(i32);
 
 impl Pid {
+    /// Its number.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+
     /// Its number, by which a tracer knows it.
     pub const fn tid(self) -> super::tracing::Tid {
         super::tracing::Tid::new(self.0)

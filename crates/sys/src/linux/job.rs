@@ -1,0 +1,198 @@
+//! The syscalls of a program that runs others on a terminal: process groups, the
+//! terminal's foreground and modes, children that stop, timers.
+
+use super::super::{Errno, Error, Sysno, signal::Signal};
+use super::trial::Pid;
+use super::{Fd, long, short, syscall};
+
+/// What wait4(2) tells about a child that may stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It called exit with this status.
+    Exited(u8),
+    /// This signal ended it.
+    Killed(Signal),
+    /// This signal stopped it.
+    Stopped(Signal),
+    /// Another signal came in between, and nothing is known.
+    Interrupted,
+}
+
+/// wait4(2) for `child` to end or to stop (WUNTRACED).
+///
+/// # Errors
+/// Any errno but EINTR, which is [`Change::Interrupted`].
+pub fn wait(child: Pid) -> Result<Change, Error> {
+    const WUNTRACED: usize = 2;
+    let mut status = 0i32;
+    // SAFETY: the kernel writes one int.
+    let result = unsafe { syscall!(wait4, child.number(), &raw mut status, WUNTRACED, 0) };
+    match result {
+        Err(error) if error.is(Errno::EINTR) => Ok(Change::Interrupted),
+        Err(error) => Err(error),
+        Ok(_) => Ok(match (status & 0x7F, (status >> 8) as u8) {
+            (0, code) => Change::Exited(code),
+            (0x7F, signal) => Change::Stopped(Signal::new(signal)),
+            (signal, _) => Change::Killed(Signal::new(signal as u8)),
+        }),
+    }
+}
+
+/// wait4(2) for any child that has ended, without waiting; whether there was one.
+pub fn reap() -> bool {
+    const ANY: isize = -1;
+    const WNOHANG: usize = 1;
+    // SAFETY: nothing is written.
+    unsafe { syscall!(wait4, ANY, 0, WNOHANG, 0) }.is_ok_and(|pid| pid != 0)
+}
+
+/// kill(2) of every process in the group that `leader` leads.
+///
+/// # Errors
+/// The errno of the call.
+pub fn kill_group(leader: Pid, signal: Signal) -> Result<(), Error> {
+    // SAFETY: what the signal does to the group is the caller's wish.
+    unsafe { syscall!(kill, -(leader.number() as isize), signal.number()) }.map(drop)
+}
+
+/// setpgid(2): `process` leads a group of its own; `None` is the caller.
+///
+/// # Errors
+/// The errno of the call.
+pub fn lead_group(process: Option<Pid>) -> Result<(), Error> {
+    // SAFETY: a group is no memory.
+    unsafe { syscall!(setpgid, process.map_or(0, Pid::number), 0) }.map(drop)
+}
+
+/// tcsetpgrp(3): the group that `leader` leads, or the caller's own, is the terminal's
+/// foreground. The caller must not be stopped by SIGTTOU.
+///
+/// # Errors
+/// The errno of ioctl(2).
+pub fn set_foreground(terminal: Fd, leader: Option<Pid>) -> Result<(), Error> {
+    const TIOCSPGRP: usize = 0x5410;
+    let group = match leader {
+        Some(leader) => leader.number(),
+        // SAFETY: asking for a number touches nothing.
+        None => unsafe { syscall!(getpgrp) }? as i32,
+    };
+    // SAFETY: the kernel reads one int.
+    unsafe { syscall!(ioctl, terminal.number(), TIOCSPGRP, &raw const group) }.map(drop)
+}
+
+/// The modes of a terminal: the kernel's struct termios.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Modes {
+    input: u32,
+    output: u32,
+    control: u32,
+    local: u32,
+    discipline: u8,
+    characters: [u8; 19],
+}
+
+impl Modes {
+    /// The same without echo, lines, signals and translation of what is typed: each byte
+    /// comes as it is, at once (termios(3), cfmakeraw without OPOST).
+    pub const fn raw(mut self) -> Self {
+        const BRKINT_INPCK_ISTRIP_ICRNL_IXON: u32 = 0o2 | 0o20 | 0o40 | 0o400 | 0o2000;
+        const ISIG_ICANON_ECHO_IEXTEN: u32 = 0o1 | 0o2 | 0o10 | 0o100_000;
+        const VTIME: usize = 5;
+        const VMIN: usize = 6;
+        self.input &= !BRKINT_INPCK_ISTRIP_ICRNL_IXON;
+        self.local &= !ISIG_ICANON_ECHO_IEXTEN;
+        self.characters[VTIME] = 0;
+        self.characters[VMIN] = 1;
+        self
+    }
+}
+
+/// tcgetattr(3). `None` if this is no terminal.
+pub fn modes(terminal: Fd) -> Option<Modes> {
+    const TCGETS: usize = 0x5401;
+    let mut modes = Modes { input: 0, output: 0, control: 0, local: 0, discipline: 0, characters: [0; 19] };
+    // SAFETY: the kernel writes one struct termios, 36 bytes.
+    unsafe { syscall!(ioctl, terminal.number(), TCGETS, &raw mut modes) }.ok()?;
+    Some(modes)
+}
+
+/// tcsetattr(3), once what was printed is out (TCSADRAIN).
+///
+/// # Errors
+/// The errno of ioctl(2).
+pub fn set_modes(terminal: Fd, modes: &Modes) -> Result<(), Error> {
+    const TCSETSW: usize = 0x5403;
+    // SAFETY: the kernel reads one struct termios.
+    unsafe { syscall!(ioctl, terminal.number(), TCSETSW, core::ptr::from_ref(modes)) }.map(drop)
+}
+
+/// setitimer(2) with ITIMER_REAL: SIGALRM after so many milliseconds; 0 takes it back.
+///
+/// # Errors
+/// The errno of the call.
+pub fn alarm_after(milliseconds: u64) -> Result<(), Error> {
+    const ITIMER_REAL: usize = 0;
+    let timer = [0, 0, milliseconds / 1000, milliseconds % 1000 * 1000];
+    // SAFETY: the kernel reads one struct itimerval, four words.
+    unsafe { syscall!(setitimer, ITIMER_REAL, timer.as_ptr(), 0) }.map(drop)
+}
+
+/// prctl(2) with PR_SET_CHILD_SUBREAPER: children of children that end become this
+/// process's.
+///
+/// # Errors
+/// The errno of the call.
+pub fn adopt_orphans() -> Result<(), Error> {
+    const SET_CHILD_SUBREAPER: u32 = 36;
+    // SAFETY: (1) the operation points at no memory.
+    unsafe { super::prctl(SET_CHILD_SUBREAPER, 1) }.map(drop)
+}
+
+/// prctl(2) with PR_SET_PDEATHSIG: the caller gets `signal` when its parent ends.
+///
+/// # Errors
+/// The errno of the call.
+pub fn die_with_parent(signal: Signal) -> Result<(), Error> {
+    const SET_PDEATHSIG: u32 = 1;
+    // SAFETY: (1) the operation points at no memory.
+    unsafe { super::prctl(SET_PDEATHSIG, usize::from(signal.number())) }.map(drop)
+}
+
+/// close_range(2) from descriptor 3 on. Kernels before 5.9 do not know it.
+///
+/// # Safety
+/// 1. Nothing in this process uses a descriptor but 0, 1 and 2 afterwards.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn close_all_but_standard() -> Result<(), Error> {
+    // SAFETY: duty 1 of the caller.
+    unsafe { syscall!(close_range, 3, u32::MAX, 0) }.map(drop)
+}
+
+/// process_vm_readv(2) of this process itself: reads memory that may not be there. Says
+/// how many bytes from `address` on it could read.
+///
+/// # Errors
+/// The errno of the call, EFAULT if nothing is there.
+pub fn peek(address: usize, buffer: &mut [u8]) -> Result<usize, Error> {
+    let own = super::getpid()?;
+    let (size, page) = (buffer.len(), 4096);
+    let mut done = 0;
+    // A read stops at an entry of the vector that it cannot copy whole, so it goes page by
+    // page.
+    while done < size {
+        let at = address.wrapping_add(done);
+        let part = (page - at % page).min(size - done);
+        let (local, remote) = ([buffer[done..].as_mut_ptr() as usize, part], [at, part]);
+        // SAFETY: the kernel writes at most `part` bytes to the buffer, which is borrowed.
+        let read = unsafe { syscall!(process_vm_readv, own, local.as_ptr(), 1, remote.as_ptr(), 1, 0) };
+        match read {
+            Ok(read) if read == part => done += part,
+            Err(error) if done == 0 => return Err(error),
+            _ => break,
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,248 @@
+//! `asm`, `run -a` and the prompt: assembly text to bytes, labels and a listing, for the
+//! place where it will lie.
+//!
+//! Statements stand in lines of their own, or with `;` between them; `#` begins a comment,
+//! and in files `;` does, too.
+//! Branches begin short, and grow where they do not reach, until nothing moves any more: a
+//! size never shrinks, so that ends.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use barejit_asm::{
+    Data, decode,
+    parse::{self, Place, Statement, Symbol},
+};
+
+/// A piece of text, assembled.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The address of the first byte.
+    pub origin: usize,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The labels that the text defines, as offsets.
+    pub labels: Vec<(String, usize)>,
+    /// Whether there are data and no instruction in it.
+    pub is_data: bool,
+    /// Whether one of the instructions is a call of the kernel.
+    pub has_syscall: bool,
+    /// Each instruction and piece of data.
+    pub listing: Vec<Listed>,
+}
+
+/// A line of the listing.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Offset of the first byte.
+    pub offset: usize,
+    /// How many bytes.
+    pub size: usize,
+    /// The text.
+    pub text: String,
+}
+
+/// Why text is not what the assembler takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistake {
+    /// The line in the text, from 0.
+    pub line: usize,
+    /// The byte in that line, from 0.
+    pub column: usize,
+    /// Why.
+    pub message: String,
+}
+
+/// A statement, or a label.
+struct Piece<'a> {
+    line: usize,
+    column: usize,
+    text: &'a str,
+    label: Option<Symbol<'a>>,
+    /// Bytes that it took in the last round.
+    size: usize,
+    /// Whether it is a branch that did not reach with eight bits.
+    long: bool,
+}
+
+/// How `;` is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Semicolon {
+    /// As the end of a statement.
+    Separates,
+    /// As the beginning of a comment.
+    Comments,
+}
+
+/// A line cut at each `;` outside of quotes, up to its comment.
+fn statements(line: &str, semicolon: Semicolon) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = Some(0);
+    core::iter::from_fn(move || {
+        let start = rest?;
+        let mut quote = None;
+        for (at, byte) in line.bytes().enumerate().skip(start) {
+            match (byte, quote) {
+                (b'"' | b'\'' | b'`', None) => quote = Some(byte),
+                (byte, Some(open)) if byte == open => quote = None,
+                (b';', None) if semicolon == Semicolon::Separates => {
+                    rest = Some(at + 1);
+                    return Some((start, &line[start..at]));
+                }
+                (b'#' | b';', None) => {
+                    rest = None;
+                    return Some((start, &line[start..at]));
+                }
+                _ => {}
+            }
+        }
+        rest = None;
+        Some((start, &line[start..]))
+    })
+}
+
+fn pieces(text: &str, semicolon: Semicolon) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for (mut column, mut rest) in statements(line, semicolon) {
+            let piece =
+                |column, text, label| Piece { line: number, column, text, label, size: 0, long: false };
+            while let Some((label, behind)) = parse::label(rest) {
+                pieces.push(piece(column, "", Some(label)));
+                column += rest.len() - behind.len();
+                rest = behind;
+            }
+            if !rest.trim().is_empty() {
+                pieces.push(piece(column, rest, None));
+            }
+        }
+    }
+    pieces
+}
+
+/// The offset of the label that `symbol` means at piece `here`.
+fn offset_of(pieces: &[Piece<'_>], here: usize, symbol: Symbol<'_>) -> Option<usize> {
+    let is = |piece: &Piece<'_>| match (piece.label, symbol) {
+        (Some(Symbol::Name(name)), Symbol::Name(wanted)) => name == wanted,
+        (Some(Symbol::Local(number, _)), Symbol::Local(wanted, _)) => number == wanted,
+        _ => false,
+    };
+    let place = match symbol {
+        Symbol::Local(_, false) => pieces[..here].iter().rposition(is)?,
+        Symbol::Local(_, true) => here + pieces[here..].iter().position(is)?,
+        _ => pieces.iter().position(is)?,
+    };
+    Some(pieces[..place].iter().map(|piece| piece.size).sum())
+}
+
+/// Assembles `text` for the address `origin`; `known` gives the addresses of labels that
+/// it does not define.
+///
+/// # Errors
+/// The first statement that is wrong.
+pub fn assemble(
+    text: &str,
+    semicolon: Semicolon,
+    origin: usize,
+    known: &dyn Fn(&str) -> Option<u64>,
+) -> Result<Assembled, Mistake> {
+    let mut pieces = pieces(text, semicolon);
+    let mut first = true;
+    loop {
+        let (assembled, moved) = round(&mut pieces, origin, known, first)?;
+        if !moved && !first {
+            return Ok(assembled);
+        }
+        first = false;
+    }
+}
+
+/// Assembles everything with the sizes of the last round; whether one has changed. In the
+/// `first` round labels that come later are taken for near.
+fn round(
+    pieces: &mut [Piece<'_>],
+    origin: usize,
+    known: &dyn Fn(&str) -> Option<u64>,
+    first: bool,
+) -> Result<(Assembled, bool), Mistake> {
+    let mut assembled = Assembled {
+        origin,
+        bytes: Vec::new(),
+        labels: Vec::new(),
+        is_data: false,
+        has_syscall: false,
+        listing: Vec::new(),
+    };
+    let mut constants: Vec<(&str, i64)> = Vec::new();
+    let (mut moved, mut code, mut data) = (false, false, false);
+    for n in 0..pieces.len() {
+        let offset = assembled.bytes.len();
+        let Piece { line, column, text, label, size, long } = pieces[n];
+        if let Some(label) = label {
+            if let Symbol::Name(name) = label {
+                if pieces[..n].iter().any(|piece| piece.label == Some(label)) {
+                    return Err(Mistake {
+                        line,
+                        column,
+                        message: format!("the label '{name}' is there already"),
+                    });
+                }
+                assembled.labels.push((name.into(), offset));
+            }
+            continue;
+        }
+        let symbols = |symbol: Symbol<'_>| match (offset_of(pieces, n, symbol), symbol) {
+            (Some(_), _) if first => Some((origin + offset) as u64),
+            (Some(offset), _) => Some((origin + offset) as u64),
+            (None, Symbol::Name(name)) => known(name),
+            (None, _) => None,
+        };
+        let equal = |name: &str| constants.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        let place =
+            Place { address: (origin + offset) as u64, short: !long, symbols: &symbols, constants: &equal };
+        let parsed = parse::parse(text, &place, &mut |bytes| assembled.bytes.extend_from_slice(bytes));
+        let statement = parsed.map_err(|error| Mistake {
+            line,
+            column: column + error.at,
+            message: error.reason.to_string(),
+        })?;
+        let bytes = &assembled.bytes[offset..];
+        match statement {
+            Statement::Empty => {}
+            Statement::Equ(name, value) => constants.push((name, value)),
+            Statement::Data => data = true,
+            Statement::Instruction { can_grow } => {
+                code = true;
+                assembled.has_syscall |= matches!(bytes, [0x0F, 0x05 | 0x34, ..] | [0xCD, ..]);
+                pieces[n].long |= !first && !can_grow && size == 2 && bytes.len() > 2;
+            }
+        }
+        if !bytes.is_empty() {
+            let text = describe(bytes, (origin + offset) as u64, matches!(statement, Statement::Data));
+            assembled.listing.push(Listed { offset, size: bytes.len(), text });
+        }
+        moved |= size != bytes.len();
+        pieces[n].size = bytes.len();
+    }
+    assembled.is_data = data && !code;
+    Ok((assembled, moved))
+}
+
+/// The text of bytes: what an instruction reads as, or data.
+fn describe(bytes: &[u8], address: u64, data: bool) -> String {
+    match decode(bytes) {
+        Ok(instruction) if !data => instruction.at(address).to_string(),
+        _ => Data(bytes).to_string(),
+    }
+}
+
+/// Whether `line` is the first of a block: it begins with a label, and no data follow.
+pub fn begins_block(line: &str) -> bool {
+    let Some((_, mut rest)) = parse::label(line) else { return false };
+    while let Some((_, behind)) = parse::label(rest) {
+        rest = behind;
+    }
+    let word = rest.split_whitespace().next().unwrap_or("");
+    !parse::is_directive(word)
+}

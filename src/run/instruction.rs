@@ -1,0 +1,80 @@
+//! The next instruction as a stepper needs to know it: its text, its size, where it
+//! stores, and whether the trap flag shows through it.
+
+use alloc::string::{String, ToString};
+use barejit_asm::{Data, Store, decode};
+
+/// What is special about an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// Nothing.
+    Plain,
+    /// It jumps or not.
+    Conditional,
+    /// It calls a function.
+    Call,
+    /// A string operation with a repeat prefix.
+    Repeated,
+    /// `syscall`.
+    Syscall,
+    /// `pushf`.
+    PushesFlags,
+    /// `mov ss` or `pop ss`.
+    LoadsStackSegment,
+    /// INT1, INT3 and INT n, whose traps are their own.
+    Trap,
+}
+
+/// An instruction that is about to run.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// In Intel notation.
+    pub(super) text: String,
+    /// How many bytes it has.
+    pub(super) size: usize,
+    /// What is special about it.
+    pub(super) kind: Kind,
+    /// Where it is going to store.
+    pub(super) stores: [Option<Store>; 2],
+    /// Whether it uses vectors, x87 or MMX registers, or is not known.
+    pub(super) uses_vectors: bool,
+}
+
+/// Looks at the instruction that `bytes` begin with, at `address`, before it runs with
+/// these registers.
+pub(super) fn look(bytes: &[u8], address: usize, general: &[u64; 16]) -> Seen {
+    let Ok(instruction) = decode(bytes) else {
+        let first = bytes.get(..1).unwrap_or_default();
+        let text = Data(first).to_string();
+        return Seen { text, size: 1, kind: Kind::Plain, stores: [None; 2], uses_vectors: true };
+    };
+    let size = instruction.size();
+    Seen {
+        text: instruction.at(address as u64).to_string(),
+        size,
+        kind: kind(&bytes[..size]),
+        stores: instruction.stores(general, address as u64),
+        uses_vectors: instruction.uses_extended_state(),
+    }
+}
+
+/// What is special about the instruction that `bytes` are, by its opcode (SDM vol. 2D,
+/// appendix A) behind its prefixes.
+fn kind(bytes: &[u8]) -> Kind {
+    let is_prefix = |byte: &u8| matches!(byte, 0x26 | 0x2E | 0x36 | 0x3E | 0x40..=0x4F | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3);
+    let prefixes = bytes.iter().take_while(|byte| is_prefix(byte)).count();
+    let repeated = bytes[..prefixes].iter().any(|byte| matches!(byte, 0xF2 | 0xF3));
+    // ModRM.reg of the byte behind the opcode.
+    let digit = |n: usize| bytes.get(prefixes + n).map(|modrm| modrm >> 3 & 7);
+    match bytes[prefixes..] {
+        [0x0F, 0x05, ..] => Kind::Syscall,
+        [0x0F, 0x80..=0x8F, ..] | [0x70..=0x7F | 0xE0..=0xE3, ..] => Kind::Conditional,
+        [0xE8, ..] => Kind::Call,
+        [0xFF, ..] if digit(1) == Some(2) => Kind::Call,
+        [0x6C..=0x6F | 0xA4..=0xA7 | 0xAA..=0xAF, ..] if repeated => Kind::Repeated,
+        [0x9C, ..] => Kind::PushesFlags,
+        [0x8E, ..] if digit(1) == Some(2) => Kind::LoadsStackSegment,
+        [0xCC | 0xCD | 0xF1, ..] => Kind::Trap,
+        _ => Kind::Plain,
+    }
+}

@@ -1,0 +1,123 @@
+//! `disasm`: bytes, files and ELF files, judged by objdump and iced-x86; hostile files.
+
+use crate::support::*;
+
+/// A file of its own with these bytes.
+fn file(bytes: &[u8]) -> std::path::PathBuf {
+    let path = scratch("disasm");
+    std::fs::write(&path, bytes).expect("written");
+    path
+}
+
+#[test]
+fn bytes_are_listed_with_labels() {
+    run(&["disasm", "48 8d 04 37 eb fa 0f 0b 06 48 8d 05 f0 ff ff ff c3"]).expect(
+        "L0:\n\
+         0000  48 8D 04 37           lea rax, [rdi+rsi*1]\n\
+         0004  EB FA                 jmp 0x0                         ; L0\n\
+         0006  0F 0B                 ud2\n\
+         0008  06                    db 0x06\n\
+         0009  48 8D 05 F0 FF FF FF  lea rax, [rip-16]               ; 0x0 L0\n\
+         0010  C3                    ret\n",
+        "",
+        0,
+    );
+    run(&["disasm", "--at", "0x401000", "e8 00 00 00 00 c3"]).expect(
+        "401000  E8 00 00 00 00  call 0x401005                   ; L0\nL0:\n401005  C3              ret\n",
+        "",
+        0,
+    );
+    run(&["disasm", "--json", "eb fe 06"]).expect(
+        "[\n{\"address\":0,\"bytes\":\"ebfe\",\"text\":\"jmp 0x0\",\"label\":\"L0\",\"target\":0},\n\
+         {\"address\":2,\"bytes\":\"06\",\"text\":\"db 0x06\",\"data\":true}\n]\n",
+        "",
+        0,
+    );
+}
+
+#[test]
+fn an_elf_file_is_listed_by_start_section_and_symbol() {
+    let (source, object) = (scratch("listed.c"), scratch("listed"));
+    std::fs::write(&source, "int twice(int a) { return a + a; }\nint main(void) { return twice(21); }\n")
+        .expect("written");
+    let mut gcc = tool("gcc", "gcc");
+    gcc.args(["-O0", "-fcf-protection=none", "-o"]).arg(&object).arg(&source);
+    assert_eq!(finish(gcc).status, 0);
+    let name = object.to_str().expect("text");
+    let listing = run(&["disasm", name, "--symbol", "twice"]).text();
+    assert!(listing.starts_with("twice:\n") && listing.contains("push rbp") && listing.ends_with("ret\n"));
+    // The bytes of the section are those that objcopy takes out, and come back.
+    let text = run(&["disasm", name, "--section", ".text"]);
+    let bare = scratch("listed.bin");
+    let mut objcopy = tool("objcopy", "binutils");
+    objcopy.args(["-O", "binary", "-j", ".text"]).arg(&object).arg(&bare);
+    assert_eq!(finish(objcopy).status, 0);
+    let bytes = std::fs::read(&bare).expect("there");
+    let listing = text.text();
+    for label in ["_start:\n", "main:\n", "twice:\n", "; twice\n"] {
+        assert!(listing.contains(label), "{label:?} is missing in\n{listing}");
+    }
+    let shown: usize = listing
+        .lines()
+        .filter(|line| !line.ends_with(':'))
+        .map(|line| {
+            let column = line.split("  ").nth(1).expect("bytes");
+            column.split(' ').filter(|pair| pair.len() == 2).count()
+        })
+        .sum();
+    assert_eq!(shown, bytes.len(), "{listing}");
+    assert!(run(&["disasm", name]).text().starts_with("_start:\n"));
+    for (arguments, why) in [
+        (["--symbol", "nosuch"], "nosuch: the file has nothing of this name"),
+        (["--section", ".bss"], ".bss: it has no bytes in the file"),
+        (["--section", ".nosuch"], ".nosuch: the file has nothing of this name"),
+    ] {
+        let run = run(&[&["disasm", name][..], &arguments].concat());
+        run.expect("", &format!("barejit: disasm: {name}: {why}\n"), 2);
+    }
+    for path in [source, object, bare] {
+        std::fs::remove_file(path).expect("was there");
+    }
+}
+
+#[test]
+fn elf_files_that_lie_are_refused_or_listed() {
+    let whole = std::fs::read(BAREJIT).expect("there");
+    let start = &whole[..whole.len().min(1 << 16)];
+    let answer = |bytes: &[u8], what: &str| {
+        let path = file(bytes);
+        let name = path.to_str().expect("text");
+        for more in [&[][..], &["--section", ".text"], &["--symbol", "main"]] {
+            let run = run(&[&["disasm", name][..], more].concat());
+            let documented = match run.status {
+                0 => run.stderr.is_empty(),
+                2 => run.stderr.starts_with("barejit: disasm: ") && run.stderr.lines().count() == 1,
+                _ => false,
+            };
+            assert!(documented, "{what} {more:?}: {} {}", run.status, run.stderr);
+        }
+        std::fs::remove_file(path).expect("was there");
+    };
+    answer(b"\x7FELF", "the magic alone");
+    answer(&start[..63], "half a header");
+    answer(start, "a cut file");
+    // Every field of the header in turn says the greatest number, or nothing.
+    for at in (16..64).step_by(2) {
+        for value in [0, 0xFF] {
+            let mut bytes = start.to_vec();
+            bytes[at..at + 2].fill(value);
+            answer(&bytes, &format!("header bytes {at} are {value}"));
+        }
+    }
+}
+
+#[test]
+fn disasm_refuses_what_is_no_code() {
+    run(&["disasm"]).expect("", "Usage: barejit disasm [OPTION…] HEX|FILE|-\n", 2);
+    run(&["disasm", "c3", "--symbol", "main"]).expect(
+        "",
+        "barejit: disasm: c3: not an ELF file, so it has no names\n",
+        2,
+    );
+    run(&["disasm", "c3", "--at", "x"]).expect("", "barejit: disasm: --at: 'x' is not an address\n", 2);
+}
