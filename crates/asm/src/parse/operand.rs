@@ -254,7 +254,7 @@ fn registers(first: Option<(Register, i64)>, second: Option<(Register, i64)>) ->
         (Some((one, 1)), None) if !vector(&one) => (Some(one), None),
         (Some((one, factor @ (3 | 5 | 9))), None) if !vector(&one) => (Some(one), Some((one, factor - 1))),
         (Some(one), None) => (None, Some(one)),
-        (Some((one, 1)), Some((two, factor))) if !vector(&one) && !(factor == 1 && two.number == RSP) => {
+        (Some((one, 1)), Some((two, factor))) if !(vector(&one) || factor == 1 && two.number == RSP) => {
             (Some(one), Some((two, factor)))
         }
         (Some(one), Some((two, 1))) if !vector(&two) => (Some(two), Some(one)),

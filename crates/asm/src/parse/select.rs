@@ -97,7 +97,7 @@ pub(super) fn is_mnemonic(word: &str) -> bool {
 }
 
 /// Text in a buffer that has room for every mnemonic.
-struct Name {
+pub(super) struct Name {
     bytes: [u8; LONGEST],
     used: usize,
 }
@@ -106,12 +106,18 @@ impl Name {
     fn of(row: &Row, condition: &str) -> Self {
         let mut name = Self { bytes: [0; LONGEST], used: 0 };
         // There is room.
-        let _ = write!(name, "{}{condition}", fmt::from_fn(|f| row.named_form().write_name(f)));
+        let _ = write!(name, "{:?}{condition}", row.named_form());
         name
     }
 
     fn text(&self) -> &str {
         core::str::from_utf8(&self.bytes[..self.used]).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 
@@ -141,7 +147,7 @@ pub(super) fn mnemonics(found: &mut dyn FnMut(&str)) {
 }
 
 /// The mnemonic that differs least from `word`, if it is near.
-pub(super) fn nearest(word: &str) -> Option<impl fmt::Display> {
+pub(super) fn nearest(word: &str) -> Option<Name> {
     const NEAR: usize = 2;
     let mut best: Option<(usize, Name)> = None;
     mnemonics(&mut |name| {
@@ -153,7 +159,7 @@ pub(super) fn nearest(word: &str) -> Option<impl fmt::Display> {
             }
         }
     });
-    best.map(|(_, name)| fmt::from_fn(move |f| f.write_str(name.text())))
+    best.map(|(_, name)| name)
 }
 
 /// Levenshtein's distance of short words; a long one is far from all.
