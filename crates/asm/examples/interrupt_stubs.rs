@@ -1,8 +1,15 @@
 //! Stubs for the 32 exceptions of x86-64, baked, with the address of the handler as a
 //! hole: what a kernel copies into a page and points its interrupt table to.
 //!
-//! It builds for `x86_64-unknown-none`, too, where nothing but `core` exists:
-//! `cargo build -p barejit-asm --example interrupt_stubs --target x86_64-unknown-none`.
+//! It builds for `x86_64-unknown-none`, too, where nothing but `core` exists, by rustc,
+//! since Cargo would build what the tests need:
+//!
+//! ```text
+//! cargo build -p barejit-asm --target x86_64-unknown-none
+//! rustc --edition 2024 --target x86_64-unknown-none -C panic=abort \
+//!     --extern barejit_asm=target/x86_64-unknown-none/debug/libbarejit_asm.rlib \
+//!     crates/asm/examples/interrupt_stubs.rs
+//! ```
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use barejit_asm::*;

@@ -186,13 +186,19 @@ impl Marks {
     }
 }
 
+/// Whether `part` is somewhere in `text`. By index: a slice of a slice is a dozen calls,
+/// and calls are what takes the compiler time.
 const fn contains(text: &[u8], part: &[u8]) -> bool {
-    let mut rest = text;
-    while rest.len() >= part.len() {
-        if rest[0] == part[0] && same(rest.split_at(part.len()).0, part) {
+    let mut at = 0;
+    while at + part.len() <= text.len() {
+        let mut i = 0;
+        while i < part.len() && text[at + i] == part[i] {
+            i += 1;
+        }
+        if i == part.len() {
             return true;
         }
-        rest = rest.split_at(1).1;
+        at += 1;
     }
     false
 }
