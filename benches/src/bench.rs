@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! bench                         everything, written to docs/figures
+//! bench emission                the assemblers only
 //! bench relations SEED COUNT    that many random relations of each kind
 //! bench bf DIR NAME=COMMAND…    the programs of a folder, by anybody
 //! ```
@@ -12,6 +13,7 @@
 
 mod bf;
 mod chart;
+mod dispatch;
 mod emission;
 mod functions;
 mod measure;
@@ -74,6 +76,7 @@ fn main() {
     let scratch = Scratch::new();
     match words[..] {
         [] => everything(&scratch),
+        ["emission"] => print!("{}", measure::markdown(&emission::rows())),
         ["relations", seed, count] => {
             let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("{word} is no number"));
             let rows = relations::random(number(seed), number(count) as usize, &scratch);

@@ -4,11 +4,14 @@
 //! All emit the same function of 28 instructions, with operands known to the
 //! compiler and with operands chosen at run time, and must give the same
 //! instructions. Each shot emits it 64 times in its assembler's cheapest steady
-//! state: into a buffer that is kept, labels resolved once at the end.
+//! state: into a buffer that is kept, labels resolved once at the end. Then the
+//! assemblers that grow, each from nothing: the same function, and a compiler's loop over
+//! operations picked at random.
 
+use crate::dispatch;
 use crate::functions::{self, CONSTANT, INSTRUCTIONS, Operands};
 use crate::measure::{Row, Shot, medians};
-use barejit_asm::{Asm, Baked, Slot, Tables};
+use barejit_asm::{Asm, Baked, Growing, Slot, Tables};
 use dynasmrt::{VecAssembler, x64::X64Relocation};
 use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind, code_asm::CodeAssembler};
 use std::{hint::black_box, time::Instant};
@@ -87,6 +90,15 @@ fn instructions(bytes: &[u8]) -> Vec<Instruction> {
     Decoder::new(64, bytes, DecoderOptions::NONE).into_iter().map(without_target).collect()
 }
 
+/// The same where even the order of two registers in the encoding may differ.
+fn meanings(bytes: &[u8]) -> Vec<String> {
+    let meaning = |i: &Instruction| {
+        let memory = (i.memory_base(), i.memory_index(), i.memory_index_scale(), i.memory_displacement64());
+        format!("{:?} {:?} {:?} {memory:?}", i.mnemonic(), i.op0_register(), i.op1_register())
+    };
+    instructions(bytes).iter().map(meaning).collect()
+}
+
 /// Measures `ours` and `peers`; the rows have the time of one instruction.
 fn compare<'a>(
     operands: &str,
@@ -112,6 +124,55 @@ fn compare<'a>(
     pairs.map(row).collect()
 }
 
+/// The assemblers that own their buffers, each made anew for a shot.
+fn growing(operands: &Operands) -> Vec<Row> {
+    let ours = || {
+        let mut g = Growing::new();
+        for _ in 0..COPIES {
+            functions::barejit(&mut g.asm(), operands);
+        }
+        g.finish().expect("assembles").bytes().to_vec()
+    };
+    let theirs = || {
+        let mut ops: VecAssembler<X64Relocation> = VecAssembler::new(0);
+        for _ in 0..COPIES {
+            functions::dynasm(&mut ops, operands);
+        }
+        ops.finalize().expect("assembles")
+    };
+    assert!(instructions(&ours()) == instructions(&theirs()), "growing");
+    let list = dispatch::operations();
+    assert_eq!(meanings(&dispatch::barejit(&list)), meanings(&dispatch::dynasm(&list)));
+    let times = medians(
+        ROUNDS,
+        &mut [
+            timed(ours),
+            timed(theirs),
+            timed(|| dispatch::barejit(&list)),
+            timed(|| dispatch::dynasm(&list)),
+        ],
+    );
+    let [function, operation] = [(COPIES * INSTRUCTIONS) as f64, dispatch::OPERATIONS as f64];
+    let row = |what, ours, theirs, count| {
+        Row::times("emission", what, times[ours] / count, "dynasm-rs", times[theirs] / count)
+    };
+    vec![
+        row("growing, run-time operands", 0, 1, function),
+        row("growing, one of 16 operations at a time", 2, 3, operation),
+    ]
+}
+
+/// A shot that times `emit`, the bytes of which are dropped afterwards.
+fn timed<'a>(emit: impl Fn() -> Vec<u8> + 'a) -> Shot<'a> {
+    Box::new(move || {
+        let start = Instant::now();
+        let bytes = emit();
+        let time = start.elapsed().as_secs_f64();
+        black_box(bytes);
+        time
+    })
+}
+
 pub fn rows() -> Vec<Row> {
     let baked = |a: &mut Asm<'_>| {
         a.bytes(&BAKED.bytes);
@@ -133,5 +194,5 @@ pub fn rows() -> Vec<Row> {
             ("iced-x86", iced(|a| functions::iced(a, &operands).expect("assembles"))),
         ],
     );
-    constant.into_iter().chain(run_time).collect()
+    constant.into_iter().chain(run_time).chain(growing(&operands)).collect()
 }

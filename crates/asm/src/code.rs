@@ -8,6 +8,7 @@
 pub(crate) mod address;
 pub(crate) mod form;
 pub(crate) mod notation;
+mod operand;
 pub(crate) mod spec;
 
 pub use address::Address;

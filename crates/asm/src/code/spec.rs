@@ -258,21 +258,38 @@ impl Kind {
 /// Number of the order of operands with this name: of a conditional one without
 /// its C.
 pub(crate) const fn order_number(name: &str) -> u8 {
-    let (name, orders) = (name.as_bytes(), ORDERS.as_bytes());
-    let name = if name[0] == b'C' { name.split_at(1).1 } else { name };
+    let wanted = match name.as_bytes() {
+        [b'C', rest @ ..] | rest => packed_order(rest),
+    };
     let mut order = 0;
-    while order < orders.len() / 4 {
-        let mut i = 0;
-        while i < 4 && orders[4 * order + i] == if i < name.len() { name[i] } else { b' ' } {
-            i += 1;
-        }
-        if i == 4 {
+    while order < ORDERS_PACKED.len() {
+        if ORDERS_PACKED[order] == wanted {
             return order as u8;
         }
         order += 1;
     }
     panic!("no such order of operands")
 }
+
+/// The letters of an order in a number, so that the compiler compares them at once.
+const fn packed_order(letters: &[u8]) -> u32 {
+    let (mut packed, mut i) = (0, 0);
+    while i < letters.len() && letters[i] != b' ' {
+        packed = packed << 8 | letters[i] as u32;
+        i += 1;
+    }
+    packed
+}
+
+const ORDERS_PACKED: [u32; ORDERS.len() / 4] = {
+    let mut packed = [0; ORDERS.len() / 4];
+    let mut order = 0;
+    while order < packed.len() {
+        packed[order] = packed_order(ORDERS.as_bytes().split_at(4 * order).1.split_at(4).0);
+        order += 1;
+    }
+    packed
+};
 
 /// The letters of the order with this number.
 pub(crate) const fn order_letters(order: usize) -> &'static [u8] {
@@ -326,7 +343,8 @@ impl Opcode {
                 break;
             }
             rest = after;
-            opcode = opcode.take(next, !word(after).0.is_empty() && digit(word(after).0[0]).is_some());
+            let more = matches!(after, [b' ', b'0'..=b'9' | b'A'..=b'F', ..]);
+            opcode = opcode.take(next, more);
         }
         let Some(byte) = opcode.byte else { panic!("an opcode has a byte in hexadecimal") };
         let form = opcode.form;

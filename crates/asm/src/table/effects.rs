@@ -47,10 +47,6 @@ pub enum Register {
     First,
 }
 
-/// In the order of [`Register`].
-const REGISTERS: &str = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 \
-    es cs ss ds fs gs xmm0 st0 st1 x87 cr0 cr dr vectors first";
-
 /// Flags in bits: 0 OF, 1 SF, 2 ZF, 3 AF, 4 PF, 5 CF, 6 DF, 7 IF, 8 AC, 9 UIF, 10 to
 /// 13 the condition codes C0 to C3 of x87.
 const FLAGS: &[u8] = b"oszapcdiku0123";
@@ -220,15 +216,39 @@ const fn flags(letters: &[u8]) -> u16 {
 
 /// The number of the register with this name.
 const fn register(name: &[u8]) -> u8 {
-    let mut rest = REGISTERS.as_bytes();
-    let mut number = 0;
-    loop {
-        let (next, after) = word(rest);
-        assert!(!next.is_empty(), "no such register in the effects");
-        if super::row::same(next, name) {
-            return number;
-        }
-        rest = after;
-        number += 1;
-    }
+    let register = match name {
+        b"rax" => Register::Rax,
+        b"rcx" => Register::Rcx,
+        b"rdx" => Register::Rdx,
+        b"rbx" => Register::Rbx,
+        b"rsp" => Register::Rsp,
+        b"rbp" => Register::Rbp,
+        b"rsi" => Register::Rsi,
+        b"rdi" => Register::Rdi,
+        b"r8" => Register::R8,
+        b"r9" => Register::R9,
+        b"r10" => Register::R10,
+        b"r11" => Register::R11,
+        b"r12" => Register::R12,
+        b"r13" => Register::R13,
+        b"r14" => Register::R14,
+        b"r15" => Register::R15,
+        b"es" => Register::Es,
+        b"cs" => Register::Cs,
+        b"ss" => Register::Ss,
+        b"ds" => Register::Ds,
+        b"fs" => Register::Fs,
+        b"gs" => Register::Gs,
+        b"xmm0" => Register::Xmm0,
+        b"st0" => Register::St0,
+        b"st1" => Register::St1,
+        b"x87" => Register::X87,
+        b"cr0" => Register::Cr0,
+        b"cr" => Register::Cr,
+        b"dr" => Register::Dr,
+        b"vectors" => Register::Vectors,
+        b"first" => Register::First,
+        _ => panic!("no such register in the effects"),
+    };
+    register as u8
 }
