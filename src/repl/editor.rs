@@ -374,9 +374,9 @@ impl Editor {
     fn wide(&mut self, first: u8) -> Key {
         let mut bytes = [first, 0, 0, 0];
         let size = match first {
-            ..0xE0 => 2,
-            ..0xF0 => 3,
-            _ => 4,
+            0xF0.. => 4,
+            0xE0.. => 3,
+            _ => 2,
         };
         for byte in &mut bytes[1..size] {
             match self.byte() {

@@ -224,10 +224,10 @@ impl Session {
         let mut state = self.state.clone();
         state.rip = start as u64;
         let code = Code { entry: start, range: start..end + 1, end, has_syscall: assembled.has_syscall };
-        let printer = printer.map(|printer| {
+        let mut printer = printer;
+        if let Some(printer) = printer.as_mut() {
             printer.place(start..end);
-            printer
-        });
+        }
         // SAFETY: (1) the caller's.
         let (outcome, pages) = unsafe { self.runner.run(&mut state, &mut self.space, &code, printer) }?;
         let counts = matches!(outcome, Outcome::Stopped { stop: Stop::End | Stop::Returned, .. });

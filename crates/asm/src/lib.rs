@@ -4,7 +4,7 @@
 //! The same methods bake a constant at compile time ([`bake!`]) and emit at run time
 //! ([`Asm`]). One table describes every instruction of the legacy and VEX encodings that
 //! compilers, kernels and hypervisors emit; from it come the methods, the text of a
-//! listing, a decoder ([`decode`]) and rows of data that a program can search
+//! listing, a decoder ([`decode()`]), a parser ([`parse`]) and rows of data that a program can search
 //! ([`table::TABLE`]). Nothing here knows an operating system or needs more than `core`;
 //! any host can build code for x86-64.
 //!
@@ -60,7 +60,7 @@
 //! # Features
 //! | feature | what it adds |
 //! |---|---|
-//! | `alloc` | [`Growing`](Growing), an assembler that owns and grows its buffers |
+//! | `alloc` | `Growing`, an assembler that owns and grows its buffers |
 //! | `compact` | one encoder and each method once, in place of an encoder folded into every call: about 2 KB and the arguments of each call, for programs that want to be small |
 //!
 //! # Guarantees
@@ -82,7 +82,7 @@
 //! [`instruction!`] makes a function from a line of one's own.
 //!
 //! # Minimum supported Rust version
-//! 1.88, which is what the edition and `const` slices need.
+//! 1.88, held by clippy.
 #![no_std]
 #![forbid(unsafe_code)]
 

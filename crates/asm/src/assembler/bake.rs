@@ -15,9 +15,8 @@ pub struct Baked<const N: usize, T> {
 /// labels and fixups. With `static` in front it declares one whose size it finds itself.
 ///
 /// An operand that cannot be encoded, a label that is never bound or out of reach fails
-/// the build; the compiler shows the line with such an operand. Baking takes the compiler
-/// about 0.1 ms an instruction, and its lint `long_running_const_eval` wants to be allowed
-/// from some thousands of them on.
+/// the build; the compiler shows the line with such an operand. The compiler interprets each
+/// instruction, and its lint `long_running_const_eval` stops a constant that takes long.
 ///
 /// ```compile_fail
 /// use barejit_asm::{Asm, Baked};
