@@ -114,14 +114,15 @@ impl Printer {
         self.flush();
     }
 
-    /// Shows the instruction that has just run, unless it goes on.
-    fn end(&mut self, context: &Context) {
-        let Some(mut running) = self.running.take() else { return };
+    /// Shows the instruction that has just run. Whether it goes on instead, with its next
+    /// iteration.
+    fn end(&mut self, context: &Context) -> bool {
+        let Some(mut running) = self.running.take() else { return false };
         if running.seen.kind == Kind::Repeated {
             running.iterations += 1;
             if context.rip as usize == running.rip {
                 self.running = Some(running);
-                return;
+                return true;
             }
         }
         self.shown += 1;
@@ -131,6 +132,7 @@ impl Printer {
         if self.text.len() > BUFFER - LINE {
             self.flush();
         }
+        false
     }
 
     /// Writes where the instruction is, and its text.
@@ -265,7 +267,9 @@ impl Stepper for Printer {
         if let Some((Kind::PushesFlags, _)) = before {
             hide_trap_flag(context.rsp as usize);
         }
-        self.end(context);
+        if self.end(context) {
+            return Next::Step;
+        }
         let rip = context.rip as usize;
         if !inside {
             // What is printed by the function that is called comes behind what is printed

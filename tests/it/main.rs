@@ -25,6 +25,8 @@ mod manual;
 mod matrix;
 mod native;
 mod paste;
+#[cfg(feature = "playground")]
+mod playground;
 mod probe;
 mod probe_command;
 mod probe_command_jobs;

@@ -440,8 +440,9 @@ pub unsafe fn escape() -> ! {
 /// What generated code can do wrong.
 const FAULTS: [Signal; 6] = [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE, Signal::TRAP, Signal::SYS];
 
-/// Room for a handler that writes a line, besides what the kernel pushes.
-const HANDLER: usize = 16 * 1024;
+/// Room for a handler that shows an instruction with all registers, besides what the kernel
+/// pushes. Only touched pages take memory.
+const HANDLER: usize = 128 * 1024;
 
 /// The stack of generated code and of what it calls back.
 const CODE_STACK: usize = 1 << 20;

@@ -48,11 +48,19 @@ pub unsafe fn resume(
     code: Range<usize>,
     stepper: Option<&mut dyn Stepper>,
 ) -> Result<Ending, NotEntered> {
-    let trap = if stepper.is_some() { State::TRAP } else { 0 };
-    let flags = state.flags & !State::TRAP | trap;
-    let context = Context::new(&state.general, state.rip, flags, state.extended())?;
+    let flags = state.flags & !State::TRAP;
+    let mut context = Context::new(&state.general, state.rip, flags, state.extended())?;
     claim()?;
-    let mut stepping = stepper.map(|stepper| Stepping { stepper, code: code.clone(), resumes_at: 0 });
+    let mut stepping =
+        stepper.map(|stepper| Stepping { stepper, code: code.clone(), armed: false, resumes_at: 0 });
+    if let Some(stepping) = &mut stepping {
+        // The first trap comes behind the first instruction.
+        let inside = code.contains(&(context.rip as usize));
+        if stepping.stepper.step(&mut context, inside) == Next::Step {
+            context.rflags |= State::TRAP;
+            stepping.armed = true;
+        }
+    }
     STEPPING.store(stepping.as_mut().map_or(ptr::null_mut(), ptr::from_mut).cast(), Relaxed);
     CAPTURED.store(ptr::from_mut(state), Relaxed);
     // SAFETY: duties 1 to 3 of the caller; the record is this call's.
@@ -156,6 +164,8 @@ struct Stepping<'a> {
     stepper: &'a mut dyn Stepper,
     /// The code that is stepped through.
     code: Range<usize>,
+    /// Whether the trap flag was set before the last instruction: POPF may have cleared it.
+    armed: bool,
     /// Where the code goes on when the function returns that is stepped over.
     resumes_at: usize,
 }
@@ -183,7 +193,7 @@ pub(super) fn stepped(signal: Signal, info: &Info, context: &mut Context) -> boo
             return false;
         }
         context.rip = mem::take(&mut stepping.resumes_at) as u64;
-    } else if context.rflags & State::TRAP == 0 {
+    } else if !stepping.armed {
         return false;
     }
     let inside = stepping.code.contains(&(context.rip as usize));
@@ -192,6 +202,7 @@ pub(super) fn stepped(signal: Signal, info: &Info, context: &mut Context) -> boo
     let next = stepping.stepper.step(context, inside);
     RECORD.state.store(state::GENERATED, Relaxed);
     context.rflags &= !State::TRAP;
+    stepping.armed = next == Next::Step;
     match next {
         Next::Step => context.rflags |= State::TRAP,
         Next::Run => {}
