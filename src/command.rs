@@ -94,6 +94,7 @@ pub(crate) fn prepared(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 /// Runs the probe, which names rt_sigaction(2) before it makes that call: so it is made here
 /// only where a limit on the size of files could end the process before.
 pub(crate) fn probing(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+    cli.relocate();
     const FSIZE: u32 = 1;
     if linux::getrlimit(FSIZE).is_ok_and(|[soft, _]| soft != u64::MAX) {
         return prepared(cli, command);
