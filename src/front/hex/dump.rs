@@ -145,7 +145,9 @@ fn in_radix(text: &[u8], radix: u32) -> Option<Result<Vec<u8>, Error<'_>>> {
         if offset.value != expected {
             return None;
         }
-        certain |= offset.digits == 7 || offset.value == 0 && offset.spaces > 1;
+        // Digits that begin with another digit may be seven of the user's own.
+        let zero = row.trim_ascii_start().starts_with(b"0");
+        certain |= offset.digits == 7 && zero || offset.value == 0 && offset.spaces > 1;
         let start = line.start + offset.rest;
         if let [group @ .., b' '] | group =
             cut(text, start..line.start + row.len()).get(..7).unwrap_or_default()
