@@ -134,6 +134,9 @@ fn in_radix(text: &[u8], radix: u32) -> Option<Result<Vec<u8>, Error<'_>>> {
         let expected = base + reader.bytes.len();
         if offset.rest == row.len() {
             // The last line of od and hexdump has the end alone, which a group may pass.
+            if rows == 0 {
+                return None;
+            }
             let end = offset.value.checked_sub(base)?;
             if end > reader.bytes.len() || end + width <= reader.bytes.len() {
                 return None;
