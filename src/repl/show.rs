@@ -52,7 +52,7 @@ pub fn done(out: &mut String, session: &Session, done: &Done) {
     }
     let memory = before.memory(&session.space);
     for bytes in memory.iter().take(STRETCHES) {
-        put!(out, "  [{}] {} -> {}\n", Place2(session, bytes.address), Cut(&bytes.old), Cut(&bytes.new));
+        put!(out, "  [{}] {} -> {}\n", Symbolic(session, bytes.address), Cut(&bytes.old), Cut(&bytes.new));
     }
     if memory.len() > STRETCHES {
         put!(out, "  and memory in {} more places\n", memory.len() - STRETCHES);
@@ -244,10 +244,10 @@ impl Display for Cut<'_> {
     }
 }
 
-/// An address, by label or register where one leads there.
-struct Place2<'a>(&'a Session, usize);
+/// An address as label or RSP plus a distance if it is near one, else as a number.
+struct Symbolic<'a>(&'a Session, usize);
 
-impl Display for Place2<'_> {
+impl Display for Symbolic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(session, address) = self;
         let near = session.labels().iter().filter(|label| label.address <= *address);

@@ -4,7 +4,7 @@ use barejit_asm::{Asm, Hole, Mem, RAX, RDI, bake};
 
 /// Adds a constant to what RDI points to, and gives the sum. The constant is a hole.
 const fn add_to(a: &mut Asm<'_>) -> Hole<4> {
-    // What does not fit a byte has four, 05 id here because of RAX.
+    // 0x1000 does not fit in imm8, so ADD takes imm32: 05 id, the short form for RAX.
     a.mov_rm(RAX, Mem::base(RDI)).add_ri(RAX, 0x1000);
     let constant = a.hole();
     a.mov_mr(Mem::base(RDI), RAX).ret();

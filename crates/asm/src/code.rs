@@ -94,7 +94,7 @@ impl<'a> Before<'a> {
     }
 }
 
-/// What a front end tells people and their tools about the marks it wrote. It can be read by
+/// Describes the source that the marks of a front end point into. It can be read by
 /// any thread, so that [`Code`] can be in a static.
 pub trait Source: Sync {
     /// The name of the source, a file's if it has one.

@@ -336,6 +336,7 @@ impl<Phase: Runs> Memory<Phase> {
     /// ```compile_fail,E0505
     /// # use barejit_exec::{Executable, Memory};
     /// fn late(memory: Memory<Executable>) -> u32 {
+    ///     // SAFETY: none is needed, this must not compile.
     ///     let answer = unsafe { memory.function::<extern "sysv64" fn() -> u32>(0) };
     ///     let _ = memory.release();
     ///     answer.call()

@@ -51,6 +51,7 @@ fn overlaps(one: &Range<usize>, other: &Range<usize>) -> bool {
 
 /// The executable, as its linker script draws it.
 fn image() -> Range<usize> {
+    // SAFETY: the linker script defines both; only their addresses are taken.
     unsafe extern "C" {
         static __executable_start: u8;
         static _end: u8;

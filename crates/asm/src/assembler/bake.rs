@@ -6,7 +6,7 @@
 pub struct Baked<const N: usize, T> {
     /// The machine code.
     pub bytes: [u8; N],
-    /// What the emitting function returned.
+    /// The value that the emitting function returned.
     pub with: T,
 }
 

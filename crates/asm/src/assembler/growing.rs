@@ -8,7 +8,7 @@ use crate::code::{Code, Mark, Relocation};
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
-/// What [`Growing::asm`] makes room for.
+/// The room that each call of [`Growing::asm`] guarantees.
 const BYTES: usize = 1024;
 const SLOTS: usize = 64;
 

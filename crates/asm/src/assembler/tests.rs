@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 pub(crate) type Exercise = (&'static str, u16, fn(&mut Asm<'_>, &mut Source));
 
 std::thread_local! {
-    /// What [`add`] was called with.
+    /// The exercises that [`add`] registered.
     static EXERCISES: std::cell::RefCell<Vec<Exercise>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 

@@ -5,7 +5,7 @@
 
 use super::{Label, Scale};
 
-/// What an address is relative to.
+/// The base of an address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Base {
     /// A register, in the SIB byte.

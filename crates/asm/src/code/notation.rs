@@ -13,7 +13,7 @@ use core::fmt::{self, Write};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Label(pub(crate) u32);
 
-/// What an index register is multiplied by.
+/// The factor of an index register in an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Scale {
