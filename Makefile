@@ -16,7 +16,7 @@ BAREJIT  = $(TARGET)/release/barejit
 BENCH    = $(CARGO) bench --quiet --manifest-path benches/Cargo.toml
 SHARE    = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help run playground strace qemu test check fuzz engines bench bench-bf rooms manual book install dist clean build
+.PHONY: help run strace qemu test check fuzz engines bench bench-bf rooms manual book install dist clean build
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -27,10 +27,6 @@ build:
 
 run: build  ## build the executable and run the "Hello World!" stub
 	$(BAREJIT) hello
-
-playground:  ## build repl, asm, disasm and --step, too: target/playground/release/barejit
-	@$(NEED) $(LINKER)
-	$(CARGO) build --release --locked --features playground --target-dir $(TARGET)/playground
 
 strace: build  ## show the syscalls of the stub
 	@$(NEED) strace:strace
@@ -43,8 +39,7 @@ qemu: build  ## run the stub on an emulated CPU
 test:  ## run every test, in debug and in release; say what cannot be tested here
 	@$(NEED) $(LINKER) $(TOOLS)
 	@rm -f $(TARGET)/tmp/untested
-	@{ set -x; $(CARGO) test --locked && $(CARGO) test --locked --release --test it && \
-	  $(CARGO) test --locked --release --features playground --target-dir $(TARGET)/playground --test it -- playground disasm; } && status=0 || status=$$?; \
+	@{ set -x; $(CARGO) test --locked && $(CARGO) test --locked --release --test it; } && status=0 || status=$$?; \
 	  { set +x; } 2>/dev/null; sh .ci/untested $(TARGET)/tmp/untested; exit $$status
 
 check:  ## formatting, lints and documentation, warnings being errors

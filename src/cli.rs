@@ -135,7 +135,6 @@ impl Cli {
         }
     }
 
-    #[cfg(feature = "playground")]
     /// The value behind the `=` of the option just read, if there is one, as a number.
     pub(crate) fn optional_number(&mut self, option: &str, why: &str) -> Option<u64> {
         let Word(value) = self.options.value_opt()?;

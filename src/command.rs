@@ -2,22 +2,18 @@
 //! reports the result. This file has the options that they share.
 
 use crate::cli::{self, Arg, Cli, Outcome};
-#[cfg(feature = "playground")]
 use barejit::run::step::Steps;
 use barejit::run::{Map, Options, Perf, handle_faults};
 use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
 
-#[cfg(feature = "playground")]
 pub(crate) mod asm;
 pub(crate) mod bf;
 pub(crate) mod call;
 pub(crate) mod chain;
-#[cfg(feature = "playground")]
 pub(crate) mod disasm;
 pub(crate) mod hello;
 pub(crate) mod probe;
 mod relation;
-#[cfg(feature = "playground")]
 pub(crate) mod repl;
 pub(crate) mod ret;
 pub(crate) mod rpn;
@@ -35,6 +31,10 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
   --verbose         tell which ways into executable memory were refused, and why
   --listing         print the code instead of running it: offset, bytes, Intel
                     notation, comments
+  --step[=N]        tell on standard error each instruction that runs, at most N, and
+                    what it changes: registers, flags, memory
+  --step-from NAME  the same from this symbol on
+  --json            with --step: one JSON object an instruction
   --trace           tell on standard error what happens to the memory of the code,
                     with its line of /proc/self/maps, and what --verbose tells
   --perf map|jitdump
@@ -154,17 +154,14 @@ fn shared(cli: &mut Cli, argument: &Arg, options: &mut Options<'_>) -> bool {
                 _ => Perf::Jitdump,
             });
         }
-        #[cfg(feature = "playground")]
         Arg::Long(b"step") => {
             let most = cli.optional_number("--step: ", "not a number of instructions").unwrap_or(u64::MAX);
             options.tools.step = Some(Steps { most, ..options.tools.step.unwrap_or(Steps::ALL) });
         }
-        #[cfg(feature = "playground")]
         Arg::Long(b"step-from") => {
             let from = Some(cli.value());
             options.tools.step = Some(Steps { from, ..options.tools.step.unwrap_or(Steps::ALL) });
         }
-        #[cfg(feature = "playground")]
         Arg::Long(b"json") => {
             options.tools.step = Some(Steps { json: true, ..options.tools.step.unwrap_or(Steps::ALL) });
         }

@@ -11,7 +11,6 @@
 //! other front ends, and the meaning of a mark in its code is private to it.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "playground")]
 pub mod assembly;
 pub mod bf;
 mod bug;

@@ -17,7 +17,6 @@ extern crate std;
 pub mod front;
 pub mod host;
 pub mod probe;
-#[cfg(feature = "playground")]
 pub mod repl;
 pub mod run;
 pub mod watch;

@@ -31,27 +31,25 @@ fn call(cli: Cli) -> Outcome {
 fn main(relocate: fn()) -> u8 {
     let mut args = arguments();
     let _program = args.next();
-    let word = args.next().unwrap_or(b"hello");
+    let word = args.next();
     let run: fn(Cli) -> Outcome = match word {
-        b"hello" => hello,
-        b"ret" => ret,
-        b"call" => call,
-        b"bf" => |cli| command::watched(cli, command::bf::run),
-        b"chain" => |cli| command::watched(cli, command::chain::run),
-        b"rpn" => |cli| command::watched(cli, command::rpn::run),
-        b"run" => |cli| command::watched(cli, command::run::run),
-        #[cfg(feature = "playground")]
-        b"repl" => |cli| command::prepared(cli, command::repl::run),
-        #[cfg(feature = "playground")]
-        b"asm" => |cli| command::prepared(cli, command::asm::run),
-        #[cfg(feature = "playground")]
-        b"disasm" => |cli| command::prepared(cli, command::disasm::run),
-        b"probe" => |cli| command::probing(cli, command::probe::run),
-        b"--help" | b"-h" | b"help" => |cli| command::prepared(cli, |_| cli::print(HELP)),
-        b"--version" | b"-V" => |cli| command::prepared(cli, |_| cli::print(VERSION)),
+        // Without a word there is none to compare, which would read a page of constants.
+        None | Some(b"hello") => hello,
+        Some(b"ret") => ret,
+        Some(b"call") => call,
+        Some(b"bf") => |cli| command::watched(cli, command::bf::run),
+        Some(b"chain") => |cli| command::watched(cli, command::chain::run),
+        Some(b"rpn") => |cli| command::watched(cli, command::rpn::run),
+        Some(b"run") => |cli| command::watched(cli, command::run::run),
+        Some(b"repl") => |cli| command::prepared(cli, command::repl::run),
+        Some(b"asm") => |cli| command::prepared(cli, command::asm::run),
+        Some(b"disasm") => |cli| command::prepared(cli, command::disasm::run),
+        Some(b"probe") => |cli| command::probing(cli, command::probe::run),
+        Some(b"--help" | b"-h" | b"help") => |cli| command::prepared(cli, |_| cli::print(HELP)),
+        Some(b"--version" | b"-V") => |cli| command::prepared(cli, |_| cli::print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
-    run(Cli::new(word, args, relocate)).err().unwrap_or(0)
+    run(Cli::new(word.unwrap_or(b"hello"), args, relocate)).err().unwrap_or(0)
 }
 
 const VERSION: &str = concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n");
@@ -68,7 +66,10 @@ Commands:
   call         call back into Rust from generated code
   chain        print the terms of a relation over integers
   rpn          print the terms of a relation over floating-point numbers
-  run          run machine code of your own, in hexadecimal or from a file
+  run          run machine code of your own, in hexadecimal, as text or from a file
+  repl         a prompt: run instructions line by line, see what each changes
+  asm          assemble Intel syntax
+  disasm       disassemble bytes or an ELF file
   bf           compile and run a Brainfuck program
   probe        tell whether a JIT can work here, how, and if not, why
 

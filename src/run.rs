@@ -4,35 +4,28 @@
 //! for it. It does not interpret the result.
 
 mod diagnosis;
-#[cfg(feature = "playground")]
 mod disassembly;
-#[cfg(feature = "playground")]
 mod instruction;
 mod listing;
-#[cfg(feature = "playground")]
 pub mod step;
 mod tools;
 mod trace;
 
 pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
-#[cfg(feature = "playground")]
 pub use disassembly::{Disassembly, Names};
 pub use tools::{Perf, Tools};
 
 use crate::host::Output;
 use barejit_asm::{Code, Page};
-#[cfg(feature = "playground")]
 use barejit_exec::fault::NotEntered;
 use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
     fault::{self, Busy, Entry, Rescue},
 };
 use barejit_sys::{self as sys, Fd, Sysno, sandbox};
-#[cfg(feature = "playground")]
 use core::ops::Range;
 use core::{fmt, marker::PhantomData, ptr::NonNull};
-#[cfg(feature = "playground")]
 use step::{Printer, Steps};
 use trace::Trace;
 
@@ -161,7 +154,6 @@ pub enum Error {
     /// This file could not be written.
     File(&'static [u8], sys::Error),
     /// The code has no symbol of this name.
-    #[cfg(feature = "playground")]
     NoSymbol(&'static [u8]),
     /// perf could not be told.
     Perf(sys::Error),
@@ -187,7 +179,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
-            #[cfg(feature = "playground")]
             Self::NoSymbol(name) => write!(f, "--step-from: the code has no symbol '{}'", sys::Lossy(name)),
             Self::Perf(error) => write!(f, "--perf: {error}"),
             Self::Busy => Busy.fmt(f),
@@ -369,7 +360,6 @@ unsafe fn call(
         sandbox::enter(options.input)?;
     }
     let place = start..start + code.bytes().len();
-    #[cfg(feature = "playground")]
     if let Some(steps) = options.tools.step {
         let begin = match steps.from {
             None => None,
@@ -390,7 +380,8 @@ unsafe fn call(
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
-#[cfg(feature = "playground")]
+// Its printer takes 3 KiB of stack: inlined, each start would touch another page.
+#[inline(never)]
 unsafe fn stepped(
     entry: Entry,
     place: Range<usize>,

@@ -14,27 +14,28 @@ use core::fmt::Write;
 
 const HELP: &str = "\
 Usage: barejit run [OPTION…] HEX|FILE [ARG…]
+       barejit run [OPTION…] -a TEXT [ARG…]
 
 Runs machine code as a function of the System V ABI and prints what it leaves in
 RAX, in decimal and in hexadecimal. HEX is pairs of digits as they are pasted: with
 spaces, 0x, \\x, commas, braces or quotes, as an array of C or Rust, or as a dump of
 xxd, od, hexdump, objdump or gdb, whose offsets and mnemonics are dropped. FILE has
-such text or else the bare bytes, and - is standard input. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9: 64 bits each,
-in decimal with a sign or as a bit pattern with 0x.
+such text or else the bare bytes, and - is standard input. TEXT is instructions in
+Intel syntax with ; between them. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9:
+64 bits each, in decimal with a sign or as a bit pattern with 0x.
 
 Options:
+  -a TEXT           assemble and run instructions, as `barejit asm` reads them
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
     // The code may read standard input.
-    #[cfg(feature = "playground")]
     let mut assembly = false;
     let (mut source, mut options) = (None, Options { input: Some(Fd::STDIN), ..Options::GUARDED });
     let mut args = [0; 6];
     let mut given = 0;
     command::arguments(&mut cli, HELP, &mut options, |cli, argument| {
         match argument {
-            #[cfg(feature = "playground")]
             Arg::Short(b'a') if source.is_none() => {
                 source = Some(cli.value());
                 assembly = true;
@@ -52,11 +53,8 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         }
         true
     });
-    let source = source.unwrap_or_else(|| cli::complain("Usage: barejit run HEX|FILE [ARG…]\n"));
-    #[cfg(feature = "playground")]
+    let source = source.unwrap_or_else(|| cli::complain("Usage: barejit run HEX|FILE|-a TEXT [ARG…]\n"));
     let bytes = if assembly { super::asm::read(&cli, source)?.bytes } else { read(&cli, source) };
-    #[cfg(not(feature = "playground"))]
-    let bytes = read(&cli, source);
     let code = Code::new(&bytes).named("barejit_run");
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
     // vouches for it, as with any executable; (3) no call-backs; (4) no output.

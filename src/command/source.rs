@@ -19,7 +19,6 @@ pub(super) enum Source {
     /// What a file holds that is no text.
     Raw(Vec<u8>),
     /// An ELF file.
-    #[cfg_attr(not(feature = "playground"), expect(dead_code, reason = "disasm alone reads it"))]
     Image(Vec<u8>),
 }
 

@@ -1,7 +1,6 @@
 //! Views of generated code: a listing or the bare bytes instead of a run, a trace of the
 //! run, and registration with perf and gdb.
 
-#[cfg(feature = "playground")]
 use super::step::Steps;
 use super::{Error, listing};
 use barejit_asm::Code;
@@ -34,7 +33,6 @@ pub struct Tools {
     /// Trace each step of the run on standard error.
     pub trace: bool,
     /// Print on standard error each instruction that runs, and what it changed.
-    #[cfg(feature = "playground")]
     pub step: Option<Steps>,
     /// Write a file for perf.
     pub perf: Option<Perf>,
@@ -44,22 +42,12 @@ pub struct Tools {
 
 impl Tools {
     /// None of them.
-    pub const NONE: Self = Self {
-        listing: false,
-        raw: None,
-        trace: false,
-        #[cfg(feature = "playground")]
-        step: None,
-        perf: None,
-        gdb: false,
-    };
+    pub const NONE: Self =
+        Self { listing: false, raw: None, trace: false, step: None, perf: None, gdb: false };
 
     /// Whether the code is run instruction by instruction.
     pub(super) const fn is_stepping(&self) -> bool {
-        #[cfg(feature = "playground")]
-        return self.step.is_some();
-        #[cfg(not(feature = "playground"))]
-        false
+        self.step.is_some()
     }
 
     /// Whether the code needs its record and its source.

@@ -7,7 +7,6 @@ mod bf;
 mod chain;
 mod cli;
 mod debugger;
-#[cfg(feature = "playground")]
 mod disasm;
 mod docs;
 mod elf;
@@ -25,7 +24,6 @@ mod manual;
 mod matrix;
 mod native;
 mod paste;
-#[cfg(feature = "playground")]
 mod playground;
 mod probe;
 mod probe_command;

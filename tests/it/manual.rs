@@ -67,6 +67,8 @@ impl Help {
         let mut options: Vec<Choice> = Vec::new();
         for (what, does) in entries.filter(|entry| entry.0.starts_with('-')) {
             for spelling in what.split(", ") {
+                // A value that may be left out, `--step[=N]`, is no word of its own.
+                let spelling = spelling.split_once('[').map_or(spelling, |(name, _)| name);
                 let (name, value) = spelling.split_once(' ').map_or((spelling, None), |(n, v)| (n, Some(v)));
                 let words = value.filter(|value| value.contains('|')).unwrap_or_default().split('|');
                 let words: Vec<String> = words.filter(|word| !word.is_empty()).map(String::from).collect();
@@ -130,7 +132,9 @@ fn man_page() -> String {
     let commands = commands();
     let entries = |help: &Help| help.lists.iter().flat_map(|list| list.1.clone()).collect::<Vec<_>>();
     // What every command has that runs code is told once.
-    let run = entries(&commands.iter().find(|command| command.0 == "run").expect("a command").2);
+    let of = |name: &str| entries(&commands.iter().find(|command| command.0 == name).expect("a command").2);
+    let (hello, mut run) = (of("hello"), of("run"));
+    run.retain(|entry| hello.contains(entry));
     page += ".SH COMMANDS\n";
     for (_, _, help) in &commands {
         writeln!(page, ".SS barejit {}", roff(&help.usage)).expect("a string");

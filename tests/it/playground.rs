@@ -1,5 +1,5 @@
-//! The commands of the feature `playground`: the prompt, `--step` and `asm`, judged by what
-//! they print, by the processor and by qemu-user.
+//! The prompt, `--step` and `asm`, judged by what they print, by the processor and by
+//! qemu-user.
 
 use crate::support::*;
 use std::{
