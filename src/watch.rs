@@ -25,6 +25,7 @@ mod json;
 mod live;
 mod monitor;
 mod proc;
+mod relay;
 mod report;
 mod stack;
 mod start;

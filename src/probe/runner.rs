@@ -17,7 +17,7 @@
 
 use super::outcome::{Fresh, Outcome, Step, Verdict};
 use barejit_sys::{
-    Errno, Error, Fd, Guard, MapFlags, Prot, Sysno, linux as base,
+    Errno, Error, Fd, Guard, MapFlags, Prot, Sysno, linux as base, set_signal_stack,
     signal::{self, Context, Disposition, Info, Mask, Signal},
 };
 use base::trial::{self as linux, Pid, Segment, Wait};
@@ -437,9 +437,9 @@ fn prepare(orphan: Orphan, record: &Record) {
         match stage {
             // SAFETY: (1) it takes a signal.
             0 if orphan == Orphan::Dies => drop(unsafe { base::prctl(PR_SET_PDEATHSIG, SIGKILL) }),
-            1 => drop(linux::setrlimit(RLIMIT_CORE, 0)),
+            1 => drop(base::setrlimit(RLIMIT_CORE, 0)),
             // Without one of their own, handlers run on the stack that there is.
-            2 => drop(signal::stack(HANDLER, Guard::None)),
+            2 => drop(set_signal_stack(HANDLER, Guard::None)),
             3 => handle(Disposition::Handled(caught, Mask::of(&[]))),
             4 => linux::unblock_signals(),
             5 => linux::alarm(PATIENCE),

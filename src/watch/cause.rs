@@ -2,10 +2,20 @@
 //! made it, and the file that it was about. A cause is named only with its evidence.
 
 use super::calls::{self, Call};
-use super::finding::Answer;
 use super::proc::{self, Maps};
 use alloc::{format, string::String};
 use barejit_sys::{Errno, Sysno, linux::tracing::Tid};
+
+/// How a watched call was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Answer {
+    /// It answered this errno.
+    Errno(Errno),
+    /// This signal came in its place, or ended the process.
+    Signal(u8),
+    /// It claimed success, and the mapping is not executable.
+    NoEffect,
+}
 
 /// A reason, by the name that the probe has for it, and what shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,30 +2,19 @@
 //! the program put upon itself, and differences from a run without a tracer.
 
 use super::calls::{self, Call};
-use super::cause::{self, Case, Cause};
+use super::cause::{self, Answer, Case, Cause};
 use super::engine;
 use super::proc::{self, Mapping, Maps};
 use super::stack::{self, Asker};
 use crate::probe::{self, Strategy};
 use alloc::{format, string::String, vec::Vec};
 use barejit_sys::{
-    Errno, Sysno,
+    Sysno,
     linux::tracing::{self, Registers, Tid},
 };
 
 /// The most refusals that are told apart; later ones are only counted.
 const MOST: usize = 64;
-
-/// How a watched call was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Answer {
-    /// It answered this errno.
-    Errno(Errno),
-    /// This signal came in its place, or ended the process.
-    Signal(u8),
-    /// It claimed success, and the mapping is not executable.
-    NoEffect,
-}
 
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,7 @@
 //! The report as one line of JSON, in the schema of `tests/watch.schema.json`.
 
-use super::finding::{Answer, End, Findings, Refusal};
+use super::cause::Answer;
+use super::finding::{End, Findings, Refusal};
 use super::report::Subject;
 use crate::probe::{self, Strategy, json::Json};
 use alloc::string::String;

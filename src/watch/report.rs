@@ -1,6 +1,7 @@
 //! The report as people read it: a paragraph for each refused call.
 
-use super::finding::{Answer, End, Findings, Refusal};
+use super::cause::Answer;
+use super::finding::{End, Findings, Refusal};
 use crate::probe;
 use alloc::{format, string::String};
 use barejit_sys::{described, signal::Signal};

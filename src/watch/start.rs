@@ -7,7 +7,7 @@
 //! ```
 
 use super::finding::End;
-use super::monitor::{self, ENDED, LEAVE, Message, STOPPED, tell};
+use super::relay::{self, ENDED, LEAVE, Message, STOPPED, tell};
 use super::tracer::{Mode, News, Tracer, options};
 use super::{Request, calls, json, proc, report};
 use alloc::{ffi::CString, string::String, vec::Vec};
@@ -95,7 +95,7 @@ fn begin(request: &Request<'_>, parent: Tid) -> Result<Option<(Tracer, OwnedFd)>
     // SAFETY: (1) the process has one thread.
     let Some(command) = unsafe { trial::fork() }? else { become_command(request, handshake, wants_filter) };
     let command = command.tid();
-    monitor::pass_on(command, Some(parent))?;
+    relay::pass_on(command, Some(parent))?;
     let Handshake { told: [told, _], go: [_, go] } = handshake;
     let mut filter = [0];
     sys::read_some(told.fd(), &mut filter)?;

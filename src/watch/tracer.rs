@@ -16,8 +16,8 @@
 //! exit is seen at all; the signal, or the end of the thread, then tells.
 
 use super::calls::{self, Call};
-use super::cause::{Case, Restrictions};
-use super::finding::{Answer, End, Findings, is_library};
+use super::cause::{Answer, Case, Restrictions};
+use super::finding::{End, Findings, is_library};
 use super::proc::{self, Maps};
 use alloc::{format, string::String, vec::Vec};
 use barejit_sys::{

@@ -1,5 +1,8 @@
 //! The house keeps its own rules: which room may know which.
 
+mod modules;
+
+use modules::Modules;
 use std::path::{Path, PathBuf};
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -103,6 +106,14 @@ fn arrows_between_rooms_go_one_way() {
             let used = seen.iter().any(|(from, to)| from == room && to == target);
             assert!(used, "no file of {room} names {target}");
         }
+    }
+}
+
+#[test]
+fn no_two_files_of_a_package_name_each_other() {
+    for folder in ["src", "crates/exec/src", "crates/sys/src"] {
+        let circles = Modules::new(Path::new(folder)).circles();
+        assert!(circles.is_empty(), "circles in {folder}: {circles:#?}");
     }
 }
 

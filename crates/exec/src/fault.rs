@@ -468,7 +468,7 @@ pub fn install() -> Result<(), Error> {
     }
     // Before there is a handler that asks.
     THREADS.store(!process::is_started() && linux::thread_pointer() != 0, Relaxed);
-    signal::stack(HANDLER, Guard::PAGE)?;
+    sys::set_signal_stack(HANDLER, Guard::PAGE)?;
     for signal in FAULTS {
         let handled = Disposition::Handled(fault_entry, Mask::of(&[]));
         // SAFETY: (1) it leaves nothing unfinished but generated code.

@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod bpf;
 pub mod linux;
 mod mapped;
+mod page;
 pub mod process;
 pub mod processor;
 mod region;
@@ -22,8 +23,9 @@ use alloc::ffi::CString;
 use bitflags::bitflags;
 use core::{ffi::CStr, fmt, marker::PhantomData, mem::MaybeUninit, num::NonZero};
 
-pub use region::{Contents, Guard, PageSize, Region};
-pub use stack::with_stack;
+pub use page::PageSize;
+pub use region::{Contents, Guard, Region};
+pub use stack::{set_signal_stack, with_stack};
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {

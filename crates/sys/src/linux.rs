@@ -7,8 +7,12 @@ pub mod trial;
 
 use super::bpf::Instruction;
 use super::signal::{Action, AlternateStack, Context, Disposition, Signal};
-use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Region, Sysno, mapped};
-use core::{ffi::CStr, mem, mem::MaybeUninit, ptr::NonNull};
+use super::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, mapped};
+use core::{
+    ffi::CStr,
+    mem::{self, MaybeUninit},
+    ptr::{self, NonNull},
+};
 use syscalls::{syscall3, syscall6};
 
 /// Makes the syscall of this name with up to six arguments that are numbers or
@@ -331,25 +335,23 @@ unsafe extern "sysv64" fn rt_sigreturn() -> ! {
     core::arch::naked_asm!("mov eax, 15", "syscall", "ud2")
 }
 
-/// sigaltstack(2): gives `stack` to signal handlers, for as long as the process
-/// lives.
+/// sigaltstack(2): signal handlers run on `stack` from now on.
 ///
 /// # Errors
 /// The errno of the call.
-pub(super) fn sigaltstack(stack: Region) -> Result<(), Error> {
-    let alternate = AlternateStack { base: stack.address(), flags: 0, size: stack.size().bytes() };
-    // SAFETY: the kernel reads one structure; the pages are given up below.
-    let result = unsafe { syscall!(sigaltstack, &raw const alternate, 0) };
-    result?;
-    mem::forget(stack);
-    Ok(())
+///
+/// # Safety
+/// 1. The memory is mapped for as long as the thread lives, and only handlers use it.
+pub(super) unsafe fn sigaltstack(stack: &AlternateStack) -> Result<(), Error> {
+    // SAFETY: the kernel reads one structure; what it says is duty 1 of the caller.
+    unsafe { syscall!(sigaltstack, ptr::from_ref(stack), 0) }.map(drop)
 }
 
 /// sigaltstack(2): the alternate stack that is in force.
 ///
 /// # Errors
 /// The errno of the call.
-pub(super) fn alternate_stack() -> Result<AlternateStack, Error> {
+pub fn alternate_stack() -> Result<AlternateStack, Error> {
     let mut alternate = AlternateStack { base: 0, flags: 0, size: 0 };
     // SAFETY: the kernel writes one structure.
     unsafe { syscall!(sigaltstack, 0, &raw mut alternate) }.map(|_| alternate)
@@ -543,6 +545,16 @@ pub fn getrlimit(resource: u32) -> Result<[u64; 2], Error> {
     // SAFETY: the kernel writes one rlimit of two words.
     let result = unsafe { syscall!(getrlimit, resource, limit.as_mut_ptr()) };
     result.map(|_| limit)
+}
+
+/// setrlimit(2) of the soft and the hard limit to `limit`.
+///
+/// # Errors
+/// The errno of the call.
+pub fn setrlimit(resource: u32, limit: u64) -> Result<(), Error> {
+    let limits = [limit; 2];
+    // SAFETY: the kernel reads one rlimit of two words.
+    unsafe { syscall!(setrlimit, resource, limits.as_ptr()) }.map(drop)
 }
 
 /// prctl(2) with an operation that takes at most one number.

@@ -8,42 +8,8 @@
 //!           ▲ base                     one reservation, one unmapping
 //! ```
 
-use super::{Errno, Error, Fd, MapFlags, Prot, Sysno, linux};
-use core::{mem, num::NonZero, ptr::NonNull};
-
-/// A whole number of pages, in bytes, at least one. Page size on x86-64 is
-/// 4096 bytes (SDM vol. 3A, 4.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageSize(NonZero<usize>);
-
-impl PageSize {
-    /// One page.
-    pub const PAGE: usize = 4096;
-
-    /// The fewest pages that hold `bytes` bytes; `None` if they do not fit the
-    /// address space.
-    pub fn covering(bytes: usize) -> Option<Self> {
-        let size = bytes.max(1).checked_next_multiple_of(Self::PAGE)?;
-        NonZero::new(size).filter(|size| size.get() <= isize::MAX as usize).map(Self)
-    }
-
-    /// The same, or what mmap(2) would say.
-    ///
-    /// # Errors
-    /// ENOMEM if they do not fit.
-    #[inline(never)]
-    pub fn needed(bytes: usize) -> Result<Self, Error> {
-        match Self::covering(bytes) {
-            Some(size) => Ok(size),
-            None => Err(Error::new(Sysno::mmap, Errno::ENOMEM)),
-        }
-    }
-
-    /// The size in bytes, a multiple of 4096.
-    pub const fn bytes(self) -> usize {
-        self.0.get()
-    }
-}
+use super::{Errno, Error, Fd, MapFlags, PageSize, Prot, Sysno, linux};
+use core::{mem, ptr::NonNull};
 
 /// How much inaccessible memory lies on each side of a region.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +22,7 @@ pub enum Guard {
 
 impl Guard {
     /// One page on each side: catches what runs over an end byte by byte.
-    pub const PAGE: Self = Self::Pages(PageSize(NonZero::new(PageSize::PAGE).unwrap()));
+    pub const PAGE: Self = Self::Pages(PageSize::ONE);
 
     const fn bytes(self) -> usize {
         match self {

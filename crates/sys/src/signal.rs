@@ -1,8 +1,6 @@
 //! Signals as the kernel delivers them on x86-64: numbers, dispositions, and
 //! what a handler is shown.
 
-use super::{Error, Guard, PageSize, Region, linux, process};
-
 /// A signal, by its number (signal(7)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Signal(u8);
@@ -182,18 +180,22 @@ pub struct Context {
 const USER_SEGMENTS: u64 = 0x33 | 0x2B << 48;
 
 impl Context {
-    /// A context for [`resume`](linux::resume): registers in the order of their
-    /// encoding, RIP and RFLAGS, no signal blocked, the thread's own alternate stack.
-    ///
-    /// # Errors
-    /// What sigaltstack(2) answers.
-    pub fn new(general: &[u64; 16], rip: u64, rflags: u64, extended: *const u8) -> Result<Self, Error> {
+    /// A context for [`resume`](super::linux::resume): registers in the order of their
+    /// encoding, RIP and RFLAGS, no signal blocked. `stack` is the thread's own alternate
+    /// stack.
+    pub fn new(
+        general: &[u64; 16],
+        rip: u64,
+        rflags: u64,
+        extended: *const u8,
+        stack: AlternateStack,
+    ) -> Self {
         /// UC_SIGCONTEXT_SS and UC_STRICT_RESTORE_SS; with them SS is restored.
         const SS: u64 = 6;
         let mut context = Self {
             flags: SS | u64::from(!extended.is_null()),
             link: 0,
-            stack: linux::alternate_stack()?,
+            stack,
             r8_to_r15: [0; 8],
             rdi: 0,
             rsi: 0,
@@ -215,7 +217,7 @@ impl Context {
             mask: 0,
         };
         context.set_general(general);
-        Ok(context)
+        context
     }
 
     /// The general-purpose registers in the order of their encoding: RAX, RCX, RDX, RBX,
@@ -261,10 +263,10 @@ impl Context {
     }
 }
 
-/// stack_t (sigaltstack(2)).
+/// The stack that signal handlers run on: stack_t (sigaltstack(2)).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct AlternateStack {
+pub struct AlternateStack {
     pub(super) base: usize,
     pub(super) flags: i32,
     pub(super) size: usize,
@@ -272,16 +274,6 @@ pub(super) struct AlternateStack {
 
 /// A function that the kernel calls when a signal arrives.
 pub type Handler = unsafe extern "sysv64" fn(i32, &Info, &mut Context);
-
-/// Gives handlers a stack of their own with `room` bytes besides what the kernel
-/// pushes, for as long as the process lives.
-///
-/// # Errors
-/// What mmap(2) and sigaltstack(2) answer.
-pub fn stack(room: usize, guard: Guard) -> Result<(), Error> {
-    let size = PageSize::needed(process::signal_frame().saturating_add(room))?;
-    linux::sigaltstack(Region::zeroed(size, guard)?)
-}
 
 /// What happens when a signal arrives.
 #[derive(Clone, Copy, Debug)]

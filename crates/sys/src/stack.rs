@@ -1,5 +1,5 @@
-//! A stack of one's own, for code that must not depend on how large the kernel's is
-//! (setrlimit(2), RLIMIT_STACK). What runs on it is not this file's business.
+//! Stacks of one's own, for code and signal handlers that must not depend on how large the
+//! kernel's is (setrlimit(2), RLIMIT_STACK). What runs on them is not this file's business.
 //!
 //! ```text
 //!   ┌ guard ┬───────── stack ─────────┬ guard ┐
@@ -8,7 +8,9 @@
 //!                                     ▲ RSP at the call of `body`
 //! ```
 
-use super::{Error, Guard, PageSize, Region};
+use super::signal::AlternateStack;
+use super::{Error, Guard, PageSize, Region, linux, process};
+use core::mem;
 
 /// Calls `body` on a stack of `size` bytes between guards, which is gone afterwards. A panic
 /// that leaves `body` ends the process.
@@ -23,6 +25,21 @@ pub fn with_stack(size: PageSize, body: &mut dyn FnMut()) -> Result<(), Error> {
     // SAFETY: (1) the end of pages that are mapped, a multiple of 4096; (2) `run` takes a
     // pointer to such a reference, which waits here.
     unsafe { switch(stack.address() + size.bytes(), run, argument) };
+    Ok(())
+}
+
+/// Gives signal handlers a stack of their own with `room` bytes besides what the kernel
+/// pushes, for as long as the process lives.
+///
+/// # Errors
+/// What mmap(2) and sigaltstack(2) answer.
+pub fn set_signal_stack(room: usize, guard: Guard) -> Result<(), Error> {
+    let size = PageSize::needed(process::signal_frame().saturating_add(room))?;
+    let stack = Region::zeroed(size, guard)?;
+    let alternate = AlternateStack { base: stack.address(), flags: 0, size: size.bytes() };
+    // SAFETY: (1) the pages are never given back, and nobody else has their address.
+    unsafe { linux::sigaltstack(&alternate) }?;
+    mem::forget(stack);
     Ok(())
 }
 

@@ -7,8 +7,10 @@
 //!
 //! [`text`] is its text form.
 
+mod promoted;
 mod text;
 
+pub(super) use promoted::{Assigned, Promoted, REGISTERS};
 pub use text::Snapshot;
 
 use super::interval::Interval;
@@ -300,7 +302,7 @@ pub(super) struct Ir {
     pub(super) ops: List<Op>,
     pub(super) loops: List<Loop>,
     /// Loops whose cells live in registers, in the order of their `Open`s.
-    pub(super) promoted: Vec<super::promote::Promoted>,
+    pub(super) promoted: Vec<Promoted>,
     /// Whether this is the baseline translation: every cell is `[0]`, and `Move` moves
     /// the data pointer.
     pub(super) is_baseline: bool,

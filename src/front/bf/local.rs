@@ -9,8 +9,7 @@
 //! unless the next operation changes both again. Dropping a cell is therefore always safe.
 //! An operation takes constant time.
 
-use super::ir::{LoopFlags, Op, body_length};
-use super::promote::REGISTERS;
+use super::ir::{LoopFlags, Op, REGISTERS, body_length};
 use crate::front::bug;
 
 /// Registers that hold cells here.

@@ -7,68 +7,37 @@
 //! inside. Its cells are loaded behind its first test and stored behind its last.
 //!
 //! Invariant: no instruction of a promoted loop can fault, so memory need not hold its
-//! cells. One walk, linear; a loop's cells, at most [`REGISTERS`], are merged into the loop
+//! cells. One walk, linear; a loop's cells, at most [`REGISTERS`](super::ir::REGISTERS), are merged into the loop
 //! around it.
 
 use super::Options;
-use super::ir::{Ir, LoopFlags, Op};
+use super::ir::{Ir, LoopFlags, Op, Promoted};
 use crate::front::bug;
 use alloc::vec::Vec;
 
-/// Registers that cells can be assigned to.
-pub(super) const REGISTERS: usize = 11;
-
-/// A cell that has a register; its place in the list says which.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Assigned {
-    pub(super) cell: i32,
-    pub(super) written: bool,
-}
-
-/// A promoted loop, or one that may become it.
+/// A loop, and whether it can be promoted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Promoted {
-    /// The index of its `Open`.
-    pub(super) open: u32,
-    assigned: [Assigned; REGISTERS],
-    /// How many cells it names.
-    used: u8,
+struct Candidate {
+    promoted: Promoted,
     /// A check, an unbalanced loop or too many cells forbid promotion.
     ineligible: bool,
     /// It can run twice, or holds a loop.
     iterates: bool,
 }
 
-impl Promoted {
+impl Candidate {
     const fn new(open: u32, ineligible: bool) -> Self {
-        let assigned = [Assigned { cell: 0, written: false }; REGISTERS];
-        Self { open, assigned, used: 0, ineligible, iterates: false }
-    }
-
-    /// The cells that have registers.
-    pub(super) fn registers(&self) -> &[Assigned] {
-        &self.assigned[..self.used as usize]
+        Self { promoted: Promoted::new(open), ineligible, iterates: false }
     }
 
     fn name(&mut self, cell: i32, written: bool) {
-        if self.ineligible {
-            return;
-        }
-        let used = self.used as usize;
-        if let Some(assigned) = self.assigned.iter_mut().take(used).find(|assigned| assigned.cell == cell) {
-            assigned.written |= written;
-        } else if let Some(assigned) = self.assigned.get_mut(used) {
-            *assigned = Assigned { cell, written };
-            self.used += 1;
-        } else {
-            self.ineligible = true;
-        }
+        self.ineligible = self.ineligible || !self.promoted.name(cell, written);
     }
 
     /// Takes in a loop inside.
     fn contain(&mut self, inner: &Self) {
         self.ineligible |= inner.ineligible;
-        for assigned in inner.registers() {
+        for assigned in inner.promoted.registers() {
             self.name(assigned.cell, assigned.written);
         }
     }
@@ -101,11 +70,11 @@ impl Promoted {
 /// Fills in [`Ir::promoted`].
 pub(super) fn promote(ir: &mut Ir, _: &Options) {
     let mut found: Vec<Promoted> = Vec::new();
-    let mut open: Vec<Promoted> = Vec::new();
+    let mut open: Vec<Candidate> = Vec::new();
     let mut is_leading = false;
     for (index, op) in ir.ops.iter().enumerate() {
         if let Op::Open { flags, .. } = op {
-            open.push(Promoted::new(index as u32, !flags.contains(LoopFlags::BALANCED)));
+            open.push(Candidate::new(index as u32, !flags.contains(LoopFlags::BALANCED)));
             is_leading = true;
         }
         let Some(innermost) = open.last_mut() else { continue };
@@ -116,14 +85,14 @@ pub(super) fn promote(ir: &mut Ir, _: &Options) {
             let Some(mut closed) = open.pop() else { bug!("a loop ends that never began") };
             closed.iterates |= !flags.contains(LoopFlags::ONCE);
             if !closed.ineligible && closed.iterates {
-                while found.pop_if(|inner| inner.open > closed.open).is_some() {}
-                found.push(closed);
+                while found.pop_if(|inner| inner.open > closed.promoted.open).is_some() {}
+                found.push(closed.promoted);
             }
             if let Some(outer) = open.last_mut() {
                 // Ifs in one another, as in a carry, name the same cells.
                 outer.iterates = true;
                 outer.contain(&closed);
-                let first = ir.ops.get(closed.open as usize + 1);
+                let first = ir.ops.get(closed.promoted.open as usize + 1);
                 outer.ineligible |= matches!(first, Some(Op::Check { .. }));
             }
             is_leading = false;

@@ -49,7 +49,8 @@ pub unsafe fn resume(
     stepper: Option<&mut dyn Stepper>,
 ) -> Result<Ending, NotEntered> {
     let flags = state.flags & !State::TRAP;
-    let mut context = Context::new(&state.general, state.rip, flags, state.extended())?;
+    let mut context =
+        Context::new(&state.general, state.rip, flags, state.extended(), linux::alternate_stack()?);
     claim()?;
     let mut stepping =
         stepper.map(|stepper| Stepping { stepper, code: code.clone(), armed: false, resumes_at: 0 });

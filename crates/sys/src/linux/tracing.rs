@@ -364,7 +364,7 @@ pub unsafe fn execve(
 /// # Errors
 /// The errno of the call.
 pub fn forbid_core_file() -> Result<(), Error> {
-    super::trial::setrlimit(4, 0)
+    super::setrlimit(4, 0)
 }
 
 /// prctl(2) with PR_SET_PDEATHSIG: this process gets `signal` when its parent ends.

@@ -230,16 +230,6 @@ pub fn pwrite(fd: Fd<'_>, bytes: &[u8], offset: usize) -> Result<(), Error> {
     }
 }
 
-/// setrlimit(2) of the soft and the hard limit to `limit`.
-///
-/// # Errors
-/// The errno of the call.
-pub fn setrlimit(resource: u32, limit: u64) -> Result<(), Error> {
-    let limits = [limit; 2];
-    // SAFETY: the kernel reads one rlimit of two words.
-    unsafe { syscall!(setrlimit, resource, limits.as_ptr()) }.map(drop)
-}
-
 /// A System V segment that this process has made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Segment {

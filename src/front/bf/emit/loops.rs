@@ -8,9 +8,8 @@
 use super::{ASSIGNABLE, Emitter, Point};
 use crate::front::bf::bounds::fuse::{accesses_first, leading_check};
 use crate::front::bf::interval::Interval;
-use crate::front::bf::ir::{Access, LoopFlags, Op};
+use crate::front::bf::ir::{Access, Assigned, LoopFlags, Op, Promoted};
 use crate::front::bf::local::{Cache, register};
-use crate::front::bf::promote::{Assigned, Promoted};
 use crate::front::bf::{Cells, cells};
 use crate::front::bug;
 use barejit_asm::*;
