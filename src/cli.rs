@@ -99,13 +99,11 @@ impl Cli {
     }
 
     /// The name of the command.
-    #[inline(never)]
     pub(crate) fn command(&self) -> &'static str {
         sys::utf8(self.command).expect("the commands have names in ASCII")
     }
 
     /// The next option or positional argument.
-    #[inline(never)]
     pub(crate) fn next(&mut self) -> Option<Arg> {
         Some(match self.options.next_arg().unwrap_or_else(|error| self.malformed(error))? {
             getargs::Arg::Long(Word(name)) => Arg::Long(name),
@@ -120,13 +118,11 @@ impl Cli {
     }
 
     /// The value of the option just read; it may begin with `-`.
-    #[inline(never)]
     pub(crate) fn value(&mut self) -> &'static [u8] {
         self.options.value().unwrap_or_else(|error| self.malformed(error)).0
     }
 
     /// The same as an integer from `least` to `most`; `why` says what else it is not.
-    #[inline(never)]
     pub(crate) fn number(&mut self, option: &str, least: i64, most: i64, why: &str) -> i64 {
         let value = self.value();
         match integer(value, 64) {
@@ -169,7 +165,6 @@ impl Cli {
 
     /// Reports an error in one line and gives its status.
     #[cold]
-    #[inline(never)]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
         (self.relocate)();
         // A file that may not grow takes no message, and the status tells.
@@ -180,35 +175,30 @@ impl Cli {
 
     /// Reports an error and exits. The kernel frees memory and closes files.
     #[cold]
-    #[inline(never)]
     fn end(&self, status: Status, what: fmt::Arguments<'_>) -> ! {
         linux::exit(self.fail(status, what).into())
     }
 
     /// Reports wrong usage and exits.
     #[cold]
-    #[inline(never)]
     pub(crate) fn usage(&self, what: fmt::Arguments<'_>) -> ! {
         self.end(Status::Usage, what)
     }
 
     /// Reports a second source and exits.
     #[cold]
-    #[inline(never)]
     pub(crate) fn second_source(&self, source: &[u8]) -> ! {
         self.usage(format_args!("'{}' is a second source", Lossy(source)))
     }
 
     /// Reports an invalid `value` and exits: `what` is its option, `why` what it is not.
     #[cold]
-    #[inline(never)]
     pub(crate) fn invalid(&self, what: &str, value: &[u8], why: &str) -> ! {
         self.usage(format_args!("{what}'{}' is {why}", Lossy(value)))
     }
 
     /// Reports an argument that is not in the command's `help`, which comes in parts, and exits.
     #[cold]
-    #[inline(never)]
     pub(crate) fn unexpected(&self, argument: Arg, help: &[&'static str]) -> ! {
         match argument {
             Arg::Long(name) => {
@@ -232,13 +222,11 @@ impl Cli {
 
     /// Reports a refused syscall with its errno and exits.
     #[cold]
-    #[inline(never)]
     pub(crate) fn refused(&self, error: Error) -> ! {
         self.end(Status::Refused, format_args!("{error}"))
     }
 
     /// The value that `code` returned; if it did not return, one line says why.
-    #[inline(never)]
     pub(crate) fn returned(
         &self,
         code: &Code<'_>,
@@ -267,7 +255,6 @@ impl Cli {
     }
 
     /// Everything in the file `name`, at most `limit` bytes; `-` is standard input.
-    #[inline(never)]
     pub(crate) fn read(&self, name: &[u8], limit: usize) -> Vec<u8> {
         match name {
             b"-" => host::read_to_end(Fd::STDIN, limit).unwrap_or_else(|error| self.refused(error)),
@@ -277,7 +264,6 @@ impl Cli {
 
     /// Reports a refused syscall on a file and exits.
     #[cold]
-    #[inline(never)]
     pub(crate) fn refused_for(&self, path: &[u8], error: Error) -> ! {
         self.end(Status::Refused, format_args!("{}: {error}", Lossy(path)))
     }
@@ -294,7 +280,6 @@ pub(crate) fn complain(usage: &str) -> ! {
 
 /// An integer of so many bits: decimal with an optional sign, or hexadecimal
 /// behind 0x up to the full width as a bit pattern.
-#[inline(never)]
 pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
     match text::integer(word, bits) {
         Ok((value, size)) if size == word.len() => Some(value),
@@ -320,7 +305,6 @@ struct Nearest {
 }
 
 impl Nearest {
-    #[inline(never)]
     fn to(word: &[u8], before: &'static str, help: &[&'static str]) -> Self {
         let mut nearest = Self { before, name: b"", distance: u8::MAX };
         for help in help {

@@ -22,26 +22,28 @@ mod source;
 
 /// The help text for the options of every command that runs code.
 const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
-                    how code gets into executable memory; without it, the first
-                    of these that this host grants, rwx left out: written, then
-                    sealed; writable and executable at once; two views of a
-                    memory file; a sealed memory file; a nameless file
-  --sandbox         before running, give up every right that is not needed any
-                    more: most syscalls, and any change to the code
-  --verbose         tell which ways into executable memory were refused, and why
+                    the way into executable memory. wx: pages that are written,
+                    then made executable; rwx: one mapping for both; dual: two
+                    views of a memory file; sealed: a sealed memory file; file:
+                    two views of a nameless file. By default the first that the
+                    host grants, and never rwx
+  --sandbox         before the code runs, give up all rights that the rest of the
+                    run does not need: most syscalls, and changes to the code
+  --verbose         report each refused way into executable memory, and why
   --listing         print the code instead of running it: offset, bytes, Intel
                     notation, comments
-  --step[=N]        tell on standard error each instruction that runs, at most N, and
+  --step[=N]        report on standard error each instruction that runs, at most N, and
                     what it changes: registers, flags, memory
   --step-from NAME  the same from this symbol on
   --json            with --step: one JSON object an instruction
-  --trace           tell on standard error what happens to the memory of the code,
-                    with its line of /proc/self/maps, and what --verbose tells
+  --trace           report on standard error each step in the life of the code's
+                    memory, with its line of /proc/self/maps; implies --verbose
   --perf map|jitdump
-                    tell perf about the code: names in /tmp/perf-PID.map, which
-                    perf reads for wx and rwx only, or all of it in jit-PID.dump
+                    describe the code to perf. map: names in /tmp/perf-PID.map,
+                    for --map wx and rwx only; jitdump: everything in jit-PID.dump
   --gdb             register the code with debuggers, as barejit_COMMAND
-  --raw FILE        write the bare bytes to FILE instead; - is standard output
+  --raw FILE        write the bytes of the code to FILE instead of running it; -
+                    is standard output
 ";
 
 /// Prints the `help` of a command that runs code, then the shared options, and exits.
@@ -78,7 +80,7 @@ pub(crate) fn consistent(cli: &Cli, options: &Options) {
 
 /// Runs a command with handlers for faults from its start, so that faults of barejit itself
 /// are reported too.
-pub(crate) fn watched(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+pub(crate) fn guarded(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     cli.relocate();
     handle_faults().unwrap_or_else(|error| cli.refused(error));
     on_own_stack(cli, command)
@@ -104,7 +106,7 @@ pub(crate) fn probing(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 
 /// Runs `hello`, `ret` or `call`, which show the fewest syscalls that run code. With other
 /// options than those for the code and its mapping they are [`prepared`].
-pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
+pub(crate) fn plain(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     if words().skip(2).any(|word| word.starts_with(b"-")) {
         cli.relocate();
     }
@@ -119,7 +121,6 @@ pub(crate) fn shown(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
 
 /// Runs a command on a stack of its own, whose size does not depend on RLIMIT_STACK. If
 /// memory for it is refused, the command runs on the kernel's stack.
-#[inline(never)]
 fn on_own_stack(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     /// Only touched pages take memory.
     const SIZE: usize = 1 << 20;

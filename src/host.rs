@@ -39,7 +39,6 @@ impl<'a> Output<'a> {
     pub const END: i32 = core::mem::offset_of!(Output<'_>, end) as i32;
 
     /// Output to `fd` through `buffer`.
-    #[inline(never)]
     pub fn new(fd: Fd<'a>, buffer: &'a mut [u8]) -> Self {
         let range = buffer.as_mut_ptr_range();
         let terminal = linux::is_terminal(fd);
@@ -101,7 +100,7 @@ impl<'a> Output<'a> {
         // `room` or by generated code, which keeps the invariant.
         let bytes = unsafe { core::slice::from_raw_parts(self.start, used) };
         // A signal that comes in between finds all of it or none.
-        fault::held(|| {
+        fault::defer_termination(|| {
             let result = sys::write_all(self.fd, bytes);
             self.next = self.start;
             result

@@ -15,15 +15,15 @@ use cli::{Cli, Outcome};
 // These three are functions and no closures because linker.ld places them by name.
 
 fn hello(cli: Cli) -> Outcome {
-    command::shown(cli, command::hello::run)
+    command::plain(cli, command::hello::run)
 }
 
 fn ret(cli: Cli) -> Outcome {
-    command::shown(cli, command::ret::run)
+    command::plain(cli, command::ret::run)
 }
 
 fn call(cli: Cli) -> Outcome {
-    command::shown(cli, command::call::run)
+    command::plain(cli, command::call::run)
 }
 
 /// Runs the command that the arguments name and gives the exit status. `relocate` relocates
@@ -37,10 +37,10 @@ fn main(relocate: fn()) -> u8 {
         None | Some(b"hello") => hello,
         Some(b"ret") => ret,
         Some(b"call") => call,
-        Some(b"bf") => |cli| command::watched(cli, command::bf::run),
-        Some(b"chain") => |cli| command::watched(cli, command::chain::run),
-        Some(b"rpn") => |cli| command::watched(cli, command::rpn::run),
-        Some(b"run") => |cli| command::watched(cli, command::run::run),
+        Some(b"bf") => |cli| command::guarded(cli, command::bf::run),
+        Some(b"chain") => |cli| command::guarded(cli, command::chain::run),
+        Some(b"rpn") => |cli| command::guarded(cli, command::rpn::run),
+        Some(b"run") => |cli| command::guarded(cli, command::run::run),
         Some(b"repl") => |cli| command::prepared(cli, command::repl::run),
         Some(b"asm") => |cli| command::prepared(cli, command::asm::run),
         Some(b"disasm") => |cli| command::prepared(cli, command::disasm::run),

@@ -37,7 +37,7 @@ pub use strategies::{Purpose, Set, Strategy};
 
 use runner::{Orphan, Record, Runner};
 
-/// What trials leave behind, and what they find out about the host.
+/// The records of trials, and the facts about the host that they find.
 #[derive(Debug)]
 pub struct Area {
     record: Record,
@@ -54,7 +54,6 @@ impl Default for Area {
 /// Tries everything that `request` asks for. What was found out about the host is in
 /// `area` afterwards, or in memory like it. Three calls are named to `announce` before they
 /// are made for the first time: trials need them, and a filter may kill for them.
-#[inline(never)]
 pub fn run<'a>(request: Request, area: &'a mut Area, announce: &mut dyn FnMut(&str)) -> Report<'a> {
     let Area { record: own, host } = area;
     let (shared, host) = match runner::shared(Area::default()) {

@@ -21,7 +21,7 @@ use barejit_asm::{Code, Page};
 use barejit_exec::fault::NotEntered;
 use barejit_exec::{
     self as exec, Callable, Executable, Guard, Memory, PageSize, Strategy, Unprotected,
-    fault::{self, Busy, Entry, Rescue},
+    fault::{self, Busy, Entry, FlushOnTermination},
 };
 use barejit_sys::{self as sys, Fd, Sysno, sandbox};
 use core::ops::Range;
@@ -71,7 +71,7 @@ impl Map {
 /// flushed if the process is asked to end meanwhile. It keeps the type's own lifetime to
 /// itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Rescued<'a>(NonNull<Output<'static>>, PhantomData<&'a mut ()>);
+pub struct FlushedOutput<'a>(NonNull<Output<'static>>, PhantomData<&'a mut ()>);
 
 /// How to run code.
 #[derive(Clone, Copy, Debug)]
@@ -88,13 +88,13 @@ pub struct Options<'a> {
     /// before the code runs, for good; implies handlers of signals. The code's
     /// pages then stay, where the kernel can have that.
     pub sandbox: bool,
-    /// What to show of the code.
+    /// Listings, traces, and the registration with debuggers and profilers.
     pub tools: Tools,
     /// Called before a strategy other than the first is tried.
     pub before_fallback: Option<fn()>,
     /// Output to be flushed if the process is asked to end meanwhile; see
-    /// [`rescuing`](Self::rescuing).
-    pub output: Option<Rescued<'a>>,
+    /// [`flushing`](Self::flushing).
+    pub output: Option<FlushedOutput<'a>>,
     /// The descriptor that the code or its call-backs read from, if any. A sandbox leaves
     /// no other to read.
     pub input: Option<Fd<'a>>,
@@ -131,14 +131,14 @@ impl<'s> Options<'s> {
     /// ```compile_fail,E0515
     /// # use barejit::{host::Output, run::Options};
     /// # fn late(mut output: Output<'_>) -> Options<'_> {
-    /// Options::GUARDED.rescuing(&mut output)
+    /// Options::GUARDED.flushing(&mut output)
     /// # }
     /// ```
-    pub fn rescuing<'a>(&self, output: &'a mut Output<'_>) -> Options<'a>
+    pub fn flushing<'a>(&self, output: &'a mut Output<'_>) -> Options<'a>
     where
         's: 'a,
     {
-        Options { output: Some(Rescued(NonNull::from(output).cast(), PhantomData)), ..*self }
+        Options { output: Some(FlushedOutput(NonNull::from(output).cast(), PhantomData)), ..*self }
     }
 }
 
@@ -352,9 +352,9 @@ unsafe fn call(
     args: &Args,
     options: &Options<'_>,
 ) -> Result<Ending, Error> {
-    let _rescue = options.output.map(|output| {
+    let _flush = options.output.map(|output| {
         // SAFETY: (1) the caller's duty 4; flushing holds it off.
-        unsafe { Rescue::prepare(output.0.as_ptr().cast(), rescue) }
+        unsafe { FlushOnTermination::register(output.0.as_ptr().cast(), flush) }
     });
     if options.sandbox {
         sandbox::enter(options.input)?;
@@ -405,7 +405,7 @@ unsafe fn stepped(
 
 /// # Safety
 /// 1. `output` points at an [`Output`].
-unsafe fn rescue(output: *mut ()) {
+unsafe fn flush(output: *mut ()) {
     // SAFETY: duty 1 of the caller.
     let output = unsafe { &mut *output.cast::<Output<'_>>() };
     // The process is about to end, so an error cannot be reported.

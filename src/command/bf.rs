@@ -1,6 +1,6 @@
 //! `barejit bf FILE`: Brainfuck, compiled and run.
 
-mod console;
+mod context;
 
 use crate::cli::{self, Arg, Cli, Outcome, Status};
 use crate::command;
@@ -16,7 +16,7 @@ use barejit::{
     run::{self, Ending, Fault, Place},
 };
 use barejit_sys::{self as sys, Fd, Lossy, PageSize, linux, processor};
-use console::{Console, Tape, console};
+use context::{ProcessContext, Tape, context};
 use core::fmt;
 
 const HELP: &str = "\
@@ -27,13 +27,13 @@ outside loops; what follows is the program's input.
 
 Options:
   -e SOURCE         the program itself
-  --cells 8|16|32   width of a cell; arithmetic wraps (8)
+  --cells 8|16|32   bits of a cell; arithmetic wraps (8)
   --eof unchanged|zero|minus-one
-                    what , makes of the cell at the end of the input (unchanged)
-  --tape CELLS      how many cells there are, rounded up to whole pages (4194304)
-  --opt 0|1|2       command by command, with cheap passes, with everything (2, or
-                    with --sandbox 0, whatever this says)
-  --stats           tell sizes and times on standard error
+                    the cell after a , at the end of the input (unchanged)
+  --tape CELLS      cells of the tape, rounded up to whole pages (4194304)
+  --opt 0|1|2       optimisation: none, cheap passes, all passes (2). --sandbox
+                    implies 0
+  --stats           report sizes and times on standard error
   --ir              print the program after each pass of the compiler instead of
                     running it
 ";
@@ -194,10 +194,10 @@ fn compile_and_run(
     let mut input = Input::continuing(Fd::STDIN, &mut input_buffer, 0..rest);
 
     let tape = Tape::map(tape_size).unwrap_or_else(|error| cli.refused(error));
-    let console = console(&mut output, &mut input, &tape);
-    let mut process = Process { source: &source, running, console, result: Ok(None) };
+    let context = context(&mut output, &mut input, &tape);
+    let mut process = Process { source: &source, running, context, result: Ok(None) };
     let end = runner.run(&mut process).unwrap_or_else(|error| cannot_compile(cli, &source, error));
-    let Process { result, console: Console { state: refusal, .. }, .. } = process;
+    let Process { result, context: ProcessContext { state: refusal, .. }, .. } = process;
     if let (End::CallBackFailed, Some(error)) = (end, refusal) {
         cli.refused(error);
     }
@@ -226,19 +226,19 @@ fn out_of_bounds(cli: &Cli, source: &Source, position: usize, cell: i64) -> u8 {
 struct Process<'a, 'b> {
     source: &'a Source,
     running: &'a run::Options<'a>,
-    console: Console<'a, 'b>,
+    context: ProcessContext<'a, 'b>,
     /// How the last call ended.
     result: Result<Option<Ending>, run::Error>,
 }
 
 impl Machine for Process<'_, '_> {
     fn tape(&self) -> u64 {
-        self.console.tape()
+        self.context.tape()
     }
 
     fn call(&mut self, program: &Program, pointer: u64) -> Called {
-        let arguments = [pointer, &raw mut self.console as u64, 0, 0, 0, 0];
-        let running = self.running.rescuing(self.console.output);
+        let arguments = [pointer, &raw mut self.context as u64, 0, 0, 0, 0];
+        let running = self.running.flushing(self.context.output);
         let name = sys::utf8(self.source.name).unwrap_or("-");
         let source_map = SourceMap::new(program, self.source.program, name);
         let code = program.code().with_source(&source_map);
@@ -249,7 +249,7 @@ impl Machine for Process<'_, '_> {
         self.result = unsafe { run::run(&code, arguments, &running) };
         match self.result {
             Ok(Some(Ending::Returned(status))) => {
-                Called::Returned { status, pointer: self.console.pointer() }
+                Called::Returned { status, pointer: self.context.pointer() }
             }
             Ok(Some(Ending::Faulted(Fault { place: Place::Code(code), address, .. }))) => {
                 Called::Faulted { code, address: address as u64 }

@@ -14,9 +14,9 @@ Generated code calls a Rust function that prints TEXT (\"Hello, JIT!\") and a
 newline.
 
 Options:
-  --as-documented   the tutorial's 42 bytes, whose stack is off by 8 at the call;
-                    the function called then aligns it itself
-  --panic           the Rust function panics; the call ends, barejit does not break
+  --as-documented   the tutorial's 42 bytes, which call with a stack that is off by
+                    8; the called function aligns it
+  --panic           the called function panics: the call ends with status 3
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {

@@ -26,7 +26,7 @@ Options:
                     label, target and data where they apply
 ";
 
-/// What the command line asks for.
+/// The request of the command line.
 #[derive(Default)]
 struct Request {
     source: Option<&'static [u8]>,

@@ -14,11 +14,11 @@ Runs machine code that writes \"Hello World!\" by a syscall of its own.
 
 Options:
   --layout listing|words
-                    43 bytes with the text right behind the code, or the 46
-                    bytes that 23 words of 16 bits make
+                    listing: 43 bytes, the text right behind the code; words:
+                    46 bytes, as 23 words of 16 bits
   --map inplace|none
-                    the static page that holds the code is made executable; or it
-                    is not, which must fail
+                    inplace: make the static page that holds the code executable;
+                    none: call it as it is, which must fail
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {

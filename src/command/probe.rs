@@ -12,40 +12,39 @@ Usage: barejit probe [OPTION…] [FILE…]
        barejit probe [OPTION…] -- COMMAND [ARGUMENT…]
 
 Tries every way into executable memory, each in a process of its own: obtains it,
-runs code, rewrites the code and runs it again. Tells what fails, why, what to do,
-and which engines that hits: what each will print, and the setting that cures it.
+runs code, rewrites the code and runs it again. Reports which ways fail, why, and what
+helps; which engines need them, what each will print, and the setting that cures it.
 Leaves nothing behind. The status is 0 if a JIT can work here without giving W^X up,
 or with --strategy if that one works, and 4 if not.
 
-With a COMMAND it is run, and watched with all that it starts: each refused call that
-has to do with executable memory, who made it, why it was refused, and what became of
-the program. The status is the command's, and the report goes to standard error; there
-is none if nothing was refused.
+With a COMMAND, runs it and traces it with all processes that it starts. Reports each
+refused call for executable memory: which function made it, why it was refused, and how
+the program went on. The status is the command's. The report goes to standard error;
+there is none if nothing was refused.
 
 Options:
-  --all              everything, and not the news alone: a line for each strategy
-                     and each engine
-  --engine NAME      what this engine asks for, what that answers here, how the
-                     engine ends, its settings and their price
+  --all              report every strategy and every engine, not failures alone
+  --engine NAME      report on this engine: its calls, their answers here, how it
+                     ends, its settings and their price
   --json             one line of JSON instead
   --strategy NAME    try this one alone
-  --list             tell what can be tried, and try nothing
-  --bench            measure what a rewrite costs, too
+  --list             list the strategies and try none
+  --bench            measure the time of a rewrite, too
   --quiet            print nothing
-  --summary          what the --json lines in the FILEs, of many hosts, say
-                     together; - is standard input
+  --summary          sum up the --json lines of many hosts in the FILEs; - is
+                     standard input
   --first            with a COMMAND: report at the first refusal
-  --verbose          with a COMMAND: tell that nothing was refused, too
-  --slow             with a COMMAND: stop it at every call, without a filter that
-                     needs no_new_privs
+  --verbose          with a COMMAND: report even if nothing was refused
+  --slow             with a COMMAND: stop it at every call, by no filter, so that
+                     it runs without no_new_privs
   --output FILE      with a COMMAND: write the report to FILE
-  --pid NUMBER       tell what can be known of this process from outside
+  --pid NUMBER       report on a running process, from outside
 ";
 
 /// The longest file of reports that is read.
 const LIMIT: usize = 256 << 20;
 
-/// What to print.
+/// The form of the report.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Table,
@@ -144,7 +143,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     if usable { Ok(()) } else { Err(Status::Unusable as u8) }
 }
 
-/// What the reports in `files` say together.
+/// Prints the summary of the reports in `files`.
 fn summarise(cli: &Cli, files: &[&[u8]]) -> Outcome {
     let mut summary = Summary::default();
     if files.is_empty() {
@@ -216,7 +215,6 @@ fn style(everything: bool) -> report::Style {
 }
 
 /// Prints through a buffer.
-#[inline(never)]
 fn print(cli: &Cli, body: &mut dyn FnMut(&mut Sink<'_>)) -> Outcome {
     let mut buffer = [0; 4096];
     let mut sink = Sink { output: Output::new(Fd::STDOUT, &mut buffer), result: Ok(()) };

@@ -185,7 +185,7 @@ impl Request {
         let code = code.with_source(&explained);
         let address = series.address();
         let cookie = core::ptr::from_mut(series) as u64;
-        let options = self.options.rescuing(series.output());
+        let options = self.options.flushing(series.output());
         let args = [address, count, index, series::call_back as *const () as u64, cookie, 0];
         // SAFETY: (1) a relation gives such functions; (2) they stay in the layout,
         // which the series has too, and call back with its cookie; (3) the

@@ -16,7 +16,7 @@ const LIMIT: usize = 1 << 28;
 pub(super) enum Source {
     /// Bytes that were spelled out.
     Spelled(Vec<u8>),
-    /// What a file holds that is no text.
+    /// The bytes of a file that holds no text.
     Raw(Vec<u8>),
     /// An ELF file.
     Image(Vec<u8>),

@@ -74,7 +74,7 @@ impl Cells {
     }
 }
 
-/// What `,` does at the end of the input.
+/// The effect of `,` at the end of the input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Eof {
     /// The cell keeps its value.
@@ -163,7 +163,7 @@ pub enum Error {
 /// Compiles `source`. `watch` sees the program after each pass.
 ///
 /// # Errors
-/// What is wrong with the source.
+/// An error in the source.
 pub fn compile(source: &[u8], options: &Options, watch: &mut Watch<'_>) -> Result<Program, Error> {
     compile_from(source, options, None, watch)
 }

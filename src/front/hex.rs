@@ -37,14 +37,14 @@ pub enum Reason {
     Escape,
 }
 
-/// What is wrong with the text, and where.
+/// An error in the text, and its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Error<'a> {
     /// The group of characters that is wrong.
     pub group: &'a [u8],
     /// Offset of its first byte in the text.
     pub at: usize,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -130,7 +130,7 @@ enum Spelling {
     Marked,
 }
 
-/// What has been read.
+/// The bytes read so far.
 struct Reader<'a> {
     text: &'a [u8],
     bytes: Vec<u8>,

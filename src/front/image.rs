@@ -89,7 +89,6 @@ const ET_REL: u64 = 1;
 const EM_X86_64: u64 = 62;
 
 /// The little-endian number of `size` bytes at `at`.
-#[inline(never)]
 fn number(bytes: &[u8], at: usize, size: usize) -> Result<u64, Error> {
     let bytes = bytes.get(at..at + size).ok_or(Error::Malformed)?;
     Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))

@@ -1,4 +1,4 @@
-//! What to do on this host, in a sentence.
+//! The advice for this host, in a sentence.
 
 use super::findings::Report;
 use super::out::{Out, fill};

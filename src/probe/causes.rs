@@ -54,12 +54,12 @@ pub enum Cause<'a> {
     Unknown,
 }
 
-/// What shows that a seccomp filter answers.
+/// The evidence that a seccomp filter answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter<'a> {
     /// `Seccomp:` of the process.
     mode: Option<u64>,
-    /// What calls answered that the kernel itself can only call invalid.
+    /// The answers to calls that the kernel itself can only call invalid.
     answers: &'a [Answer; INVALID_CALLS],
     /// An answer that the kernel never gives to this call.
     impossible: Option<Error>,
@@ -122,7 +122,7 @@ impl Cause<'_> {
         }
     }
 
-    /// What lifts it here; nothing if that is no setting.
+    /// The setting that lifts it here; empty if there is none.
     pub(super) fn remedy(&self, out: &mut dyn Out) -> bool {
         match *self {
             Self::Seccomp(ref filter) => {
@@ -145,7 +145,7 @@ impl Cause<'_> {
     }
 }
 
-/// What lifts a cause of this name, whatever it denies, if anything does.
+/// The setting that lifts a cause of this name, whatever it denies, if there is one.
 pub fn remedy(cause: &str) -> Option<&'static str> {
     Some(match cause {
         "mdwe" => "MemoryDenyWriteExecute=no in the systemd unit",
@@ -219,7 +219,7 @@ impl Filter<'_> {
 /// A cause that holds, and a strategy that shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
-    /// What it is.
+    /// The cause.
     pub cause: Cause<'a>,
     /// A strategy that fails by it.
     pub shown_by: Option<Strategy>,
@@ -287,7 +287,7 @@ const FILES: [Strategy; 6] = [
     Strategy::TmpdirDual,
 ];
 
-/// What causes are inferred from.
+/// The evidence that causes are inferred from.
 struct Inference<'a, 'b> {
     host: &'a Host,
     outcomes: &'b Outcomes,
@@ -296,7 +296,6 @@ struct Inference<'a, 'b> {
 
 impl<'a> Inference<'a, '_> {
     /// The first of the `strategies` whose outcome `is` what is looked for.
-    #[inline(never)]
     fn first(&self, strategies: Set, is: &dyn Fn(&Outcome) -> bool) -> Option<Strategy> {
         let mut tried = self.outcomes.tried().filter(|(strategy, _)| strategies.contains(*strategy));
         tried.find(|(_, outcome)| is(outcome)).map(|(strategy, _)| strategy)
@@ -357,7 +356,7 @@ impl<'a> Inference<'a, '_> {
             return;
         }
         let killed = self.first(Set::ALL, &|outcome| outcome.signal == Some(Signal::SYS.number()));
-        // What needs no privilege and is not about memory is refused with EPERM
+        // A call that needs no privilege and is not about memory is refused with EPERM
         // by filters alone.
         let harmless = |error: Error| {
             [Sysno::personality, Sysno::memfd_create, Sysno::execveat, Sysno::shmget]
@@ -505,7 +504,7 @@ mod tests {
         Outcome { verdict, step: Some(step), error, signal, fresh_after, repatch_ns }
     }
 
-    /// What is inferred from facts, if all rows but these work.
+    /// The causes inferred from facts, if all rows but these work.
     fn inferred(told: impl FnOnce(&mut Host), rows: &[(Strategy, Outcome)]) -> (Vec<String>, String) {
         let mut host = Host::UNKNOWN;
         host.invalid = [Answer::Kernel; host::INVALID_CALLS];

@@ -1,4 +1,4 @@
-//! What engines that people run will meet here, worked out from what came of the
+//! The behaviour of common engines on this host, derived from the outcomes of the
 //! strategies.
 //!
 //! An engine tries its ways in order. A way that works ends the search. If what a way asks
@@ -14,7 +14,7 @@ use super::strategies::Strategy;
 use barejit_sys::Errno;
 pub use table::{COUNT, engine};
 
-/// What a way needs of the kernel.
+/// A need that a way has of the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Need {
     /// That code runs by this strategy. The engine does not go on to old code: it brings a
@@ -82,7 +82,7 @@ pub struct Way {
 }
 
 impl Way {
-    /// What it needs, in order.
+    /// Its needs, in order.
     pub fn needs(&self) -> impl Iterator<Item = Need> {
         self.needs.into_iter().flatten()
     }
@@ -100,11 +100,11 @@ pub enum Otherwise {
 /// A setting under which an engine asks for something else.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// What to pass or set.
+    /// The option or variable.
     pub name: &'static str,
-    /// What that costs.
+    /// Its price.
     pub price: &'static str,
-    /// What it needs then.
+    /// Its needs then.
     needs: [Option<Need>; NEEDS],
 }
 
@@ -126,14 +126,14 @@ pub struct Engine {
     pub otherwise: Otherwise,
     /// How it ends if one of these needs is what is refused.
     refused: [Option<(Need, Otherwise)>; EXCEPTIONS],
-    /// What it prints when a false success ends it, if it handles the fault.
+    /// Its message when a false success ends it, if it handles the fault.
     lied: Option<&'static str>,
     /// How it ends under QEMU's user mode, whatever that grants.
     qemu: Option<Otherwise>,
     settings: [Option<Setting>; SETTINGS],
 }
 
-/// What an engine will do here.
+/// The prospect of an engine on this host.
 #[derive(Clone, Copy, Debug)]
 pub enum Prospect {
     /// It works as it comes.
@@ -161,7 +161,7 @@ impl Prospect {
 /// Where a search of ways ended.
 enum End {
     Found,
-    /// What was refused last.
+    /// The last refusal.
     Refused(Need),
     /// The strategy that stands for what ended the engine.
     Fatal(Strategy),
@@ -248,7 +248,7 @@ impl Engine {
         self.settings.into_iter().flatten()
     }
 
-    /// What it will do, with `in_qemu` under QEMU's user mode; `None` if strategies that
+    /// Its prospect, with `in_qemu` under QEMU's user mode; `None` if strategies that
     /// matter were not tried.
     pub fn prospect(&self, outcomes: &Outcomes, in_qemu: bool) -> Option<Prospect> {
         let otherwise = match (search(self.ways(), outcomes)?, self.qemu) {
@@ -273,7 +273,7 @@ impl Engine {
         Some(Prospect::Fails(message))
     }
 
-    /// What is printed of an engine that is ended by what ended this trial: mostly what a
+    /// The message of an engine that is ended by the cause that ended this trial: mostly what a
     /// shell says of the signal.
     fn epitaph(&self, outcome: Option<&Outcome>) -> &'static str {
         match outcome.map(|outcome| outcome.verdict) {

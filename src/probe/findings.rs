@@ -6,12 +6,12 @@ use super::outcome::Outcome;
 use super::outcomes::Outcomes;
 use super::strategies::{Purpose, Strategy};
 
-/// What to find out.
+/// The questions of a run.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Request {
     /// This strategy alone.
     pub only: Option<Strategy>,
-    /// What a rewrite costs, too.
+    /// The price of a rewrite, too.
     pub bench: bool,
 }
 
@@ -20,7 +20,7 @@ pub struct Request {
 pub struct Report<'a> {
     /// About the machine, the kernel and what limits this process.
     pub host: &'a Host,
-    /// What came of each strategy.
+    /// The outcome of each strategy.
     pub outcomes: Outcomes,
     /// Why strategies fail.
     pub causes: Causes<'a>,

@@ -39,7 +39,7 @@ pub enum Fact {
     SeccompFilters,
     /// Whether privileges cannot be gained.
     NoNewPrivs,
-    /// Who traces trials; 0 is nobody.
+    /// The process that traces trials; 0 is none.
     Tracer,
     /// Whether SELinux enforces its policy.
     SelinuxEnforce,
@@ -57,7 +57,7 @@ pub enum Fact {
     Gvisor,
 }
 
-/// What JSON calls the facts, a blank between each two.
+/// The names of the facts in JSON, a blank between each two.
 pub(super) const FACTS: &str = "pku shstk mdwe seccomp seccomp_filters no_new_privs tracer selinux_enforce \
     personality max_map_count memfd_noexec ptrace_scope valgrind gvisor";
 
@@ -87,10 +87,10 @@ pub enum Name {
     Context,
 }
 
-/// What JSON calls the names, a blank between each two.
+/// The names of the names in JSON, a blank between each two.
 pub(super) const NAMES: &str = "node release version machine processor hypervisor nspid cap_eff pax context";
 
-/// What is known about a host.
+/// The facts about a host.
 #[derive(Debug)]
 pub struct Host {
     pub(super) names: [Text<96>; 10],
@@ -101,7 +101,7 @@ pub struct Host {
     pub(super) directories: [Option<u64>; DIRECTORY_COUNT],
     /// Whether faccessat(2) says that this process may write there.
     pub(super) writable: [Option<bool>; DIRECTORY_COUNT],
-    /// What syscalls answer that the kernel itself can only call invalid: a
+    /// The answers to syscalls that the kernel itself can only call invalid: a
     /// filter answers first.
     pub(super) invalid: [Answer; INVALID_CALLS],
     /// Why trials are not processes of their own, if they are not.
@@ -135,13 +135,11 @@ impl Host {
     }
 
     /// A text.
-    #[inline(never)]
     pub const fn name(&self, name: Name) -> &str {
         self.names[name as usize].text()
     }
 
     /// Takes a number.
-    #[inline(never)]
     pub(super) fn set_fact(&mut self, fact: Fact, number: Option<u64>) {
         self.facts[fact as usize] = number;
     }
@@ -153,14 +151,12 @@ impl Host {
 }
 
 /// Takes the bytes up to a NUL or the end, without blanks around.
-#[inline(never)]
 fn clean(name: &mut Text<96>, bytes: &[u8]) {
     let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     name.append(trimmed(bytes));
 }
 
 /// The same without blanks around.
-#[inline(never)]
 fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.trim_ascii()
 }
@@ -168,7 +164,7 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
 /// How many invalid calls are made.
 pub(super) const INVALID_CALLS: usize = 5;
 
-/// What an invalid call would be, were it valid. A kernel refuses it with EINVAL
+/// The call that an invalid call imitates. A kernel refuses it with EINVAL
 /// before any policy.
 pub(super) const fn invalid_call(which: usize) -> &'static str {
     match which {
@@ -314,7 +310,6 @@ fn valgrind(host: &mut Host) {
 }
 
 /// Reads the beginning of a file of /proc or /sys, which come in one piece.
-#[inline(never)]
 fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let file = base::open(path).ok()?;
     let size = sys::read_some(file.fd(), buffer).ok()?;
@@ -322,12 +317,10 @@ fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
 }
 
 /// Reads a file with a number.
-#[inline(never)]
 fn level(path: &CStr) -> Option<u64> {
     read(path, &mut [0; 32]).and_then(decimal)
 }
 
-#[inline(never)]
 fn decimal(bytes: &[u8]) -> Option<u64> {
     let digits = trimmed(bytes);
     let mut value = Some(0u64).filter(|_| !digits.is_empty());
@@ -338,8 +331,7 @@ fn decimal(bytes: &[u8]) -> Option<u64> {
     value
 }
 
-/// What follows `key` in its line.
-#[inline(never)]
+/// The rest of the line that begins with `key`.
 fn value<'a>(lines: &'a [u8], key: &str) -> &'a [u8] {
     let mut lines = lines.split(|byte| *byte == b'\n');
     lines.find_map(|line| line.strip_prefix(key.as_bytes())).unwrap_or_default()

@@ -16,7 +16,7 @@ pub(crate) struct Json<'a> {
     comma: bool,
 }
 
-/// What is put into it goes into a string: escapes what that cannot hold (RFC
+/// Text put into it goes into a string: escapes what that cannot hold (RFC
 /// 8259, 7). Texts have no control characters.
 impl Out for Json<'_> {
     fn put(&mut self, text: &str) {
@@ -38,20 +38,17 @@ impl<'a> Json<'a> {
     }
 
     /// Begins a member, an element, or what is in there.
-    #[inline(never)]
     pub(crate) fn open(&mut self, start: &str) {
         all(self.out, &[if self.comma { "," } else { "" }, start]);
         self.comma = false;
     }
 
-    #[inline(never)]
     pub(crate) fn close(&mut self, end: &str) {
         self.out.put(end);
         self.comma = true;
     }
 
     /// Ends an object or an array, and begins a member behind it.
-    #[inline(never)]
     fn next(&mut self, start: &str) {
         self.close(start);
         self.comma = false;
@@ -59,7 +56,6 @@ impl<'a> Json<'a> {
 
     /// A member between quotes, which are empty for a number or a truth value.
     /// Nothing is null.
-    #[inline(never)]
     pub(crate) fn member(&mut self, key: &str, value: &str, quote: &str) {
         let (value, quote) = if value.is_empty() { ("null", "") } else { (value, quote) };
         self.open("");
@@ -69,7 +65,6 @@ impl<'a> Json<'a> {
     }
 
     /// Begins an object with strings.
-    #[inline(never)]
     pub(crate) fn strings(&mut self, keys: &str, values: &[&str]) {
         self.open("{");
         for (i, value) in values.iter().enumerate() {
@@ -77,7 +72,6 @@ impl<'a> Json<'a> {
         }
     }
 
-    #[inline(never)]
     pub(crate) fn number(&mut self, key: &str, value: Option<u64>) {
         self.member(key, value.map_or(Text::EMPTY, number).text(), "");
     }
@@ -94,7 +88,6 @@ impl<'a> Json<'a> {
         self.close("]");
     }
 
-    #[inline(never)]
     fn flag(&mut self, key: &str, flags: Option<u64>, mask: u64) {
         let value = flags.map_or("", |flags| if flags & mask != 0 { "true" } else { "false" });
         self.member(key, value, "");

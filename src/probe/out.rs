@@ -16,7 +16,6 @@ impl Out for alloc::string::String {
 }
 
 /// Puts several pieces.
-#[inline(never)]
 pub(super) fn all(out: &mut dyn Out, texts: &[&str]) {
     for text in texts {
         out.put(text);
@@ -24,7 +23,6 @@ pub(super) fn all(out: &mut dyn Out, texts: &[&str]) {
 }
 
 /// Puts a text with a value for each `~` in it.
-#[inline(never)]
 pub(super) fn fill(out: &mut dyn Out, text: &str, values: &[&str]) {
     for i in 0..=values.len() {
         all(out, &[piece(text, b'~', i), values.get(i).unwrap_or(&"")]);
@@ -32,13 +30,11 @@ pub(super) fn fill(out: &mut dyn Out, text: &str, values: &[&str]) {
 }
 
 /// One of the `words`, which have a blank between each two.
-#[inline(never)]
 pub(super) fn word(words: &str, place: usize) -> &str {
     piece(words, b' ', place)
 }
 
 /// Puts as many blanks.
-#[inline(never)]
 pub(super) fn blanks(out: &mut dyn Out, count: usize) {
     for _ in 0..count {
         out.put(" ");
@@ -102,7 +98,6 @@ impl<const SIZE: usize> Out for Text<SIZE> {
 }
 
 /// Adds to the first `used` bytes of `text`, as much as there is room for.
-#[inline(never)]
 const fn append(text: &mut [u8], used: &mut u8, bytes: &[u8]) {
     let mut i = 0;
     while i < bytes.len() && (*used as usize) < text.len() {
@@ -114,13 +109,11 @@ const fn append(text: &mut [u8], used: &mut u8, bytes: &[u8]) {
 }
 
 /// Whether `part` occurs in `bytes`.
-#[inline(never)]
 pub(super) fn contains(bytes: &[u8], part: &str) -> bool {
     bytes.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
 /// A whole number, in decimal.
-#[inline(never)]
 pub(super) fn number(mut value: u64) -> Text<20> {
     let mut digits = [b' '; 20];
     for digit in digits.iter_mut().rev() {

@@ -1,4 +1,4 @@
-//! What came of a trial: its parts, its verdicts, and the words for both.
+//! The outcome of a trial: its parts, its verdicts, and the words for both.
 //!
 //! It does not know which strategy was tried.
 
@@ -40,7 +40,7 @@ impl Step {
     }
 }
 
-/// What a trial came to, in a word.
+/// The verdict of a trial, in a word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// The code ran, and so did its rewrite.
@@ -71,7 +71,7 @@ impl Verdict {
     }
 }
 
-/// What makes a stale rewrite visible, the cheapest first.
+/// The remedies that make a stale rewrite visible, the cheapest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fresh {
     /// RX → R → RX on the executable mapping.
@@ -96,7 +96,7 @@ impl Fresh {
     }
 }
 
-/// What came of one strategy.
+/// The outcome of one strategy.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     /// In a word.
@@ -107,9 +107,9 @@ pub struct Outcome {
     pub error: Option<Error>,
     /// The signal that ended it.
     pub signal: Option<u8>,
-    /// What makes a rewrite visible, if it was not at once.
+    /// The remedy that makes a rewrite visible, if it was not at once.
     pub fresh_after: Option<Fresh>,
-    /// What one rewrite costs, in nanoseconds, if that was asked.
+    /// The price of one rewrite in nanoseconds, if that was asked.
     pub repatch_ns: Option<u64>,
 }
 

@@ -1,9 +1,9 @@
-//! What came of each strategy.
+//! The outcome of each strategy.
 
 use super::outcome::Outcome;
 use super::strategies::Strategy;
 
-/// What came of each strategy; `None` if it was not tried.
+/// The outcome of each strategy; `None` if it was not tried.
 #[derive(Debug)]
 pub struct Outcomes([Option<Outcome>; Strategy::ALL.len()]);
 
@@ -11,7 +11,7 @@ impl Outcomes {
     /// Nothing was tried.
     pub const NONE: Self = Self([None; Strategy::ALL.len()]);
 
-    /// What came of this one.
+    /// The outcome of this one.
     pub fn of(&self, strategy: Strategy) -> Option<&Outcome> {
         self.0[strategy as usize].as_ref()
     }

@@ -23,7 +23,6 @@ pub struct Style {
 }
 
 /// The middle column.
-#[inline(never)]
 fn verdict(strategy: Strategy, outcome: &Outcome, out: &mut dyn Out) {
     match (strategy.purpose(), outcome.verdict) {
         (Purpose::Control, Verdict::Denied) => out.put("does not run, as it must"),
@@ -48,7 +47,6 @@ fn verdict(strategy: Strategy, outcome: &Outcome, out: &mut dyn Out) {
 }
 
 /// SGR parameters (ECMA-48): red, green, yellow, faint.
-#[inline(never)]
 const fn colour(strategy: Strategy, outcome: &Outcome) -> &'static str {
     match (strategy.purpose(), outcome.verdict) {
         (Purpose::Control, Verdict::Denied) | (_, Verdict::Unavailable) => "2",
@@ -97,7 +95,6 @@ impl Out for Screen<'_> {
 }
 
 impl Screen<'_> {
-    #[inline(never)]
     fn end(&mut self) {
         self.out.put("\n");
         self.column = 0;
@@ -105,14 +102,12 @@ impl Screen<'_> {
     }
 
     /// Switches the colour on, or with nothing off.
-    #[inline(never)]
     fn colour(&mut self, code: &str) {
         if self.style.colour {
             fill(self.out, "\x1b[~m", &[code]);
         }
     }
 
-    #[inline(never)]
     fn to(&mut self, column: usize) {
         while self.column < column.min(self.width) {
             self.put(" ");
@@ -120,7 +115,6 @@ impl Screen<'_> {
     }
 
     /// Begins a paragraph.
-    #[inline(never)]
     fn paragraph(&mut self, title: &str) {
         self.put(title);
         self.indent = Some(self.column);
@@ -231,7 +225,7 @@ fn plain(report: &Report<'_>, screen: &mut Screen<'_>) {
     screen.end();
 }
 
-/// What fails, those that end alike together.
+/// The strategies that fail, those that end alike together.
 fn news(report: &Report<'_>, screen: &mut Screen<'_>) {
     let alike = |a: &Outcome, b: &Outcome| {
         (a.verdict, a.step, a.error, a.signal, a.fresh_after)
@@ -258,7 +252,7 @@ fn news(report: &Report<'_>, screen: &mut Screen<'_>) {
     }
 }
 
-/// What works, in a line.
+/// The strategies that work, in a line.
 fn working(report: &Report<'_>, screen: &mut Screen<'_>) {
     screen.paragraph("works:  ");
     for (strategy, _) in report.outcomes.tried().filter(|(_, outcome)| outcome.works()) {
@@ -328,7 +322,7 @@ pub fn print_engine(report: &Report<'_>, engine: &Engine, style: Style, out: &mu
     }
 }
 
-/// What is needed, and what that answers here.
+/// The calls that are needed, and their answers here.
 fn needed(report: &Report<'_>, need: Need, screen: &mut Screen<'_>) {
     let strategy = need.strategy();
     let only = match need {

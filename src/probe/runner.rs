@@ -29,7 +29,7 @@ const PATIENCE: u32 = 2;
 /// Room for a handler of signals, besides what the kernel pushes.
 const HANDLER: usize = 8192;
 
-/// What the child leaves behind for its parent, in shared memory: a number for
+/// The record that the child leaves to its parent in shared memory: a number for
 /// each [`Cell`]. All zero before the trial.
 #[derive(Debug)]
 pub(super) struct Record([AtomicU64; CELLS]);
@@ -43,7 +43,7 @@ impl Default for Record {
 
 #[derive(Clone, Copy)]
 enum Cell {
-    /// What is tried.
+    /// The current step.
     Step,
     /// One more than the stage of its preparation.
     Stage,
@@ -54,12 +54,12 @@ enum Cell {
     /// The signal that ended the trial, and its `si_code`.
     Signal,
     Code,
-    /// What the code returned before and after the rewrite.
+    /// The results of the code before and after the rewrite.
     First,
     Second,
-    /// What made a stale rewrite visible.
+    /// The remedy that made a stale rewrite visible.
     Fresh,
-    /// What a rewrite costs.
+    /// The price of a rewrite.
     Nanoseconds,
     /// One more than the System V segment that is to go, if the child does not
     /// get to it.
@@ -78,19 +78,16 @@ impl Record {
     }
 
     /// Says what is tried next.
-    #[inline(never)]
     pub(super) fn enter(&self, step: Step) {
         self.set(Cell::Step, step as u64);
     }
 
-    /// What the kernel gave. If it refused, the trial ends here.
-    #[inline(never)]
+    /// The value of `result`. A refusal ends the trial here.
     pub(super) fn need<T>(&self, result: Result<T, Error>) -> T {
         result.unwrap_or_else(|error| self.refuse(error))
     }
 
     /// Keeps why the trial ends, and ends it.
-    #[inline(never)]
     pub(super) fn refuse(&self, error: Error) -> ! {
         self.set(Cell::Refusal, error.into_word());
         end()
@@ -113,7 +110,6 @@ impl Record {
     }
 
     /// Keeps what the code returned: 0 before, 1 after the rewrite.
-    #[inline(never)]
     pub(super) fn token(&self, run: usize, token: u32) {
         self.set(if run == 0 { Cell::First } else { Cell::Second }, token.into());
     }
@@ -159,7 +155,7 @@ impl Record {
         self.get(Cell::Finished) != 0
     }
 
-    /// What was refused.
+    /// The refusal.
     pub(super) fn refusal(&self) -> Option<Error> {
         Error::from_word(self.get(Cell::Refusal))
     }
@@ -169,7 +165,7 @@ impl Record {
         Some(self.get(Cell::Signal) as u8).filter(|signal| *signal != 0).map(Signal::new)
     }
 
-    /// What the record and the end of the process say about the trial, for code
+    /// The outcome of the trial by its record and the end of its process, for code
     /// that returns `tokens` before and after its rewrite.
     pub(super) fn judge(&self, end: Wait, tokens: [u32; 2]) -> Outcome {
         let step = self.step();
@@ -215,7 +211,7 @@ impl Record {
     }
 }
 
-/// What a refusal means.
+/// The verdict that a refusal means.
 fn refused(error: Error) -> Verdict {
     // Every kernel has these calls, and the trials pass them arguments that are valid.
     let known =
@@ -241,7 +237,7 @@ const CAUGHT: [Signal; 8] = [
     Signal::SYS,
 ];
 
-/// What becomes of a trial whose parent dies.
+/// The fate of a trial whose parent dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Orphan {
     /// It dies at once.
@@ -404,7 +400,7 @@ pub(super) fn end() -> ! {
 /// A value in memory that children share, for as long as the process lives.
 ///
 /// # Errors
-/// What mmap(2) answers.
+/// The error of mmap(2).
 pub(super) fn shared<T>(value: T) -> Result<&'static mut T, Error> {
     const { assert!(align_of::<T>() <= 4096) }
     let (prot, flags) = (Prot::READ_WRITE, MapFlags::SHARED.union(MapFlags::ANONYMOUS));
@@ -417,7 +413,7 @@ pub(super) fn shared<T>(value: T) -> Result<&'static mut T, Error> {
     Ok(unsafe { memory.as_mut() })
 }
 
-/// What a filter kills for, a bit for each stage of [`prepare`]: left out.
+/// The stages of [`prepare`] that a filter kills for, a bit each: left out.
 static DEADLY: AtomicU32 = AtomicU32::new(0);
 
 /// How many stages [`prepare`] has.

@@ -13,7 +13,7 @@ use barejit_sys::process::variable;
 pub(super) use stub::TOKENS;
 use stub::Trial;
 
-/// What a strategy that works is good for.
+/// The purpose of a strategy that works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
     /// A JIT: no mapping is writable and executable at once.
@@ -41,7 +41,6 @@ macro_rules! strategies {
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$strategy),*];
 
             /// Its name on the command line and in JSON.
-            #[inline(never)]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$strategy => $name,)* }
             }
@@ -51,7 +50,7 @@ macro_rules! strategies {
                 match self { $(Self::$strategy => $how,)* }
             }
 
-            /// What it is good for.
+            /// Its purpose.
             pub const fn purpose(self) -> Purpose {
                 match self { $(Self::$strategy => $purpose,)* }
             }

@@ -12,7 +12,7 @@ use super::strategies::{Purpose, Set, Strategy};
 use alloc::vec::Vec;
 use barejit_sys::piece;
 
-/// What one host reported.
+/// The report of one host.
 struct Line<'a> {
     /// The strategies that it tried, and those that work there.
     tried: Set,
@@ -20,12 +20,12 @@ struct Line<'a> {
     causes: [&'a [u8]; MOST],
 }
 
-/// What the line says, if it is a whole report.
+/// The report in a line, if it is whole.
 fn read(line: &[u8]) -> Option<Line<'_>> {
     let mut result = Line { tried: Set::default(), works: Set::default(), causes: [b""; MOST] };
     let mut causes = result.causes.iter_mut();
     let (mut section, mut key): (&[u8], &[u8]) = (b"", b"");
-    // What the object at hand says of a strategy, in whatever order.
+    // The members of the object at hand about a strategy, in any order.
     let (mut strategy, mut verdict) = (None, None);
     let (mut depth, mut schema) = (0u32, false);
     let mut rest = line;
@@ -143,7 +143,6 @@ impl Group {
         self.usable += u32::from(usable);
     }
 
-    #[inline(never)]
     fn print(&self, title: &str, out: &mut dyn Out) {
         let count = |count: u32| number(count.into());
         let noun = if self.hosts == 1 { " host" } else { " hosts" };
@@ -171,7 +170,7 @@ impl Group {
     }
 }
 
-/// What many reports say together.
+/// The summary of many reports.
 #[derive(Default, Debug)]
 pub struct Summary {
     all: Group,
@@ -183,7 +182,6 @@ pub struct Summary {
 
 impl Summary {
     /// Takes the reports of a file, one a line; a report begins with the first brace.
-    #[inline(never)]
     pub fn read(&mut self, bytes: &[u8]) {
         for line in bytes.split(|byte| *byte == b'\n') {
             let start = line.iter().position(|byte| *byte == b'{').unwrap_or(line.len());
@@ -197,7 +195,6 @@ impl Summary {
     }
 
     /// The group with this title.
-    #[inline(never)]
     fn group(&mut self, title: Text<120>) -> &mut Group {
         let Self { groups, order, .. } = self;
         let place = order.binary_search_by_key(&title.bytes(), |&group| groups[group].title.bytes());

@@ -98,7 +98,6 @@ unsafe impl GlobalAlloc for Global {
 }
 
 /// The size of the mapping that a block of this layout is, if it is one.
-#[inline(never)]
 fn large(layout: Layout) -> Option<PageSize> {
     if layout.size() < LARGE { None } else { PageSize::covering(layout.size()) }
 }

@@ -12,7 +12,7 @@ use barejit_asm::{Data, Hexadecimal, Instruction, decode};
 use barejit_sys::{Error, Fd, Lossy};
 use core::fmt::{self, Write};
 
-use super::listing::Sheet;
+use super::listing::ColumnWriter;
 
 /// Bytes of an instruction in a row; a longer one goes on in the next.
 const INSTRUCTION: usize = 10;
@@ -61,7 +61,7 @@ impl Offsets {
     }
 }
 
-/// What calls what it is given with addresses and their names.
+/// Calls its argument with addresses and their names.
 pub type Names<'n, 'a> = &'n dyn Fn(&mut dyn FnMut(u64, &'a [u8]));
 
 /// Code, and what the first sweep found.
@@ -94,7 +94,7 @@ struct Row<'a> {
 struct Rows<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// What follows data, if that has been decoded already.
+    /// The instruction behind data, if that has been decoded already.
     ahead: Option<Instruction>,
 }
 
@@ -202,17 +202,17 @@ impl<'a> Disassembly<'a> {
     /// Prints everything to `fd`, as JSON or for people.
     ///
     /// # Errors
-    /// What write(2) answers.
+    /// The error of write(2).
     pub fn print(&self, fd: Fd, json: bool) -> Result<(), Error> {
         let mut buffer = vec![0; 64 * 1024];
-        let mut sheet = Sheet::new(Output::new(fd, &mut buffer));
+        let mut sheet = ColumnWriter::new(Output::new(fd, &mut buffer));
         // Only the sheet itself can refuse.
         let _ = if json { self.json(&mut sheet) } else { self.list(&mut sheet) };
         sheet.finish()
     }
 
     /// Prints rows of address, bytes, text and comment.
-    pub(super) fn list(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    pub(super) fn list(&self, sheet: &mut ColumnWriter<'_>) -> fmt::Result {
         let last = self.address.wrapping_add(self.bytes.len() as u64 - 1);
         let digits = if last < self.address { 16 } else { (16 - last.leading_zeros() as usize / 4).max(4) };
         let widest = self.rows().map(|row| row.bytes.len().min(INSTRUCTION)).max().unwrap_or(0);
@@ -245,7 +245,7 @@ impl<'a> Disassembly<'a> {
     }
 
     /// Writes where a branch or an address relative to RIP leads.
-    fn comment(&self, row: &Row<'_>, sheet: &mut Sheet<'_>, column: usize) -> fmt::Result {
+    fn comment(&self, row: &Row<'_>, sheet: &mut ColumnWriter<'_>, column: usize) -> fmt::Result {
         let Some(target) = self.target(row) else { return Ok(()) };
         let label = self.offset_of(target).filter(|offset| self.is_label(*offset));
         let branches = row.instruction.is_some_and(|instruction| instruction.distance().is_some());
@@ -263,7 +263,7 @@ impl<'a> Disassembly<'a> {
     }
 
     /// Prints an array with an object a row.
-    fn json(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    fn json(&self, sheet: &mut ColumnWriter<'_>) -> fmt::Result {
         let mut before = "[\n";
         for row in self.rows() {
             let address = self.address.wrapping_add(row.offset as u64);
@@ -292,8 +292,8 @@ impl<'a> Disassembly<'a> {
     }
 }
 
-/// What is written to it goes into a string of JSON (RFC 8259, 7).
-struct Escaped<'a, 'b>(&'a mut Sheet<'b>);
+/// Text written to it goes into a string of JSON (RFC 8259, 7).
+struct Escaped<'a, 'b>(&'a mut ColumnWriter<'b>);
 
 impl Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

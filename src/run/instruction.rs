@@ -4,7 +4,7 @@
 use alloc::string::{String, ToString};
 use barejit_asm::{Data, Store, decode};
 
-/// What is special about an instruction.
+/// The kind of an instruction, by what its step needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     /// Nothing.
@@ -32,7 +32,7 @@ pub(super) struct Seen {
     pub(super) text: String,
     /// How many bytes it has.
     pub(super) size: usize,
-    /// What is special about it.
+    /// Its kind.
     pub(super) kind: Kind,
     /// Where it is going to store.
     pub(super) stores: [Option<Store>; 2],
@@ -58,7 +58,7 @@ pub(super) fn look(bytes: &[u8], address: usize, general: &[u64; 16]) -> Seen {
     }
 }
 
-/// What is special about the instruction that `bytes` are, by its opcode (SDM vol. 2D,
+/// The kind of the instruction that `bytes` are, by its opcode (SDM vol. 2D,
 /// appendix A) behind its prefixes.
 fn kind(bytes: &[u8]) -> Kind {
     let is_prefix = |byte: &u8| matches!(byte, 0x26 | 0x2E | 0x36 | 0x3E | 0x40..=0x4F | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3);

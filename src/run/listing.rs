@@ -17,13 +17,13 @@ const INSTRUCTION: usize = 10;
 const DATA: usize = 8;
 
 /// Output that knows its column.
-pub(super) struct Sheet<'a> {
+pub(super) struct ColumnWriter<'a> {
     output: Output<'a>,
     column: usize,
     refused: Option<Error>,
 }
 
-impl Write for Sheet<'_> {
+impl Write for ColumnWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
             // Bytes that continue a character take no room.
@@ -36,7 +36,7 @@ impl Write for Sheet<'_> {
     }
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> ColumnWriter<'a> {
     /// An empty one, which leaves by `output`.
     pub(super) fn new(output: Output<'a>) -> Self {
         Self { output, column: 0, refused: None }
@@ -45,7 +45,7 @@ impl<'a> Sheet<'a> {
     /// Sees that everything has left.
     ///
     /// # Errors
-    /// What write(2) has answered.
+    /// The result of write(2) so far.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         match self.refused {
             Some(error) => Err(error),
@@ -68,16 +68,15 @@ impl<'a> Sheet<'a> {
 ///
 /// # Errors
 /// The error of write(2).
-#[inline(never)]
 pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
     let mut buffer = vec![0; 16 * 1024];
-    let mut sheet = Sheet::new(Output::new(Fd::STDOUT, &mut buffer));
+    let mut sheet = ColumnWriter::new(Output::new(Fd::STDOUT, &mut buffer));
     // Only the sheet itself can refuse.
     let _ = list(&mut sheet, code);
     sheet.finish()
 }
 
-fn list(sheet: &mut Sheet<'_>, code: &Code<'_>) -> fmt::Result {
+fn list(sheet: &mut ColumnWriter<'_>, code: &Code<'_>) -> fmt::Result {
     if code.lines().next().is_none() {
         sheet.write_str("; machine code from outside: nobody has recorded what it means\n")?;
         let whole = Record { size: code.bytes().len() as u32, ..Record::EMPTY };
@@ -150,7 +149,7 @@ impl Columns {
     /// One line of the record, in as many rows as it takes.
     fn line(
         &self,
-        sheet: &mut Sheet<'_>,
+        sheet: &mut ColumnWriter<'_>,
         line: &Line<'_>,
         left: Option<&Line<'_>>,
         comment: Option<&str>,
@@ -178,7 +177,7 @@ impl Columns {
     /// Bytes and text of one row of one stage, `indent` further to the right.
     fn stage(
         &self,
-        sheet: &mut Sheet<'_>,
+        sheet: &mut ColumnWriter<'_>,
         line: &Line<'_>,
         at: usize,
         size: usize,

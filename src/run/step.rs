@@ -38,7 +38,7 @@ const LINE: usize = 4096;
 /// Bytes of a store that are shown.
 const SHOWN: usize = 16;
 
-/// What to show.
+/// Which instructions to print, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Steps {
     /// At most so many instructions; the rest runs at full speed.
@@ -79,7 +79,7 @@ struct Running {
     /// All of the state, if the instruction uses more than the above.
     state: Option<State>,
     iterations: u64,
-    /// What a syscall was asked and answered.
+    /// The arguments and the answer of a syscall.
     note: String,
 }
 
@@ -272,7 +272,7 @@ impl Stepper for Printer {
         }
         let rip = context.rip as usize;
         if !inside {
-            // What is printed by the function that is called comes behind what is printed
+            // The output of the called function comes behind the output
             // here.
             self.flush();
             return match before {
@@ -349,7 +349,7 @@ impl Printer {
             self.show_call(note, context);
             return Some(Next::Run);
         }
-        // What the call prints comes behind what is printed here.
+        // The output of the call comes behind the output here.
         let leaves = matches!(
             call,
             Some(
@@ -405,7 +405,7 @@ fn stores(running: &Running, after: &[u64; 16]) -> impl Iterator<Item = (usize, 
     })
 }
 
-/// What `syscall` does to registers (SDM vol. 2B): RAX has the answer, RCX the address
+/// The effect of `syscall` on registers (SDM vol. 2B): RAX has the answer, RCX the address
 /// behind it, R11 the flags.
 fn complete(context: &mut Context, answer: i64) {
     const SIZE: u64 = 2;

@@ -69,13 +69,12 @@ impl Tools {
 
     /// Registers `code`, which lies at `start`, with perf and debuggers until the result is
     /// dropped.
-    pub(super) fn announce(&self, code: &Code<'_>, start: usize) -> Result<Announced, Error> {
-        if self.perf.is_none() && !self.gdb { Ok(Announced(None, None)) } else { self.tell(code, start) }
+    pub(super) fn announce(&self, code: &Code<'_>, start: usize) -> Result<Registration, Error> {
+        if self.perf.is_none() && !self.gdb { Ok(Registration(None, None)) } else { self.tell(code, start) }
     }
 
     #[cold]
-    #[inline(never)]
-    fn tell(&self, code: &Code<'_>, start: usize) -> Result<Announced, Error> {
+    fn tell(&self, code: &Code<'_>, start: usize) -> Result<Registration, Error> {
         let marker = match self.perf {
             None => None,
             Some(Perf::Map) => perf_map::write(code, start).map(|()| None).map_err(Error::Perf)?,
@@ -87,17 +86,16 @@ impl Tools {
         } else {
             None
         };
-        Ok(Announced(marker, registered))
+        Ok(Registration(marker, registered))
     }
 }
 
 /// Code that is registered.
-pub(super) struct Announced(
+pub(super) struct Registration(
     #[expect(dead_code, reason = "held for perf")] Option<Marker>,
     #[expect(dead_code, reason = "held for debuggers")] Option<Registered>,
 );
 
-#[inline(never)]
 fn write_file(path: &[u8], bytes: &[u8]) -> Result<(), sys::Error> {
     if path == b"-" {
         return sys::write_all(Fd::STDOUT, bytes);

@@ -1,8 +1,6 @@
 //! The trace of a run: reserve, write, patch, seal, jump, return, release, each with the
 //! line of /proc/self/maps for the memory at that moment.
 //!
-//! The functions for a step are not inlined: each strategy would have a copy.
-//!
 //! Tracing changes one thing: code with a hole is written first as it was before the hole
 //! was filled, so that the patch can be seen.
 
@@ -26,7 +24,6 @@ impl Trace {
     }
 
     /// Traces one step on the memory at `address`.
-    #[inline(never)]
     pub(super) fn step(self, step: &str, address: usize) {
         self.tell(format_args!("{step}"), address);
     }
@@ -38,7 +35,6 @@ impl Trace {
     }
 
     /// Tells that the memory at `address` has been sealed by this strategy.
-    #[inline(never)]
     pub(super) fn sealed(self, strategy: Strategy, address: usize) {
         if self.on {
             self.tell(format_args!("seal ({})", strategy.name()), address);
@@ -46,14 +42,12 @@ impl Trace {
     }
 
     /// Tells that `entry`, in the memory at `address`, is jumped to.
-    #[inline(never)]
     pub(super) fn jump(self, entry: usize, address: usize) {
         self.tell(format_args!("jump to {entry:#x}"), address);
     }
 
     /// Tells that memory which runs at `address` and is written at `view` has
     /// been reserved.
-    #[inline(never)]
     pub(super) fn reserved(self, size: usize, address: usize, view: usize) {
         self.tell(format_args!("reserve {size} bytes"), address);
         if view != address {
@@ -67,7 +61,6 @@ impl Trace {
     }
 
     /// Loads the code as it was before its hole was filled, then as it is, and traces both.
-    #[inline(never)]
     fn load_told(self, code: &Code<'_>, address: usize, view: usize, load: &mut dyn FnMut(&Code<'_>)) {
         let before = code.before().map_or(code.bytes(), |before| before.bytes);
         load(&Code::new(before));
@@ -91,7 +84,6 @@ impl Trace {
     }
 
     /// Tells how a call of the code at `address` ended.
-    #[inline(never)]
     pub(super) fn ended(self, ending: &Ending, address: usize) {
         let how = fmt::from_fn(|f| match ending {
             Ending::Returned(value) => write!(f, "return {} ({value:#x})", value.cast_signed()),
@@ -102,7 +94,6 @@ impl Trace {
     }
 
     /// Tells that the memory at `address` has been given back.
-    #[inline(never)]
     pub(super) fn released(self, address: usize) {
         self.late(format_args!("release"), address);
     }

@@ -106,7 +106,6 @@ impl Case<'_> {
     }
 
     /// The limit that the call exceeds.
-    #[inline(never)]
     fn limit(&self, status: &[u8]) -> Option<Cause> {
         const KIB: u64 = 1024;
         let size = self.call.memory().map_or(0, |[_, size]| size);
@@ -134,7 +133,6 @@ impl Case<'_> {
     }
 
     /// EACCES: MDWE, a mount, a level of vm.memfd_noexec, a filter, a policy.
-    #[inline(never)]
     fn denied(&self, filters: Option<String>, status: &[u8]) -> Option<Cause> {
         let Restrictions { mdwe, mdwe_seen, landlock, .. } = self.restrictions;
         if mdwe && self.call.asks_for_execution() && self.call.protection().is_some() {
@@ -172,7 +170,6 @@ fn filtered(filters: Option<String>) -> Option<Cause> {
 }
 
 /// Infers why.
-#[inline(never)]
 pub(super) fn infer(case: &Case<'_>) -> Cause {
     let status = proc::file(case.tid.number(), "status");
     let filters = case.filters(&status);
@@ -206,7 +203,6 @@ pub(super) fn infer(case: &Case<'_>) -> Cause {
 
 /// Whether an error of this call means that executable memory was refused. `after` says
 /// that the process was refused some before.
-#[inline(never)]
 pub(super) fn matters(case: &Case<'_>, after: bool) -> bool {
     let call = case.call;
     let about_memory_file = || {

@@ -34,7 +34,6 @@ fn number<const SIZE: usize>(bytes: &[u8], at: usize) -> u64 {
     little_endian(bytes.get(at..at + SIZE).unwrap_or_default())
 }
 
-#[inline(never)]
 fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }

@@ -20,13 +20,11 @@ fn c_string(path: impl Into<Vec<u8>>) -> Option<CString> {
 }
 
 /// The file `name` of /proc/PID.
-#[inline(never)]
 pub(super) fn file(process: i32, name: &str) -> Vec<u8> {
     whole(format_args!("/proc/{}/{name}", i64::from(process)))
 }
 
 /// The same of this process itself.
-#[inline(never)]
 pub(super) fn file_of_self(name: &str) -> Vec<u8> {
     whole(format_args!("/proc/self/{name}"))
 }
@@ -53,13 +51,11 @@ fn read_all(fd: Fd) -> Option<Vec<u8>> {
 }
 
 /// A file with one number in it, of /proc/sys.
-#[inline(never)]
 pub(super) fn level(path: &str) -> Option<u64> {
     decimal(whole(format_args!("/proc/sys/{path}")).trim_ascii())
 }
 
 /// The number that `digits` are.
-#[inline(never)]
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     barejit_sys::utf8(digits)?.parse().ok()
 }
@@ -69,14 +65,12 @@ fn hexadecimal(digits: &[u8]) -> Option<u64> {
 }
 
 /// The text behind `key` in its line, without blanks around.
-#[inline(never)]
 pub(super) fn value<'a>(lines: &'a [u8], key: &str) -> Option<&'a [u8]> {
     let mut lines = lines.split(|byte| *byte == b'\n');
     lines.find_map(|line| line.strip_prefix(key.as_bytes())).map(<[u8]>::trim_ascii)
 }
 
 /// The number that follows `key` in its line, as the first word.
-#[inline(never)]
 pub(super) fn number(lines: &[u8], key: &str) -> Option<u64> {
     let value = value(lines, key)?;
     decimal(value.split(|byte| byte.is_ascii_whitespace()).next()?)
@@ -84,13 +78,11 @@ pub(super) fn number(lines: &[u8], key: &str) -> Option<u64> {
 
 /// The soft limit of the resource that /proc/PID/limits calls `name`; `None` if there is
 /// no limit.
-#[inline(never)]
 pub(super) fn limit(process: i32, name: &str) -> Option<u64> {
     number(&file(process, "limits"), name)
 }
 
 /// Where a link of /proc/PID leads to.
-#[inline(never)]
 pub(super) fn link(process: i32, name: &str) -> Vec<u8> {
     let mut buffer = [0; 4096];
     let path = c_string(format!("/proc/{}/{name}", i64::from(process)));
@@ -99,14 +91,12 @@ pub(super) fn link(process: i32, name: &str) -> Vec<u8> {
 }
 
 /// The security context of a process.
-#[inline(never)]
 pub(super) fn context(process: i32) -> String {
     let context = file(process, "attr/current");
     clean(context.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii())
 }
 
 /// The string at an address of a stopped thread.
-#[inline(never)]
 pub(super) fn string(tid: Tid, address: u64) -> Option<Vec<u8>> {
     let mut buffer = [0; 4096];
     let read = Memory::open(tid).ok()?.read(address, &mut buffer)?;
@@ -115,7 +105,6 @@ pub(super) fn string(tid: Tid, address: u64) -> Option<Vec<u8>> {
 }
 
 /// The flags of the mount that a file of /proc/PID is on (statfs(2)).
-#[inline(never)]
 pub(super) fn mount_flags(process: i32, name: &[u8]) -> Option<u64> {
     let mut path = format!("/proc/{}/", i64::from(process)).into_bytes();
     path.extend_from_slice(name);
@@ -123,7 +112,6 @@ pub(super) fn mount_flags(process: i32, name: &[u8]) -> Option<u64> {
 }
 
 /// Opens a file as the process sees it, if it is a regular one.
-#[inline(never)]
 pub(super) fn open_seen(process: i32, path: &[u8]) -> Option<(OwnedFd, tracing::Stat)> {
     let mut seen = format!("/proc/{}/root", i64::from(process)).into_bytes();
     seen.extend_from_slice(path);
@@ -133,7 +121,6 @@ pub(super) fn open_seen(process: i32, path: &[u8]) -> Option<(OwnedFd, tracing::
 }
 
 /// Text from outside for people: what is not printable becomes `?`.
-#[inline(never)]
 pub(super) fn clean(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

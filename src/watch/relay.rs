@@ -1,4 +1,4 @@
-//! What goes along the three processes: messages of the tracer to the monitor, and signals
+//! The messages and signals between the three processes: messages of the tracer to the monitor, and signals
 //! from the monitor by way of the tracer to the command.
 //!
 //! ```text

@@ -4,7 +4,7 @@
 use barejit_asm::{Asm, Cond, R12, RAX, RBX, RDI, RSI, RSP, Slot, Tables};
 use barejit_exec::{Error, Guard, Memory, PageSize, Strategy};
 
-/// What the code calls. A panic here would have no way through generated code
+/// The code calls this. A panic here would have no way through generated code
 /// and ends the process, as it does in any `extern "sysv64"` function.
 extern "sysv64" fn show(number: u64) {
     println!("{number}…");

@@ -36,12 +36,10 @@ fn own_file(before: &str, process: u64, after: &str, more: bool) -> Result<Owned
 struct File(Vec<u8>);
 
 impl File {
-    #[inline(never)]
     fn words(&mut self, words: &[u32]) {
         self.0.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     }
 
-    #[inline(never)]
     fn longs(&mut self, longs: &[u64]) {
         for long in longs {
             self.words(&[*long as u32, (*long >> 32) as u32]);
@@ -56,7 +54,6 @@ impl File {
     }
 
     /// Text and the NUL behind it.
-    #[inline(never)]
     fn text(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
         self.0.extend_from_slice(&[0]);

@@ -32,7 +32,7 @@ mod step;
 mod termination;
 
 pub use step::{Next, NotEntered, Stepper, call_stepped, resume, return_address};
-pub use termination::{Rescue, held};
+pub use termination::{FlushOnTermination, defer_termination};
 
 use barejit_sys::{
     self as sys, Errno, Error, Guard, PageSize, Region, linux, process,
@@ -128,7 +128,7 @@ pub enum Place {
     Wild(usize),
 }
 
-/// What the thread is doing.
+/// The activity of the thread.
 mod state {
     /// Code of ours, outside of a guarded call.
     pub(super) const IDLE: u32 = 0;
@@ -151,7 +151,7 @@ mod ending {
     pub(super) const PANICKED: u8 = 2;
 }
 
-/// What `enter` saves and `leave` restores. A static, because generated code may
+/// The state that `enter` saves and `leave` restores. A static, because generated code may
 /// overwrite its stack.
 #[repr(C)]
 struct Record {
@@ -164,9 +164,9 @@ struct Record {
     state: AtomicU32,
     /// One of [`ending`].
     ending: AtomicU8,
-    /// What [`thread`] says on the thread that made the call.
+    /// The result of [`thread`] on the thread that made the call.
     thread: AtomicUsize,
-    /// What `on_fault` saw.
+    /// The fault as `on_fault` saw it.
     signal: AtomicU8,
     reason: AtomicI32,
     rip: AtomicUsize,
@@ -347,7 +347,7 @@ unsafe fn ended(value: u64, code: Range<usize>) -> Ending {
     ending
 }
 
-/// What `on_fault` left in the record.
+/// The fault that `on_fault` left in the record.
 ///
 /// # Safety
 /// 1. The bytes at `code` can be read where the code has just run.
@@ -395,7 +395,7 @@ unsafe fn fault(code: Range<usize>) -> Fault {
 /// The bit of a page fault's error code for a store (SDM vol. 3A, 4.7).
 const STORE: u64 = 2;
 
-/// What debuggers unwind generated code by: the address of a word that holds its
+/// Debuggers unwind generated code by this: the address of a word that holds its
 /// canonical frame address (DWARF 5, 6.4) while it runs, whatever it does to its stack,
 /// and where the instructions lie that call it.
 pub fn caller() -> (usize, Range<usize>) {
@@ -437,7 +437,7 @@ pub unsafe fn escape() -> ! {
     unsafe { leave() }
 }
 
-/// What generated code can do wrong.
+/// The signals of faults in generated code.
 const FAULTS: [Signal; 6] = [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE, Signal::TRAP, Signal::SYS];
 
 /// Room for a handler that shows an instruction with all registers, besides what the kernel
@@ -456,7 +456,7 @@ static STACK: AtomicUsize = AtomicUsize::new(0);
 
 /// Catches the signals of faults from now on, on a stack of their own, and gives
 /// generated code one too: what it does to its stack, it does to nobody else's.
-/// INT, TERM and HUP end the process after [`Rescue`] has flushed what was printed,
+/// INT, TERM and HUP end the process after [`FlushOnTermination`] has flushed what was printed,
 /// unless they were ignored. A limit on the size of files is an answer and no signal.
 /// Only the first call does anything.
 ///

@@ -85,7 +85,7 @@ pub struct Memory<Phase> {
     phase: PhantomData<Phase>,
 }
 
-/// What the pages show, and how they are written.
+/// The backing of the pages, and how they are written.
 #[derive(Debug)]
 enum Backing {
     /// Nothing but themselves, in place.
@@ -127,7 +127,7 @@ impl<Phase> Memory<Phase> {
     /// Gives the pages back to the kernel.
     ///
     /// # Errors
-    /// What munmap(2) answers; the pages then stay.
+    /// The error of munmap(2); the pages then stay.
     pub fn release(self) -> Result<(), Error> {
         self.region.release()
     }
@@ -225,7 +225,6 @@ impl Memory<Writable> {
 
     /// Does what [`make_executable`](Self::make_executable) is for, after which nobody
     /// may write any more.
-    #[inline(never)]
     fn close(&mut self) -> Result<(), Error> {
         match &mut self.backing {
             // SAFETY: (1) nobody but `self` writes to the pages, and its caller consumes it;
@@ -356,7 +355,7 @@ impl Memory<Executable> {
     /// included. Else the memory comes back as it was.
     ///
     /// # Errors
-    /// What mseal(2) answers, unless it does not exist.
+    /// The error of mseal(2), but for ENOSYS.
     pub fn mseal(self) -> Result<Option<Self>, Error> {
         match self.region.mseal() {
             Ok(()) => {
@@ -387,7 +386,7 @@ impl Unprotected {
     ///    [`load`](Self::load).
     ///
     /// # Errors
-    /// What mmap(2) answers.
+    /// The error of mmap(2).
     pub unsafe fn map(size: usize) -> Result<Self, Error> {
         // SAFETY: (1) the mapping is not fixed.
         let base = unsafe { linux::mmap(0, size, Prot::all(), MapFlags::PRIVATE_ANONYMOUS, Fd::NONE, 0) }?;
@@ -415,7 +414,7 @@ impl Unprotected {
 /// else becomes executable.
 ///
 /// # Errors
-/// What mprotect(2) answers.
+/// The error of mprotect(2).
 pub fn seal_in_place(page: &'static Page) -> Result<(), Error> {
     // SAFETY: (1) a `Page` fills its page, and nobody writes to a static.
     unsafe { linux::mprotect(NonNull::from(page).cast(), size_of::<Page>(), Prot::READ_EXECUTE) }

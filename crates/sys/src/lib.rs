@@ -29,7 +29,7 @@ pub use stack::{set_signal_stack, with_stack};
 pub use syscalls::{Errno, Sysno};
 
 bitflags! {
-    /// What a page may be used for: the `PROT_` flags of mmap(2). No flag is
+    /// The permitted uses of a page: the `PROT_` flags of mmap(2). No flag is
     /// PROT_NONE.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct Prot: u32 {
@@ -47,7 +47,7 @@ bitflags! {
 }
 
 bitflags! {
-    /// What kind of mapping: the `MAP_` flags of mmap(2).
+    /// The kind of a mapping: the `MAP_` flags of mmap(2).
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct MapFlags: u32 {
         /// MAP_SHARED
@@ -129,7 +129,7 @@ impl OwnedFd {
     /// Ends writing: a file system may tell only now that it could not.
     ///
     /// # Errors
-    /// What close(2) answers, unless it was interrupted, when it has closed.
+    /// The error of close(2), but for EINTR, with which it has closed.
     pub fn close(self) -> Result<(), Error> {
         let fd = self.leak();
         // SAFETY: (1) it was this owner's, which is forgotten.
@@ -142,7 +142,6 @@ impl OwnedFd {
 
 impl Drop for OwnedFd {
     /// close(2) releases the descriptor whatever it answers.
-    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: (1) this owner goes.
         let _ = unsafe { linux::close(self.fd()) };
@@ -244,7 +243,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What an errno is called and, in parentheses, means (errno(3)); nothing for a
+/// The name of an errno and, in parentheses, its meaning (errno(3)); empty for a
 /// number that Linux does not use.
 pub fn described(errno: Errno) -> &'static str {
     const LINES: &str = include_str!(concat!(env!("OUT_DIR"), "/errnos"));
@@ -253,7 +252,6 @@ pub fn described(errno: Errno) -> &'static str {
 
 /// Piece `n` of `text`, counted from 0, where a `separator` is between each two; nothing
 /// behind the last. One text, because a table of texts would need relocating.
-#[inline(never)]
 pub fn piece(text: &str, separator: u8, n: usize) -> &str {
     let piece = text.as_bytes().split(|byte| *byte == separator).nth(n).unwrap_or_default();
     utf8(piece).unwrap_or_default()
@@ -303,11 +301,10 @@ pub fn read_new(fd: Fd<'_>, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Err
     }
 }
 
-/// What `open` makes of `path` as the kernel takes it.
+/// Calls `open` with `path` as a C string.
 ///
 /// # Errors
 /// EINVAL of open(2) if there is a NUL in it, and what `open` answers.
-#[inline(never)]
 pub fn at(path: &[u8], open: &dyn Fn(&CStr) -> Result<OwnedFd, Error>) -> Result<OwnedFd, Error> {
     let path = CString::new(path).map_err(|_| Error::new(Sysno::open, Errno::EINVAL))?;
     open(&path)
@@ -317,7 +314,7 @@ pub fn at(path: &[u8], open: &dyn Fn(&CStr) -> Result<OwnedFd, Error>) -> Result
 /// kernel would end the process by SIGXFSZ.
 ///
 /// # Errors
-/// What sigaction(2) answers.
+/// The error of sigaction(2).
 pub fn ignore_sigxfsz() -> Result<(), Error> {
     // SAFETY: (1) there is no handler.
     unsafe { linux::rt_sigaction(signal::Signal::XFSZ, signal::Disposition::Ignored) }.map(|_| ())

@@ -34,7 +34,6 @@ use syscall;
 
 /// # Safety
 /// 1. The call does nothing undefined with these arguments.
-#[inline(never)]
 unsafe fn short(call: Sysno, a: usize, b: usize, c: usize) -> Result<usize, Error> {
     // SAFETY: duty 1 of the caller.
     unsafe { syscall3(call, a, b, c) }.map_err(|errno| Error::new(call, errno))
@@ -42,7 +41,6 @@ unsafe fn short(call: Sysno, a: usize, b: usize, c: usize) -> Result<usize, Erro
 
 /// # Safety
 /// 1. The call does nothing undefined with these arguments.
-#[inline(never)]
 unsafe fn long(
     a: usize,
     b: usize,
@@ -59,7 +57,7 @@ unsafe fn long(
 /// close(2). The descriptor is gone afterwards, whatever the kernel answers.
 ///
 /// # Errors
-/// What was written and could not be kept, on some file systems.
+/// The errno of the call: some file systems report a failed write only now.
 ///
 /// # Safety
 /// 1. The caller owns the descriptor, and nothing uses it afterwards.
@@ -99,7 +97,6 @@ pub fn exit(status: i32) -> ! {
 }
 
 /// Whether `fd` is a terminal: ioctl(2) with TCGETS answers.
-#[inline(never)]
 pub fn is_terminal(fd: Fd<'_>) -> bool {
     const TCGETS: usize = 0x5401;
     // struct termios of the kernel has 36 bytes.
@@ -139,7 +136,6 @@ pub fn kill_self(signal: Signal) -> Result<(), Error> {
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have mapped where no new mapping can
 /// be, or elsewhere than a fixed one was asked for.
-#[inline(never)]
 pub unsafe fn mmap(
     address: usize,
     size: usize,
@@ -225,7 +221,7 @@ pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// What [`poll`] waits for.
+/// The event that [`poll`] waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub enum Ready {
@@ -398,7 +394,6 @@ pub const NOEXEC_SEAL: u32 = 8;
 ///
 /// # Errors
 /// The errno of the call; errno 0 if it claims success and has made no file.
-#[inline(never)]
 pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd, Error> {
     const CLOEXEC: u32 = 1;
     const ALLOW_SEALING: u32 = 2;
@@ -448,7 +443,7 @@ pub fn fallocate(fd: Fd<'_>, size: usize) -> Result<(), Error> {
     unsafe { syscall!(fallocate, fd.0, 0, 0, size) }.map(drop)
 }
 
-/// What [`add_seals`] can forbid for good: the F_SEAL_ flags of fcntl(2).
+/// The seals of [`add_seals`], which forbid for good: the F_SEAL_ flags of fcntl(2).
 pub mod seals {
     /// More seals.
     pub const SEAL: u32 = 0x01;
@@ -503,7 +498,7 @@ pub fn open_new(path: &CStr) -> Result<OwnedFd, Error> {
 pub fn create(path: &CStr) -> Result<OwnedFd, Error> {
     /// O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC.
     const FLAGS: u32 = 0o1 | 0o100 | 0o1000 | 0o2_000_000;
-    // What umask(2) leaves of it.
+    // Less the bits of umask(2).
     open_with(path, FLAGS, 0o666)
 }
 

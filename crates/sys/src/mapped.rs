@@ -32,7 +32,7 @@ struct Slot {
     end: AtomicUsize,
 }
 
-/// What was mapped. All zero at the start.
+/// The mappings made so far. All zero at the start.
 static MAPPINGS: [Slot; SLOTS] =
     [const { Slot { start: AtomicUsize::new(0), end: AtomicUsize::new(0) } }; SLOTS];
 

@@ -26,7 +26,6 @@ impl PageSize {
     ///
     /// # Errors
     /// ENOMEM if they do not fit.
-    #[inline(never)]
     pub fn needed(bytes: usize) -> Result<Self, Error> {
         match Self::covering(bytes) {
             Some(size) => Ok(size),

@@ -1,4 +1,4 @@
-//! What the kernel told this process at its start.
+//! The arguments, the environment and the auxiliary vector of this process.
 
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -55,7 +55,7 @@ impl Iterator for Arguments {
     }
 }
 
-/// What the kernel laid out, word by word: argc and argv up to NULL, the
+/// The kernel's layout, word by word: argc and argv up to NULL, the
 /// environment up to NULL, pairs up to AT_NULL.
 struct Words(*const usize);
 

@@ -1,4 +1,4 @@
-//! What the processor can do.
+//! The features of the processor.
 
 use core::arch::x86_64::__cpuid_count;
 

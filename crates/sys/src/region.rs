@@ -1,5 +1,4 @@
-//! Mappings that somebody owns: whole pages, if wanted between two guards. Not
-//! inlined, because many own one.
+//! Mappings that somebody owns: whole pages, if wanted between two guards.
 //!
 //! ```text
 //!   ┌ guard ┬──────── size ────────┬ guard ┐
@@ -32,7 +31,7 @@ impl Guard {
     }
 }
 
-/// What a mapping shows.
+/// The contents of a mapping.
 #[derive(Clone, Copy, Debug)]
 pub enum Contents<'file> {
     /// Fresh zeroed pages.
@@ -75,9 +74,8 @@ impl Region {
     /// Maps `size` bytes of `contents` for `prot`, between guards.
     ///
     /// # Errors
-    /// What mmap(2) answers, for the guards or for what is between them; EACCES for `prot`
+    /// The error of mmap(2), for the guards or the pages between them; EACCES for `prot`
     /// that is for writing and executing at once.
-    #[inline(never)]
     pub fn map(size: PageSize, guard: Guard, contents: Contents<'_>, prot: Prot) -> Result<Self, Error> {
         one_of_two(prot)?;
         if guard == Guard::None {
@@ -102,7 +100,7 @@ impl Region {
     /// Sets `size` bytes and their guards aside, inaccessible.
     ///
     /// # Errors
-    /// What mmap(2) answers.
+    /// The error of mmap(2).
     pub fn reserve(size: PageSize, guard: Guard) -> Result<Self, Error> {
         let whole = size.bytes().checked_add(2 * guard.bytes());
         let whole = whole.ok_or(Error::new(Sysno::mmap, Errno::ENOMEM))?;
@@ -117,9 +115,8 @@ impl Region {
     /// change of protection: a kernel that only claims to do it is found out.
     ///
     /// # Errors
-    /// What mmap(2) answers; errno 0 if it claims to have mapped elsewhere; EACCES as of
+    /// The error of mmap(2); errno 0 if it claims to have mapped elsewhere; EACCES as of
     /// [`map`](Self::map).
-    #[inline(never)]
     pub fn fill(&mut self, contents: Contents<'_>, prot: Prot) -> Result<(), Error> {
         one_of_two(prot)?;
         let (flags, fd) = contents.flags();
@@ -137,7 +134,7 @@ impl Region {
     ///    decide what runs.
     ///
     /// # Errors
-    /// What mprotect(2) answers.
+    /// The error of mprotect(2).
     pub unsafe fn protect(&self, prot: Prot) -> Result<(), Error> {
         // SAFETY: (1) the pages are this region's; the rest is duty 1.
         unsafe { linux::mprotect(self.base, self.size.bytes(), prot) }
@@ -147,7 +144,7 @@ impl Region {
     /// by mseal(2); its owner must not give them back.
     ///
     /// # Errors
-    /// What mseal(2) answers.
+    /// The error of mseal(2).
     pub fn mseal(&self) -> Result<(), Error> {
         linux::mseal(self.base, self.size.bytes())
     }
@@ -167,7 +164,6 @@ impl Region {
         self.size
     }
 
-    #[inline(never)]
     fn unmap(&self) -> Result<(), Error> {
         let guard = self.guard.bytes();
         let Some(base) = NonNull::new(self.base.as_ptr().wrapping_sub(guard)) else { return Ok(()) };
@@ -178,7 +174,7 @@ impl Region {
     /// Gives everything back to the kernel.
     ///
     /// # Errors
-    /// What munmap(2) answers; the pages then stay.
+    /// The error of munmap(2); the pages then stay.
     pub fn release(self) -> Result<(), Error> {
         let result = self.unmap();
         mem::forget(self);

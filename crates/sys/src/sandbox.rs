@@ -44,7 +44,7 @@ enum Test {
 /// How many arguments are looked at.
 const BOUNDS: usize = 7;
 
-/// What is left to `process`, which reads from `input`: its own output, that input, the
+/// The calls left to `process`, which reads from `input`: its own output, that input, the
 /// heap's mappings, a signal to itself, and the question whether something is a
 /// terminal.
 const fn bounds(process: u32, input: u32) -> [Bound; BOUNDS] {
@@ -126,7 +126,6 @@ const fn program(process: u32, input: u32) -> [Instruction; SIZE] {
 ///
 /// # Errors
 /// The syscall that refused.
-#[inline(never)]
 pub fn enter(input: Option<Fd>) -> Result<(), Error> {
     const PR_SET_NO_NEW_PRIVS: u32 = 38;
     // No descriptor has the number that stands for none.

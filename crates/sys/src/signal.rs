@@ -68,7 +68,6 @@ impl Signal {
     }
 
     /// Its name, as kill(1) lists it; real-time signals have none here.
-    #[inline(never)]
     pub fn name(self) -> &'static str {
         const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD \
             CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS ";
@@ -102,7 +101,7 @@ pub mod exception {
     pub const LAST: u64 = 31;
 }
 
-/// What a handler is told: the beginning of siginfo_t (sigaction(2)).
+/// The information for a handler: the beginning of siginfo_t (sigaction(2)).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Info {
@@ -275,10 +274,10 @@ pub struct AlternateStack {
 /// A function that the kernel calls when a signal arrives.
 pub type Handler = unsafe extern "sysv64" fn(i32, &Info, &mut Context);
 
-/// What happens when a signal arrives.
+/// The disposition of a signal.
 #[derive(Clone, Copy, Debug)]
 pub enum Disposition {
-    /// What signal(7) lists as its action.
+    /// The action that signal(7) lists.
     Default,
     /// Nothing.
     Ignored,

@@ -16,8 +16,7 @@ use core::mem;
 /// that leaves `body` ends the process.
 ///
 /// # Errors
-/// What mmap(2) answers; `body` has not been called then.
-#[inline(never)]
+/// The error of mmap(2); `body` has not been called then.
 pub fn with_stack(size: PageSize, body: &mut dyn FnMut()) -> Result<(), Error> {
     let stack = Region::zeroed(size, Guard::PAGE)?;
     let mut body = body;
@@ -32,7 +31,7 @@ pub fn with_stack(size: PageSize, body: &mut dyn FnMut()) -> Result<(), Error> {
 /// pushes, for as long as the process lives.
 ///
 /// # Errors
-/// What mmap(2) and sigaltstack(2) answer.
+/// The error of mmap(2) or sigaltstack(2).
 pub fn set_signal_stack(room: usize, guard: Guard) -> Result<(), Error> {
     let size = PageSize::needed(process::signal_frame().saturating_add(room))?;
     let stack = Region::zeroed(size, guard)?;

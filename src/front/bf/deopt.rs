@@ -17,7 +17,7 @@ pub(super) struct DeoptPoint {
     code: u32,
     /// Byte offset in the source of the command that baseline code would be at.
     position: u32,
-    /// What to add to the faulting address to get the data pointer at that command.
+    /// The distance from the faulting address to the data pointer at that command.
     delta: i32,
 }
 
@@ -52,14 +52,14 @@ pub(super) enum Stop {
 }
 
 impl Program {
-    /// What it means that the instruction at the offset `code` faulted on `address`; cell 0
+    /// Classifies a fault of the instruction at the offset `code` on `address`; cell 0
     /// is at `tape`. `None` if it is no deopt point.
     pub(super) fn fault(&self, code: u32, address: u64, tape: u64) -> Option<Stop> {
         let point = self.deopt_points.at(code)?;
         Some(self.stop(point, address.wrapping_add(point.delta as u64), tape))
     }
 
-    /// What it means that the code returned [`DEOPT`](super::abi::DEOPT), as a part of `status`, with `pointer`
+    /// Classifies a return of [`DEOPT`](super::abi::DEOPT), as a part of `status`, with `pointer`
     /// in its context. `None` if no deopt point has the number in the status.
     pub(super) fn explicit(&self, status: u64, pointer: u64, tape: u64) -> Option<Stop> {
         let point = self.deopt_points.0.get((status >> 8) as usize)?;

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 /// translated as baseline code.
 const FARTHEST: u32 = 1 << 27;
 
-/// What a byte of the source asks for.
+/// The command of a byte of the source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Command {
     Comment,

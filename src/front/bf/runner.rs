@@ -8,7 +8,7 @@ use super::abi::{CALL_BACK_FAILED, DEOPT, DONE};
 use super::deopt::Stop;
 use super::{Error, Options, Passes, Program, Watch, compile_from};
 
-/// What runs generated code, and reads and writes for it.
+/// Runs generated code, and reads and writes for it.
 pub trait Machine {
     /// The address of cell 0. It stays the same during a run.
     fn tape(&self) -> u64;
@@ -70,7 +70,7 @@ impl<'a> Runner<'a> {
     /// Compiles `source`. `watch` sees the program after each pass.
     ///
     /// # Errors
-    /// What is wrong with the source.
+    /// An error in the source.
     pub fn new(source: &'a [u8], options: &Options, watch: &mut Watch<'_>) -> Result<Self, Error> {
         let program = compile_from(source, options, None, watch)?;
         Ok(Self { source, options: *options, program })

@@ -21,7 +21,7 @@ pub(super) fn is_heading(line: &[u8]) -> bool {
         || !label.is_empty() && !label.iter().any(u8::is_ascii_whitespace)
 }
 
-/// What is known of a row that begins with an address and a colon.
+/// The facts about a row that begins with an address and a colon.
 #[derive(Clone, Copy)]
 pub(super) struct Column {
     /// Where its groups begin, from the start of the line.

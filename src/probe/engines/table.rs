@@ -1,6 +1,6 @@
 //! The engines: each is one function, in the order of how often people meet them.
 //!
-//! What they ask for was seen by running them under strace(1) in each regime of
+//! Their needs were seen by running them under strace(1) in each regime of
 //! docs/engines.md, which says which of them were run, and in what version.
 
 use super::Engine;
@@ -40,7 +40,7 @@ engines! {
     erlang ruby qemu qemu_user pypy spidermonkey firefox julia guile sbcl racket mono tcc
 }
 
-/// What V8 says when mprotect(2) is refused.
+/// The message of V8 when mprotect(2) is refused.
 const V8: &str = "Check failed: 12 == (*__errno_location ())";
 
 fn node(engine: &mut Engine) {

@@ -12,7 +12,7 @@ use barejit_sys::linux::nanoseconds;
 use barejit_sys::{Error, Fd, MapFlags, OwnedFd, Prot, linux};
 use core::ptr::NonNull;
 
-/// What the code returns before and after it is rewritten.
+/// The results of the code before and after it is rewritten.
 pub(in crate::probe) const TOKENS: [u32; 2] = [0x0BA1_E142, 0x0BA1_E143];
 
 pub(super) const PAGE: usize = 4096;
@@ -88,7 +88,7 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// What the kernel gave. If it refused, the trial ends here.
+    /// The value of `result`. A refusal ends the trial here.
     pub(super) fn need<T>(&self, result: Result<T, Error>) -> T {
         self.record.need(result)
     }

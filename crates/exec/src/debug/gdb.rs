@@ -65,7 +65,7 @@ pub static __jit_debug_descriptor: Descriptor = Descriptor {
 
 /// Where a debugger stops to read the list.
 #[unsafe(no_mangle)]
-#[inline(never)]
+#[inline(never)] // Debuggers set a breakpoint on it.
 pub extern "C" fn __jit_debug_register_code() {
     // SAFETY: no instruction at all, but the compiler must not know.
     unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };

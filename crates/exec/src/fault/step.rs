@@ -143,7 +143,7 @@ pub fn return_address() -> usize {
 /// Sees code that is run instruction by instruction.
 pub trait Stepper {
     /// Called before the first instruction and after each: RIP is that of the next one.
-    /// What it changes in `context` is what the code goes on with; the trap flag does not
+    /// Changes in `context` take effect when the code goes on; the trap flag does not
     /// count. `inside` says whether the next instruction is one of the code's.
     fn step(&mut self, context: &mut Context, inside: bool) -> Next;
 }

@@ -1,7 +1,7 @@
 //! INT, TERM and HUP: the output is flushed, and the process ends by the signal.
 //!
 //! Owns the handler of these signals and the way to end by a signal. It knows no output: a
-//! [`Rescue`] is told how to flush one.
+//! [`FlushOnTermination`] is told how to flush one.
 
 use super::call_back;
 use barejit_sys::{
@@ -20,7 +20,7 @@ const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 /// Has these signals handled. Those that were ignored stay ignored.
 ///
 /// # Errors
-/// What sigaction(2) answers.
+/// The error of sigaction(2).
 pub(super) fn install() -> Result<(), Error> {
     for signal in ENDS {
         let handled = Disposition::Handled(end_entry, Mask::of(&ENDS).without(signal));
@@ -33,52 +33,51 @@ pub(super) fn install() -> Result<(), Error> {
     Ok(())
 }
 
-/// What saves the output when the process is asked to end: a function and its
+/// The function that flushes the output when the process is asked to end, and its
 /// argument.
-static RESCUE: AtomicUsize = AtomicUsize::new(0);
-static RESCUED: AtomicUsize = AtomicUsize::new(0);
+static FLUSH: AtomicUsize = AtomicUsize::new(0);
+static OUTPUT: AtomicUsize = AtomicUsize::new(0);
 
 /// How many flushes are going on: meanwhile output must not be flushed for the end.
-static HELD: AtomicU32 = AtomicU32::new(0);
+static DEFERRED: AtomicU32 = AtomicU32::new(0);
 /// The signal that arrived meanwhile.
 static PENDING: AtomicU8 = AtomicU8::new(0);
 /// Set once the process is about to end.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Output that is saved when the process is asked to end, as long as this lives.
+/// The output is flushed when the process is asked to end, as long as this lives.
 #[derive(Debug)]
-pub struct Rescue(());
+pub struct FlushOnTermination(());
 
-impl Rescue {
-    /// From now on `rescue` is called with `what` when INT, TERM or HUP arrive,
+impl FlushOnTermination {
+    /// From now on `flush` is called with `output` when INT, TERM or HUP arrive,
     /// before the process ends, if [`install`](super::install) has been called.
     ///
     /// # Safety
-    /// 1. `rescue` may be called with `what` at any instruction while this lives but in
-    ///    [`held`], on the alternate stack, by any thread.
-    #[inline(never)]
-    pub unsafe fn prepare(what: *mut (), rescue: unsafe fn(*mut ())) -> Self {
-        RESCUED.store(what as usize, Relaxed);
-        RESCUE.store(rescue as usize, Relaxed);
+    /// 1. `flush` may be called with `output` at any instruction while this lives but in
+    ///    [`defer_termination`], on the alternate stack, by any thread.
+    pub unsafe fn register(output: *mut (), flush: unsafe fn(*mut ())) -> Self {
+        OUTPUT.store(output as usize, Relaxed);
+        FLUSH.store(flush as usize, Relaxed);
         Self(())
     }
 }
 
-impl Drop for Rescue {
+impl Drop for FlushOnTermination {
     fn drop(&mut self) {
-        RESCUE.store(0, Relaxed);
+        FLUSH.store(0, Relaxed);
     }
 }
 
-/// Calls `flush`, which a second flush must not interrupt: a signal that asks
-/// the process to end waits until it is done. The same signal a second time does not.
-pub fn held<T>(flush: impl FnOnce() -> T) -> T {
-    HELD.fetch_add(1, Relaxed);
+/// Calls `flush` with the terminating signals deferred, so that a second flush cannot
+/// interrupt it. The same signal a second time is not deferred.
+pub fn defer_termination<T>(flush: impl FnOnce() -> T) -> T {
+    DEFERRED.fetch_add(1, Relaxed);
     let result = flush();
-    let others = HELD.fetch_sub(1, Relaxed) - 1;
+    let others = DEFERRED.fetch_sub(1, Relaxed) - 1;
     let pending = PENDING.load(Relaxed);
     if pending != 0 && others == 0 {
-        rescue_and_die(Signal::new(pending));
+        flush_and_die(Signal::new(pending));
     }
     result
 }
@@ -96,23 +95,23 @@ extern "sysv64" fn on_end(number: i32) {
     if ENDING.load(Relaxed) {
         return;
     }
-    if HELD.load(Relaxed) == 0 {
+    if DEFERRED.load(Relaxed) == 0 {
         // Generated code may have been interrupted; this is ours.
-        call_back(|| rescue_and_die(signal));
+        call_back(|| flush_and_die(signal));
     }
     if PENDING.swap(signal.number(), Relaxed) == signal.number() {
         die_of(signal);
     }
 }
 
-fn rescue_and_die(signal: Signal) -> ! {
+fn flush_and_die(signal: Signal) -> ! {
     ENDING.store(true, Relaxed);
-    let rescue = RESCUE.swap(0, Relaxed);
-    if rescue != 0 {
-        // SAFETY: only `Rescue` stores here, and a function's address.
-        let rescue = unsafe { mem::transmute::<usize, unsafe fn(*mut ())>(rescue) };
-        // SAFETY: (1) the promise made to `Rescue::prepare`.
-        unsafe { rescue(RESCUED.load(Relaxed) as *mut ()) };
+    let flush = FLUSH.swap(0, Relaxed);
+    if flush != 0 {
+        // SAFETY: only `FlushOnTermination` stores here, and a function's address.
+        let flush = unsafe { mem::transmute::<usize, unsafe fn(*mut ())>(flush) };
+        // SAFETY: (1) the promise made to `FlushOnTermination::register`.
+        unsafe { flush(OUTPUT.load(Relaxed) as *mut ()) };
     }
     die_of(signal)
 }

@@ -38,7 +38,7 @@ extern "sysv64" fn ruin(what: u64, _: u64, _: u64, _: u64, _: u64, _: u64) -> u6
     )
 }
 
-/// What the panic handler of the executable does.
+/// Acts like the panic handler of the executable.
 extern "sysv64" fn panics() {
     call_back(|| {
         assert!(in_call_back());

@@ -70,7 +70,7 @@ impl Directory {
     }
 }
 
-/// What `body` makes of a nameless file in the first directory where it
+/// The result of `body` for a nameless file in the first directory where it
 /// succeeds: a directory may be missing, full, or mounted noexec.
 ///
 /// # Errors

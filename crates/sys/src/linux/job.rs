@@ -5,7 +5,7 @@ use super::super::{Errno, Error, Sysno, signal::Signal};
 use super::trial::Pid;
 use super::{Fd, long, short, syscall};
 
-/// What wait4(2) tells about a child that may stop.
+/// The state of a child that may stop, by wait4(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
     /// It called exit with this status.

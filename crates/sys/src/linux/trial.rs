@@ -21,7 +21,7 @@ impl Pid {
     }
 }
 
-/// What wait4(2) tells about a child.
+/// The state of a child, by wait4(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
     /// It called exit with this status.
@@ -245,7 +245,7 @@ impl Segment {
     /// was made by this process, now, and nothing is attached to it.
     ///
     /// # Errors
-    /// What shmget or shmctl answers; errno 0 if shmget claims success and has made no
+    /// The error of shmget or shmctl; errno 0 if shmget claims success and has made no
     /// segment. What it named is then left alone.
     pub fn create(size: usize) -> Result<Self, Error> {
         const IPC_CREAT_0700: usize = 0o1700;
@@ -327,7 +327,7 @@ impl Segment {
     }
 }
 
-/// Who made a segment and when, in seconds since 1970, and how many mappings it has.
+/// The maker of a segment, its time in seconds since 1970, and how many mappings it has.
 struct Origin {
     process: usize,
     time: u64,

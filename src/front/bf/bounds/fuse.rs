@@ -78,7 +78,7 @@ pub(in crate::front::bf) fn defer(
     is_possible
 }
 
-/// What the access to `[cell]`, which comes next, must be as a deopt point: its position
+/// The deopt point that the access to `[cell]`, which comes next, must be: its position
 /// and its pointer. Checks of other cells stay pending.
 pub(in crate::front::bf) fn meet(pending: &mut Option<Pending>, accessed: i32) -> Option<(u32, i32)> {
     let Pending { position, pointer, low, high } = pending.take()?;

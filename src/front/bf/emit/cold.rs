@@ -18,7 +18,7 @@ const LARGEST: usize = 64;
 /// The body of an `if`, still to be emitted.
 pub(super) struct ColdBody<'a> {
     entry: Label,
-    /// What registers hold there.
+    /// The cells in registers there.
     cache: Cache,
     /// Its end is the way back.
     open: OpenLoop,

@@ -47,7 +47,7 @@ pub(super) struct OpenLoop {
     pub(super) top: Label,
     pub(super) end: Label,
     pub(super) body: Body,
-    /// What registers hold where it is passed over, if it ever is.
+    /// The cells in registers where it is passed over, if it ever is.
     pub(super) passed: Option<Cache>,
     /// The header state of the loop around it.
     pub(super) outer_header: Cache,
@@ -60,7 +60,7 @@ pub(super) struct EarlyExit {
     from: Label,
     /// How far the data pointer still has to move, in cells.
     behind: i32,
-    /// What registers hold after that.
+    /// The cells in registers after that.
     cache: Cache,
 }
 

@@ -78,7 +78,7 @@ fn times(factor: u32) -> impl Display {
     })
 }
 
-/// What an access that may fault needs.
+/// The mark of an access that may fault.
 fn access(access: Access) -> &'static str {
     match access {
         Access::InBounds => "",

@@ -24,45 +24,45 @@ impl Tape {
 }
 
 /// The state is the error of the call-back that failed.
-pub(super) type Console<'a, 'b> = abi::Context<'a, Output<'b>, Input<'b>, Option<Error>>;
+pub(super) type ProcessContext<'a, 'b> = abi::Context<'a, Output<'b>, Input<'b>, Option<Error>>;
 
 const _: () = {
     let (next, end) = (offset_of!(Cursor, next) as i32, offset_of!(Cursor, end) as i32);
     assert!(Output::NEXT == next && Output::END == end && Input::NEXT == next && Input::END == end);
 };
 
-/// A console with these parts. The output must have a buffer.
-pub(super) fn console<'a, 'b>(
+/// A context of these parts. The output must have a buffer.
+pub(super) fn context<'a, 'b>(
     output: &'a mut Output<'b>,
     input: &'a mut Input<'b>,
     tape: &Tape,
-) -> Console<'a, 'b> {
-    Console::new(output, input, flush, fill, tape.address(), None)
+) -> ProcessContext<'a, 'b> {
+    ProcessContext::new(output, input, flush, fill, tape.address(), None)
 }
 
-fn answer(console: &mut Console<'_, '_>, result: Result<u64, Error>) -> u64 {
+fn answer(context: &mut ProcessContext<'_, '_>, result: Result<u64, Error>) -> u64 {
     result.unwrap_or_else(|error| {
-        console.state = Some(error);
+        context.state = Some(error);
         FAILED
     })
 }
 
-extern "sysv64" fn flush(console: &mut Console<'_, '_>) -> u64 {
+extern "sysv64" fn flush(context: &mut ProcessContext<'_, '_>) -> u64 {
     call_back(|| {
-        let result = console.output.flush().map(|()| FILLED);
-        answer(console, result)
+        let result = context.output.flush().map(|()| FILLED);
+        answer(context, result)
     })
 }
 
 /// Reading may block, so the output has to be seen before. Behind the end of the input
 /// nothing is read.
-extern "sysv64" fn fill(console: &mut Console<'_, '_>) -> u64 {
-    if console.input.has_ended() {
+extern "sysv64" fn fill(context: &mut ProcessContext<'_, '_>) -> u64 {
+    if context.input.has_ended() {
         return ENDED;
     }
     call_back(|| {
-        let result = console.output.flush().and_then(|()| console.input.fill());
+        let result = context.output.flush().and_then(|()| context.input.fill());
         let result = result.map(|size| if size == 0 { ENDED } else { FILLED });
-        answer(console, result)
+        answer(context, result)
     })
 }
