@@ -59,14 +59,24 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Gives a command the default dispositions: nohup(1) and a shell's background ignore
+/// signals, and a shell cannot trap what was ignored before it began.
+fn is_ended_by_signals(command: &mut Command) {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+        regime::end_by(command, signal);
+    }
+}
+
 /// Starts a command in a process group of its own.
 pub(crate) fn start(mut command: Command) -> Child {
+    is_ended_by_signals(&mut command);
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 /// Starts a command that nobody listens to.
 pub(crate) fn spawn(mut command: Command) -> Child {
+    is_ended_by_signals(&mut command);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
