@@ -10,7 +10,8 @@ TOOLS    = strace:strace qemu-x86_64:qemu-user objdump:binutils gdb:gdb perf:lin
 # What `make engines` runs besides: of Debian, npm and PyPI.
 ENGINES  = js102:libmozjs-102-dev erl:erlang-base ruby:ruby rg:ripgrep \
            pcre2grep:pcre2-utils qemu-system-x86_64:qemu-system-x86 pypy3:pypy3 guile:guile-3.0 sbcl:sbcl \
-           racket:racket mono:mono-runtime,mono-mcs tcc:tcc npm:npm pip3:python3-pip,python3-numba
+           racket:racket mono:mono-runtime,mono-mcs tcc:tcc chromium:chromium firefox-esr:firefox-esr \
+           pg_createcluster:postgresql npm:npm pip3:python3-pip,python3-numba
 TARGET   = $(or $(CARGO_TARGET_DIR),target)
 BAREJIT  = $(TARGET)/release/barejit
 BENCH    = $(CARGO) bench --quiet --manifest-path benches/Cargo.toml
@@ -57,6 +58,9 @@ engines: build  ## run the engines that there are, compare with the probe, write
 	cd target/engines && npm install --silent --no-audit --no-fund --ignore-scripts --prefix . bun deno node@26
 	cd target/engines && (npm install-scripts approve bun deno node >/dev/null 2>&1 || true) && npm rebuild --silent
 	pip3 install --quiet --upgrade --target target/engines/py wasmtime
+	rm -rf target/engines/postgresql && install -d -o postgres -m 700 target/engines/postgresql
+	setpriv --reuid=postgres --regid=postgres --clear-groups /usr/lib/postgresql/*/bin/initdb \
+	  --no-sync -D target/engines/postgresql >/dev/null
 	$(CARGO) test --locked --test it every_engine -- --ignored
 
 bench: build  ## measure barejit next to others, write docs/figures anew

@@ -73,7 +73,7 @@ impl Need {
 }
 
 /// How many needs a way has at most.
-const NEEDS: usize = 3;
+const NEEDS: usize = 4;
 
 /// One way of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +128,8 @@ pub struct Engine {
     refused: [Option<(Need, Otherwise)>; EXCEPTIONS],
     /// Its message when a false success ends it, if it handles the fault.
     lied: Option<&'static str>,
+    /// What is seen of it when a kill ends one of its processes, if others go on.
+    killed: Option<&'static str>,
     /// How it ends under QEMU's user mode, whatever that grants.
     qemu: Option<Otherwise>,
     settings: [Option<Setting>; SETTINGS],
@@ -176,6 +178,7 @@ impl Engine {
         otherwise: Otherwise::Fails(""),
         refused: [None; EXCEPTIONS],
         lied: None,
+        killed: None,
         qemu: None,
         settings: [None; SETTINGS],
     };
@@ -222,6 +225,12 @@ impl Engine {
     /// It handles the fault that a false success leads to, and prints this.
     fn lied(&mut self, message: &'static str) -> &mut Self {
         self.lied = Some(message);
+        self
+    }
+
+    /// It is not its first process that a kill ends.
+    fn killed(&mut self, message: &'static str) -> &mut Self {
+        self.killed = Some(message);
         self
     }
 
@@ -277,7 +286,7 @@ impl Engine {
     /// shell says of the signal.
     fn epitaph(&self, outcome: Option<&Outcome>) -> &'static str {
         match outcome.map(|outcome| outcome.verdict) {
-            Some(Verdict::Killed) => "Bad system call",
+            Some(Verdict::Killed) => self.killed.unwrap_or("Bad system call"),
             _ => self.lied.unwrap_or("Segmentation fault"),
         }
     }

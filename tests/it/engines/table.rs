@@ -48,6 +48,56 @@ macro_rules! php {
     };
 }
 
+/// PostgreSQL's server with a setting, on a cluster that `make engines` has made, for one
+/// query, whose plan must have this line.
+macro_rules! postgres {
+    ($setting:literal, $line:literal) => {
+        concat!(
+            "rm -f ",
+            cluster!(),
+            "/postmaster.pid; ",
+            "echo 'explain (analyze) select sum(g * 2 + 1) from generate_series(1, 100) g' | ",
+            as_postgres!(),
+            " --single -F -D ",
+            cluster!(),
+            " -c jit=",
+            $setting,
+            " -c jit_above_cost=0 postgres > said 2>&1; cat said; grep -q '",
+            $line,
+            "' said && echo OK"
+        )
+    };
+}
+
+macro_rules! cluster {
+    () => {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/target/engines/postgresql")
+    };
+}
+
+/// The server refuses to run as root.
+macro_rules! as_postgres {
+    () => {
+        "setpriv --reuid=postgres --regid=postgres --clear-groups /usr/lib/postgresql/*/bin/postgres"
+    };
+}
+
+/// Chromium with a setting, on a page whose script writes the mark: in a file of its own, since
+/// the page is printed.
+macro_rules! chromium {
+    ($setting:literal) => {
+        concat!(
+            "echo '",
+            javascript!("document.write"),
+            "' > hot.js; echo '<script src=hot.js></script>' > hot.html; ",
+            "rm -rf chromium; HOME=$PWD timeout -k 1 20 chromium --headless --no-sandbox --disable-gpu --no-first-run ",
+            "--user-data-dir=$PWD/chromium ",
+            $setting,
+            " --dump-dom file://$PWD/hot.html"
+        )
+    };
+}
+
 /// Python with the modules of PyPI.
 macro_rules! modules {
     () => {
@@ -99,6 +149,31 @@ pub(super) const ENGINES: &[Engine] = &[
             javascript!("console.log"),
             "'"
         ),
+        common: None,
+    },
+    Engine {
+        line: "Chromium",
+        what: "chromium",
+        version: "chromium --version",
+        run: chromium!(""),
+        cured: chromium!("--js-flags=--jitless"),
+        common: None,
+    },
+    Engine {
+        line: "Firefox",
+        what: "firefox-esr",
+        version: "firefox-esr --version",
+        // The script makes the page 4,096 pixels high, which the picture's header tells.
+        run: concat!(
+            "echo '",
+            javascript!("document.title="),
+            ";document.body.style=\"margin:0;height:4096px\"' > hot.js; ",
+            "echo '<!DOCTYPE html><body><script src=hot.js></script>' > hot.html; rm -rf hot.png firefox; ",
+            "mkdir firefox; HOME=$PWD MOZ_CRASHREPORTER_DISABLE=1 timeout -k 1 25 firefox-esr --headless --no-remote ",
+            "--profile $PWD/firefox --screenshot $PWD/hot.png file://$PWD/hot.html || exit; ",
+            "od -An -tu1 -j20 -N4 hot.png | grep -q '^ *0 *0 *16 *0$' && echo OK"
+        ),
+        cured: "",
         common: None,
     },
     Engine {
@@ -188,6 +263,14 @@ pub(super) const ENGINES: &[Engine] = &[
         run: "/usr/bin/python3 -c 'import ctypes; f = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x + 1); print(\"OK\" if f(1) == 2 else \"\")'",
         cured: "",
         common: Some("Python 3.11"),
+    },
+    Engine {
+        line: "PostgreSQL",
+        what: "postgresql",
+        version: concat!("test -d ", cluster!(), "/base && ", as_postgres!(), " --version"),
+        run: postgres!("on", "JIT:"),
+        cured: postgres!("off", "Execution Time:"),
+        common: None,
     },
     Engine {
         line: "numba",
