@@ -259,7 +259,8 @@ fn a_limit_on_processes_has_trials_share_one() {
     let barejit = place::public_copy("nobody");
     let mut limited = Command::new(&barejit);
     limited.args(["probe", "--json"]);
-    limited.current_dir("/");
+    // Where the user that runs the tests may not write either.
+    limited.current_dir("/").env("HOME", "/");
     regime::limit(&mut limited, libc::RLIMIT_NPROC, 0);
     if root {
         regime::nobody(&mut limited);
