@@ -3,13 +3,16 @@
 //! No cause is named without evidence. If a strategy fails and no cause is found, that is
 //! said. A cause can hide another; each is looked for by itself.
 
-use super::host::{Answer, DIRECTORIES, Fact, Host, INVALID_CALLS, LIMITS, Name, invalid_call};
-use super::out::{Out, all, contains, fill, number, word};
+mod filter;
+
+use super::host::{Answer, DIRECTORIES, Fact, Host, LIMITS, Name};
+use super::out::{Out, contains, fill, number, word};
 use super::outcome::{Outcome, Verdict, errno_name};
 use super::outcomes::Outcomes;
 use super::strategies::{Set, Strategy};
 use barejit_sys::signal::Signal;
 use barejit_sys::{Errno, Error, Sysno};
+pub use filter::Filter;
 
 /// A reason why strategies fail, with the values that show it.
 #[derive(Clone, Copy, Debug)]
@@ -52,17 +55,6 @@ pub enum Cause<'a> {
     Confined(Error),
     /// Nothing explains it.
     Unknown,
-}
-
-/// The evidence that a seccomp filter answers.
-#[derive(Clone, Copy, Debug)]
-pub struct Filter<'a> {
-    /// `Seccomp:` of the process.
-    mode: Option<u64>,
-    /// The answers to calls that the kernel itself can only call invalid.
-    answers: &'a [Answer; INVALID_CALLS],
-    /// An answer that the kernel never gives to this call.
-    impossible: Option<Error>,
 }
 
 impl Cause<'_> {
@@ -160,60 +152,6 @@ pub fn remedy(cause: &str) -> Option<&'static str> {
         "limits" => "higher limits",
         _ => return None,
     })
-}
-
-impl Filter<'_> {
-    /// The mode, and what the filter answers. Calls with the same answer share a clause.
-    fn evidence(&self, out: &mut dyn Out) {
-        match self.mode {
-            Some(mode) => fill(out, "Seccomp: ~", &[number(mode).text()]),
-            None => out.put("Seccomp: unknown"),
-        }
-        let mut told = false;
-        for (i, answer) in self.answers.iter().enumerate() {
-            let same = |j: usize| self.answers[j] == *answer;
-            if matches!(answer, Answer::Unknown | Answer::Kernel) || (0..i).any(same) {
-                continue;
-            }
-            told = true;
-            let mut before = "; invalid ";
-            for which in (i..INVALID_CALLS).filter(|j| same(*j)) {
-                all(out, &[before, invalid_call(which)]);
-                before = ", ";
-            }
-            match *answer {
-                Answer::Errno(errno) => fill(out, " answer ~, not EINVAL", &[errno_name(errno)]),
-                Answer::Success => out.put(" claim success"),
-                Answer::Trap => out.put(" raise SIGSYS"),
-                _ => out.put(" are killed by SIGSYS"),
-            }
-        }
-        if let Some(error) = self.impossible {
-            fill(
-                out,
-                "; ~ answers ~, which the kernel never does",
-                &[error.name(), errno_name(error.errno())],
-            );
-        } else if !told {
-            out.put("; a filter is active");
-        }
-    }
-
-    /// The calls that it denies.
-    fn denied(&self, out: &mut dyn Out) {
-        let mut before = "";
-        for (which, answer) in self.answers.iter().enumerate() {
-            if !matches!(answer, Answer::Unknown | Answer::Kernel) {
-                all(out, &[before, invalid_call(which)]);
-                before = ", ";
-            }
-        }
-        match self.impossible {
-            Some(error) if before.is_empty() => out.put(error.name()),
-            _ if before.is_empty() => out.put("the calls that fail"),
-            _ => {}
-        }
-    }
 }
 
 /// A cause that holds, and a strategy that shows it.

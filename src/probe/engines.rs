@@ -8,10 +8,10 @@
 
 mod table;
 
-use super::outcome::{Outcome, Verdict};
+use super::outcome::{Outcome, Step, Verdict};
 use super::outcomes::Outcomes;
 use super::strategies::Strategy;
-use barejit_sys::Errno;
+use barejit_sys::{Errno, Error};
 pub use table::{COUNT, engine};
 
 /// A need that a way has of the kernel.
@@ -57,7 +57,7 @@ impl Need {
         let Some(outcome) = outcomes.of(strategy) else {
             return if strategy.is_applicable() { None } else { Some(Answer::Refused) };
         };
-        let begun = outcome.step.is_none_or(|step| step > super::outcome::Step::Obtain);
+        let begun = outcome.step.is_none_or(|step| step > Step::Obtain);
         Some(match (self, outcome.verdict) {
             (NoMemfd, _) if outcome.is_refused_with(Errno::ENOSYS) => Answer::Granted,
             (NoMemfd, _) => Answer::Refused,
@@ -260,6 +260,9 @@ impl Engine {
     /// Its prospect, with `in_qemu` under QEMU's user mode; `None` if strategies that
     /// matter were not tried.
     pub fn prospect(&self, outcomes: &Outcomes, in_qemu: bool) -> Option<Prospect> {
+        if let Some(message) = no_program_is_loaded(outcomes) {
+            return Some(Prospect::Fails(message));
+        }
         let otherwise = match (search(self.ways(), outcomes)?, self.qemu) {
             (_, Some(otherwise)) if in_qemu => otherwise,
             (End::Found, _) => return Some(Prospect::Works),
@@ -289,6 +292,24 @@ impl Engine {
             Some(Verdict::Killed) => self.killed.unwrap_or("Bad system call"),
             _ => self.lied.unwrap_or("Segmentation fault"),
         }
+    }
+}
+
+/// What ld.so(8) prints, or what is said of the signal, where mprotect(2) is denied without
+/// regard to execution: it ends every program that has libraries, as all engines have.
+fn no_program_is_loaded(outcomes: &Outcomes) -> Option<&'static str> {
+    // What it protects before the first code is writable.
+    let outcome = outcomes.of(Strategy::ReserveCommit)?;
+    let at_once = outcome.step == Some(Step::Obtain);
+    match outcome.verdict {
+        // A limit on data refuses with ENOMEM what is to become writable, and nothing else.
+        Verdict::Denied | Verdict::Unavailable if at_once => {
+            let denied = |error: Error| error.name() == "mprotect" && !error.is(Errno::ENOMEM);
+            let message = "cannot apply additional memory protection after relocation";
+            outcome.error.is_some_and(denied).then_some(message)
+        }
+        Verdict::Killed if at_once => Some("Bad system call"),
+        _ => None,
     }
 }
 

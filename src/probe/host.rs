@@ -233,17 +233,22 @@ pub(super) fn gather(runner: &mut Runner<'_>, host: &mut Host) {
 fn answered(record: &Record, end: Wait, which: usize) -> Answer {
     // Of the five, pkey_mprotect and memfd_create are not known to every kernel.
     let is_old = !matches!(which, 2 | 4);
-    let caught = record.caught().map(Signal::number);
-    match (record.refusal().map(Error::errno), end) {
-        _ if record.is_finished() => Answer::Success,
-        _ if caught == Some(Signal::SYS.number()) => Answer::Trap,
-        (_, Wait::Killed(signal)) if signal == i32::from(Signal::SYS.number()) => Answer::Kill,
-        (None, _) => Answer::Unknown,
+    let Some(errno) = record.refusal().map(Error::errno) else {
+        let caught = record.caught().map(Signal::number);
+        return match end {
+            _ if record.is_finished() => Answer::Success,
+            _ if caught == Some(Signal::SYS.number()) => Answer::Trap,
+            Wait::Killed(signal) if signal == i32::from(Signal::SYS.number()) => Answer::Kill,
+            _ => Answer::Unknown,
+        };
+    };
+    // It came back. How the process ended then is another call's matter.
+    match errno {
         // A mapping where none can be is a success that sys does not let pass.
-        (Some(errno), _) if errno.into_raw() == 0 => Answer::Success,
-        (Some(Errno::ENOSYS), _) if is_old => Answer::Errno(Errno::ENOSYS),
-        (Some(Errno::EINVAL | Errno::ENOSYS), _) => Answer::Kernel,
-        (Some(errno), _) => Answer::Errno(errno),
+        errno if errno.into_raw() == 0 => Answer::Success,
+        Errno::ENOSYS if is_old => Answer::Errno(Errno::ENOSYS),
+        Errno::EINVAL | Errno::ENOSYS => Answer::Kernel,
+        errno => Answer::Errno(errno),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::advice::advise;
 use super::causes::Cause;
-use super::engines::{self, COUNT, Engine, Need, Prospect};
+use super::engines::{self, Answer, COUNT, Engine, Need, Prospect};
 use super::findings::Report;
 use super::host::Name;
 use super::out::{Out, all, blanks, fill, number};
@@ -333,9 +333,11 @@ fn needed(report: &Report<'_>, need: Need, screen: &mut Screen<'_>) {
         Need::NoMemfd => "ENOSYS instead of ",
     };
     fill(screen, "~~ (~): ", &[only, strategy.how(), strategy.name()]);
-    match report.outcomes.of(strategy) {
-        Some(outcome) => verdict(strategy, outcome, screen),
-        None => screen.put("not tried, for the variable is not set"),
+    match (need, need.answer(&report.outcomes), report.outcomes.of(strategy)) {
+        (Need::Runs(_), _, Some(outcome)) => verdict(strategy, outcome, screen),
+        (_, Some(Answer::Granted), _) => screen.put("granted"),
+        (.., Some(outcome)) => verdict(strategy, outcome, screen),
+        (.., None) => screen.put("not tried, for the variable is not set"),
     }
 }
 

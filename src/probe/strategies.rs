@@ -67,13 +67,13 @@ strategies! {
     AnonWx "anon-wx" "mmap RW, mprotect RX; for a rewrite again" Wx |t| exec::once(t, Exec::WriteThenExecute);
     AnonRepatch "anon-repatch" "mmap RW, mprotect RX, RW, RX" Wx |t| exec::again(t, Exec::WriteThenExecute);
     ReserveCommit "reserve-commit" "mmap NONE 256 MiB, mprotect RW, RX" Wx |t| anonymous::reserve_commit(t, 256 << 20);
-    Reserve512 "reserve-512m" "the same with 512 MiB" Wx |t| anonymous::reserve_commit(t, 512 << 20);
-    Reserve1024 "reserve-1g" "the same with 1 GiB" Wx |t| anonymous::reserve_commit(t, 1 << 30);
-    Reserve4096 "reserve-4g" "the same with 4 GiB" Wx |t| anonymous::reserve_commit(t, 4 << 30);
+    Reserve512 "reserve-512m" "mmap NONE 512 MiB, mprotect RW, RX" Wx |t| anonymous::reserve_commit(t, 512 << 20);
+    Reserve1024 "reserve-1g" "mmap NONE 1 GiB, mprotect RW, RX" Wx |t| anonymous::reserve_commit(t, 1 << 30);
+    Reserve4096 "reserve-4g" "mmap NONE 4 GiB, mprotect RW, RX" Wx |t| anonymous::reserve_commit(t, 4 << 30);
     PkeyMprotect "pkey-mprotect" "mmap RW, pkey_mprotect RX with key -1" Wx anonymous::pkey_mprotect;
     MemfdDual "memfd-dual" "memfd, views RW and RX" Wx |t| exec::again(t, Exec::TwoViews);
-    MemfdDualExec "memfd-dual-exec" "the same with MFD_EXEC" Wx |t| file::memfd_dual(t, file::MFD_EXEC);
-    MemfdDualNoexecSeal "memfd-dual-noexec-seal" "the same with MFD_NOEXEC_SEAL" Wx |t| file::memfd_dual(t, file::MFD_NOEXEC_SEAL);
+    MemfdDualExec "memfd-dual-exec" "memfd with MFD_EXEC, views RW and RX" Wx |t| file::memfd_dual(t, file::MFD_EXEC);
+    MemfdDualNoexecSeal "memfd-dual-noexec-seal" "memfd with MFD_NOEXEC_SEAL, views RW and RX" Wx |t| file::memfd_dual(t, file::MFD_NOEXEC_SEAL);
     MemfdMprotect "memfd-mprotect" "memfd, views RW and NONE, mprotect RX" Wx file::memfd_mprotect;
     MemfdPrivate "memfd-private" "memfd, write, private view RX" Wx file::memfd_private;
     MemfdSealed "memfd-sealed" "memfd, view RW gone, seals, view RX" Wx |t| exec::again(t, Exec::SealedFile);

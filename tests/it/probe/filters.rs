@@ -35,6 +35,37 @@ fn filters_that_answer_as_no_kernel_does_are_causes() {
     }
 }
 
+#[test]
+fn a_call_that_ends_a_process_is_not_taken_for_those_before() {
+    let mut command = command(&["probe", "--json"]);
+    regime::deny(&mut command, libc::SYS_exit_group as u32, Answer::Kill);
+    let run = finish(command);
+    assert_eq!(run.status, -libc::SIGSYS, "{run:?}");
+    let report = Report::of(run);
+    let evidence = report.evidence("seccomp");
+    assert!(evidence.starts_with("Seccomp: 2; a filter is active; "), "{evidence}");
+}
+
+/// Without mprotect(2) ld.so(8) loads no program, whatever that would ask for.
+#[test]
+fn engines_that_are_not_loaded_are_told_so() {
+    for errno in [libc::EPERM, libc::EINVAL, libc::ENOSYS] {
+        let set = |command: &mut Command| {
+            regime::deny(command, libc::SYS_mprotect as u32, Answer::Errno(errno as u16));
+        };
+        let mut python = Command::new("/usr/bin/python3");
+        python.arg("--version");
+        set(&mut python);
+        let said = finish(python);
+        let report = probe(set);
+        for engine in report.0.get("engines").items() {
+            let name = engine.get("engine").text();
+            assert_eq!(engine.get("verdict").text(), "fails", "{name}");
+            assert!(said.stderr.contains(engine.get("message").text()), "{name}: {said:?}");
+        }
+    }
+}
+
 /// The calls that a probe makes, but for write and exit_group, without which no program can
 /// say anything.
 const CALLS: [(&str, i64); 43] = [
