@@ -8,7 +8,7 @@
 
 mod table;
 
-use super::outcome::{Outcome, Step, Verdict};
+use super::outcome::{Step, Verdict};
 use super::outcomes::Outcomes;
 use super::strategies::Strategy;
 use barejit_sys::{Errno, Error};
@@ -73,7 +73,7 @@ impl Need {
 }
 
 /// How many needs a way has at most.
-const NEEDS: usize = 4;
+const NEEDS: usize = 5;
 
 /// One way of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -128,8 +128,9 @@ pub struct Engine {
     refused: [Option<(Need, Otherwise)>; EXCEPTIONS],
     /// Its message when a false success ends it, if it handles the fault.
     lied: Option<&'static str>,
-    /// What is seen of it when a kill ends one of its processes, if others go on.
-    killed: Option<&'static str>,
+    /// What is seen of it when a kill for what this strategy does ends one of its processes,
+    /// and others go on.
+    killed: Option<(Strategy, &'static str)>,
     /// How it ends under QEMU's user mode, whatever that grants.
     qemu: Option<Otherwise>,
     settings: [Option<Setting>; SETTINGS],
@@ -228,9 +229,9 @@ impl Engine {
         self
     }
 
-    /// It is not its first process that a kill ends.
-    fn killed(&mut self, message: &'static str) -> &mut Self {
-        self.killed = Some(message);
+    /// It is not its first process that a kill for what this strategy does ends.
+    fn killed(&mut self, strategy: Strategy, message: &'static str) -> &mut Self {
+        self.killed = Some((strategy, message));
         self
     }
 
@@ -266,7 +267,7 @@ impl Engine {
         let otherwise = match (search(self.ways(), outcomes)?, self.qemu) {
             (_, Some(otherwise)) if in_qemu => otherwise,
             (End::Found, _) => return Some(Prospect::Works),
-            (End::Fatal(strategy), _) => Otherwise::Fails(self.epitaph(outcomes.of(strategy))),
+            (End::Fatal(strategy), _) => Otherwise::Fails(self.epitaph(strategy, outcomes)),
             (End::Refused(need), _) => {
                 let own = self.refused.iter().flatten().find(|(other, _)| *other == need);
                 own.map_or(self.otherwise, |(_, otherwise)| *otherwise)
@@ -285,11 +286,12 @@ impl Engine {
         Some(Prospect::Fails(message))
     }
 
-    /// The message of an engine that is ended by the cause that ended this trial: mostly what a
-    /// shell says of the signal.
-    fn epitaph(&self, outcome: Option<&Outcome>) -> &'static str {
-        match outcome.map(|outcome| outcome.verdict) {
-            Some(Verdict::Killed) => self.killed.unwrap_or("Bad system call"),
+    /// The message of an engine that is ended by the cause that ended the trial of this strategy:
+    /// mostly what a shell says of the signal.
+    fn epitaph(&self, strategy: Strategy, outcomes: &Outcomes) -> &'static str {
+        let own = self.killed.filter(|(killed, _)| *killed == strategy);
+        match outcomes.of(strategy).map(|outcome| outcome.verdict) {
+            Some(Verdict::Killed) => own.map_or("Bad system call", |(_, message)| message),
             _ => self.lied.unwrap_or("Segmentation fault"),
         }
     }

@@ -32,7 +32,7 @@ const fn filtered(letter: &'static str, what: &'static str, set: fn(&mut Command
     Regime { letter, what, set, outer: &[] }
 }
 
-const REGIMES: [Regime; 13] = [
+const REGIMES: [Regime; 14] = [
     filtered("–", "nothing is denied", |_| {}),
     filtered("M", "prctl(PR_SET_MDWE)", regime::mdwe),
     filtered("S", "seccomp: EPERM, as systemd has it", |c| regime::like_systemd(c, EPERM)),
@@ -42,6 +42,9 @@ const REGIMES: [Regime; 13] = [
     filtered("L", "seccomp: mprotect X answers 0", |c| regime::deny_protection(c, Answer::Errno(0))),
     filtered("E", "seccomp: EPERM for memfd_create", |c| {
         regime::deny(c, libc::SYS_memfd_create as u32, EPERM)
+    }),
+    filtered("D", "seccomp: kill for memfd_create", |c| {
+        regime::deny(c, libc::SYS_memfd_create as u32, Answer::Kill)
     }),
     Regime {
         letter: "F",

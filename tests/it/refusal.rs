@@ -337,3 +337,26 @@ fn no_byte_is_written_through_a_descriptor_that_was_not_made() {
     std::fs::remove_dir_all(directory).expect("was there");
     assert!(lies >= 400 && lied >= 200, "{lied} of {lies} lies were noticed");
 }
+
+/// A tracer can answer mmap(2) with an aligned address at which nothing is mapped. Where
+/// faults are handled, code memory is mapped between guards at an address of its own, which
+/// the kernel can only confirm or not.
+#[test]
+fn an_address_where_nothing_is_mapped_is_no_memory_for_code() {
+    if place::lacks(Need::Tracing) {
+        return;
+    }
+    for map in ["wx", "dual", "sealed", "file"] {
+        let words = ["run", "--map", map, "b82a000000c3"];
+        let calls = strace(&["-e", "trace=mmap"], &words).1.len();
+        assert!(calls >= 8, "{map}: {calls}");
+        for call in 1..=calls {
+            let run = inject(&format!("mmap:retval=0x70000000:when={call}"), &words);
+            let without_effect = "barejit: run: mmap: claimed success without effect\n";
+            match run.status {
+                0 => run.expect("42 0x2a\n", "", 0),
+                _ => run.expect("", without_effect, 1),
+            }
+        }
+    }
+}

@@ -151,7 +151,7 @@ impl Memory<Writable> {
             Strategy::TwoViews => Self::two_views(file::memory(size)?, size, guard),
             Strategy::SealedFile => {
                 let region = Region::reserve(size, guard)?;
-                let backing = Backing::Sealed(Some(Self::to_be_sealed(size)?));
+                let backing = Backing::Sealed(Some(Self::to_be_sealed(size, guard)?));
                 Ok(Self { region, backing, phase: PhantomData })
             }
             Strategy::UnlinkedFile => {
@@ -169,20 +169,21 @@ impl Memory<Writable> {
     }
 
     fn two_views(file: OwnedFd, size: PageSize, guard: Guard) -> Result<Self, Error> {
-        let view = Self::view(&file, size)?;
+        let view = Self::view(&file, size, guard)?;
         let region = Region::map(size, guard, Contents::Shared(file.fd()), Prot::READ_EXECUTE)?;
         Ok(Self { region, backing: Backing::File(file, view), phase: PhantomData })
     }
 
-    fn to_be_sealed(size: PageSize) -> Result<(OwnedFd, Region), Error> {
+    fn to_be_sealed(size: PageSize, guard: Guard) -> Result<(OwnedFd, Region), Error> {
         let file = file::memory(size)?;
-        let view = Self::view(&file, size)?;
+        let view = Self::view(&file, size, guard)?;
         Ok((file, view))
     }
 
-    /// The file as it is written.
-    fn view(file: &OwnedFd, size: PageSize) -> Result<Region, Error> {
-        Region::map(size, Guard::None, Contents::Shared(file.fd()), Prot::READ_WRITE)
+    /// The file as it is written. Guards here, too, since what is mapped between them is shown
+    /// to be mapped.
+    fn view(file: &OwnedFd, size: PageSize, guard: Guard) -> Result<Region, Error> {
+        Region::map(size, guard, Contents::Shared(file.fd()), Prot::READ_WRITE)
     }
 
     /// The bytes, to be filled.
@@ -259,7 +260,7 @@ impl Memory<Patchable> {
             Backing::Pages => unsafe { memory.region.protect(Prot::READ_WRITE) }?,
             Backing::File(..) => {}
             Backing::Sealed(_) => {
-                let new = Memory::to_be_sealed(memory.size())?;
+                let new = Memory::to_be_sealed(memory.size(), Guard::PAGE)?;
                 let (from, to) = (memory.region.base(), new.1.base());
                 // SAFETY: both have that size, the one is readable, the other
                 // writable, and they are different pages.

@@ -75,12 +75,12 @@ fn deno(engine: &mut Engine) {
 fn chromium(engine: &mut Engine) {
     engine
         .is("Chromium", "156, headless")
-        .way(&[Obtains(Reserve4096), Runs(ReserveRwx)])
+        .way(&[Obtains(Reserve4096), Survives(MemfdDual), Runs(ReserveRwx)])
         .fails("Failed to reserve virtual memory for CodeRange")
         .without(Obtains(Reserve4096), "Trace/breakpoint trap")
-        .killed(SILENT)
+        .killed(ReserveRwx, SILENT)
         .lied("Abnormal renderer termination")
-        .setting("--js-flags=--jitless", "no WebAssembly", &[Obtains(Reserve4096)]);
+        .setting("--js-flags=--jitless", "no WebAssembly", &[Obtains(Reserve4096), Survives(MemfdDual)]);
 }
 
 fn dotnet(engine: &mut Engine) {
@@ -238,7 +238,13 @@ fn firefox(engine: &mut Engine) {
     // theirs writable and executable.
     engine
         .is("Firefox", "153 ESR, headless")
-        .way(&[Obtains(Reserve1024), Obtains(Reserve4096), Runs(ReserveCommit), Runs(AnonRwx)])
+        .way(&[
+            Obtains(Reserve1024),
+            Obtains(Reserve4096),
+            Survives(MemfdDual),
+            Runs(ReserveCommit),
+            Runs(AnonRwx),
+        ])
         .fails("Segmentation fault")
         .without(Runs(AnonRwx), "exited on signal 11")
         .without(Obtains(Reserve4096), SILENT);
