@@ -2,6 +2,7 @@
 //!
 //! Consecutive commands of one kind become one operation. `<` and `>` only change the
 //! distance at which the next commands name their cell; `[-]` and `[+]` become a `Set`.
+//! A loop whose cell is certain to be zero is dead code and is not parsed.
 //!
 //! Invariant: the list does to cells, input and output what the source does, in the same
 //! order. Every byte but the eight commands is a comment. Linear in the source.
@@ -65,12 +66,50 @@ fn run_length(source: &[u8], from: usize, byte: u8) -> usize {
     source.len() - rest.len() - from + tail
 }
 
+/// The index behind the `]` of the loop whose body begins at `start`.
+fn behind_loop(source: &[u8], start: usize) -> Result<usize, Error> {
+    let mut depth = 1u32;
+    let body = source.get(start..).unwrap_or_default();
+    let end = body.iter().position(|byte| {
+        depth = match byte {
+            b'[' => depth + 1,
+            b']' => depth - 1,
+            _ => depth,
+        };
+        depth == 0
+    });
+    if let Some(end) = end {
+        return Ok(start + end + 1);
+    }
+    // The last `[` behind which as many are closed as opened is the innermost unclosed one.
+    let mut closed = 0u32;
+    let unclosed = source.iter().rposition(|byte| match byte {
+        b']' => {
+            closed += 1;
+            false
+        }
+        b'[' if closed == 0 => true,
+        b'[' => {
+            closed -= 1;
+            false
+        }
+        _ => false,
+    });
+    match unclosed {
+        Some(position) => Err(Error::Unclosed(position)),
+        None => bug!("a loop that is not closed and has no start"),
+    }
+}
+
 struct Parser {
     ir: Ir,
     /// Indices of the `Open`s whose `Close` is still to come.
     opens: Vec<usize>,
     /// The distance of the current cell from the data pointer.
     cell: i32,
+    /// A cell that exists and is certain to be zero here: the first at the start; then the one
+    /// whose loop ended or that was cleared last, until it changes.
+    zero: Option<i32>,
 }
 
 /// Parses `source`: with deferred motion, or as `baseline`, where every command acts on
@@ -80,7 +119,7 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
     ops.push(Op::Nop);
     let loops = List::new(Vec::with_capacity(source.len() / 64));
     let ir = Ir { ops, loops, promoted: Vec::new(), is_baseline: baseline };
-    let mut parser = Parser { ir, opens: Vec::new(), cell: 0 };
+    let mut parser = Parser { ir, opens: Vec::new(), cell: 0, zero: Some(0) };
     let mut next = 0;
     while let Some(&byte) = source.get(next) {
         let position = next as u32;
@@ -96,7 +135,10 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
                 }
                 parser.ir.ops.push(Op::Output { access, repeats, cell, position });
             }
-            Command::Input => parser.ir.ops.push(Op::Input { access, cell, position }),
+            Command::Input => {
+                parser.changes(cell);
+                parser.ir.ops.push(Op::Input { access, cell, position });
+            }
             Command::Move => {
                 let more = run_length(source, next, byte);
                 next += more;
@@ -113,10 +155,13 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
             Command::Add => {
                 let more = run_length(source, next, byte);
                 next += more;
+                parser.changes(cell);
                 parser.add(step(byte) * (more as i32 + 1), position);
             }
+            Command::Open if !baseline && parser.zero == Some(cell) => next = behind_loop(source, next)?,
             Command::Open if !baseline && matches!(source.get(next..next + 2), Some(b"-]" | b"+]")) => {
                 next += 2;
+                parser.zero = Some(cell);
                 parser.ir.ops.push(Op::set(cell, 0, position));
             }
             Command::Open => parser.open(position),
@@ -139,6 +184,13 @@ impl Parser {
         }
     }
 
+    /// Notes a write to `[cell]`.
+    fn changes(&mut self, cell: i32) {
+        if self.zero == Some(cell) {
+            self.zero = None;
+        }
+    }
+
     fn add(&mut self, by: i32, position: u32) {
         match self.ir.ops.last_mut() {
             Some(Op::Add { cell, value, .. } | Op::Set { cell, value, .. }) if *cell == self.cell => {
@@ -152,6 +204,7 @@ impl Parser {
         let (access, flags) = (Access::InBounds, LoopFlags::BALANCED);
         let number = self.ir.loops.len() as u32;
         self.opens.push(self.ir.ops.len());
+        self.zero = None;
         self.ir.ops.push(Op::Open { access, flags, cell: self.cell, number, position });
         self.ir.loops.push(Loop::NEW);
     }
@@ -170,6 +223,7 @@ impl Parser {
             *self.opened(outer).0 &= flags;
         }
         self.cell = cell;
+        self.zero = Some(cell);
         self.ir.ops.push(Op::Close { access: Access::InBounds, flags, cell, drift, position });
         Ok(())
     }
