@@ -11,7 +11,7 @@ mod passes;
 
 use crate::random::Random;
 use crate::support::{command, feed, finish, run, scratch, tool};
-use barejit::front::bf::{Cells, Eof, Options, Passes};
+use barejit::front::bf::{Cells, Eof, Options, Passes, Runner};
 use interpreter::{End, Outcome, interpret};
 use machine::Machine;
 
@@ -134,6 +134,15 @@ fn known_programs() -> Vec<(&'static str, String)> {
         ("motion left of the tape and back", "<>+.".into()),
         ("output, then addition left of the tape", "+.<-".into()),
         ("scan that leaves the tape at once", "+[<]".into()),
+        ("dead loops, and one left of the tape", "[,]+[-][.]<[]".into()),
+        (
+            "loops in more than 256 others, over a cell each",
+            format!("+{}.[-]{}+.", "[>+".repeat(300), "<-]".repeat(300)),
+        ),
+        (
+            "loops in more than 256 others, over two cells",
+            format!("+{}[-]>[-]<{}+.", "[>+[<+".repeat(150), ">]<]".repeat(150)),
+        ),
         ("unbalanced loop to the right end", "+[>+]".into()),
         ("unbalanced loop to the left end", "+[<+]".into()),
         ("unbalanced loop with a stride", "+[>>>+]".into()),
@@ -315,6 +324,34 @@ fn of_too_many_small_loops_the_first_65536_are_unrolled() {
     assert_eq!((run.stdout.as_slice(), run.status), (&b"\x03"[..], 0), "{}", run.stderr);
     // Three rounds more, each of a subtraction and its way out.
     assert_eq!(counted("loop unrolling") - counted("constant propagation"), 65_536 * 3 * 2, "{}", run.stderr);
+}
+
+#[test]
+fn of_too_many_scans_those_behind_the_first_65536_are_plain_loops() {
+    let scans = |count: usize| format!(",[{}[-]]", ">+[>]<[-]<".repeat(count));
+    let bytes = |count: usize| {
+        let (source, options) = (scans(count), options(Cells::Eight, Eof::Zero));
+        let runner = Runner::new(source.as_bytes(), &options, &mut |_, _| {}).expect("it compiles");
+        runner.program().code().bytes().len()
+    };
+    assert!(bytes(70_000) - bytes(69_000) < (bytes(2_000) - bytes(1_000)) * 3 / 4);
+    // The last scan is long enough for vectors.
+    let found = scans(70_000) + &">+".repeat(100) + "[<]>++.";
+    let left = scans(70_000) + "+[<]";
+    for (program, output, status) in [(found, "\x03", 0), (left, "", 3)] {
+        let source = scratch("scans");
+        std::fs::write(&source, program).expect("written");
+        let outcome = |level: &str| {
+            let mut command = command(&["bf", "--opt", level]);
+            command.arg(&source);
+            let run = finish(command);
+            (run.stdout, run.stderr, run.status)
+        };
+        let (plain, all) = (outcome("0"), outcome("2"));
+        std::fs::remove_file(&source).expect("was there");
+        assert_eq!((&all.0[..], all.2), (output.as_bytes(), status), "{}", all.1);
+        assert_eq!(all, plain);
+    }
 }
 
 #[test]

@@ -51,6 +51,8 @@ struct Emitter<'a, 'b> {
     out: CellEmitter<'a, 'b>,
     options: &'a Options,
     scanners: Scanners,
+    /// Scans that have been emitted.
+    scans: usize,
     /// The cells of the promoted loop that is being emitted.
     assigned: &'a [Assigned],
     ir: &'a Ir,
@@ -91,12 +93,17 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Pr
 fn room(ir: &Ir, options: &Options) -> Needs {
     let records = usize::from(options.explain);
     let mut room = Needs { bytes: 2048, slots: 80, marks: 0, symbols: 0, relocations: 0, records };
+    let mut scans = 0;
     for op in ir.ops.iter() {
-        room.bytes += cells::size(op, options.cells);
+        scans += usize::from(matches!(op, Op::Scan { .. }));
+        let is_plain = matches!(op, Op::Scan { .. }) && scans > scan::SCANS;
+        room.bytes += if is_plain { cells::PLAIN_SCAN } else { cells::size(op, options.cells) };
         room.slots += match op {
             Op::Open { .. } if op.is_unlikely() => 5,
             Op::Open { .. } | Op::Exit { .. } => 3,
+            Op::Scan { .. } if is_plain => 3,
             Op::Scan { .. } => 13,
+            Op::Check { access: Access::MayFault, predicated: false, .. } => 0,
             Op::Check { .. } => 5,
             _ => 0,
         };
@@ -114,6 +121,7 @@ fn emit_into(a: &mut Asm<'_>, ir: &Ir, options: &Options, resume: Option<u32>) -
         out: CellEmitter::new(a, options.cells),
         options,
         scanners: Scanners::default(),
+        scans: 0,
         assigned: &[],
         ir,
         stubs,

@@ -15,6 +15,13 @@ use super::ir::{Ir, LoopFlags, Op, Promoted};
 use crate::front::bug;
 use alloc::vec::Vec;
 
+/// Loops that are promoted at most: of more, most do not run often.
+const LOOPS: usize = 1 << 16;
+
+/// Loops in so many others are not promoted, nor are those around them. A [`Candidate`] is as
+/// large as many operations, which millions of nested loops would each pay for.
+const DEEPEST: usize = 256;
+
 /// A loop, and whether it can be promoted.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
@@ -72,7 +79,17 @@ pub(super) fn promote(ir: &mut Ir, _: &Options) {
     let mut found: Vec<Promoted> = Vec::new();
     let mut open: Vec<Candidate> = Vec::new();
     let mut is_leading = false;
+    // Loops that are open and too deep.
+    let mut too_deep = 0u32;
     for (index, op) in ir.ops.iter().enumerate() {
+        if open.len() == DEEPEST && (too_deep > 0 || matches!(op, Op::Open { .. })) {
+            too_deep += matches!(op, Op::Open { .. }) as u32;
+            too_deep -= matches!(op, Op::Close { .. }) as u32;
+            if let Some(innermost) = open.last_mut() {
+                innermost.ineligible = true;
+            }
+            continue;
+        }
         if let Op::Open { flags, .. } = op {
             open.push(Candidate::new(index as u32, !flags.contains(LoopFlags::BALANCED)));
             is_leading = true;
@@ -86,7 +103,9 @@ pub(super) fn promote(ir: &mut Ir, _: &Options) {
             closed.iterates |= !flags.contains(LoopFlags::ONCE);
             if !closed.ineligible && closed.iterates {
                 while found.pop_if(|inner| inner.open > closed.promoted.open).is_some() {}
-                found.push(closed.promoted);
+                if found.len() < LOOPS {
+                    found.push(closed.promoted);
+                }
             }
             if let Some(outer) = open.last_mut() {
                 // Ifs in one another, as in a carry, name the same cells.

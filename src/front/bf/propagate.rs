@@ -29,6 +29,10 @@ use crate::front::bug;
 use alloc::vec::Vec;
 use core::slice;
 
+/// Loops in so many others have an unknown state before them. A [`State`] is as large as
+/// many operations, which millions of nested loops would each pay for.
+const DEEPEST: usize = 256;
+
 /// No store.
 const NONE: u32 = u32::MAX;
 
@@ -45,7 +49,7 @@ struct Walk<'a> {
     stores: [u32; 32],
     /// For each open loop: the index of its `Open` among the operations kept.
     opens: Vec<usize>,
-    /// For each open loop: the state before it.
+    /// For each open loop, but those in more than [`DEEPEST`] others: the state before it.
     before: List<State>,
     /// How many operations were kept when the last loop ended, and the state before it.
     closed: (usize, State),
@@ -323,7 +327,9 @@ impl Walk<'_> {
         let facts = &self.loops[*number as usize];
         self.opens.push(self.kept);
         // A state is as large as many operations: not through a temporary.
-        self.before.extend_from_slice(slice::from_ref(&self.state));
+        if self.before.len() < DEEPEST {
+            self.before.extend_from_slice(slice::from_ref(&self.state));
+        }
         if !flags.contains(LoopFlags::ONCE) && !facts.is_once {
             self.state.forget_all(facts.writes, facts.zeros);
         }
@@ -337,7 +343,7 @@ impl Walk<'_> {
         };
         let Some(start) = self.opens.pop() else { bug!("a loop ends that never began") };
         let outside = self.opens.len();
-        let before = &self.before[outside];
+        let before = self.before.get(outside).unwrap_or(&State::UNKNOWN);
         let [last, first, body @ ..] = &mut self.ops[start - 1..self.kept] else {
             bug!("a loop without a start")
         };
@@ -381,8 +387,9 @@ impl Walk<'_> {
     /// summary instead.
     fn replace(&mut self, start: usize, summary: &Summary) {
         self.kept = start;
-        let Some(before) = self.before.pop() else { bug!("no state before the loop") };
-        self.state = before;
+        let outside = self.opens.len();
+        self.state = self.before.get(outside).copied().unwrap_or(State::UNKNOWN);
+        self.before.truncate(outside);
         self.bar();
         for op in summary.ops() {
             self.step(*op);

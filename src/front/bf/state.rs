@@ -33,6 +33,9 @@ impl State {
     /// The start of a program: every cell is zero.
     pub(super) const START: Self = Self { has: 0, cells: [0; 32], values: [0; 32], written: 0 };
 
+    /// Nothing is known.
+    pub(super) const UNKNOWN: Self = Self { written: u64::MAX, ..Self::START };
+
     const fn entry(cell: i32) -> usize {
         (cell & 31) as usize
     }

@@ -1,8 +1,9 @@
 //! Scans: `while [cell] != 0 { pointer += stride }`.
 //!
-//! Four cells are tested before the data pointer moves, each with a jump that is not taken
+//! Some cells are tested before the data pointer moves, each with a jump that is not taken
 //! before the end: such a jump costs less than one that is. Most scans are over by then. A
 //! stride that divides a vector goes on in [`vector_scan`](crate::front::bf::vector_scan).
+//! A program of very many scans has plain loops for the others, which take less memory.
 
 use super::{Emitter, Outline, Point};
 use crate::front::bf::ir::{Access, Op};
@@ -13,24 +14,31 @@ use barejit_asm::*;
 /// Cells that are tested before the pointer moves.
 const STEPS: i32 = 4;
 
+/// Scans that are more than a plain loop, at most: of more, most do not run often.
+pub(super) const SCANS: usize = 1 << 16;
+
 impl Emitter<'_, '_> {
     pub(super) fn scan(&mut self, op: &Op) {
         let Op::Scan { cell, stride, position, .. } = *op else { bug!("not a scan") };
         let (end, _) = self.pass_over(op, None);
         let bytes = self.out.bytes(stride);
-        let scanner = if self.options.avx2 { self.scanners.find(self.out.a, bytes) } else { None };
-        if self.options.passes.layout && scanner.is_none() {
+        self.scans += 1;
+        let is_plain = self.scans > SCANS;
+        let has_vectors = self.options.avx2 && !is_plain;
+        let scanner = if has_vectors { self.scanners.find(self.out.a, bytes) } else { None };
+        let steps = if is_plain { 1 } else { STEPS };
+        if self.options.passes.layout && scanner.is_none() && !is_plain {
             self.out.a.align_code(16);
         }
         let top = self.out.a.here();
         // One deopt point for all steps. None is so long that it could jump over a guard.
         self.deopt_point(Point { access: Access::MayFault, cell, position, pointer: cell });
-        for step in 1..STEPS {
+        for step in 1..steps {
             let from = self.early_exit(step * stride, Cache::EMPTY);
             self.out.cmp_m(cell + step * stride);
             self.out.a.jcc_short(Cond::E, from);
         }
-        self.out.move_pointer(STEPS * stride);
+        self.out.move_pointer(steps * stride);
         self.out.cmp_m(cell);
         match scanner {
             Some(scanner) => {
@@ -43,7 +51,11 @@ impl Emitter<'_, '_> {
             }
         }
         self.cache = Cache::EMPTY;
-        self.catch_up(end);
+        if is_plain {
+            self.out.bind(end);
+        } else {
+            self.catch_up(end);
+        }
         self.become_constant(cell, 0);
     }
 
