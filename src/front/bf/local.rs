@@ -173,6 +173,17 @@ impl Lookahead<'_> {
         }
     }
 
+    /// Whether all that reads `[cell]` soon is the end of its loop, which comes next: an
+    /// instruction that changes it in memory sets the flags for that.
+    pub(super) fn only_tests(&self, wanted: i32) -> bool {
+        match self.next() {
+            Some(&Op::Close { flags, cell, drift: 0, .. }) => {
+                cell == wanted && !flags.contains(LoopFlags::ONCE) && self.header.find(cell).is_none()
+            }
+            _ => false,
+        }
+    }
+
     /// The operation that comes next, if one does.
     pub(super) fn next(&self) -> Option<&Op> {
         self.ops.iter().find(|op| **op != Op::Nop)

@@ -94,7 +94,11 @@ impl Emitter<'_, '_> {
         if value == 0 && !self.ir.is_baseline {
             return;
         }
-        match self.operand(cell, None) {
+        let to = match self.held(cell) {
+            None if self.ahead.only_tests(cell) => None,
+            _ => self.operand(cell, None),
+        };
+        match to {
             Some(to) => {
                 self.out.add_ri(cell, to, value);
                 self.changed(cell, to);
