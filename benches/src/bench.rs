@@ -9,7 +9,8 @@
 //! bench bf DIR NAME=COMMAND…    the programs of a folder, by anybody
 //! ```
 //!
-//! `make bench` and `make bench-bf` build the executable first. gcc must be in the path.
+//! `make bench` and `make bench-bf` build the executable first. gcc and clang must be in
+//! the path.
 
 mod bf;
 mod chart;
@@ -39,11 +40,12 @@ fn machine() -> String {
     let processors = std::fs::read_to_string("/proc/cpuinfo").expect("a list of processors");
     let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     format!(
-        "{} × {}, Linux {}, gcc {}, {}, {}",
+        "{} × {}, Linux {}, gcc {}, {}, {}, {}",
         std::thread::available_parallelism().map_or(1, usize::from),
         model.map_or("unknown processor", |model| model.1),
         says("uname", &["-r"]),
         says("gcc", &["-dumpfullversion"]),
+        format_args!("clang {}", says("clang", &["-dumpversion"])),
         says("rustc", &["--version"]).split(" (").next().unwrap_or_default(),
         says("date", &["-u", "+%F"]),
     )
@@ -80,7 +82,7 @@ fn main() {
         ["relations", seed, count] => {
             let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("{word} is no number"));
             let rows = relations::random(number(seed), number(count) as usize, &scratch);
-            print!("{}", measure::markdown(rows.as_flattened()));
+            print!("{}", measure::markdown(&rows));
         }
         ["bf", folder, ref peers @ ..] => bf::side_by_side(folder, peers, &scratch),
         _ => panic!("see the head of benches/src/bench.rs"),

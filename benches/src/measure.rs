@@ -65,11 +65,16 @@ impl Scratch {
 
     /// A C program, compiled by gcc.
     pub fn c(&self, source: &str, flags: &[&str]) -> PathBuf {
+        self.compiled("gcc", source, flags)
+    }
+
+    /// A C program, compiled by that compiler.
+    pub fn compiled(&self, compiler: &str, source: &str, flags: &[&str]) -> PathBuf {
         let program = self.path();
         let text = program.with_extension("c");
         std::fs::write(&text, source).expect("a file for the C source");
-        let built = Command::new("gcc").args(flags).args(["-w", "-o"]).arg(&program).arg(&text).status();
-        assert!(built.expect("gcc runs").success(), "{source}");
+        let built = Command::new(compiler).args(flags).args(["-w", "-o"]).arg(&program).arg(&text).status();
+        assert!(built.unwrap_or_else(|error| panic!("{compiler}: {error}")).success(), "{source}");
         program
     }
 

@@ -1,6 +1,7 @@
 //! How fast `chain` and `rpn` compute and print, next to C: the loops of `--last`
-//! against the same relation compiled by `gcc -O3` with start and count passed at
-//! run time, and all terms to /dev/null against printf.
+//! against the same relation compiled by gcc and by clang, at their best for this
+//! processor, with start and count passed at run time, and all terms to /dev/null
+//! against printf.
 //!
 //! Processor time of whole processes, less that of a run of one term. Relations that
 //! algebra collapses, here or there, are told apart: they take no time in proportion
@@ -16,24 +17,42 @@ const SPAN: f64 = 0.02;
 const COLLAPSED: u64 = 100_000_000_000;
 /// Random relations of each kind.
 const RANDOM: usize = 40;
-const FLAGS: [&str; 4] = ["-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"];
+const SEED: u64 = 0x5EED;
+const FLAGS: [&str; 5] = ["-O3", "-march=native", "-fwrapv", "-ffp-contract=off", "-fno-math-errno"];
+
+/// A C compiler, and its name in the table.
+#[derive(Clone, Copy)]
+struct Compiler {
+    command: &'static str,
+    name: &'static str,
+}
+
+const GCC: Compiler = Compiler { command: "gcc", name: "gcc -O3" };
+const COMPILERS: [Compiler; 2] = [GCC, Compiler { command: "clang", name: "clang -O3" }];
 
 /// A relation both ways.
 struct Pair {
     command: &'static str,
     relation: String,
     start: Vec<String>,
+    compiler: Compiler,
     program: PathBuf,
 }
 
 impl Pair {
-    fn new(command: &'static str, relation: &str, start: &[&str], scratch: &Scratch, body: &str) -> Self {
+    fn new(
+        (command, relation, start): (&'static str, &str, &[&str]),
+        compiler: Compiler,
+        scratch: &Scratch,
+        body: &str,
+    ) -> Self {
         let source = format!(
             "#include <stdio.h>\n#include <stdlib.h>\n\
              int main(int c, char **v) {{ long n = atol(v[1]);\n{body} }}\n"
         );
         let start = start.iter().map(|term| term.to_string()).collect();
-        Self { command, relation: relation.into(), start, program: scratch.c(&source, &FLAGS) }
+        let program = scratch.compiled(compiler.command, &source, &FLAGS);
+        Self { command, relation: relation.into(), start, compiler, program }
     }
 
     fn c(&self, terms: u64) -> Command {
@@ -82,7 +101,7 @@ impl Pair {
         let loops = run(&mut self.last(terms.min(100_000_000))).cpu - our_idle > SPAN / 20.0;
         self.check(terms.min(100_000_000), scratch);
         match (terms > COLLAPSED, loops) {
-            (true, true) => Err("collapsed by gcc alone"),
+            (true, true) => Err("collapsed by it alone"),
             (_, false) => Err("collapsed"),
             (false, true) => {
                 let (ours, theirs) = both(terms);
@@ -92,7 +111,7 @@ impl Pair {
     }
 }
 
-fn chain(relation: &str, scratch: &Scratch) -> Pair {
+fn chain(relation: &str, compiler: Compiler, scratch: &Scratch) -> Pair {
     let mut term = String::from("x");
     for step in relation.split_whitespace() {
         let (operator, operand) = step.split_at(1);
@@ -107,10 +126,10 @@ fn chain(relation: &str, scratch: &Scratch) -> Pair {
         "long x = atol(v[2]); for (long i = 0; i < n; i++) x = {term};\n\
          printf(\"Term %ld: %ld\\n\", n, x);"
     );
-    Pair::new("chain", relation, &["1"], scratch, &body)
+    Pair::new(("chain", relation, &["1"]), compiler, scratch, &body)
 }
 
-fn rpn(relation: &str, start: &[&str], scratch: &Scratch) -> Pair {
+fn rpn(relation: &str, start: &[&str], compiler: Compiler, scratch: &Scratch) -> Pair {
     let mut stack: Vec<String> = Vec::new();
     for token in relation.split_whitespace() {
         let term = match token {
@@ -132,7 +151,7 @@ fn rpn(relation: &str, start: &[&str], scratch: &Scratch) -> Pair {
          printf(\"%ld: %.17g\\n\", n, u1);",
         stack[0]
     );
-    Pair::new("rpn", relation, start, scratch, &body)
+    Pair::new(("rpn", relation, start), compiler, scratch, &body)
 }
 
 struct Random(u64);
@@ -186,26 +205,31 @@ impl Random {
 fn one(pair: &Pair, scratch: &Scratch) -> Row {
     let what = format!("`{}`", pair.relation);
     match pair.times(scratch) {
-        Ok((ours, theirs)) => Row::times(pair.command, &what, ours, "gcc -O3", theirs),
-        Err(why) => Row::none(pair.command, &format!("{what}, {why}"), "gcc -O3"),
+        Ok((ours, theirs)) => Row::times(pair.command, &what, ours, pair.compiler.name, theirs),
+        Err(why) => Row::none(pair.command, &format!("{what}, {why}"), pair.compiler.name),
     }
 }
 
 /// Measures many and tells the mean and the worst; what is slow goes to standard error.
-fn many(command: &'static str, pairs: impl Iterator<Item = Pair>, scratch: &Scratch) -> [Row; 2] {
+fn many(
+    (command, compiler): (&'static str, Compiler),
+    pairs: impl Iterator<Item = Pair>,
+    scratch: &Scratch,
+) -> [Row; 2] {
     let (mut ratios, mut collapsed) = (Vec::new(), 0);
     for pair in pairs {
         match pair.times(scratch) {
             Ok((ours, theirs)) => {
                 let ratio = ours / theirs;
                 if ratio > 1.1 {
-                    eprintln!("{ratio:.3} {command} {} {}", pair.relation, pair.start.join(","));
+                    let (name, start) = (compiler.name, pair.start.join(","));
+                    eprintln!("{ratio:.3} × {name}: {command} {} {start}", pair.relation);
                 }
                 ratios.push(ratio);
             }
             Err(why) => {
                 if why != "collapsed" {
-                    eprintln!("{why} {command} {}", pair.relation);
+                    eprintln!("{why}, {}: {command} {}", compiler.name, pair.relation);
                 }
                 collapsed += 1;
             }
@@ -215,21 +239,36 @@ fn many(command: &'static str, pairs: impl Iterator<Item = Pair>, scratch: &Scra
     let worst = ratios.iter().copied().fold(f64::NAN, f64::max);
     let many = format!("{} at random, {collapsed} more collapse", ratios.len());
     [
-        Row::ratio(command, &format!("{many}: geometric mean"), "gcc -O3", mean),
-        Row::ratio(command, "the worst of these", "gcc -O3", worst),
+        Row::ratio(command, &format!("{many}: geometric mean"), compiler.name, mean),
+        Row::ratio(command, "the worst of these", compiler.name, worst),
     ]
 }
 
+/// `count` random chains from this seed, next to each compiler.
+fn random_chains(seed: u64, count: usize, scratch: &Scratch) -> [[Row; 2]; 2] {
+    COMPILERS.map(|compiler| {
+        let mut random = Random(seed);
+        let pairs = (0..count).map(|_| chain(&random.chain(), compiler, scratch));
+        many(("chain", compiler), pairs, scratch)
+    })
+}
+
+/// The same for `rpn`.
+fn random_rpn(seed: u64, count: usize, scratch: &Scratch) -> [[Row; 2]; 2] {
+    COMPILERS.map(|compiler| {
+        let mut random = Random(seed);
+        let pairs = (0..count).map(|_| {
+            let (relation, start) = random.rpn();
+            rpn(&relation, &start, compiler, scratch)
+        });
+        many(("rpn", compiler), pairs, scratch)
+    })
+}
+
 /// `count` random relations of each kind from this seed.
-pub fn random(seed: u64, count: usize, scratch: &Scratch) -> [[Row; 2]; 2] {
-    let mut random = Random(seed);
-    let chains = many("chain", (0..count).map(|_| chain(&random.chain(), scratch)), scratch);
-    let mut random = Random(seed);
-    let mut relation = || {
-        let (relation, start) = random.rpn();
-        rpn(&relation, &start, scratch)
-    };
-    [chains, many("rpn", (0..count).map(|_| relation()), scratch)]
+pub fn random(seed: u64, count: usize, scratch: &Scratch) -> Vec<Row> {
+    let both = [random_chains(seed, count, scratch), random_rpn(seed, count, scratch)];
+    both.into_iter().flatten().flatten().collect()
 }
 
 /// All terms to /dev/null.
@@ -249,7 +288,7 @@ fn printing(scratch: &Scratch) -> [Row; 2] {
     cases.map(|(command, (relation, start, terms), (first, next, format))| {
         let body =
             format!("{first}; for (long i = 0; i <= n; i++) {{ printf(\"{format}\", i, x); {next}; }}");
-        let pair = Pair::new(command, relation, &[start], scratch, &body);
+        let pair = Pair::new((command, relation, &[start]), GCC, scratch, &body);
         let times = medians(ROUNDS, &mut [cpu(pair.ours(terms)), cpu(pair.c(terms))]);
         let what = format!("{terms} terms of {command}");
         Row::times("print", &what, times[0], "printf", times[1])
@@ -268,10 +307,15 @@ pub fn rows(scratch: &Scratch) -> Vec<Row> {
         ("(1) 3.7 * 1 (1) - *", &["0.3"]),
         ("(1) (2) + (3) + (4) + (5) + 0.2 *", &["1", "2", "3", "4", "5"]),
     ];
-    let [many_chains, many_relations] = random(0x5EED, RANDOM, scratch);
-    let chains = chains.map(|relation| one(&chain(relation, scratch), scratch));
-    let relations = relations.map(|(relation, start)| one(&rpn(relation, start, scratch), scratch));
-    let mut rows = Vec::from(chains);
-    rows.extend(many_chains.into_iter().chain(relations).chain(many_relations).chain(printing(scratch)));
+    let mut rows = Vec::new();
+    for relation in chains {
+        rows.extend(COMPILERS.map(|compiler| one(&chain(relation, compiler, scratch), scratch)));
+    }
+    rows.extend(random_chains(SEED, RANDOM, scratch).into_iter().flatten());
+    for (relation, start) in relations {
+        rows.extend(COMPILERS.map(|compiler| one(&rpn(relation, start, compiler, scratch), scratch)));
+    }
+    rows.extend(random_rpn(SEED, RANDOM, scratch).into_iter().flatten());
+    rows.extend(printing(scratch));
     rows
 }
