@@ -203,13 +203,18 @@ fn ruby(engine: &mut Engine) {
 
 fn qemu(engine: &mut Engine) {
     let price = "none that is known";
+    // It asks whether there are memory files, whether it needs one or not.
     engine
         .is("QEMU TCG", "7.2, system emulation")
-        .way(&[Obtains(Reserve1024), Runs(AnonMprotectRwx)])
+        .way(&[Survives(MemfdDual), Obtains(Reserve1024), Runs(AnonMprotectRwx)])
         .fails("mprotect of jit buffer")
         .without(Obtains(Reserve1024), "for jit buffer: Cannot allocate memory")
         .setting("-accel tcg,split-wx=on", price, &[Obtains(Reserve1024), Runs(MemfdDual)])
-        .setting("-accel tcg,split-wx=on", price, &[Obtains(Reserve1024), Runs(TmpDual)]);
+        .setting(
+            "-accel tcg,split-wx=on",
+            price,
+            &[Survives(MemfdDual), Obtains(Reserve1024), Runs(TmpDual)],
+        );
 }
 
 fn qemu_user(engine: &mut Engine) {
