@@ -1,8 +1,62 @@
-//! The operating system as this program sees it: types here, syscalls in
-//! [`linux`], and nothing anywhere else.
+//! The syscalls, signals, mappings and start-up data of Linux on x86-64 that barejit stands
+//! on, without a C library: a building block of `barejit` and `barejit-exec`, not a general
+//! interface. It grows with their needs.
 //!
-//! Every wrapper answers with an [`Error`] that names the call, so that a
-//! message can say which question failed.
+//! ```text
+//!   process  processor            read by programs
+//!   Region   with_stack  sandbox  built from calls
+//!   signal   bpf                  the kernel's types
+//!   linux    linux::trial  linux::tracing  linux::job
+//!            └── one thin function a call, and the only files with a syscall
+//! ```
+//!
+//! # Examples
+//! A refused call is an [`Error`] that names the call:
+//! ```
+//! use barejit_sys::{Errno, linux};
+//!
+//! let error = linux::open(c"/nowhere").unwrap_err();
+//! assert_eq!((error.name(), error.errno()), ("open", Errno::ENOENT));
+//! assert_eq!(error.to_string(), "open: ENOENT (No such file or directory)");
+//! ```
+//! A mapping between two guards, which its owner unmaps:
+//! ```
+//! use barejit_sys::{Guard, PageSize, Region};
+//!
+//! # fn main() -> Result<(), barejit_sys::Error> {
+//! let region = Region::zeroed(PageSize::needed(5000)?, Guard::PAGE)?;
+//! assert_eq!(region.size().bytes(), 8192);
+//! region.release()
+//! # }
+//! ```
+//! Code on a stack of its own, whatever RLIMIT_STACK is:
+//! ```
+//! use barejit_sys::{PageSize, with_stack};
+//!
+//! # fn main() -> Result<(), barejit_sys::Error> {
+//! let mut sum = 0;
+//! with_stack(PageSize::needed(1 << 20)?, &mut || sum = (1..=10).sum())?;
+//! assert_eq!(sum, 55);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! | feature | what it adds |
+//! |---|---|
+//! | none | everything is always there; it needs `core` and `alloc` |
+//!
+//! # Guarantees
+//! - A function that can break memory is `unsafe`, and its section on safety numbers the
+//!   duties of the caller.
+//! - No safe call makes a page writable and executable at once, or changes the bytes of a
+//!   mapping that somebody owns.
+//! - An answer that the kernel cannot have given is an error with errno 0: a mapping where
+//!   something is mapped already, or a descriptor that was there before the call.
+//! - A descriptor that is opened does not survive execve(2).
+//!
+//! # Minimum supported Rust version
+//! 1.95, held by clippy. The target is x86-64 Linux.
 
 #![no_std]
 
