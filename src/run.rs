@@ -3,6 +3,7 @@
 //! Every command runs its code by [`run`]. This is the only place that knows the options
 //! for it. It does not interpret the result.
 
+mod columns;
 mod diagnosis;
 mod disassembly;
 mod instruction;

@@ -6,19 +6,12 @@
 //! behind it. Code that follows data inside of it may be out of step for some
 //! instructions, as in every linear sweep.
 
+use super::columns::{ColumnWriter, DATA, INSTRUCTION};
 use crate::host::Output;
 use alloc::{vec, vec::Vec};
 use barejit_asm::{Data, Hexadecimal, Instruction, decode};
 use barejit_sys::{Error, Fd, Lossy};
 use core::fmt::{self, Write};
-
-use super::listing::ColumnWriter;
-
-/// Bytes of an instruction in a row; a longer one goes on in the next.
-const INSTRUCTION: usize = 10;
-
-/// Bytes of data in a row.
-const DATA: usize = 8;
 
 /// A set of offsets.
 struct Offsets {
@@ -42,26 +35,28 @@ impl Offsets {
         self.words.get(offset / 64).is_some_and(|word| word >> (offset % 64) & 1 != 0)
     }
 
-    /// Keeps those that `other` has, too, and numbers them.
-    fn number_common(&mut self, other: &Self) {
+    /// Keeps those that `other` has, or, inverted, has not, and numbers them.
+    fn number(&mut self, other: &Self, inverted: bool) {
         let mut sum = 0;
+        self.before.clear();
         self.before.reserve_exact(self.words.len());
+        let inversion = if inverted { u64::MAX } else { 0 };
         for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word &= other;
+            *word &= other ^ inversion;
             self.before.extend_from_slice(&[sum]);
             sum += word.count_ones();
         }
     }
 
-    /// The number of `offset`, which is in the set.
-    fn number(&self, offset: usize) -> Option<u32> {
+    /// The number of `offset`, if it is in the set.
+    fn number_of(&self, offset: usize) -> Option<u32> {
         let word = self.words.get(offset / 64)?;
         let lower = word & ((1 << (offset % 64)) - 1);
         (word >> (offset % 64) & 1 != 0).then_some(self.before.get(offset / 64)? + lower.count_ones())
     }
 }
 
-/// Calls its argument with addresses and their names.
+/// A visitor of symbols: it calls the closure with each address and its name.
 pub type Names<'n, 'a> = &'n dyn Fn(&mut dyn FnMut(u64, &'a [u8]));
 
 /// Code, and what the first sweep found.
@@ -134,7 +129,7 @@ impl<'a> Disassembly<'a> {
                 targets.insert(offset);
             }
         }
-        targets.number_common(&starts);
+        targets.number(&starts, false);
         (this.starts, this.labels) = (starts, targets);
         this
     }
@@ -148,11 +143,12 @@ impl<'a> Disassembly<'a> {
                 named.insert(offset);
             }
         });
-        named.number_common(&self.starts);
+        named.number(&self.starts, false);
+        self.labels.number(&named, true);
         let count = named.words.iter().map(|word| word.count_ones() as usize).sum();
         let mut names = vec![&b""[..]; count];
         visit(&mut |address, name| {
-            let number = self.offset_of(address).and_then(|offset| named.number(offset));
+            let number = self.offset_of(address).and_then(|offset| named.number_of(offset));
             if let Some(place) = number.and_then(|number| names.get_mut(number as usize))
                 && place.is_empty()
             {
@@ -183,12 +179,12 @@ impl<'a> Disassembly<'a> {
 
     /// The name at an offset.
     fn name(&self, offset: usize) -> Option<&'a [u8]> {
-        self.names.get(self.named.number(offset)? as usize).copied()
+        self.names.get(self.named.number_of(offset)? as usize).copied()
     }
 
     /// Writes what stands for an offset: a name or a label.
     fn describe(&self, offset: usize, f: &mut dyn Write) -> fmt::Result {
-        match (self.name(offset), self.labels.number(offset)) {
+        match (self.name(offset), self.labels.number_of(offset)) {
             (Some(name), _) => write!(f, "{}", Lossy(name)),
             (None, Some(number)) => write!(f, "L{}", u64::from(number)),
             (None, None) => Ok(()),

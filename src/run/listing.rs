@@ -1,67 +1,15 @@
 //! The listing of code: offset, bytes, Intel notation and comment, with labels, data and
 //! source lines in between.
 //!
-//! Everything comes from the assembler's record; nothing is decoded. Code without a record
-//! is listed as data.
+//! The text comes from the assembler's record. Code without a record is disassembled.
 
+use super::columns::{ColumnWriter, DATA, INSTRUCTION};
+use super::disassembly::Disassembly;
 use crate::host::Output;
 use alloc::{string::String, vec};
-use barejit_asm::{Code, Data, Hexadecimal, Line, Record, RecordKind};
+use barejit_asm::{Code, Data, Hexadecimal, Line, RecordKind};
 use barejit_sys::{Error, Fd};
 use core::fmt::{self, Write};
-
-/// Bytes of an instruction in a row; a longer one goes on in the next.
-const INSTRUCTION: usize = 10;
-
-/// Bytes of data in a row.
-const DATA: usize = 8;
-
-/// Output that knows its column.
-pub(super) struct ColumnWriter<'a> {
-    output: Output<'a>,
-    column: usize,
-    refused: Option<Error>,
-}
-
-impl Write for ColumnWriter<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            // Bytes that continue a character take no room.
-            self.column = if byte == b'\n' { 0 } else { self.column + usize::from(byte & 0xC0 != 0x80) };
-        }
-        self.output.write(text.as_bytes()).map_err(|error| {
-            self.refused = Some(error);
-            fmt::Error
-        })
-    }
-}
-
-impl<'a> ColumnWriter<'a> {
-    /// An empty one, which leaves by `output`.
-    pub(super) fn new(output: Output<'a>) -> Self {
-        Self { output, column: 0, refused: None }
-    }
-
-    /// Sees that everything has left.
-    ///
-    /// # Errors
-    /// The result of write(2) so far.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
-        match self.refused {
-            Some(error) => Err(error),
-            None => self.output.flush(),
-        }
-    }
-
-    /// Fills with spaces up to `column`, with one at least.
-    pub(super) fn tab(&mut self, column: usize) -> fmt::Result {
-        self.write_char(' ')?;
-        while self.column < column {
-            self.write_char(' ')?;
-        }
-        Ok(())
-    }
-}
 
 /// Prints the listing of `code` on standard output. It is not inlined: the code for a run
 /// must stay within few pages.
@@ -78,9 +26,7 @@ pub(super) fn print(code: &Code<'_>) -> Result<(), Error> {
 
 fn list(sheet: &mut ColumnWriter<'_>, code: &Code<'_>) -> fmt::Result {
     if code.lines().next().is_none() {
-        sheet.write_str("; machine code from outside: nobody has recorded what it means\n")?;
-        let whole = Record { size: code.bytes().len() as u32, ..Record::EMPTY };
-        return Columns::behind(DATA, false).line(sheet, &Line::new(&whole, code.bytes()), None, None);
+        return unrecorded(sheet, code);
     }
     let before = code.before().filter(|before| before.lines().next().is_some());
     let columns = Columns::of(code, before.is_some());
@@ -119,6 +65,14 @@ fn list(sheet: &mut ColumnWriter<'_>, code: &Code<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// Lists code of which there are only the bytes, under the names that it has.
+fn unrecorded<'a>(sheet: &mut ColumnWriter<'_>, code: &Code<'a>) -> fmt::Result {
+    let names = |each: &mut dyn FnMut(u64, &'a [u8])| {
+        code.names().for_each(|symbol| each(symbol.offset.into(), symbol.name.as_bytes()));
+    };
+    Disassembly::new(code.bytes(), 0).with_names(&names).list(sheet)
+}
+
 /// The columns of a row.
 struct Columns {
     /// Text, where there is one stage only.
@@ -131,12 +85,7 @@ struct Columns {
 impl Columns {
     fn of(code: &Code<'_>, two: bool) -> Self {
         let widest = code.lines().map(|line| line.bytes().len().min(Self::fit(&line))).max();
-        Self::behind(widest.unwrap_or(0), two)
-    }
-
-    /// Those of rows of at most so many bytes.
-    fn behind(widest: usize, two: bool) -> Self {
-        let text = 6 + 3 * widest + 1;
+        let text = 6 + 3 * widest.unwrap_or(0) + 1;
         let right = text + 18;
         Self { text, right, comment: if two { right + text + 14 } else { text + 32 } }
     }

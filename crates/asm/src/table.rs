@@ -36,15 +36,19 @@
 //! memory, `i` immediate, `x` XMM, `y` YMM, `q` MMX, `k` opmask; an underscore is for
 //! a form without one, because another form of the same operands is as short.
 
+mod access;
 mod effects;
+mod feature;
 #[macro_use]
 mod methods;
 mod row;
 #[cfg(test)]
 mod tests;
 
+pub use access::Access;
 pub use effects::{Effects, Register};
-pub use row::{Access, Feature, Marks, Operand, OperandKind, Row, TABLE};
+pub use feature::{Cpuid, Feature};
+pub use row::{Marks, Operand, OperandKind, Row, TABLE};
 
 use row::{Line, Parsed};
 

@@ -170,6 +170,46 @@ fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// What the standard library says of this CPU's features, by their names in the table.
+#[cfg(target_arch = "x86_64")]
+fn detected() -> BTreeMap<&'static str, bool> {
+    macro_rules! detected {
+        ($($name:literal $feature:tt),* $(,)?) => {
+            BTreeMap::from([$(($name, std::is_x86_feature_detected!($feature))),*])
+        };
+    }
+    detected! {
+        "SSE3" "sse3", "SSSE3" "ssse3", "SSE4_1" "sse4.1", "SSE4_2" "sse4.2", "SSE4A" "sse4a",
+        "CMPXCHG16B" "cmpxchg16b", "POPCNT" "popcnt", "LZCNT" "lzcnt", "MOVBE" "movbe",
+        "BMI1" "bmi1", "BMI2" "bmi2", "ADX" "adx", "AES" "aes", "PCLMULQDQ" "pclmulqdq",
+        "SHA" "sha", "GFNI" "gfni", "F16C" "f16c", "FMA" "fma", "AVX" "avx", "AVX2" "avx2",
+        "VAES" "vaes", "VPCLMULQDQ" "vpclmulqdq", "AVX512F" "avx512f", "AVX512BW" "avx512bw",
+        "AVX512DQ" "avx512dq", "RDRAND" "rdrand", "RDSEED" "rdseed", "XSAVE" "xsave",
+        "XSAVEC" "xsavec", "XSAVEOPT" "xsaveopt", "XSAVES" "xsaves", "RTM" "rtm",
+        "AVX_VNNI" "avxvnni", "AVX_VNNI_INT8" "avxvnniint8", "AVX_VNNI_INT16" "avxvnniint16",
+        "AVX_IFMA" "avxifma", "AVX_NE_CONVERT" "avxneconvert", "SHA512" "sha512",
+        "SM3" "sm3", "SM4" "sm4",
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_bits_of_cpuid_say_what_the_standard_library_says() {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    let mut unseen = detected();
+    for feature in barejit_asm::table::TABLE.iter().flat_map(|row| [row.features(0), row.features(256)]) {
+        for feature in feature {
+            let Some(expected) = unseen.remove(feature.name()) else { continue };
+            let bit = feature.cpuid().expect("a feature that can be asked for");
+            let there = __cpuid(bit.leaf & 0x8000_0000).eax >= bit.leaf;
+            let words = __cpuid_count(bit.leaf, bit.subleaf);
+            let word = [words.eax, words.ebx, words.ecx, words.edx][bit.register];
+            assert_eq!(there && word >> bit.bit & 1 != 0, expected, "{}: {bit:?}", feature.name());
+        }
+    }
+    assert!(unseen.is_empty(), "no row needs {unseen:?}");
+}
+
 #[test]
 fn random_bytes_decode_as_iced_decodes_them() {
     let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(200_000);

@@ -317,6 +317,15 @@ pub(crate) const fn word(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(end)
 }
 
+/// Whether two words are the same.
+pub(crate) const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
 const fn digit(letter: u8) -> Option<u8> {
     match letter {
         b'0'..=b'9' => Some(letter - b'0'),

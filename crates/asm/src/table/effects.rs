@@ -1,6 +1,7 @@
 //! What an instruction does besides to its operands: flags, registers and memory
 //! that are implied. Read from the text of a line at compile time.
 
+use super::access::access_number;
 use crate::code::spec::word;
 
 /// A register that an instruction uses without naming it, or what it stands for.
@@ -125,7 +126,7 @@ impl Effects {
     const fn with_register(self, word: &[u8]) -> Self {
         let (name, access) = word.split_at(position(word, b':'));
         let bit = 1 << register(name);
-        let access = super::row::access_number(access.split_at(1).1);
+        let access = access_number(access.split_at(1).1);
         let mut effects = self;
         match access & 3 {
             0 => {}
@@ -154,7 +155,7 @@ impl Effects {
             bytes = bytes * 10 + (*digit - b'0') as u16;
             digits = more;
         }
-        let memory = (register(name), super::row::access_number(access), bytes);
+        let memory = (register(name), access_number(access), bytes);
         let [first, second] = self.memory;
         if first.0 == 255 {
             Self { memory: [memory, second], ..self }

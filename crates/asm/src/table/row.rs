@@ -2,9 +2,11 @@
 //! time, and what they say as types. Programs that only emit do not link them.
 
 use super::GROUPS;
+use super::access::{Access, access_number};
 use super::effects::Effects;
+use super::feature::{Feature, features};
 use crate::code::Form;
-use crate::code::spec::{Kind, order_letters, order_number, width_number, word};
+use crate::code::spec::{Kind, order_letters, order_number, same, width_number, word};
 
 /// A line of the table as it is written.
 pub(crate) struct Line {
@@ -18,64 +20,6 @@ pub(crate) struct Line {
     pub(crate) kinds: &'static str,
     pub(crate) effects: &'static str,
     pub(crate) features: &'static str,
-}
-
-/// How an operand is accessed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Access(u8);
-
-impl Access {
-    /// Whether it is read; under a condition, too.
-    pub const fn reads(self) -> bool {
-        matches!(self.0 & 3, 1 | 2)
-    }
-
-    /// Whether it is written; under a condition, too.
-    pub const fn writes(self) -> bool {
-        self.0 >> 2 != 0
-    }
-
-    /// Whether it is read always.
-    pub const fn always_reads(self) -> bool {
-        self.0 & 3 == 2
-    }
-
-    /// Whether it is not looked at at all: not even an address is computed, as for
-    /// the operand of `nop`.
-    pub const fn is_ignored(self) -> bool {
-        self.0 == 3
-    }
-
-    /// Whether it is written always.
-    pub const fn always_writes(self) -> bool {
-        self.0 >> 2 == 2
-    }
-}
-
-/// Bits 0 and 1 read, 2 and 3 write: 1 under a condition, 2 always.
-pub(super) const fn access_number(word: &[u8]) -> u8 {
-    match word {
-        b"n" => 0,
-        b"i" => 3,
-        b"cr" => 1,
-        b"r" => 2,
-        b"cw" => 4,
-        b"crcw" => 5,
-        b"rcw" => 6,
-        b"w" => 8,
-        b"crw" => 9,
-        b"rw" => 10,
-        _ => panic!("no such access"),
-    }
-}
-
-/// Whether two words are the same.
-pub(super) const fn same(a: &[u8], b: &[u8]) -> bool {
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    i == a.len() && i == b.len()
 }
 
 /// Where an operand is encoded: a letter of the Op/En column.
@@ -203,53 +147,6 @@ const fn contains(text: &[u8], part: &[u8]) -> bool {
     false
 }
 
-/// A feature of the CPU, beyond those that every x86-64 has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Feature(u8);
-
-/// The features, by their numbers; 0 is none.
-const FEATURES: &str = "- FPU MMX SSE SSE2 SSE3 SSSE3 SSE4_1 SSE4_2 SSE4A CMPXCHG16B POPCNT LZCNT MOVBE BMI1 BMI2 ADX \
-    AES PCLMULQDQ SHA GFNI F16C FMA FMA4 AVX AVX2 VAES VPCLMULQDQ AVX_VNNI AVX_VNNI_INT8 AVX_VNNI_INT16 AVX_IFMA \
-    AVX_NE_CONVERT SHA512 SM3 SM4 CMPCCXADD AVX512F AVX512BW AVX512DQ RDRAND RDSEED RDPID RDTSCP RDPRU FSGSBASE \
-    XSAVE XSAVEC XSAVEOPT XSAVES PKU SMAP INVPCID INVLPGB CET_IBT CET_SS RTM HLE_or_RTM CLFLUSHOPT CLWB CLZERO \
-    CLDEMOTE PREFETCHW PREFETCHWT1 PREFETCHITI MONITOR MONITORX WAITPKG MOVDIRI MOVDIR64B ENQCMD SERIALIZE TSXLDTRK \
-    UINTR PTWRITE VMX INVEPT INVVPID SVM SKINIT_or_SVM SEV_ES SEV_SNP SGX1 SMX SMM TDX PCONFIG WBNOINVD WRMSRNS \
-    MSRLIST LKGS FRED HRESET RAO_INT MCOMMIT PCOMMIT RMPQUERY OSS UDBG FPU287 FPU387 D3NOW TSE";
-
-impl Feature {
-    /// Its name, as iced-x86 has it; nothing for what every x86-64 has.
-    pub fn name(self) -> &'static str {
-        match self.0 {
-            0 => "",
-            number => FEATURES.split_ascii_whitespace().nth(usize::from(number)).unwrap_or(""),
-        }
-    }
-
-    const fn parse(name: &[u8]) -> Self {
-        if name.is_empty() {
-            return Self(0);
-        }
-        let all = FEATURES.as_bytes();
-        let (mut start, mut number) = (0, 0);
-        while start < all.len() {
-            let mut end = start;
-            while end < all.len() && all[end] != b' ' {
-                end += 1;
-            }
-            // Length and first letter first: a call is what takes the compiler time.
-            if end - start == name.len()
-                && all[start] == name[0]
-                && same(all.split_at(end).0.split_at(start).1, name)
-            {
-                return Self(number);
-            }
-            start = end + 1;
-            number += 1;
-        }
-        panic!("no such feature")
-    }
-}
-
 /// A line of the table: an instruction in all its widths, with a register and with
 /// memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -294,7 +191,7 @@ impl Row {
         widths: 0,
         generic: 0,
         memory: 0,
-        features: [Feature(0); 3],
+        features: [Feature::NONE; 3],
         marks: Marks(0),
     };
 
@@ -445,7 +342,7 @@ impl Row {
                 b'T' => OperandKind::Offset,
                 _ => OperandKind::Fixed,
             };
-            Operand { kind, access: Access((access >> (4 * i)) as u8 & 15) }
+            Operand { kind, access: Access::from_bits((access >> (4 * i)) as u8 & 15) }
         })
     }
 
@@ -457,7 +354,7 @@ impl Row {
     /// The features that the CPU must have, at one of [`Row::widths`].
     pub const fn features(&self, width: u16) -> [Feature; 2] {
         match (self.marks.has(Marks::BY_LENGTH), width) {
-            (true, 256) => [self.features[2], Feature(0)],
+            (true, 256) => [self.features[2], Feature::NONE],
             _ => [self.features[0], self.features[1]],
         }
     }
@@ -465,27 +362,6 @@ impl Row {
     /// What else there is to know.
     pub const fn marks(&self) -> Marks {
         self.marks
-    }
-}
-
-/// Two features at most with `+` between them, and behind a `/` that for 256 bits.
-const fn features(text: &str) -> [Feature; 3] {
-    let mut features = [Feature(0); 3];
-    let mut rest = text.as_bytes();
-    let mut at = 0;
-    loop {
-        let mut end = 0;
-        while end < rest.len() && rest[end] != b'+' && rest[end] != b'/' {
-            end += 1;
-        }
-        features[at] = Feature::parse(rest.split_at(end).0);
-        match rest.split_at(end).1 {
-            [separator, more @ ..] => {
-                at = if *separator == b'/' { 2 } else { 1 };
-                rest = more;
-            }
-            [] => return features,
-        }
     }
 }
 
@@ -521,7 +397,7 @@ impl Parsed {
             effects: "",
             features: "",
         };
-        let (mut last_features, mut effects) = ([Feature(0); 3], Effects::NONE);
+        let (mut last_features, mut effects) = ([Feature::NONE; 3], Effects::NONE);
         let mut i = 0;
         while i < N {
             let line = &lines[i];
