@@ -11,6 +11,7 @@
 pub mod change;
 pub mod editor;
 pub mod expression;
+pub mod filter;
 pub mod line;
 pub mod memory;
 pub mod session;

@@ -12,7 +12,7 @@ use barejit::{
     repl::{
         editor::{Complete, Editor, Typed},
         expression::{self, Value},
-        line,
+        line::Kind,
         session::{Refusal, Session},
         show::{self, Number, Quoted},
     },
@@ -38,6 +38,8 @@ Options:
   --json            print one JSON object a line
   --timeout MS      end lines that run longer; 0 is never (0 at a terminal, else
                     10000)
+  --unprotected     run lines in the session's own process, for places that allow no
+                    other: a line can then end or wreck the session
 
 Commands:
   :regs :flags :xmm             registers
@@ -66,10 +68,11 @@ const STACK: usize = 64;
 const MEMORY: usize = 65_536;
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut json, mut timeout, mut file) = (false, None, None);
+    let (mut json, mut kind, mut timeout, mut file) = (false, Kind::Protected, None, None);
     while let Some(argument) = cli.next() {
         match argument {
             Arg::Long(b"json") => json = true,
+            Arg::Long(b"unprotected") => kind = Kind::Unprotected,
             Arg::Long(b"timeout") => {
                 timeout = Some(cli.number("--timeout: ", 0, 86_400_000, "not a number of milliseconds"));
             }
@@ -81,10 +84,9 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let modes = if file.is_none() { job::modes(Fd::STDIN) } else { None };
     let terminal = modes.map(|modes| (Fd::STDIN, modes));
     let patience = timeout.unwrap_or(if terminal.is_some() { 0 } else { PATIENCE }) as u64;
-    let session = Session::new(terminal, patience);
+    let session = Session::new(terminal, patience, kind);
     let session = session.map_err(|error| cli.fail(Status::Refused, format_args!("{error}")))?;
-    let mut prompt =
-        Prompt { cli: &cli, session, json, lines: Vec::new(), worst: 0, number: 0, at: None, ended: false };
+    let mut prompt = Prompt { cli: &cli, session, json, worst: 0, number: 0, at: None, ended: false };
     match (terminal, file) {
         (Some((input, modes)), None) => prompt.converse(Editor::new(input, Fd::STDOUT, modes)),
         (_, Some(path)) => prompt.read_file(path),
@@ -101,8 +103,6 @@ struct Prompt<'a> {
     cli: &'a Cli,
     session: Session,
     json: bool,
-    /// The lines that count, for `:list` and `:save`.
-    lines: Vec<String>,
     /// The status to exit with.
     worst: u8,
     /// The number of the line in the input, from 1.
@@ -245,9 +245,7 @@ impl Prompt<'_> {
                 return self.mistake(&format!("{error}"));
             }
             Ok(done) => {
-                if done.before.is_some() {
-                    self.lines.push(text.into());
-                } else {
+                if done.memory.is_none() {
                     self.worst = self.worst.max(Status::Faulted as u8);
                 }
                 if self.json {
@@ -257,7 +255,6 @@ impl Prompt<'_> {
                 } else {
                     show::done(&mut out, &self.session, &done);
                 }
-                let _: Option<line::Outcome> = done.outcome;
             }
         }
         self.say(&out)
@@ -330,11 +327,8 @@ impl Prompt<'_> {
             "undo" if self.session.undo() => {}
             "redo" if self.session.redo() => {}
             "undo" | "redo" => return self.mistake("there is nothing to go to"),
-            "reset" => {
-                self.session.reset();
-                self.lines.clear();
-            }
-            "list" => self.lines.iter().for_each(|line| {
+            "reset" => self.session.reset(),
+            "list" => self.session.lines().iter().for_each(|line| {
                 let _ = writeln!(out, "{}", line.trim_end());
             }),
             "save" if !rest.is_empty() => return self.save(rest),
@@ -385,7 +379,7 @@ impl Prompt<'_> {
 
     /// Writes the lines that count to a file that does not exist yet.
     fn save(&mut self, path: &str) -> Outcome {
-        let mut text = self.lines.join("\n");
+        let mut text = self.session.lines().join("\n");
         text.push('\n');
         let written = sys::at(path.as_bytes(), &linux::open_new).and_then(|file| {
             sys::write_all(file.fd(), text.as_bytes())?;

@@ -15,6 +15,7 @@ use barejit_asm::{
     Data, decode,
     parse::{self, Place, Statement, Symbol},
 };
+use core::cell::Cell;
 
 /// A piece of text, assembled.
 #[derive(Clone, Debug)]
@@ -150,16 +151,17 @@ pub fn assemble(
     let mut pieces = pieces(text, semicolon);
     let mut first = true;
     loop {
-        let (assembled, moved) = round(&mut pieces, origin, known, first)?;
-        if !moved && !first {
+        let (assembled, again) = round(&mut pieces, origin, known, first)?;
+        if !again {
             return Ok(assembled);
         }
         first = false;
     }
 }
 
-/// Assembles everything with the sizes of the last round; whether one has changed. In the
-/// `first` round labels that come later are taken for near.
+/// Assembles everything with the sizes of the last round; whether another round is needed:
+/// a size has changed that a label depends on. In the `first` round labels are taken for
+/// near.
 fn round(
     pieces: &mut [Piece<'_>],
     origin: usize,
@@ -176,6 +178,7 @@ fn round(
     };
     let mut constants: Vec<(&str, i64)> = Vec::new();
     let (mut moved, mut code, mut data) = (false, false, false);
+    let asked = Cell::new(false);
     for n in 0..pieces.len() {
         let offset = assembled.bytes.len();
         let Piece { line, column, text, label, size, long } = pieces[n];
@@ -193,8 +196,10 @@ fn round(
             continue;
         }
         let symbols = |symbol: Symbol<'_>| match (offset_of(pieces, n, symbol), symbol) {
-            (Some(_), _) if first => Some((origin + offset) as u64),
-            (Some(offset), _) => Some((origin + offset) as u64),
+            (Some(found), _) => {
+                asked.set(true);
+                Some((origin + if first { offset } else { found }) as u64)
+            }
             (None, Symbol::Name(name)) => known(name),
             (None, _) => None,
         };
@@ -226,7 +231,7 @@ fn round(
         pieces[n].size = bytes.len();
     }
     assembled.is_data = data && !code;
-    Ok((assembled, moved))
+    Ok((assembled, moved && asked.get()))
 }
 
 /// The text of bytes: what an instruction reads as, or data.

@@ -1,7 +1,7 @@
 //! The difference between two states of a session: registers, flags, vectors, memory.
 
-use super::memory::{OldPage, PAGE, PAGES, Space};
-use alloc::{boxed::Box, vec::Vec};
+use super::memory::{OldPage, Space};
+use alloc::vec::Vec;
 use barejit_exec::State;
 
 /// A stretch of memory that has changed.
@@ -9,57 +9,82 @@ use barejit_exec::State;
 pub struct Bytes {
     /// The address of the first byte.
     pub address: usize,
-    /// What was there.
+    /// The bytes that were there.
     pub old: Vec<u8>,
-    /// What is there now, as many bytes.
+    /// The bytes that are there now, as many.
     pub new: Vec<u8>,
 }
 
-/// A session at one moment: enough to compare with and to go back to.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The processor's state.
-    pub state: Box<State>,
-    /// The pages that the line after it has changed, as they were.
-    pub pages: Vec<OldPage>,
+/// The way from one moment of a session to another: the words of the state and the bytes
+/// of memory that differ.
+#[derive(Debug)]
+pub struct Difference {
+    /// Each with its place among [`State::words`].
+    words: Vec<(u16, u64)>,
+    memory: Vec<(usize, Vec<u8>)>,
 }
 
-impl Snapshot {
-    /// Makes `state` and `space` what they were at this moment, and gives what they are
-    /// now in return.
-    pub fn exchange(mut self, state: &mut State, space: &mut Space) -> Self {
-        core::mem::swap(&mut *self.state, state);
-        for (n, page) in &mut self.pages {
-            core::mem::swap(&mut **page, space.page_mut(*n));
-        }
-        self
+impl Difference {
+    /// The way back to the state `before` from `now`, and to memory before these changes.
+    pub fn back(before: &State, now: &State, memory: &[Bytes]) -> Self {
+        let pairs = before.words().iter().zip(now.words()).enumerate();
+        let differing = pairs.filter(|(_, (old, new))| old != new);
+        // Exactly as many: a thousand of these are kept.
+        let mut words = Vec::with_capacity(differing.clone().count());
+        words.extend(differing.map(|(n, (old, _))| (n as u16, *old)));
+        Self { words, memory: memory.iter().map(|bytes| (bytes.address, bytes.old.clone())).collect() }
     }
 
-    /// The stretches of memory that differ from `space`, ascending; gaps shorter than
-    /// eight bytes are not told apart.
-    pub fn memory(&self, space: &Space) -> Vec<Bytes> {
-        const GAP: usize = 8;
-        let now: Vec<&[u8; PAGE]> = space.pages().collect();
-        let mut found: Vec<Bytes> = Vec::new();
-        for (n, old) in self.pages.iter().filter(|(n, _)| *n < PAGES) {
-            let new = now[*n];
-            let base = space.address_of_page(*n);
-            let mut at = 0;
-            while let Some(start) = (at..PAGE).find(|i| old[*i] != new[*i]) {
-                let mut end = start + 1;
-                while let Some(next) = (end..PAGE.min(end + GAP)).find(|i| old[*i] != new[*i]) {
-                    end = next + 1;
-                }
-                found.push(Bytes {
-                    address: base + start,
-                    old: old[start..end].to_vec(),
-                    new: new[start..end].to_vec(),
-                });
-                at = end;
+    /// Goes that way, and becomes the way back.
+    pub fn exchange(&mut self, state: &mut State, space: &mut Space) {
+        let words = state.words_mut();
+        for (n, word) in &mut self.words {
+            core::mem::swap(&mut words[usize::from(*n)], word);
+        }
+        for (address, bytes) in &mut self.memory {
+            if let Some(memory) = space.bytes_mut(*address, bytes.len()) {
+                memory.swap_with_slice(bytes);
             }
         }
-        found
     }
+
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        16 * self.words.len() + self.memory.iter().map(|(_, bytes)| 64 + bytes.len()).sum::<usize>()
+    }
+}
+
+/// The stretches of `old` pages that differ from `space`, ascending. Differences with
+/// fewer than eight equal bytes between them are one stretch.
+pub fn memory(old: &[OldPage], space: &Space) -> Vec<Bytes> {
+    const GAP: usize = 8;
+    let mut found: Vec<Bytes> = Vec::new();
+    for (n, old) in old {
+        let new = space.page(*n);
+        let base = space.address_of_page(*n);
+        let mut add = |start: usize, end: usize| {
+            found.push(Bytes {
+                address: base + start,
+                old: old[start..end].to_vec(),
+                new: new[start..end].to_vec(),
+            });
+        };
+        let mut stretch: Option<(usize, usize)> = None;
+        for (at, _) in old.iter().zip(new).enumerate().filter(|(_, (old, new))| old != new) {
+            stretch = match stretch {
+                Some((start, end)) if at < end + GAP => Some((start, at + 1)),
+                Some((start, end)) => {
+                    add(start, end);
+                    Some((at, at + 1))
+                }
+                None => Some((at, at + 1)),
+            };
+        }
+        if let Some((start, end)) = stretch {
+            add(start, end);
+        }
+    }
+    found
 }
 
 /// The registers and flags that differ: name, old and new value.

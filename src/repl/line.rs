@@ -11,11 +11,14 @@
 //!                 └────────┘
 //! ```
 //!
-//! The child can ruin what it likes: its memory is its own, but for the report. The
+//! The child can ruin everything: its memory is its own, but for the report. The
 //! session takes the report for bytes from anybody; it holds numbers, and every pattern
 //! of bits is one. It is taken at all only from a child that has come to its end.
 
-use super::memory::{OldPage, PAGES, Pages, Space};
+use super::{
+    filter,
+    memory::{OldPage, PAGES, Pages, Space, mappings},
+};
 use crate::run::step::Printer;
 use alloc::{boxed::Box, vec::Vec};
 use barejit_exec::{
@@ -27,16 +30,13 @@ use barejit_sys::{
     linux::{
         self,
         job::{self, Change, Modes},
-        trial::{Pid, fork},
+        trial::{self, Pid, fork},
     },
     signal::{Context, Disposition, Info, Mask, Signal},
 };
-use core::{
-    ops::Range,
-    sync::atomic::{
-        AtomicU64,
-        Ordering::{Acquire, Release},
-    },
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
 };
 
 /// How a line ended that left a state behind.
@@ -63,6 +63,8 @@ pub struct Crash {
     pub address: usize,
     /// Whether it wanted to store there.
     pub store: bool,
+    /// Whether not even the first instruction could be fetched.
+    pub not_executable: bool,
 }
 
 /// What became of a line.
@@ -79,6 +81,8 @@ pub enum Outcome {
     Exited(u8),
     /// A signal ended the process.
     Killed(Signal),
+    /// The process has stopped itself, and was ended.
+    Stopping(Signal),
     /// It took longer than it may.
     TimedOut,
 }
@@ -98,11 +102,12 @@ struct Report {
     address: u64,
     store: u64,
     lost_mappings: u64,
+    not_executable: u64,
     /// The pages that have changed, a bit each.
     changed: u64,
     state: State,
-    /// The session's pages as they were before the line, and where they have changed, as
-    /// they are afterwards.
+    /// The session's pages: those in use as they were before the line; where they have
+    /// changed, as they are afterwards.
     pages: Pages,
 }
 
@@ -112,24 +117,34 @@ mod kind {
     pub(super) const FAULT: u64 = 2;
 }
 
-/// The code of a line: where it is entered, all addresses that count as its own, and the
-/// trap behind its last instruction.
+/// The code of a line.
 #[derive(Clone, Debug)]
 pub struct Code {
-    /// The first instruction.
+    /// The address of the first instruction.
     pub entry: usize,
-    /// Everything that may be called a place in the code.
-    pub range: Range<usize>,
-    /// The address of the trap that ends the line.
+    /// The address of the trap behind the last one, which ends the line.
     pub end: usize,
-    /// Whether the code has an instruction that can change mappings.
-    pub has_syscall: bool,
+    /// Whether nothing in it can call the kernel.
+    pub is_confined: bool,
 }
 
-/// What runs lines.
+/// Where lines run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Each in a child process of its own.
+    Protected,
+    /// In this process, because no other can be made.
+    Unprotected,
+}
+
+/// How a process is asked to end.
+const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+
+/// Runs lines.
 #[derive(Debug)]
 pub struct Runner {
     report: Region,
+    kind: Kind,
     /// The terminal and its modes while a line runs, if there is one.
     terminal: Option<(Fd<'static>, Modes)>,
     /// The most that a line may take, in milliseconds; 0 is no limit.
@@ -141,7 +156,7 @@ impl Runner {
     ///
     /// # Errors
     /// The syscall that refused.
-    pub fn new(terminal: Option<(Fd<'static>, Modes)>, patience: u64) -> Result<Self, Error> {
+    pub fn new(terminal: Option<(Fd<'static>, Modes)>, patience: u64, kind: Kind) -> Result<Self, Error> {
         fault::install()?;
         let size = PageSize::needed(size_of::<Report>())?;
         let report = Region::map(size, Guard::None, Contents::Common, Prot::READ_WRITE)?;
@@ -151,12 +166,22 @@ impl Runner {
             // The foreground is taken back from the background.
             // SAFETY: (1) nothing is called.
             unsafe { linux::rt_sigaction(Signal::TTOU, Disposition::Ignored) }?;
+        } else {
+            // Every line is written at once, so nothing has to be flushed for the end; and
+            // children need not change this.
+            for signal in ENDS {
+                // SAFETY: (1) nothing is called.
+                if unsafe { linux::rt_sigaction(signal, Disposition::Default) }? {
+                    // SAFETY: (1) nothing is called.
+                    unsafe { linux::rt_sigaction(signal, Disposition::Ignored) }?;
+                }
+            }
         }
         if patience > 0 {
             // SAFETY: (1) the handler does nothing.
             unsafe { linux::rt_sigaction(Signal::ALRM, Disposition::Handled(interrupts, Mask::of(&[]))) }?;
         }
-        Ok(Self { report, terminal, patience })
+        Ok(Self { report, terminal, patience, kind })
     }
 
     fn report(&mut self) -> &mut Report {
@@ -172,7 +197,8 @@ impl Runner {
     ///
     /// # Safety
     /// 1. What the code does to a process that is only good for this, and to everything
-    ///    outside of processes, is what the user wants.
+    ///    outside of processes, is what the user wants; to this process, too, if it is
+    ///    [`Kind::Unprotected`].
     ///
     /// # Errors
     /// The syscall that refused to make the child or to wait for it.
@@ -183,24 +209,31 @@ impl Runner {
         code: &Code,
         printer: Option<&mut Printer>,
     ) -> Result<(Outcome, Vec<OldPage>), Error> {
+        if self.kind == Kind::Unprotected {
+            // SAFETY: (1) the caller's.
+            return unsafe { run_here(state, space, code, printer) };
+        }
         self.prepare(space);
+        let flags = if code.is_confined { None } else { Some(shared_flags()) };
         // SAFETY: (1) this process has one thread.
         let Some(child) = unsafe { fork() }? else {
             // SAFETY: (1) the caller's.
             unsafe { self.be_child(state, space, code, printer) }
         };
-        // The child does the same: whoever comes first.
-        let _ = job::lead_group(Some(child));
         let ended = self.wait(child);
-        // Whatever the line has started ends with it.
+        // Everything that the line has started ends with it.
         let _ = job::kill_group(child, Signal::KILL);
         while job::reap() {}
         self.take_terminal();
+        if let Some(flags) = flags {
+            restore_flags(flags);
+        }
         let outcome = match ended? {
             Ended::TimedOut => Outcome::TimedOut,
             Ended::Change(Change::Exited(0)) if self.is_finished(child) => return Ok(self.take(state, space)),
             Ended::Change(Change::Exited(status)) => Outcome::Exited(status),
-            Ended::Change(Change::Killed(signal) | Change::Stopped(signal)) => Outcome::Killed(signal),
+            Ended::Change(Change::Killed(signal)) => Outcome::Killed(signal),
+            Ended::Change(Change::Stopped(signal)) => Outcome::Stopping(signal),
             Ended::Change(Change::Interrupted) => return Err(Error::new(Sysno::wait4, Errno::EINTR)),
         };
         Ok((outcome, Vec::new()))
@@ -210,9 +243,9 @@ impl Runner {
     fn prepare(&mut self, space: &Space) {
         let report = self.report();
         report.finished.store(0, Release);
-        for (copy, page) in report.pages.iter_mut().zip(space.pages()) {
-            if copy != page {
-                copy.copy_from_slice(page);
+        for n in used(space) {
+            if report.pages[n] != *space.page(n) {
+                report.pages[n].copy_from_slice(space.page(n));
             }
         }
     }
@@ -221,7 +254,7 @@ impl Runner {
         self.report().finished.load(Acquire) == child.number() as u64
     }
 
-    /// Takes over what the child has left.
+    /// Takes over the state and the pages that the child has left.
     fn take(&mut self, state: &mut State, space: &mut Space) -> (Outcome, Vec<OldPage>) {
         let report = self.report();
         let mut old = Vec::new();
@@ -237,6 +270,7 @@ impl Runner {
                 },
                 address: report.address as usize,
                 store: report.store != 0,
+                not_executable: report.not_executable != 0,
             }),
         };
         let lost_mappings = report.lost_mappings != 0;
@@ -244,23 +278,22 @@ impl Runner {
             state.clone_from(&report.state);
             state.distrust();
             for n in (0..PAGES).filter(|n| report.changed >> n & 1 != 0) {
-                let page = space.page_mut(n);
-                old.push((n, Box::new(*page)));
-                page.copy_from_slice(&report.pages[n]);
+                old.push((n, Box::new(*space.page(n))));
+                space.page_mut(n).copy_from_slice(&report.pages[n]);
             }
         }
         (Outcome::Stopped { stop, lost_mappings }, old)
     }
 
-    /// Waits for `child` to end. One that stops, stops this process too, as a shell's
-    /// foreground job does; both go on together.
+    /// Waits for `child` to end. ^Z stops this process too, as a shell's foreground job;
+    /// both go on together.
     fn wait(&self, child: Pid) -> Result<Ended, Error> {
         if self.patience > 0 {
             job::alarm_after(self.patience)?;
         }
         let ended = loop {
             match job::wait(child)? {
-                Change::Stopped(_) => {
+                Change::Stopped(Signal::TSTP) if self.terminal.is_some() => {
                     self.take_terminal();
                     let _ = linux::kill_self(Signal::STOP);
                     self.lend_terminal(child);
@@ -274,8 +307,9 @@ impl Runner {
         if self.patience > 0 {
             let _ = job::alarm_after(0);
         }
-        if let Ended::TimedOut = ended {
-            let _ = job::kill_group(child, Signal::KILL);
+        if let Ended::TimedOut | Ended::Change(Change::Stopped(_)) = ended {
+            // It may not lead its group yet.
+            let _ = job::kill(child, Signal::KILL);
             while let Ok(Change::Interrupted | Change::Stopped(_)) = job::wait(child) {}
         }
         Ok(ended)
@@ -305,78 +339,162 @@ impl Runner {
         state: &mut State,
         space: &Space,
         code: &Code,
-        mut printer: Option<&mut Printer>,
+        printer: Option<&mut Printer>,
     ) -> ! {
         let own = linux::getpid().unwrap_or(0);
+        let session = trial::getppid().unwrap_or(0);
         let _ = job::lead_group(None);
         if let Some((terminal, _)) = self.terminal {
             let _ = job::set_foreground(terminal, None);
         }
-        for signal in
-            [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP, Signal::TSTP, Signal::TTOU, Signal::ALRM]
-        {
-            // SAFETY: (1) nothing is called.
-            let _ = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
+        if self.terminal.is_some() || !code.is_confined {
+            for signal in ENDS.into_iter().chain([Signal::QUIT, Signal::TSTP, Signal::TTOU, Signal::ALRM]) {
+                // SAFETY: (1) nothing is called.
+                let _ = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
+            }
         }
         let _ = job::die_with_parent(Signal::KILL);
-        // SAFETY: (1) this process runs the line and needs no others.
-        let _ = unsafe { job::close_all_but_standard() };
-        let before = if code.has_syscall { super::memory::count_mappings() } else { 0 };
-        // SAFETY: (1) handlers are installed, the rest is the caller's; (2) the state's
-        // stack pointer is the user's; (3) there are no call-backs; (4) the code's pages
-        // stay mapped in the session.
-        let ending = unsafe {
-            let stepper = printer.as_deref_mut().map(|printer| printer as &mut dyn Stepper);
-            fault::resume(state, code.range.clone(), stepper)
-        };
-        if let Some(printer) = printer {
-            let fault = match &ending {
-                Ok(Ending::Faulted(fault)) if fault.signal != Signal::TRAP => Some(fault.signal.name()),
-                _ => None,
-            };
-            printer.finish(fault);
+        let mut before = 0;
+        if !code.is_confined {
+            // SAFETY: (1) this process runs the line and needs no others.
+            let _ = unsafe { job::close_all_but_standard() };
+            // Where filters are refused, as by qemu-user, the line is not held back.
+            let _ = filter::protect(session as u32);
+            before = mappings();
         }
+        // SAFETY: (1) the caller's.
+        let stop = unsafe { execute(state, code, printer) };
         // A copy of this process that the line made is none of the session's.
         if linux::getpid() != Ok(own) {
             linux::exit(0);
         }
-        let after = if code.has_syscall { super::memory::count_mappings() } else { 0 };
         let report = self.report();
-        report.lost_mappings = u64::from(before != after);
-        report.kind = kind::FAULT;
-        match ending {
-            Ok(Ending::Returned(_)) => report.kind = kind::RETURNED,
-            Ok(Ending::Faulted(fault)) => {
-                let at = match fault.place {
-                    Place::Code(offset) => code.range.start + offset as usize,
-                    Place::Wild(address) => address,
-                };
-                if fault.signal == Signal::TRAP && at == code.end {
-                    report.kind = kind::END;
+        report.lost_mappings = u64::from(!code.is_confined && before != mappings());
+        let used = space.used();
+        match stop {
+            Stop::End | Stop::Returned => {
+                report.kind = if stop == Stop::End { kind::END } else { kind::RETURNED };
+                report.changed = 0;
+                for (n, copy) in report.pages.iter_mut().enumerate() {
+                    let same = if used >> n & 1 == 0 { space.is_zero(n) } else { copy == space.page(n) };
+                    if !same {
+                        copy.copy_from_slice(space.page(n));
+                        report.changed |= 1 << n;
+                    }
                 }
-                report.signal = fault.signal.number().into();
-                report.reason = fault.reason as u64;
-                report.inside = u64::from(matches!(fault.place, Place::Code(_)));
-                report.place = match fault.place {
+                report.state.clone_from(state);
+            }
+            Stop::Fault(crash) => {
+                report.kind = kind::FAULT;
+                report.signal = crash.signal.number().into();
+                report.reason = crash.reason as u64;
+                report.inside = u64::from(matches!(crash.place, Place::Code(_)));
+                report.place = match crash.place {
                     Place::Code(offset) => offset.into(),
                     Place::Wild(address) => address as u64,
                 };
-                report.address = fault.address as u64;
-                report.store = fault.store.into();
-            }
-            // There are no call-backs, and nothing else runs generated code.
-            Ok(Ending::Panicked) | Err(_) => linux::exit(5),
-        }
-        report.changed = 0;
-        for (n, (copy, page)) in report.pages.iter_mut().zip(space.pages()).enumerate() {
-            if copy != page {
-                copy.copy_from_slice(page);
-                report.changed |= 1 << n;
+                report.address = crash.address as u64;
+                report.store = crash.store.into();
+                report.not_executable = crash.not_executable.into();
             }
         }
-        report.state.clone_from(state);
         report.finished.store(own as u64, Release);
         linux::exit(0)
+    }
+}
+
+/// Runs `code` up to its stop.
+///
+/// # Safety
+/// 1. As [`Runner::run`], for this process.
+unsafe fn execute(state: &mut State, code: &Code, mut printer: Option<&mut Printer>) -> Stop {
+    let range = code.entry..code.end + 1;
+    // SAFETY: (1) handlers are installed, the rest is the caller's; (2) the state's stack
+    // pointer is the user's; (3) there are no call-backs; (4) the code's pages stay mapped
+    // in the session.
+    let ending = unsafe {
+        let stepper = printer.as_deref_mut().map(|printer| printer as &mut dyn Stepper);
+        fault::resume(state, range, stepper)
+    };
+    let stop = match ending {
+        Ok(Ending::Returned(_)) => Stop::Returned,
+        Ok(Ending::Faulted(fault)) => match fault.place {
+            Place::Code(offset)
+                if fault.signal == Signal::TRAP && code.entry + offset as usize == code.end =>
+            {
+                Stop::End
+            }
+            place => Stop::Fault(Crash {
+                signal: fault.signal,
+                reason: fault.reason,
+                place,
+                address: fault.address,
+                store: fault.store,
+                not_executable: fault.not_executable(0),
+            }),
+        },
+        // There are no call-backs, and nothing else runs generated code.
+        Ok(Ending::Panicked) | Err(_) => linux::exit(5),
+    };
+    if let Some(printer) = printer {
+        printer.finish(match &stop {
+            Stop::Fault(crash) => Some(crash.signal.name()),
+            _ => None,
+        });
+    }
+    stop
+}
+
+/// Runs `code` in this process: what it does outside of the session's state and memory
+/// stays done.
+///
+/// # Safety
+/// 1. As [`Runner::run`].
+unsafe fn run_here(
+    state: &mut State,
+    space: &mut Space,
+    code: &Code,
+    printer: Option<&mut Printer>,
+) -> Result<(Outcome, Vec<OldPage>), Error> {
+    let before = state.clone();
+    let mut old: Vec<OldPage> = (0..PAGES).map(|n| (n, Box::new(*space.page(n)))).collect();
+    // SAFETY: (1) the caller's.
+    let stop = unsafe { execute(state, code, printer) };
+    state.distrust();
+    old.retain(|(n, page)| **page != *space.page(*n));
+    for (n, page) in &old {
+        // The code has written to it without saying so.
+        let now = space.page_mut(*n);
+        if matches!(stop, Stop::Fault(_)) {
+            now.copy_from_slice(&**page);
+        }
+    }
+    if matches!(stop, Stop::Fault(_)) {
+        *state = before;
+        old.clear();
+    }
+    Ok((Outcome::Stopped { stop, lost_mappings: false }, old))
+}
+
+/// The numbers of the pages in use.
+fn used(space: &Space) -> impl Iterator<Item = usize> {
+    let used = space.used();
+    (0..PAGES).filter(move |n| used >> n & 1 != 0)
+}
+
+/// The status flags of descriptors 0 to 2, which belong to the open files and not to the
+/// process: a child that sets O_NONBLOCK sets it for the session.
+fn shared_flags() -> [Option<usize>; 3] {
+    [Fd::STDIN, Fd::STDOUT, Fd::STDERR].map(|fd| job::status_flags(fd).ok())
+}
+
+fn restore_flags(flags: [Option<usize>; 3]) {
+    for (fd, before) in [Fd::STDIN, Fd::STDOUT, Fd::STDERR].into_iter().zip(flags) {
+        if let Some(before) = before
+            && job::status_flags(fd) != Ok(before)
+        {
+            let _ = job::set_status_flags(fd, before);
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //!                              RSP ─▶
 //! ```
 
-use alloc::{boxed::Box, vec::Vec};
-use barejit_sys::{Error, Guard, PageSize, Region, linux, read_some};
+use alloc::boxed::Box;
+use barejit_sys::{Error, Guard, PageSize, Region, linux, linux::job, read_some};
 
 /// Bytes of a page.
 pub const PAGE: usize = PageSize::PAGE;
@@ -32,6 +32,8 @@ const GUARD: usize = 128 * 1024;
 pub struct Space {
     stack: Region,
     data: Region,
+    /// The pages that may hold anything but zeroes, a bit each.
+    used: u64,
 }
 
 impl Space {
@@ -41,7 +43,16 @@ impl Space {
     /// What mmap(2) answers.
     pub fn new() -> Result<Self, Error> {
         let (size, guard) = (PageSize::needed(HALF * PAGE)?, Guard::Pages(PageSize::needed(GUARD)?));
-        Ok(Self { stack: Region::zeroed(size, guard)?, data: Region::zeroed(size, guard)? })
+        let (stack, data) = (Region::zeroed(size, guard)?, Region::zeroed(size, guard)?);
+        for region in [&stack, &data] {
+            // A child compares every page. Where the kernel does not map them ahead, each
+            // is mapped at its first access, in every child anew.
+            let _ = job::populate(region.base(), size.bytes());
+            // SAFETY: the page is mapped and writable. The kernel copies the page tables of
+            // regions alone that have been written to.
+            unsafe { region.base().as_ptr().write_volatile(0) };
+        }
+        Ok(Self { stack, data, used: 0 })
     }
 
     /// The address behind the last byte of the stack.
@@ -59,22 +70,48 @@ impl Space {
         HALF * PAGE
     }
 
-    /// All pages, in order.
-    pub fn pages(&self) -> impl Iterator<Item = &[u8; PAGE]> {
-        (0..PAGES).map(|n| {
-            // SAFETY: the page is mapped and readable as long as `self` lives, and only
-            // written to through `&mut self`.
-            unsafe { &*self.page(n) }
-        })
-    }
-
     /// Page `n`.
     ///
     /// # Panics
     /// If there are fewer.
+    pub fn page(&self, n: usize) -> &[u8; PAGE] {
+        // SAFETY: the page is mapped and readable as long as `self` lives, and only
+        // written to through `&mut self`.
+        unsafe { &*self.pointer(n) }
+    }
+
+    /// Whether page `n` has nothing but zeroes.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn is_zero(&self, n: usize) -> bool {
+        // SAFETY: as for `page`; pages are aligned, and every pattern of bits is a word.
+        let words = unsafe { &*self.pointer(n).cast::<[[u64; 8]; PAGE / 64]>() };
+        words.iter().all(|[a, b, c, d, e, f, g, h]| a | b | c | d | e | f | g | h == 0)
+    }
+
+    /// Page `n`, to write to.
+    ///
+    /// # Panics
+    /// If there are fewer.
     pub fn page_mut(&mut self, n: usize) -> &mut [u8; PAGE] {
+        self.used |= 1 << n;
         // SAFETY: as above, and writable; borrowed through `self`.
-        unsafe { &mut *self.page(n) }
+        unsafe { &mut *self.pointer(n) }
+    }
+
+    /// The pages that may hold anything but zeroes, a bit each.
+    pub const fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Makes everything zero.
+    pub fn clear(&mut self) {
+        let used = self.used;
+        for n in (0..PAGES).filter(|n| used >> n & 1 != 0) {
+            self.page_mut(n).fill(0);
+        }
+        self.used = 0;
     }
 
     /// The address of page `n`.
@@ -82,53 +119,40 @@ impl Space {
     /// # Panics
     /// If there are fewer.
     pub fn address_of_page(&self, n: usize) -> usize {
-        self.page(n) as usize
+        self.pointer(n) as usize
     }
 
-    fn page(&self, n: usize) -> *mut [u8; PAGE] {
+    fn pointer(&self, n: usize) -> *mut [u8; PAGE] {
         assert!(n < PAGES, "a session has fewer pages");
         let (region, n) = if n < HALF { (&self.stack, n) } else { (&self.data, n - HALF) };
         region.base().as_ptr().wrapping_add(n * PAGE).cast()
     }
 
-    /// The page that holds the byte at `address`, and the byte's offset in it; `None` if it
-    /// is no memory of the session's.
-    fn locate(&self, address: usize) -> Option<(usize, usize)> {
-        let within = |region: &Region| address.checked_sub(region.address()).filter(|at| *at < HALF * PAGE);
-        let at = within(&self.stack).or_else(|| Some(within(&self.data)? + HALF * PAGE))?;
-        Some((at / PAGE, at % PAGE))
-    }
-
-    /// The pages that hold the `size` bytes at `address`, as they are.
-    pub fn old_pages(&self, address: usize, size: usize) -> Vec<OldPage> {
-        let touched = |n: usize| {
-            let page = self.address_of_page(n);
-            page < address + size && address < page + PAGE
+    /// The `size` bytes at `address`, to write to. `None` if they are not the session's.
+    pub fn bytes_mut(&mut self, address: usize, size: usize) -> Option<&mut [u8]> {
+        let within = |region: &Region| {
+            address.checked_sub(region.address()).filter(|at| at.saturating_add(size) <= HALF * PAGE)
         };
-        self.pages().enumerate().filter(|(n, _)| touched(*n)).map(|(n, page)| (n, Box::new(*page))).collect()
-    }
-
-    /// Writes `bytes` to memory of the session.
-    ///
-    /// # Errors
-    /// The first address that is none.
-    pub fn write(&mut self, address: usize, bytes: &[u8]) -> Result<(), usize> {
-        for (i, byte) in bytes.iter().enumerate() {
-            let at = address.wrapping_add(i);
-            let (page, offset) = self.locate(at).ok_or(at)?;
-            self.page_mut(page)[offset] = *byte;
+        let at = within(&self.stack).or_else(|| Some(within(&self.data)? + HALF * PAGE))?;
+        for n in at / PAGE..(at + size).div_ceil(PAGE) {
+            self.used |= 1 << n;
         }
-        Ok(())
+        // SAFETY: the bytes are mapped and writable as long as `self` lives; borrowed
+        // through it.
+        Some(unsafe { core::slice::from_raw_parts_mut(address as *mut u8, size) })
     }
 }
 
-/// How many mappings this process has: lines of /proc/self/maps, 0 if that cannot be read.
-pub fn count_mappings() -> usize {
+/// A number for the mappings of this process, by /proc/self/maps; 0 if that cannot be read.
+/// It is another one when a mapping has come, gone or changed (FNV-1a).
+pub fn mappings() -> u64 {
+    const BASIS: u64 = 0xCBF2_9CE4_8422_2325;
+    const PRIME: u64 = 0x100_0000_01B3;
     let Ok(maps) = linux::open(c"/proc/self/maps") else { return 0 };
     let mut buffer = [0; 1024];
-    let mut lines = 0;
+    let mut hash = BASIS;
     while let Ok(size @ 1..) = read_some(maps.fd(), &mut buffer) {
-        lines += buffer[..size].iter().filter(|byte| **byte == b'\n').count();
+        hash = buffer[..size].iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
     }
-    lines
+    hash
 }

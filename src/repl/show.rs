@@ -29,8 +29,8 @@ pub fn done(out: &mut String, session: &Session, done: &Done) {
     if let Some(outcome) = &done.outcome {
         ending(out, done, outcome);
     }
-    let Some(before) = &done.before else { return };
-    let (old, new) = (&before.state, &session.state);
+    let Some(memory) = &done.memory else { return };
+    let (old, new) = (&session.previous, &session.state);
     for (name, old, new) in change::numbers(old, new) {
         put!(out, "  {name} {} -> {}\n", Number(old), Number(new));
     }
@@ -50,7 +50,6 @@ pub fn done(out: &mut String, session: &Session, done: &Done) {
     for n in change::stack_registers(old, new) {
         put!(out, "  st{n} {} -> {}\n", Hexadecimal(&old.st(n)), Hexadecimal(&new.st(n)));
     }
-    let memory = before.memory(&session.space);
     for bytes in memory.iter().take(STRETCHES) {
         put!(out, "  [{}] {} -> {}\n", Symbolic(session, bytes.address), Cut(&bytes.old), Cut(&bytes.new));
     }
@@ -86,6 +85,9 @@ fn ending(out: &mut String, done: &Done, outcome: &Outcome) {
         }
         Outcome::Killed(signal) => {
             put!(out, "  the process of the line was ended by SIG{}; the line is undone\n", signal.name());
+        }
+        Outcome::Stopping(signal) => {
+            put!(out, "  the line has stopped itself by SIG{}; it is ended and undone\n", signal.name());
         }
         Outcome::TimedOut => put!(out, "  the line took too long; it is undone\n"),
     }
@@ -309,10 +311,13 @@ pub fn done_json(out: &mut String, session: &Session, done: &Done) {
         }
         Some(Outcome::Exited(status)) => put!(out, ",\"end\":\"exit\",\"status\":{status}"),
         Some(Outcome::Killed(signal)) => put!(out, ",\"end\":\"killed\",\"signal\":\"SIG{}\"", signal.name()),
+        Some(Outcome::Stopping(signal)) => {
+            put!(out, ",\"end\":\"stopped\",\"signal\":\"SIG{}\"", signal.name());
+        }
         Some(Outcome::TimedOut) => put!(out, ",\"end\":\"timeout\""),
     }
-    let Some(before) = &done.before else { return };
-    let (old, new) = (&before.state, &session.state);
+    let Some(memory) = &done.memory else { return };
+    let (old, new) = (&session.previous, &session.state);
     put!(out, ",\"registers\":{{");
     for (n, (name, old, new)) in change::numbers(old, new).into_iter().enumerate() {
         put!(out, "{}\"{name}\":[\"{old:#x}\",\"{new:#x}\"]", if n > 0 { "," } else { "" });
@@ -333,7 +338,7 @@ pub fn done_json(out: &mut String, session: &Session, done: &Done) {
         );
     }
     put!(out, "}},\"memory\":[");
-    for (n, Bytes { address, old, new }) in before.memory(&session.space).iter().enumerate() {
+    for (n, Bytes { address, old, new }) in memory.iter().enumerate() {
         let comma = if n > 0 { "," } else { "" };
         put!(
             out,

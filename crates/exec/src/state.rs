@@ -33,7 +33,11 @@ pub struct State {
     pub rip: u64,
     /// RFLAGS
     pub flags: u64,
+    /// Fills the alignment, so that all bytes are words.
+    reserved: [u64; 5],
 }
+
+const _: () = assert!(size_of::<State>() == 8 * State::WORDS);
 
 impl State {
     /// The names of the general-purpose registers in the order of their encoding.
@@ -48,7 +52,10 @@ impl State {
 
     /// All registers zero, the extended state initial.
     pub const INITIAL: Self =
-        Self { area: [0; AREA], used: 0, general: [0; 16], rip: 0, flags: Self::ALWAYS };
+        Self { area: [0; AREA], used: 0, general: [0; 16], rip: 0, flags: Self::ALWAYS, reserved: [0; 5] };
+
+    /// How many words a state has.
+    pub const WORDS: usize = AREA / 8 + 24;
 
     /// The bit of RFLAGS that is always set, and the one that lets interrupts in.
     pub const ALWAYS: u64 = 0x202;
@@ -75,6 +82,20 @@ impl State {
             // FXSAVE's part alone: no extended size follows.
             self.area[464..LEGACY].fill(0);
         }
+    }
+
+    /// All of the state as words, to compare it and to keep what differs.
+    pub fn words(&self) -> &[u64; Self::WORDS] {
+        // SAFETY: the fields are integers without padding, as many words as asserted, and
+        // aligned.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+
+    /// The same, to put back what differed. [`distrust`](Self::distrust) makes any words a
+    /// state.
+    pub fn words_mut(&mut self) -> &mut [u64; Self::WORDS] {
+        // SAFETY: as above; every pattern of bits is an integer.
+        unsafe { &mut *core::ptr::from_mut(self).cast() }
     }
 
     /// The area for a signal frame, null for the initial state.

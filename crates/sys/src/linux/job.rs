@@ -4,6 +4,7 @@
 use super::super::{Errno, Error, Sysno, signal::Signal};
 use super::trial::Pid;
 use super::{Fd, long, short, syscall};
+use core::ptr::NonNull;
 
 /// The state of a child that may stop, by wait4(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +54,44 @@ pub fn reap() -> bool {
 pub fn kill_group(leader: Pid, signal: Signal) -> Result<(), Error> {
     // SAFETY: what the signal does to the group is the caller's wish.
     unsafe { syscall!(kill, -(leader.number() as isize), signal.number()) }.map(drop)
+}
+
+/// kill(2) of one process.
+///
+/// # Errors
+/// The errno of the call.
+pub fn kill(process: Pid, signal: Signal) -> Result<(), Error> {
+    // SAFETY: what the signal does to the process is the caller's wish.
+    unsafe { syscall!(kill, process.number(), signal.number()) }.map(drop)
+}
+
+/// getpgid(2): the process group of a process.
+///
+/// # Errors
+/// The errno of the call.
+pub fn group_of(process: u32) -> Result<u32, Error> {
+    // SAFETY: asking for a number touches nothing.
+    unsafe { syscall!(getpgid, process as usize) }.map(|group| group as u32)
+}
+
+/// The status flags of an open file (fcntl(2), F_GETFL).
+///
+/// # Errors
+/// The errno of the call.
+pub fn status_flags(fd: Fd) -> Result<usize, Error> {
+    const F_GETFL: usize = 3;
+    // SAFETY: asking for flags touches nothing.
+    unsafe { syscall!(fcntl, fd.number(), F_GETFL) }
+}
+
+/// Sets them (F_SETFL).
+///
+/// # Errors
+/// The errno of the call.
+pub fn set_status_flags(fd: Fd, flags: usize) -> Result<(), Error> {
+    const F_SETFL: usize = 4;
+    // SAFETY: flags are no memory.
+    unsafe { syscall!(fcntl, fd.number(), F_SETFL, flags) }.map(drop)
 }
 
 /// setpgid(2): `process` leads a group of its own; `None` is the caller.
@@ -157,6 +196,17 @@ pub fn die_with_parent(signal: Signal) -> Result<(), Error> {
     const SET_PDEATHSIG: u32 = 1;
     // SAFETY: (1) the operation points at no memory.
     unsafe { super::prctl(SET_PDEATHSIG, usize::from(signal.number())) }.map(drop)
+}
+
+/// madvise(2) with MADV_POPULATE_READ: the pages are mapped now instead of one by one
+/// when they are read. Kernels before 5.14 do not know it.
+///
+/// # Errors
+/// The errno of the call.
+pub fn populate(address: NonNull<u8>, size: usize) -> Result<(), Error> {
+    const MADV_POPULATE_READ: usize = 22;
+    // SAFETY: what the pages hold stays.
+    unsafe { syscall!(madvise, address.as_ptr(), size, MADV_POPULATE_READ) }.map(drop)
 }
 
 /// close_range(2) from descriptor 3 on. Kernels before 5.9 do not know it.
