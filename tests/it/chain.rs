@@ -110,70 +110,8 @@ fn a_remainder_of_what_is_smaller_is_left_out() {
 #[test]
 fn ir_prints_the_chain_after_each_pass() {
     let args = ["-e", "+7 *75 &0xffff /4 -1", "--start", "0", "--terms", "3", "--last"];
-    let expected = "\
-; after lower (translation of the text)
-affine addend=7
-affine factor=75
-bits and=0xffff
-quotient divisor=4
-affine addend=-1
-
-; after combine (instruction combining)
-affine factor=75 addend=525
-bits and=0xffff
-quotient divisor=4
-affine addend=-1
-
-; after fixpoint (abstract interpretation: value range and known bits)
-; x in [-1, 16382]
-affine factor=75 addend=525
-; x in [450, 1229175]
-bits and=0xffff
-; x in [0, 65535]
-quotient divisor=4
-; x in [0, 16383]
-affine addend=-1
-
-; after simplify (simplification under a range)
-; x in [-1, 16382]
-affine factor=75 addend=525
-; x in [450, 1229175]
-sar count=2
-; x in [112, 307293]
-bits and=0x3fff
-; x in [0, 16383]
-affine addend=-1
-
-; after demand (demanded bits)
-; x in [-1, 16382]
-affine factor=75 addend=525
-; x in [450, 1229175]
-sar count=2
-; x in [112, 307293]
-bits and=0x3fff
-; x in [0, 16383]
-affine addend=-1
-
-; after combine (instruction combining)
-; x in [-1, 16382]
-affine factor=75 addend=525
-; x in [450, 1229175]
-sar count=2
-; x in [112, 307293]
-bits and=0x3fff
-; x in [0, 16383]
-affine addend=-1
-
-; after rotate (loop rotation)
-; x in [450, 1229175]
-sar count=2
-; x in [112, 307293]
-bits and=0x3fff
-; x in [0, 16383]
-affine factor=75 addend=450
-";
     let run = chain(&[&args[..], &["--ir"]].concat());
-    run.expect(expected, "", 0);
+    run.expect(include_str!("../ir/chain-passes.txt"), "", 0);
     chain(&["-e", "+1 /2", "--start", "0", "--terms", "3", "--as-documented", "--ir"]).expect(
         "; after lower (translation of the text)\naffine addend=1\nquotient divisor=2\n",
         "",

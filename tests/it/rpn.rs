@@ -62,83 +62,13 @@ fn tokens_mean_what_they_say() {
 
 #[test]
 fn ir_prints_the_relation_after_each_pass() {
-    let expected = "\
-; after parse (translation of the text)
-term 1
-const 4.0
-div
-index
-sqrt
-add
-term 1
-const 4.0
-div
-term 20
-mul
-neg
-sub
-
-; after fold (constant folding and algebraic simplification)
-term 1
-const 0.25
-mul
-index
-sqrt
-add
-term 1
-const 0.25
-mul
-term 20
-mul
-neg
-sub
-
-; after negate (negation folding)
-term 1
-const 0.25
-mul
-index
-sqrt
-add
-term 1
-const 0.25
-mul
-term 20
-mul
-add
-
-; after fold (constant folding and algebraic simplification)
-term 1
-const 0.25
-mul
-index
-sqrt
-add
-term 1
-const 0.25
-mul
-term 20
-mul
-add
-
-; after share (common subexpression elimination)
-term 1
-const 0.25
-mul keep 1
-index
-sqrt
-add
-reuse 1
-term 20
-mul
-add
-
-; after window (register promotion and loop unrolling)
-window registers=1 memory=19 copies=1
-";
     let start = vec!["1"; 20].join(",");
     let relation = "(1) 4 / n Q + (1) 4 / (20) * ~ -";
-    rpn(&["-e", relation, "--start", &start, "--terms", "3", "--ir"]).expect(expected, "", 0);
+    rpn(&["-e", relation, "--start", &start, "--terms", "3", "--ir"]).expect(
+        include_str!("../ir/rpn-passes.txt"),
+        "",
+        0,
+    );
 }
 
 #[test]

@@ -97,7 +97,7 @@
 //!   [`fault::install`].
 //!
 //! # Minimum supported Rust version
-//! 1.95, held by clippy. The target is x86-64 Linux; anything else does not compile.
+//! 1.94, held by clippy. The target is x86-64 Linux; anything else does not compile.
 #![no_std]
 
 extern crate alloc;

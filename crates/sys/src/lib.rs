@@ -56,7 +56,7 @@
 //! - A descriptor that is opened does not survive execve(2).
 //!
 //! # Minimum supported Rust version
-//! 1.95, held by clippy. The target is x86-64 Linux.
+//! 1.94, held by clippy. The target is x86-64 Linux.
 
 #![no_std]
 
