@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Products by a constant become shifts, sums and `lea` where that takes fewer cycles
-//! (Bernstein, 1986; two shifts and a sum are faster than a product, three are not).
+//! (Bernstein, 1986; two shifts and a sum, or two `lea`, are faster than a product, three
+//! are not).
 //! Division by a constant becomes multiplication by its reciprocal ([`divide`]). Two
 //! neighbours that take fewer instructions together are matched first ([`pair`], a
 //! peephole). Constants beyond 32 bits stand in the pool behind the code.
@@ -192,11 +193,42 @@ impl<'e, 'a> Selector<'e, 'a> {
                 self.a.lea(to, address(x).index(x, scale).disp(addend));
                 to
             }
-            _ => match Self::shift_and_sum(odd) {
-                Some(form) => self.sum_of_shifts(x, t, form, shift, addend),
-                None => self.product(x, free.unwrap_or(x), factor, addend),
-            },
+            _ => {
+                let to = free.unwrap_or(x);
+                if let Some(form) = Self::shift_and_sum(odd) {
+                    self.sum_of_shifts(x, t, form, shift, addend)
+                } else if let Some((first, second)) = Self::two_sums(factor) {
+                    self.a.lea(t, address(x).index(x, first));
+                    // While that is computed, x can take the addend if it is a base only.
+                    let (early, late) = if second.base_is_x { (addend, 0) } else { (0, addend) };
+                    self.add(x, early);
+                    let [base, index] =
+                        [second.base_is_x, second.index_is_x].map(|is_x| if is_x { x } else { t });
+                    self.a.lea(to, address(base).index(index, second.scale));
+                    self.add(to, late);
+                    to
+                } else {
+                    self.product(x, to, factor, addend)
+                }
+            }
         }
+    }
+
+    /// The two sums, each a `lea`, that multiply by `factor`: x plus x scaled, and one of x
+    /// and the first.
+    fn two_sums(factor: i64) -> Option<(Scale, ScaledSum)> {
+        const SCALES: [(i64, Scale); 3] = [(2, Scale::X2), (4, Scale::X4), (8, Scale::X8)];
+        for (base_is_x, index_is_x) in [(true, false), (false, true), (false, false)] {
+            for (one, first) in SCALES {
+                for (two, second) in SCALES {
+                    let multiple = |is_x: bool| if is_x { 1 } else { 1 + one };
+                    if factor == multiple(base_is_x) + multiple(index_is_x) * two {
+                        return Some((first, ScaledSum { base_is_x, index_is_x, scale: second }));
+                    }
+                }
+            }
+        }
+        None
     }
 
     fn shift_left(&mut self, x: Gpr64, shift: u8) {
@@ -285,6 +317,14 @@ impl<'e, 'a> Selector<'e, 'a> {
             }
         }
     }
+}
+
+/// A base plus a scaled index, as `lea` takes them; each is x or the sum before.
+#[derive(Clone, Copy)]
+struct ScaledSum {
+    base_is_x: bool,
+    index_is_x: bool,
+    scale: Scale,
 }
 
 /// A product by 2^k ± 1 as a shifted x and x.
