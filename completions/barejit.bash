@@ -47,7 +47,7 @@ _barejit() {
         repl:--timeout) words='' ;;
         repl:*) words='--json --timeout --help' ;;
         asm:--raw) words='' ;;
-        asm:*) words='--hex --c --rust --raw --help' ;;
+        asm:*) words='--hex --c --rust --raw --optimise --help' ;;
         disasm:--at) words='' ;;
         disasm:--section) words='' ;;
         disasm:--symbol) words='' ;;

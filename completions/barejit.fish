@@ -102,6 +102,7 @@ complete -c barejit -n '__fish_seen_subcommand_from asm' -l hex -d 'print the by
 complete -c barejit -n '__fish_seen_subcommand_from asm' -l c -d 'print a C array'
 complete -c barejit -n '__fish_seen_subcommand_from asm' -l rust -d 'print a Rust array'
 complete -c barejit -n '__fish_seen_subcommand_from asm' -l raw -r -d 'write the bytes to FILE; - is standard output'
+complete -c barejit -n '__fish_seen_subcommand_from asm' -l optimise -d 'where it is shorter, assemble mov, and, test rax, N as mov, and, test eax, N; test eax, N as test al, N; xor, sub rax, rax as xor, sub eax, eax; and [rax*2] as [rax+rax]'
 complete -c barejit -n '__fish_seen_subcommand_from asm' -l help -d 'tell about the command'
 complete -c barejit -n __fish_use_subcommand -a disasm -d 'disassemble bytes or an ELF file'
 complete -c barejit -n '__fish_seen_subcommand_from disasm' -l at -r -d 'the address of the first byte; without it 0, or what the ELF file says'

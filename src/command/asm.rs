@@ -13,8 +13,8 @@ Usage: barejit asm [OPTION…] TEXT|FILE|-
 
 Assembles Intel syntax and lists it: offset, bytes, text. TEXT has statements with ;
 between them; in a FILE, and in standard input, each has a line and ; begins a comment.
-Each instruction gets its shortest encoding, and is never rewritten into another one.
-Labels, numeric ones (1: … 1b), rip-relative addresses, db dw dd dq, align and equ are
+Each instruction gets its shortest encoding, and without --optimise is never rewritten
+into another one. Labels, numeric ones (1: … 1b), rip-relative addresses, db dw dd dq, align and equ are
 known; addresses begin at 0.
 
 Options:
@@ -22,6 +22,9 @@ Options:
   --c               print a C array
   --rust            print a Rust array
   --raw FILE        write the bytes to FILE; - is standard output
+  --optimise        where it is shorter, assemble mov, and, test rax, N as mov, and,
+                    test eax, N; test eax, N as test al, N; xor, sub rax, rax as xor,
+                    sub eax, eax; and [rax*2] as [rax+rax]
 ";
 
 /// The most text that is read.
@@ -37,20 +40,21 @@ enum Shape {
 }
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
-    let (mut source, mut shape, mut raw) = (None, Shape::Listing, None);
+    let (mut source, mut shape, mut raw, mut optimise) = (None, Shape::Listing, None, false);
     while let Some(argument) = cli.next() {
         match argument {
             Arg::Long(b"help") | Arg::Short(b'h') => return cli::print(HELP),
             Arg::Long(b"hex") => shape = Shape::Hex,
             Arg::Long(b"c") => shape = Shape::C,
             Arg::Long(b"rust") => shape = Shape::Rust,
+            Arg::Long(b"optimise") => optimise = true,
             Arg::Long(b"raw") => raw = Some(cli.value()),
             Arg::Positional(word) if source.is_none() => source = Some(word),
             argument => cli.unexpected(argument, &[HELP]),
         }
     }
     let source = source.unwrap_or_else(|| cli::complain("Usage: barejit asm TEXT|FILE|-\n"));
-    let assembled = read(&cli, source)?;
+    let assembled = read(&cli, source, optimise)?;
     let Some(path) = raw else { return cli::print(&show(&assembled, shape)) };
     let written = if path == b"-" {
         sys::write_all(Fd::STDOUT, &assembled.bytes)
@@ -64,7 +68,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
 }
 
 /// Assembles the text that `word` is, or that the file of this name holds.
-pub(super) fn read(cli: &Cli, word: &'static [u8]) -> Result<Assembled, u8> {
+pub(super) fn read(cli: &Cli, word: &'static [u8], optimise: bool) -> Result<Assembled, u8> {
     let file = match word {
         b"-" => Some(cli.read(word, LIMIT)),
         // A file's name has neither, and seldom stands alone where text could.
@@ -81,7 +85,12 @@ pub(super) fn read(cli: &Cli, word: &'static [u8]) -> Result<Assembled, u8> {
         None if bytes.is_empty() => "",
         None => return Err(cli.fail(Status::Usage, format_args!("{}: not UTF-8", Lossy(name)))),
     };
-    let assembled = assembly::assemble(text, semicolon, 0, &|_| None).map_err(|mistake| {
+    let assembled = if optimise {
+        assembly::optimise(text, semicolon)
+    } else {
+        assembly::assemble(text, semicolon, 0, &|_| None)
+    };
+    let assembled = assembled.map_err(|mistake| {
         let (line, column) = (mistake.line + 1, mistake.column + 1);
         cli.fail(Status::Usage, format_args!("{}:{line}:{column}: {}", Lossy(name), mistake.message))
     })?;

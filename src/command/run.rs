@@ -54,7 +54,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         true
     });
     let source = source.unwrap_or_else(|| cli::complain("Usage: barejit run HEX|FILE|-a TEXT [ARG…]\n"));
-    let bytes = if assembly { super::asm::read(&cli, source)?.bytes } else { read(&cli, source) };
+    let bytes = if assembly { super::asm::read(&cli, source, false)?.bytes } else { read(&cli, source) };
     let code = Code::new(&bytes).named("barejit_run");
     // SAFETY: (1, 2) nobody can know; whoever passes machine code to this command
     // vouches for it, as with any executable; (3) no call-backs; (4) no output.
@@ -77,9 +77,17 @@ fn read(cli: &Cli, word: &'static [u8]) -> Vec<u8> {
     }
 }
 
-/// Says that an argument is no integer. Where source and arguments are all bytes, the
-/// shell has taken apart what should have been one argument.
+/// Says that an argument is no integer. Where source and arguments are all bytes, or the
+/// source is a mnemonic, the shell has taken apart what should have been one argument.
 fn not_an_integer(cli: &Cli, source: &[u8], word: &[u8]) -> ! {
+    if !source.contains(&b' ') && source::mnemonic(source).is_some() {
+        cli.usage(format_args!(
+            "'{}' is not an integer of 64 bits; if it is assembly text, quote all of it: \
+             barejit run -a '{} …'",
+            Lossy(word),
+            Lossy(source)
+        ))
+    }
     match (hex::parse(source), hex::parse(word)) {
         (Ok(_), Ok(_)) => cli.usage(format_args!(
             "'{}' is not an integer of 64 bits; if it is code, quote all of it: barejit run '{} …'",

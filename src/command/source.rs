@@ -7,7 +7,8 @@ use barejit::{
     front::{hex, image::Image, text::Position},
     host,
 };
-use barejit_sys::Fd;
+use barejit_asm::parse;
+use barejit_sys::{self as sys, Fd};
 
 /// The most code that is read from a file, lest an endless one fill the memory.
 const LIMIT: usize = 1 << 28;
@@ -53,11 +54,18 @@ pub(super) fn read(cli: &Cli, word: &'static [u8]) -> Source {
     }
 }
 
+/// The first word of a text, if it is a mnemonic of Intel's or AT&T's: assembly text.
+pub(super) fn mnemonic(text: &[u8]) -> Option<&str> {
+    let word = text.trim_ascii_start().split(|byte| byte.is_ascii_whitespace() || *byte == b';').next()?;
+    sys::utf8(word).filter(|word| parse::is_mnemonic(word) || parse::is_att_mnemonic(word))
+}
+
 /// Whether a word that names no file is meant as digits: it has what names seldom have.
 fn is_spelled(word: &[u8], reason: hex::Reason) -> bool {
-    !word.starts_with(b"/")
-        && (reason != hex::Reason::NotHexadecimal
-            || word.iter().any(|byte| b" \n\t,;\\{}[]\"'".contains(byte)))
+    mnemonic(word).is_some()
+        || !word.starts_with(b"/")
+            && (reason != hex::Reason::NotHexadecimal
+                || word.iter().any(|byte| b" \n\t,;\\{}[]\"'".contains(byte)))
 }
 
 /// Says what is wrong with a text, and ends.
@@ -65,7 +73,17 @@ fn refuse(cli: &Cli, file: Option<&[u8]>, text: &[u8], error: &hex::Error<'_>) -
     let place = Position::of(text, error.at);
     // Binary input shows as much as fits a line.
     let group = error.group.get(..40).unwrap_or(error.group);
+    // A word that is a mnemonic is text, even if its letters are digits: add, dec.
+    let instruction = mnemonic(text).or(mnemonic(error.group));
     let (group, reason) = (Lossy(group), error.reason);
+    if let Some(word) = instruction.filter(|_| reason != hex::Reason::Empty) {
+        let (before, after) = if file.is_some() { (": ", "FILE") } else { ("", "TEXT") };
+        cli.usage(format_args!(
+            "{}{before}'{word}' is an instruction, not hexadecimal; `barejit run -a {after}` runs text, \
+             `barejit asm {after}` assembles it",
+            Lossy(file.unwrap_or_default()),
+        ))
+    }
     match file {
         Some(file) if reason == hex::Reason::Empty => no_code(cli, file),
         Some(file) => cli.usage(format_args!("{}: {place}: '{group}': {reason}", Lossy(file))),

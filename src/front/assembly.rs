@@ -9,6 +9,7 @@
 use alloc::{
     format,
     string::{String, ToString},
+    vec,
     vec::Vec,
 };
 use barejit_asm::{
@@ -62,7 +63,8 @@ struct Piece<'a> {
     column: usize,
     text: &'a str,
     label: Option<Symbol<'a>>,
-    /// Bytes that it took in the last round.
+    /// Where it began in the last round, and how many bytes it took.
+    offset: usize,
     size: usize,
     /// Whether it is a branch that did not reach with eight bits.
     long: bool,
@@ -107,8 +109,15 @@ fn pieces(text: &str, semicolon: Semicolon) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     for (number, line) in text.lines().enumerate() {
         for (mut column, mut rest) in statements(line, semicolon) {
-            let piece =
-                |column, text, label| Piece { line: number, column, text, label, size: 0, long: false };
+            let piece = |column, text, label| Piece {
+                line: number,
+                column,
+                text,
+                label,
+                offset: 0,
+                size: 0,
+                long: false,
+            };
             while let Some((label, behind)) = parse::label(rest) {
                 pieces.push(piece(column, "", Some(label)));
                 column += rest.len() - behind.len();
@@ -122,19 +131,68 @@ fn pieces(text: &str, semicolon: Semicolon) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The offset of the label that `symbol` means at piece `here`.
-fn offset_of(pieces: &[Piece<'_>], here: usize, symbol: Symbol<'_>) -> Option<usize> {
-    let is = |piece: &Piece<'_>| match (piece.label, symbol) {
-        (Some(Symbol::Name(name)), Symbol::Name(wanted)) => name == wanted,
-        (Some(Symbol::Local(number, _)), Symbol::Local(wanted, _)) => number == wanted,
-        _ => false,
-    };
-    let place = match symbol {
-        Symbol::Local(_, false) => pieces[..here].iter().rposition(is)?,
-        Symbol::Local(_, true) => here + pieces[here..].iter().position(is)?,
-        _ => pieces.iter().position(is)?,
-    };
-    Some(pieces[..place].iter().map(|piece| piece.size).sum())
+/// The named labels of a text: a hash table with open addressing.
+struct Labels {
+    /// Pieces, counted from 1; 0 is a free slot.
+    slots: Vec<u32>,
+}
+
+impl Labels {
+    fn new(pieces: &[Piece<'_>]) -> Self {
+        let count = pieces.iter().filter(|piece| piece.label.is_some()).count();
+        let mut labels = Self { slots: vec![0; (2 * count + 1).next_power_of_two()] };
+        for (n, piece) in pieces.iter().enumerate() {
+            if let Some(Symbol::Name(name)) = piece.label {
+                let slot = labels.slot(pieces, name);
+                if labels.slots[slot] == 0 {
+                    labels.slots[slot] = n as u32 + 1;
+                }
+            }
+        }
+        labels
+    }
+
+    /// The slot that has `name`, or the free one that would.
+    fn slot(&self, pieces: &[Piece<'_>], name: &str) -> usize {
+        // FNV-1a, 32 bits.
+        let hash = name
+            .bytes()
+            .fold(0x811C_9DC5u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            match self.slots[slot].checked_sub(1) {
+                Some(piece) if pieces[piece as usize].label != Some(Symbol::Name(name)) => {
+                    slot = (slot + 1) & mask;
+                }
+                _ => return slot,
+            }
+        }
+    }
+
+    /// The piece with the label that `symbol` means at piece `here`.
+    fn find(&self, pieces: &[Piece<'_>], here: usize, symbol: Symbol<'_>) -> Option<usize> {
+        let is = |piece: &Piece<'_>| match (piece.label, symbol) {
+            (Some(Symbol::Local(number, _)), Symbol::Local(wanted, _)) => number == wanted,
+            _ => false,
+        };
+        match symbol {
+            Symbol::Local(_, false) => pieces[..here].iter().rposition(is),
+            Symbol::Local(_, true) => pieces[here..].iter().position(is).map(|after| here + after),
+            Symbol::Name(name) => self.slots[self.slot(pieces, name)].checked_sub(1).map(|n| n as usize),
+            Symbol::Here => None,
+        }
+    }
+}
+
+/// What a text is assembled with.
+struct Task<'t> {
+    labels: Labels,
+    origin: usize,
+    known: &'t dyn Fn(&str) -> Option<u64>,
+    optimise: bool,
+    /// Whether a statement has used a label of the text.
+    labelled: Cell<bool>,
 }
 
 /// Assembles `text` for the address `origin`; `known` gives the addresses of labels that
@@ -148,26 +206,45 @@ pub fn assemble(
     origin: usize,
     known: &dyn Fn(&str) -> Option<u64>,
 ) -> Result<Assembled, Mistake> {
+    rounds(text, semicolon, origin, known, false)
+}
+
+/// The same for address 0, with the rewrites that [`parse`] lists.
+///
+/// # Errors
+/// The first statement that is wrong.
+pub fn optimise(text: &str, semicolon: Semicolon) -> Result<Assembled, Mistake> {
+    rounds(text, semicolon, 0, &|_| None, true)
+}
+
+fn rounds(
+    text: &str,
+    semicolon: Semicolon,
+    origin: usize,
+    known: &dyn Fn(&str) -> Option<u64>,
+    optimise: bool,
+) -> Result<Assembled, Mistake> {
     let mut pieces = pieces(text, semicolon);
+    let task = Task { labels: Labels::new(&pieces), origin, known, optimise, labelled: Cell::new(false) };
     let mut first = true;
     loop {
-        let (assembled, again) = round(&mut pieces, origin, known, first)?;
-        if !again {
+        let (mut assembled, moved) = round(&mut pieces, &task, first)?;
+        // Without a label nothing depends on what comes later.
+        if !moved && !first || !task.labelled.get() {
+            for Listed { offset, size, text } in &mut assembled.listing {
+                let (data, address) = (!text.is_empty(), (origin + *offset) as u64);
+                *text = describe(&assembled.bytes[*offset..*offset + *size], address, data);
+            }
             return Ok(assembled);
         }
         first = false;
     }
 }
 
-/// Assembles everything with the sizes of the last round; whether another round is needed:
-/// a size has changed that a label depends on. In the `first` round labels are taken for
-/// near.
-fn round(
-    pieces: &mut [Piece<'_>],
-    origin: usize,
-    known: &dyn Fn(&str) -> Option<u64>,
-    first: bool,
-) -> Result<(Assembled, bool), Mistake> {
+/// Assembles everything with the places of the last round; whether one has changed. In the
+/// `first` round all labels are taken for near. Data have a text in the listing already.
+fn round(pieces: &mut [Piece<'_>], task: &Task<'_>, first: bool) -> Result<(Assembled, bool), Mistake> {
+    let origin = task.origin;
     let mut assembled = Assembled {
         origin,
         bytes: Vec::new(),
@@ -178,13 +255,14 @@ fn round(
     };
     let mut constants: Vec<(&str, i64)> = Vec::new();
     let (mut moved, mut code, mut data) = (false, false, false);
-    let asked = Cell::new(false);
     for n in 0..pieces.len() {
         let offset = assembled.bytes.len();
-        let Piece { line, column, text, label, size, long } = pieces[n];
+        let Piece { line, column, text, label, size, long, .. } = pieces[n];
+        let drift = offset.wrapping_sub(pieces[n].offset);
+        moved |= drift != 0;
         if let Some(label) = label {
             if let Symbol::Name(name) = label {
-                if pieces[..n].iter().any(|piece| piece.label == Some(label)) {
+                if task.labels.find(pieces, n, label) != Some(n) {
                     return Err(Mistake {
                         line,
                         column,
@@ -193,19 +271,28 @@ fn round(
                 }
                 assembled.labels.push((name.into(), offset));
             }
+            pieces[n].offset = offset;
             continue;
         }
-        let symbols = |symbol: Symbol<'_>| match (offset_of(pieces, n, symbol), symbol) {
-            (Some(found), _) => {
-                asked.set(true);
-                Some((origin + if first { offset } else { found }) as u64)
+        let symbols = |symbol: Symbol<'_>| match (task.labels.find(pieces, n, symbol), symbol) {
+            (Some(label), _) => {
+                task.labelled.set(true);
+                // Labels that follow have moved as far as this statement.
+                let moved = if label > n { drift } else { 0 };
+                let offset = if first { offset } else { pieces[label].offset.wrapping_add(moved) };
+                Some((origin + offset) as u64)
             }
-            (None, Symbol::Name(name)) => known(name),
+            (None, Symbol::Name(name)) => (task.known)(name),
             (None, _) => None,
         };
         let equal = |name: &str| constants.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        let place =
-            Place { address: (origin + offset) as u64, short: !long, symbols: &symbols, constants: &equal };
+        let place = Place {
+            address: (origin + offset) as u64,
+            short: !long,
+            optimise: task.optimise,
+            symbols: &symbols,
+            constants: &equal,
+        };
         let parsed = parse::parse(text, &place, &mut |bytes| assembled.bytes.extend_from_slice(bytes));
         let statement = parsed.map_err(|error| Mistake {
             line,
@@ -224,17 +311,17 @@ fn round(
             }
         }
         if !bytes.is_empty() {
-            let text = describe(bytes, (origin + offset) as u64, matches!(statement, Statement::Data));
+            let text = if matches!(statement, Statement::Data) { "db".into() } else { String::new() };
             assembled.listing.push(Listed { offset, size: bytes.len(), text });
         }
         moved |= size != bytes.len();
-        pieces[n].size = bytes.len();
+        (pieces[n].offset, pieces[n].size) = (offset, bytes.len());
     }
     assembled.is_data = data && !code;
-    Ok((assembled, moved && asked.get()))
+    Ok((assembled, moved))
 }
 
-/// The text of bytes: what an instruction reads as, or data.
+/// The text of bytes: that of an instruction, or of data.
 fn describe(bytes: &[u8], address: u64, data: bool) -> String {
     match decode(bytes) {
         Ok(instruction) if !data => instruction.at(address).to_string(),

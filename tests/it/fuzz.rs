@@ -18,8 +18,9 @@ use std::{
 /// What is fed: a name and one round.
 type Target = (&'static str, fn(&mut Random));
 
-const TARGETS: [Target; 17] = [
+const TARGETS: [Target; 18] = [
     ("images", images),
+    ("statements", statements),
     ("hexadecimal", hexadecimal),
     ("integers", number::integers),
     ("decimals", number::decimals),
@@ -231,6 +232,85 @@ fn images(random: &mut Random) {
         let _ = image.names(&piece, &mut |address, name| {
             assert!(address.wrapping_sub(piece.address) < piece.bytes.len() as u64 && !name.is_empty());
         });
+    }
+}
+
+/// Assembly text of all shapes together: bytes with a line for each, or a mistake in the text.
+fn statements(random: &mut Random) {
+    use barejit::front::assembly::{Semicolon, assemble, optimise};
+    let pieces: &[&[u8]] = &[
+        b"mov ",
+        b"lea ",
+        b"push ",
+        b"jmp ",
+        b"jnz ",
+        b"call ",
+        b"rep ",
+        b"lock ",
+        b"vpaddd ",
+        b"imul ",
+        b"db ",
+        b"dq ",
+        b"align ",
+        b"equ ",
+        b"x",
+        b"x: ",
+        b"1: ",
+        b"1b",
+        b"1f",
+        b"rax",
+        b"ecx",
+        b"r9b",
+        b"ymm4",
+        b"xmm1",
+        b"st(1)",
+        b"fs:",
+        b"[",
+        b"]",
+        b"rip",
+        b"+",
+        b"-",
+        b"*",
+        b"2",
+        b"4",
+        b"0x7fffffff",
+        b"-1",
+        b"18446744073709551615",
+        b"'ab'",
+        b"\"",
+        b"byte ptr ",
+        b"qword ",
+        b"short ",
+        b", ",
+        b"(",
+        b")",
+        b"$",
+        b"%",
+        b";",
+        b"#",
+        b"\n",
+        b"\t",
+        b"<<",
+        b"/",
+        b"0",
+        "\u{e4}".as_bytes(),
+    ];
+    let text = String::from_utf8_lossy(&random.text(pieces, 40)).into_owned();
+    let semicolon = random.of(&[Semicolon::Separates, Semicolon::Comments]);
+    let result = match random.below(3) {
+        0 => optimise(&text, semicolon),
+        1 => assemble(&text, semicolon, 0, &|_| None),
+        _ => assemble(&text, semicolon, usize::MAX - 99, &|_| Some(7)),
+    };
+    match result {
+        Ok(assembled) => {
+            let listed: usize = assembled.listing.iter().map(|line| line.size).sum();
+            assert_eq!(listed, assembled.bytes.len(), "{text:?}");
+        }
+        Err(mistake) => {
+            let line = text.lines().nth(mistake.line).unwrap_or_else(|| panic!("{text:?}: {mistake:?}"));
+            assert!(mistake.column <= line.len() && !mistake.message.is_empty(), "{text:?}: {mistake:?}");
+        }
     }
 }
 

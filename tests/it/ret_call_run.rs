@@ -153,7 +153,13 @@ fn run_reads_text_in_files_as_on_the_command_line() {
         .expect("written");
     run(&["run", shown]).expect("42 0x2a\n", "", 0);
     std::fs::write(&path, "b8 2a 00 00 00\nretn\n").expect("written");
-    let message = format!("barejit: run: {shown}: line 2, column 1: 'retn': not hexadecimal\n");
+    let message = format!(
+        "barejit: run: {shown}: 'retn' is an instruction, not hexadecimal; `barejit run -a FILE` runs text, \
+         `barejit asm FILE` assembles it\n"
+    );
+    run(&["run", shown]).expect("", &message, 2);
+    std::fs::write(&path, "b8 2a 00 00 00\nreturn\n").expect("written");
+    let message = format!("barejit: run: {shown}: line 2, column 1: 'return': not hexadecimal\n");
     run(&["run", shown]).expect("", &message, 2);
     std::fs::remove_file(&path).expect("was there");
     feed(command(&["run", "-"]), b"00000000: b82a 0000 00c3  .*....\n").expect("42 0x2a\n", "", 0);
@@ -167,6 +173,26 @@ fn run_says_what_else_was_meant() {
         "barejit: run: {BAREJIT}: an ELF file; run takes the bare bytes, as objcopy -O binary -j .text makes them\n"
     );
     run(&["run", BAREJIT]).expect("", &image, 2);
+    for (command, text, word) in [
+        ("run", "mov eax, 42; ret", "mov"),
+        ("disasm", "mov eax, 42; ret", "mov"),
+        ("run", "movl $42, %eax", "movl"),
+        // Letters that are digits, an odd and an even number of them.
+        ("run", "add eax, 42", "add"),
+        ("run", "fadd st, st(1)", "fadd"),
+        ("run", "=> 0x1139 <main+4>:\tpush rbp", "push"),
+        ("run", "ret", "ret"),
+    ] {
+        let message = format!(
+            "barejit: {command}: '{word}' is an instruction, not hexadecimal; `barejit run -a TEXT` runs \
+             text, `barejit asm TEXT` assembles it\n"
+        );
+        run(&[command, text]).expect("", &message, 2);
+    }
+    let message = "barejit: run: 'eax,' is not an integer of 64 bits; if it is assembly text, quote all of it: \
+                   barejit run -a 'mov …'\n";
+    run(&["run", "mov", "eax,", "42"]).expect("", message, 2);
+    run(&["run", "-a", "mov", "eax,", "42"]).expect("", message, 2);
     // mov eax, 42, and then the zeros behind it: add [rax], al
     run(&["run", "b8 2a 00 00 00"]).expect(
         "",
@@ -178,7 +204,7 @@ fn run_says_what_else_was_meant() {
 
 #[test]
 fn run_refuses_what_is_no_code() {
-    run(&["run"]).expect("", "Usage: barejit run HEX|FILE [ARG…]\n", 2);
+    run(&["run"]).expect("", "Usage: barejit run HEX|FILE|-a TEXT [ARG…]\n", 2);
     run(&["run", " "]).expect("", "barejit: run: no machine code\n", 2);
     let odd = |text: &str, column: usize, group: &str| {
         let why = "an odd number of digits, but a byte has two";

@@ -3,14 +3,26 @@
 //! A statement is read into operands, and each row of the instruction table
 //! with its mnemonic is tried with them. Of all encodings that fit, the
 //! shortest is taken; of several as short, that of the first row. Nothing is rewritten into
-//! another instruction: `mov rax, 1` stays seven bytes.
+//! another instruction: `mov rax, 1` stays seven bytes. [`Place::optimise`] permits
+//! these rewrites where they are shorter, which GNU as -O2 or nasm make, too:
+//!
+//! | written | assembled | where |
+//! |---|---|---|
+//! | `mov rax, 1` | `mov eax, 1` | numbers of 32 bits without a sign |
+//! | `and rax, 1`, `test rax, 1` | `and eax, 1`, `test eax, 1` | numbers of 31 bits |
+//! | `test ebx, 1` | `test bl, 1` | registers, numbers of 7 bits |
+//! | `xor rax, rax`, `sub rax, rax` | `xor eax, eax`, `sub eax, eax` | a register with itself |
+//! | `[rbx*2]` | `[rbx+rbx]` | an index with the factor 2, and no base |
 //!
 //! Labels are numbers here: the caller resolves them, and parses again when they move. In
 //! front of a branch it says whether the short form may be taken.
 
 mod expression;
+mod fields;
 mod lexer;
+mod mnemonic;
 mod operand;
+mod optimise;
 mod register;
 mod select;
 
@@ -53,7 +65,12 @@ pub enum Reason<'a> {
     /// No instruction has this mnemonic; the nearest one that has, if any is near.
     Mnemonic(&'a str),
     /// The instruction has no form for these operands.
-    Operands(&'a str),
+    Operands {
+        /// Its mnemonic.
+        mnemonic: &'a str,
+        /// How many operands there are.
+        count: usize,
+    },
     /// Memory of several sizes fits: `byte ptr` or the like has to tell.
     Size,
     /// The number does not fit the operand.
@@ -81,14 +98,14 @@ impl fmt::Display for Reason<'_> {
             Self::AttSyntax => f.write_str("this is AT&T syntax; write Intel syntax: mov eax, 1"),
             Self::Mnemonic(word) => {
                 write!(f, "no instruction is called '{word}'")?;
-                match select::nearest(word) {
+                match mnemonic::nearest(word) {
                     Some(near) => write!(f, "; did you mean '{near}'?"),
                     None => Ok(()),
                 }
             }
-            Self::Operands(mnemonic) => {
+            Self::Operands { mnemonic, count } => {
                 write!(f, "'{mnemonic}' has no form with these operands; it takes ")?;
-                select::write_forms(f, mnemonic)
+                select::write_forms(f, mnemonic, *count)
             }
             Self::Size => f.write_str("the size of the memory is not told: write byte, word, dword or qword"),
             Self::Range => f.write_str("the number does not fit"),
@@ -107,6 +124,8 @@ pub struct Place<'p> {
     pub address: u64,
     /// Whether a branch may be short; if not, it has 32 bits.
     pub short: bool,
+    /// Whether another instruction of the same effect may be taken where it is shorter.
+    pub optimise: bool,
     /// The address of a label, if it is known.
     pub symbols: &'p dyn Fn(Symbol<'_>) -> Option<u64>,
     /// The value of a name that `equ` has defined.
@@ -151,7 +170,12 @@ pub fn label(line: &str) -> Option<(Symbol<'_>, &str)> {
 
 /// Whether `word` is a mnemonic, a prefix or a directive.
 pub fn is_mnemonic(word: &str) -> bool {
-    is_directive(word) || select::is_prefix(word) || select::is_mnemonic(word)
+    is_directive(word) || mnemonic::is_prefix(word) || mnemonic::is_mnemonic(word)
+}
+
+/// Whether `word` is a mnemonic of AT&T syntax only: `movl`.
+pub fn is_att_mnemonic(word: &str) -> bool {
+    !is_mnemonic(word) && mnemonic::is_att(word)
 }
 
 /// Whether `word` is a directive that puts data: `db`, `dw`, `dd`, `dq`, `align`.
@@ -161,7 +185,7 @@ pub fn is_directive(word: &str) -> bool {
 
 /// Calls `found` with every mnemonic, those with a condition under each of its names.
 pub fn mnemonics(found: &mut dyn FnMut(&str)) {
-    select::mnemonics(found);
+    mnemonic::mnemonics(found);
 }
 
 /// The value of an expression in which names are what `constants` says.

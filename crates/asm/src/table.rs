@@ -50,6 +50,7 @@ pub use effects::{Effects, Register};
 pub use feature::{Cpuid, Feature};
 pub use row::{Marks, Operand, OperandKind, Row, TABLE};
 
+pub(crate) use row::rows_named;
 use row::{Line, Parsed};
 
 groups! {

@@ -11,7 +11,8 @@ const ADDRESS: u64 = 0x4000_0000;
 
 fn assemble(text: &str) -> Result<Vec<u8>, parse::Error<'_>> {
     let mut bytes = Vec::new();
-    let place = Place { address: ADDRESS, short: true, symbols: &|_| None, constants: &|_| None };
+    let place =
+        Place { address: ADDRESS, short: true, optimise: false, symbols: &|_| None, constants: &|_| None };
     parse::parse(text, &place, &mut |more| bytes.extend_from_slice(more)).map(|_| bytes)
 }
 
@@ -27,6 +28,12 @@ fn reading(instruction: &Instruction, formatter: &mut IntelFormatter) -> String 
     formatter.format(instruction, &mut text);
     // A redundant prefix in front of a short branch makes it reach less far.
     let text = text.replace(" short", "");
+    // An exchange is the same in either order.
+    if let Some(operands) = text.strip_prefix("xchg ") {
+        let mut operands: Vec<&str> = operands.split(',').collect();
+        operands.sort_unstable();
+        return format!("xchg {}", operands.join(","));
+    }
     match (instruction.memory_base(), instruction.memory_index_scale()) {
         (Register::None, 1) => text.replace("*1", ""),
         _ => text,
@@ -132,6 +139,10 @@ fn what_people_write_assembles_to_what_they_mean() {
         ("db 1, \"ab\", 0x7f ; comment", "01 61 62 7f"),
         ("dq -1", "ff ff ff ff ff ff ff ff"),
         ("push 0b10", "6a 02"),
+        ("xchg eax, esp", "94"),
+        ("xchg rax, rbx", "48 93"),
+        ("vpgatherqq ymm14, [r14+ymm4*1], ymm15", "c4 42 85 91 34 26"),
+        ("mov eax, [rax+rsp]", "8b 04 04"),
         ("fadd st, st(2)", "d8 c2"),
         ("fadd st(2), st", "dc c2"),
     ] {
@@ -145,13 +156,70 @@ fn what_people_write_assembles_to_what_they_mean() {
     }
 }
 
+/// The bytes of `text`, with the rewrites of the optimiser.
+fn optimised(text: &str) -> Result<Vec<u8>, parse::Error<'_>> {
+    let mut bytes = Vec::new();
+    let place =
+        Place { address: ADDRESS, short: true, optimise: true, symbols: &|_| None, constants: &|_| None };
+    parse::parse(text, &place, &mut |more| bytes.extend_from_slice(more)).map(|_| bytes)
+}
+
+#[test]
+fn the_listed_rewrites_are_made_where_they_are_shorter() {
+    for (text, rewritten) in [
+        ("mov rax, 1", "mov eax, 1"),
+        ("mov r9, 0xffffffff", "mov r9d, 0xffffffff"),
+        ("and rdx, 0x7fffffff", "and edx, 0x7fffffff"),
+        ("test rdi, 0x1000", "test edi, 0x1000"),
+        ("test ebx, 1", "test bl, 1"),
+        ("test rsi, 127", "test sil, 127"),
+        ("sub rax, rax", "sub eax, eax"),
+        ("lea rax, [rbx*2]", "lea rax, [rbx+rbx]"),
+        ("mov ecx, dword ptr fs:[rbp*2+8]", "mov ecx, dword ptr fs:[rbp+rbp*1+8]"),
+        // Nothing of these is in the list.
+        ("mov rax, -1", "mov rax, -1"),
+        ("mov rax, 0x100000000", "mov rax, 0x100000000"),
+        ("and rdx, 0x80000000", "and rdx, 0x80000000"),
+        ("test ebx, 128", "test ebx, 128"),
+        ("test bl, 1", "test bl, 1"),
+        ("xor rax, rbx", "xor rax, rbx"),
+        // As long with 32 bits, because r8 needs REX anyhow.
+        ("xor r8, r8", "xor r8, r8"),
+        ("add rax, 1", "add rax, 1"),
+        ("lea rax, [rbx*4]", "lea rax, [rbx*4]"),
+        ("lea rax, [rcx+rbx*2]", "lea rax, [rcx+rbx*2]"),
+    ] {
+        let ours = optimised(text);
+        let same = assemble(rewritten);
+        // Some of them exist in neither way.
+        assert_eq!(ours.as_ref().ok(), same.as_ref().ok(), "{text}: {ours:02x?}");
+        if let (Ok(short), Ok(plain)) = (&ours, assemble(text)) {
+            assert_eq!(short.len() < plain.len(), text != rewritten, "{text}: {short:02x?}, {plain:02x?}");
+        }
+    }
+}
+
 #[test]
 fn mistakes_have_a_column_and_a_reason() {
     for (text, at, message) in [
         ("movv eax, 1", 0, "no instruction is called 'movv'; did you mean 'mov'?"),
-        ("mov [rax], 1", 0, "the size of the memory is not told: write byte, word, dword or qword"),
+        ("mov [rax], 1", 4, "the size of the memory is not told: write byte, word, dword or qword"),
         ("mov %rax, %rbx", 4, "this is AT&T syntax; write Intel syntax: mov eax, 1"),
-        ("add al, 300", 0, "the number does not fit"),
+        ("add al, 300", 8, "the number does not fit"),
+        ("movl $5, %eax", 0, "this is AT&T syntax; write Intel syntax: mov eax, 1"),
+        ("jmp *%rax", 4, "this is AT&T syntax; write Intel syntax: mov eax, 1"),
+        ("loop 0x50000000", 5, "a short jump does not reach it"),
+        (
+            "vpaddd ymm1, xmm2, ymm3",
+            0,
+            "'vpaddd' has no form with these operands; it takes xmm, xmm, r/m128; ymm, ymm, r/m256",
+        ),
+        (
+            "imul rax, rbx, rcx",
+            0,
+            "'imul' has no form with these operands; it takes r16, r/m16, imm; r32, r/m32, imm; \
+             r64, r/m64, imm; r/m8; r/m16; r/m32; and more",
+        ),
         ("lock mov [rax], eax", 5, "the instruction does not take 'lock' here"),
         ("mov eax, [rax*3+rbx*2]", 9, "no instruction can address this"),
         ("jmp there", 4, "no label 'there'"),
@@ -161,13 +229,14 @@ fn mistakes_have_a_column_and_a_reason() {
         assert_eq!((error.at, error.reason.to_string().as_str()), (at, message), "{text}");
     }
     let error = assemble("bswap al").expect_err("no such form");
-    assert!(matches!(error.reason, Reason::Operands("bswap")), "{error:?}");
+    assert!(matches!(error.reason, Reason::Operands { mnemonic: "bswap", count: 1 }), "{error:?}");
     assert!(error.reason.to_string().contains("r32"), "{}", error.reason);
 }
 
 #[test]
 fn labels_and_branches_that_can_grow_are_told() {
-    let place = Place { address: 0, short: true, symbols: &|_| Some(2), constants: &|_| None };
+    let place =
+        Place { address: 0, short: true, optimise: false, symbols: &|_| Some(2), constants: &|_| None };
     let statement = parse::parse("jmp near_by", &place, &mut |_| {});
     assert_eq!(statement, Ok(Statement::Instruction { can_grow: true }));
     assert!(parse::label("loop: dec ecx").is_some_and(|(_, rest)| rest == " dec ecx"));

@@ -100,6 +100,16 @@ impl Address {
         !matches!(self.relative_to(), Base::Label) && self.0 & NARROW != 0
     }
 
+    /// The same address with the index once more as its base, if it is an index with the
+    /// factor 2 and no base.
+    pub(crate) const fn doubled(self) -> Option<Self> {
+        if !matches!(self.relative_to(), Base::None) || !self.is_indexed() || self.scale() != 1 {
+            return None;
+        }
+        let kept = self.0 & (!0 << 32 | 7 << 2 | INDEXED | NARROW);
+        Some(Self(kept | Base::Gpr as u64 | self.index_number() << 8 | self.index_number() << 12))
+    }
+
     /// The operand as an instruction carries it.
     #[inline(always)]
     pub(crate) const fn packed(self) -> u64 {

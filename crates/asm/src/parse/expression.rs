@@ -190,6 +190,7 @@ fn unary<'a>(lexer: &mut Lexer<'a>, names: Names<'_>, depth: u32) -> Result<Valu
             return Ok(value);
         }
         Token::Mark(b'%') => return lexer.error(Reason::AttSyntax),
+        Token::Mark(b'*') if lexer.followed_by(b'%') => return lexer.error(Reason::AttSyntax),
         Token::Number(value) => Value::constant(value.cast_signed()),
         Token::Text(text) => match characters(text) {
             Some(value) => Value::constant(value),

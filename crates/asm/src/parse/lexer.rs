@@ -64,6 +64,17 @@ impl<'a> Lexer<'a> {
         rest.trim_ascii_start().first() == Some(&mark)
     }
 
+    /// Where the current token begins.
+    pub(super) fn at(&self) -> usize {
+        self.current.at
+    }
+
+    /// Whether one of these characters stands in the line from the current token on.
+    pub(super) fn rest_has(&self, marks: &[u8]) -> bool {
+        let rest = self.line.as_bytes().get(self.current.at..).unwrap_or_default();
+        rest.iter().any(|byte| marks.contains(byte))
+    }
+
     /// An error at the current token.
     pub(super) fn error<T>(&self, reason: Reason<'a>) -> Result<T, Error<'a>> {
         Err(Error { at: self.current.at, reason })

@@ -50,6 +50,8 @@ pub(super) const MOST: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operands {
     list: [Operand; MOST],
+    /// Where each of them begins in the line.
+    places: [usize; MOST],
     used: usize,
     pub(super) manner: Manner,
 }
@@ -57,7 +59,8 @@ pub(super) struct Operands {
 impl Operands {
     /// Reads them.
     pub(super) fn read<'a>(lexer: &mut Lexer<'a>, place: &Place<'_>) -> Result<Self, Error<'a>> {
-        let mut operands = Self { list: [Operand::Number(0); MOST], used: 0, manner: Manner::default() };
+        let mut operands =
+            Self { list: [Operand::Number(0); MOST], places: [0; MOST], used: 0, manner: Manner::default() };
         if lexer.token() == Token::End {
             return Ok(operands);
         }
@@ -65,6 +68,7 @@ impl Operands {
             if operands.used == MOST {
                 return lexer.error(Reason::Expected("at most four operands"));
             }
+            operands.places[operands.used] = lexer.at();
             operands.list[operands.used] = operand(lexer, place, &mut operands.manner)?;
             operands.used += 1;
             if !lexer.take(b',')? {
@@ -77,6 +81,24 @@ impl Operands {
     /// The operands in the order written.
     pub(super) fn all(&self) -> &[Operand] {
         &self.list[..self.used]
+    }
+
+    /// Where the operand in memory begins.
+    pub(super) fn place_of_memory(&self) -> Option<usize> {
+        let place = self.all().iter().position(|operand| matches!(operand, Operand::Memory(_)))?;
+        Some(self.places[place])
+    }
+
+    /// Where the last number begins.
+    pub(super) fn place_of_number(&self) -> Option<usize> {
+        let place = self.all().iter().rposition(|operand| matches!(operand, Operand::Number(_)))?;
+        Some(self.places[place])
+    }
+
+    /// The same with another operand in one place.
+    pub(super) fn with(mut self, place: usize, operand: Operand) -> Self {
+        self.list[place] = operand;
+        self
     }
 
     /// The same with two operands in the other order, if there are two.
@@ -268,7 +290,10 @@ fn registers(first: Option<(Register, i64)>, second: Option<(Register, i64)>) ->
         (Some((one, 1)), None) if !vector(&one) => (Some(one), None),
         (Some((one, factor @ (3 | 5 | 9))), None) if !vector(&one) => (Some(one), Some((one, factor - 1))),
         (Some(one), None) => (None, Some(one)),
-        (Some((one, 1)), Some((two, factor))) if !(vector(&one) || factor == 1 && two.number == RSP) => {
+        // RSP is never an index; XMM4 and YMM4, of the same number, are.
+        (Some((one, 1)), Some((two, factor)))
+            if !(vector(&one) || factor == 1 && two.number == RSP && !vector(&two)) =>
+        {
             (Some(one), Some((two, factor)))
         }
         (Some(one), Some((two, 1))) if !vector(&two) => (Some(two), Some(one)),

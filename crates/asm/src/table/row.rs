@@ -485,6 +485,10 @@ impl Built {
 /// What rows share.
 struct Content {
     names: [u64; BUILT.names_used],
+    /// The first row of each name, and the end.
+    starts: [u16; BUILT.names_used + 1],
+    /// The indices of the names, in the order of the names.
+    sorted: [u16; BUILT.names_used],
     effects: [Effects; BUILT.effects_used],
 }
 
@@ -500,8 +504,56 @@ static CONTENT: Content = {
         effects[i] = BUILT.effects[i];
         i += 1;
     }
-    Content { names, effects }
+    let mut starts = [ROWS as u16; BUILT.names_used + 1];
+    let mut row = ROWS;
+    while row > 0 {
+        row -= 1;
+        starts[BUILT.rows[row].name as usize] = row as u16;
+    }
+    Content { sorted: sorted(&names), names, starts, effects }
 };
+
+/// The indices of names in the order of names, those of one name in the order of the table.
+/// Shell's sort (1959), because a recursion is slow in the compiler.
+const fn sorted<const N: usize>(names: &[u64; N]) -> [u16; N] {
+    let mut order = [0; N];
+    let mut i = 0;
+    while i < N {
+        order[i] = i as u16;
+        i += 1;
+    }
+    let mut gap = N / 2;
+    while gap > 0 {
+        let mut i = gap;
+        while i < N {
+            let moved = order[i];
+            let (name, mut at) = (names[moved as usize], i);
+            while at >= gap {
+                let (before, other) = (order[at - gap], names[order[at - gap] as usize]);
+                if other < name || other == name && before < moved {
+                    break;
+                }
+                order[at] = before;
+                at -= gap;
+            }
+            order[at] = moved;
+            i += 1;
+        }
+        gap /= 2;
+    }
+    order
+}
+
+/// The rows whose mnemonic has this number, in the order of the table.
+pub(crate) fn rows_named(name: u64) -> impl Iterator<Item = &'static Row> {
+    let name_of = |index: u16| CONTENT.names[usize::from(index)];
+    let start = CONTENT.sorted.partition_point(|index| name_of(*index) < name);
+    let same = CONTENT.sorted[start..].iter().take_while(move |index| name_of(**index) == name);
+    same.flat_map(|index| {
+        let index = usize::from(*index);
+        &TABLE[usize::from(CONTENT.starts[index])..usize::from(CONTENT.starts[index + 1])]
+    })
+}
 
 /// The table: a row a line, in the order of the files.
 pub static TABLE: [Row; ROWS] = BUILT.rows;
