@@ -45,7 +45,7 @@ _barejit() {
         run:--raw) words='' ;;
         run:*) words='-a --map --sandbox --verbose --listing --step --step-from --json --trace --perf --gdb --raw --help' ;;
         repl:--timeout) words='' ;;
-        repl:*) words='--json --timeout --help' ;;
+        repl:*) words='--json --timeout --unprotected --help' ;;
         asm:--raw) words='' ;;
         asm:*) words='--hex --c --rust --raw --optimise --help' ;;
         disasm:--at) words='' ;;

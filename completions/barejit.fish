@@ -96,6 +96,7 @@ complete -c barejit -n '__fish_seen_subcommand_from run' -l help -d 'tell about 
 complete -c barejit -n __fish_use_subcommand -a repl -d 'a prompt: run instructions line by line, see what each changes'
 complete -c barejit -n '__fish_seen_subcommand_from repl' -l json -d 'print one JSON object a line'
 complete -c barejit -n '__fish_seen_subcommand_from repl' -l timeout -r -d 'end lines that run longer; 0 is never (0 at a terminal, else 10000)'
+complete -c barejit -n '__fish_seen_subcommand_from repl' -l unprotected -d 'run lines in the session\'s own process, for places that allow no other: a line can then end or wreck the session'
 complete -c barejit -n '__fish_seen_subcommand_from repl' -l help -d 'tell about the command'
 complete -c barejit -n __fish_use_subcommand -a asm -d 'assemble Intel syntax'
 complete -c barejit -n '__fish_seen_subcommand_from asm' -l hex -d 'print the bytes in hexadecimal, and nothing else'

@@ -18,7 +18,7 @@ use barejit::{
     },
     run::step::{Printer, Steps},
 };
-use barejit_sys::{self as sys, Errno, Error, Fd, linux, linux::job};
+use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux, linux::job};
 use core::fmt::Write;
 
 pub(super) use barejit::repl::show::Hex;
@@ -158,12 +158,14 @@ impl Prompt<'_> {
 
     /// Takes the lines of a file.
     fn read_file(&mut self, path: &[u8]) -> Outcome {
-        let text = match host::read_file(path, 64 * LIMIT) {
-            Ok(text) => text,
-            Err(error) => {
-                return Err(self.cli.fail(Status::Refused, format_args!("{}: {error}", Lossy(path))));
-            }
-        };
+        match host::read_file(path, 64 * LIMIT) {
+            Ok(text) => self.take_text(path, &text),
+            Err(error) => Err(self.cli.fail(Status::Refused, format_args!("{}: {error}", Lossy(path)))),
+        }
+    }
+
+    /// Takes the lines of a text from a file.
+    fn take_text(&mut self, path: &[u8], text: &[u8]) -> Outcome {
         let (before, number) = (self.at.replace(Lossy(path).to_string()), core::mem::take(&mut self.number));
         let mut block = String::new();
         for line in text.split(|byte| *byte == b'\n') {
@@ -242,7 +244,10 @@ impl Prompt<'_> {
             Err(Refusal::NoRoom) => return self.mistake("no room left in the session's memory"),
             Err(Refusal::System(error)) => {
                 self.worst = Status::Refused as u8;
-                return self.mistake(&format!("{error}"));
+                let fork = error == Error::new(Sysno::fork, error.errno());
+                let advice =
+                    if fork { "; --unprotected runs lines without processes of their own" } else { "" };
+                return self.mistake(&format!("{error}{advice}"));
             }
             Ok(done) => {
                 if done.memory.is_none() {
@@ -336,7 +341,13 @@ impl Prompt<'_> {
                 if self.at.is_some() {
                     return self.mistake("a file that is loaded cannot load another");
                 }
-                return self.read_file(rest.as_bytes()).or(Ok(()));
+                return match host::read_file(rest.as_bytes(), 64 * LIMIT) {
+                    Ok(text) => self.take_text(rest.as_bytes(), &text),
+                    Err(error) => {
+                        self.worst = Status::Refused as u8;
+                        self.mistake(&format!("{rest}: {error}"))
+                    }
+                };
             }
             "help" => out.push_str(HELP),
             "quit" | "q" => self.ended = true,

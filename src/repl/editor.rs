@@ -6,6 +6,7 @@
 //! of ECMA-48 that every terminal has; pastes come in brackets (`ESC [ 200 ~`).
 
 use alloc::{string::String, vec::Vec};
+use barejit_exec::fault::Rescue;
 use barejit_sys::{
     Error, Fd,
     linux::{
@@ -114,9 +115,13 @@ impl Editor {
     pub fn read(&mut self, prompt: &str, words: &dyn Complete) -> Result<Typed, Error> {
         self.line.clear();
         (self.cursor, self.shown_from) = (0, 0);
+        // SAFETY: (1) the editor lives as long as this, and the function only reads its
+        // descriptors and modes, which never change.
+        let rescue = unsafe { Rescue::prepare(core::ptr::from_mut(self).cast(), rescue) };
         self.raw()?;
         let typed = self.edit(prompt, words);
         self.cooked()?;
+        drop(rescue);
         let typed = typed?;
         if let Typed::Line(line) = &typed
             && !line.trim().is_empty()
@@ -409,6 +414,16 @@ impl Editor {
             _ => Key::Unknown,
         }
     }
+}
+
+/// Gives the terminal back when a signal ends the process.
+///
+/// # Safety
+/// 1. `editor` is the address of an [`Editor`].
+unsafe fn rescue(editor: *mut ()) {
+    // SAFETY: (1) the caller's.
+    let editor = unsafe { &*editor.cast::<Editor>() };
+    let _ = editor.cooked();
 }
 
 /// The key that a control sequence stands for.

@@ -34,9 +34,12 @@ use barejit_sys::{
     },
     signal::{Context, Disposition, Info, Mask, Signal},
 };
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Release},
+use core::{
+    arch::naked_asm,
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Release},
+    },
 };
 
 /// How a line ended that left a state behind.
@@ -403,6 +406,16 @@ impl Runner {
     }
 }
 
+/// Where a line returns to: a trap, which keeps the state as the one behind a line does.
+pub fn return_address() -> usize {
+    returned as *const () as usize
+}
+
+#[unsafe(naked)]
+unsafe extern "sysv64" fn returned() -> ! {
+    naked_asm!("int3", "ud2")
+}
+
 /// Runs `code` up to its stop.
 ///
 /// # Safety
@@ -417,12 +430,16 @@ unsafe fn execute(state: &mut State, code: &Code, mut printer: Option<&mut Print
         fault::resume(state, range, stepper)
     };
     let stop = match ending {
-        Ok(Ending::Returned(_)) => Stop::Returned,
         Ok(Ending::Faulted(fault)) => match fault.place {
             Place::Code(offset)
                 if fault.signal == Signal::TRAP && code.entry + offset as usize == code.end =>
             {
                 Stop::End
+            }
+            Place::Wild(at) if fault.signal == Signal::TRAP && at == return_address() => {
+                // The next line finds the address to return to again.
+                state.general[4] = state.general[4].wrapping_sub(8);
+                Stop::Returned
             }
             place => Stop::Fault(Crash {
                 signal: fault.signal,
@@ -433,8 +450,9 @@ unsafe fn execute(state: &mut State, code: &Code, mut printer: Option<&mut Print
                 not_executable: fault.not_executable(0),
             }),
         },
-        // There are no call-backs, and nothing else runs generated code.
-        Ok(Ending::Panicked) | Err(_) => linux::exit(5),
+        // Nobody has told the code where a call would return to, there are no call-backs, and
+        // nothing else runs generated code.
+        Ok(Ending::Returned(_) | Ending::Panicked) | Err(_) => linux::exit(5),
     };
     if let Some(printer) = printer {
         printer.finish(match &stop {

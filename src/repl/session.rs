@@ -6,14 +6,14 @@
 
 use super::{
     change::{self, Bytes, Difference},
-    line::{Code, Kind, Outcome, Runner, Stop},
+    line::{self, Code, Kind, Outcome, Runner, Stop},
     memory::Space,
 };
 use crate::front::assembly::{self, Assembled, Mistake, Semicolon};
 use crate::run::step::Printer;
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use barejit_asm as asm;
-use barejit_exec::{Executable, Guard, Memory, PageSize, State, Strategy, fault};
+use barejit_exec::{Executable, Guard, Memory, PageSize, State, Strategy};
 use barejit_sys::{Error, Fd, linux::job::Modes};
 
 /// States that can be gone back to.
@@ -165,7 +165,7 @@ impl Session {
         // A `ret` with nothing on the stack ends the line.
         let top = self.space.stack_end() - 16;
         self.state.general[4] = top as u64;
-        let back = fault::return_address().to_le_bytes();
+        let back = line::return_address().to_le_bytes();
         self.space.bytes_mut(top, back.len()).expect("the stack has 16 bytes").copy_from_slice(&back);
         self.labels.clear();
         self.lines.clear();

@@ -25,6 +25,7 @@ mod matrix;
 mod native;
 mod paste;
 mod playground;
+mod playground_terminal;
 mod probe;
 mod probe_command;
 mod probe_command_jobs;
