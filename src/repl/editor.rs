@@ -6,7 +6,7 @@
 //! of ECMA-48 that every terminal has; pastes come in brackets (`ESC [ 200 ~`).
 
 use alloc::{string::String, vec::Vec};
-use barejit_exec::fault::Rescue;
+use barejit_exec::fault::FlushOnTermination;
 use barejit_sys::{
     Error, Fd,
     linux::{
@@ -117,11 +117,12 @@ impl Editor {
         (self.cursor, self.shown_from) = (0, 0);
         // SAFETY: (1) the editor lives as long as this, and the function only reads its
         // descriptors and modes, which never change.
-        let rescue = unsafe { Rescue::prepare(core::ptr::from_mut(self).cast(), rescue) };
+        let registered =
+            unsafe { FlushOnTermination::register(core::ptr::from_mut(self).cast(), restore_modes) };
         self.raw()?;
         let typed = self.edit(prompt, words);
         self.cooked()?;
-        drop(rescue);
+        drop(registered);
         let typed = typed?;
         if let Typed::Line(line) = &typed
             && !line.trim().is_empty()
@@ -420,7 +421,7 @@ impl Editor {
 ///
 /// # Safety
 /// 1. `editor` is the address of an [`Editor`].
-unsafe fn rescue(editor: *mut ()) {
+unsafe fn restore_modes(editor: *mut ()) {
     // SAFETY: (1) the caller's.
     let editor = unsafe { &*editor.cast::<Editor>() };
     let _ = editor.cooked();
