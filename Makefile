@@ -64,7 +64,7 @@ engines: build  ## run the engines that there are, compare with the probe, write
 	$(CARGO) test --locked --test it every_engine -- --ignored
 
 bench: build  ## measure barejit next to others, write docs/figures anew
-	@$(NEED) $(LINKER) clang:clang
+	@$(NEED) $(LINKER) clang:clang nasm:nasm
 	$(BENCH)
 	$(MAKE) book
 
