@@ -201,7 +201,8 @@ fn random_lines(mut seed: u64, count: usize) -> String {
         seed % below
     };
     const REGISTERS: [&str; 10] = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r12", "r13"];
-    let mut text = String::from("lea r15, [rsp-2048]\n");
+    // Below the stack pointer the memory is anybody's.
+    let mut text = String::from("lea r15, [rsp-2048]; sub rsp, 4096\n");
     for _ in 0..count {
         let [a, b] = [(); 2].map(|()| REGISTERS[next(10) as usize]);
         let [x, y] = [(); 2].map(|()| next(16));

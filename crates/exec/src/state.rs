@@ -50,9 +50,15 @@ impl State {
     pub const FLAGS: [(&str, u32); 7] =
         [("cf", 0), ("pf", 2), ("af", 4), ("zf", 6), ("sf", 7), ("df", 10), ("of", 11)];
 
-    /// All registers zero, the extended state initial.
-    pub const INITIAL: Self =
-        Self { area: [0; AREA], used: 0, general: [0; 16], rip: 0, flags: Self::ALWAYS, reserved: [0; 5] };
+    /// All registers zero, the extended state initial. That is told by FXSAVE's part: where a
+    /// frame has none, QEMU's user mode leaves the registers as they are.
+    pub const INITIAL: Self = {
+        let mut area = [0; AREA];
+        // The control word of x87, and MXCSR (SDM vol. 1, 8.1.5 and 10.2.3).
+        [area[0], area[1]] = 0x037F_u16.to_le_bytes();
+        [area[24], area[25]] = 0x1F80_u16.to_le_bytes();
+        Self { area, used: LEGACY, general: [0; 16], rip: 0, flags: Self::ALWAYS, reserved: [0; 5] }
+    };
 
     /// How many words a state has.
     pub const WORDS: usize = AREA / 8 + 24;
