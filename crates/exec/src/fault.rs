@@ -485,15 +485,16 @@ pub fn install() -> Result<(), Error> {
 }
 
 /// The first instructions of the handler of faults. The kernel leaves AC and NT as they
-/// were; Rust wants neither.
+/// were; Rust wants neither. It aligns the stack as the psABI says; QEMU's user mode need not.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn fault_entry(number: i32, info: &Info, context: &mut Context) {
     naked_asm!(
         "push 2",
         "popfq",
-        "sub rsp, 8",      // rsp = 16n; rdi, rsi, rdx as the kernel had them
+        "mov rbx, rsp", // rt_sigreturn(2) restores rbx
+        "and rsp, -16",
         "call {on_fault}", // al = 1: generated code has ended
-        "add rsp, 8",
+        "mov rsp, rbx",
         "test al, al",
         "jnz {leave}",
         "ret", // to rt_sigreturn

@@ -85,7 +85,16 @@ pub fn defer_termination<T>(flush: impl FnOnce() -> T) -> T {
 /// The first instructions of the handler of requests to end, as for faults.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn end_entry(number: i32, info: &Info, context: &mut Context) {
-    naked_asm!("push 2", "popfq", "jmp {on_end}", on_end = sym on_end)
+    naked_asm!(
+        "push 2",
+        "popfq",
+        "mov rbx, rsp",
+        "and rsp, -16",
+        "call {on_end}",
+        "mov rsp, rbx",
+        "ret",
+        on_end = sym on_end
+    )
 }
 
 /// The handler of requests to end. One that comes while the output is flushed for the
