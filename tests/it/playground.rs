@@ -364,3 +364,15 @@ fn text_is_assembled_in_the_shapes_that_people_paste() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("barejit: asm: TEXT:1:1: 'mov' has no form"));
 }
+
+#[test]
+fn instructions_are_shown_in_the_sandbox_too() {
+    for map in ["wx", "dual", "sealed", "file"] {
+        let code = "mov eax, 39; syscall; ret";
+        let lines = steps(false, &["run", "--sandbox", "--map", map, "--step", "-a", code]);
+        let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let [mov, syscall, ret] = texts[..] else { panic!("{map}: {lines:?}") };
+        assert_eq!(mov, "0 mov eax, 39 rax 0x0 -> 0x27", "{map}: {lines:?}");
+        assert!(syscall.contains("getpid") && ret.starts_with("7 ret"), "{map}: {lines:?}");
+    }
+}
