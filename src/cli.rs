@@ -315,8 +315,11 @@ impl Nearest {
                 let Some(rest) = here else { continue };
                 let end = rest.iter().position(|byte| !byte.is_ascii_lowercase() && *byte != b'-');
                 let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-                let distance =
-                    if !word.is_empty() && name.starts_with(word) { 0 } else { distance(word, name) };
+                let distance = if !word.is_empty() && name.starts_with(word) {
+                    0
+                } else {
+                    barejit_asm::parse::distance(word, name)
+                };
                 if distance < nearest.distance && !name.is_empty() {
                     (nearest.name, nearest.distance) = (name, distance);
                 }
@@ -330,20 +333,4 @@ impl fmt::Display for Nearest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ", did you mean '{}{}'?", self.before.trim_ascii_start(), Lossy(self.name))
     }
-}
-
-/// The Levenshtein distance of the first 31 bytes of each, computed row by row.
-fn distance(a: &[u8], b: &[u8]) -> u8 {
-    let (a, b) = (&a[..a.len().min(31)], &b[..b.len().min(31)]);
-    let mut row: [u8; 32] = core::array::from_fn(|i| i as u8);
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i as u8 + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + u8::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -434,7 +434,7 @@ impl Prompt<'_> {
     }
 }
 
-/// What Tab completes: commands, mnemonics, registers and labels.
+/// The words that Tab completes: commands, mnemonics, registers and labels.
 struct Words<'a>(&'a Session);
 
 impl Complete for Words<'_> {

@@ -185,7 +185,7 @@ impl Labels {
     }
 }
 
-/// What a text is assembled with.
+/// The options of the assembler.
 struct Task<'t> {
     labels: Labels,
     origin: usize,

@@ -28,7 +28,7 @@ const LIMIT: usize = 1 << 20;
 /// The width of a terminal that tells none.
 const WIDTH: usize = 80;
 
-/// What was typed.
+/// One input of the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Typed {
     /// A line, without its end, or several lines that were pasted at once.
@@ -111,7 +111,7 @@ impl Editor {
     /// Lets the user type one line behind `prompt`.
     ///
     /// # Errors
-    /// What write(2) and ioctl(2) answer.
+    /// The errors of write(2) and ioctl(2).
     pub fn read(&mut self, prompt: &str, words: &dyn Complete) -> Result<Typed, Error> {
         self.line.clear();
         (self.cursor, self.shown_from) = (0, 0);

@@ -10,7 +10,7 @@ use barejit_exec::State;
 const SIZES: [(&str, usize); 6] =
     [("byte", 1), ("word", 2), ("dword", 4), ("qword", 8), ("xmmword", 16), ("ymmword", 32)];
 
-/// What an expression is.
+/// The value of an expression.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Value {
     /// A number of 64 bits.

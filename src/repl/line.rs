@@ -70,7 +70,7 @@ pub struct Crash {
     pub not_executable: bool,
 }
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// It came to a stop.
@@ -90,7 +90,7 @@ pub enum Outcome {
     TimedOut,
 }
 
-/// What a child leaves behind. Numbers only.
+/// The report of a child to its parent: numbers only.
 #[repr(C)]
 struct Report {
     /// The number of the child once all of the report is there.

@@ -40,7 +40,7 @@ impl Space {
     /// Zeroed memory.
     ///
     /// # Errors
-    /// What mmap(2) answers.
+    /// The error of mmap(2).
     pub fn new() -> Result<Self, Error> {
         let (size, guard) = (PageSize::needed(HALF * PAGE)?, Guard::Pages(PageSize::needed(GUARD)?));
         let (stack, data) = (Region::zeroed(size, guard)?, Region::zeroed(size, guard)?);

@@ -36,7 +36,7 @@ const STRATEGIES: [Strategy; 4] =
 pub struct Label {
     /// The name.
     pub name: String,
-    /// What it stands for.
+    /// Its address or value.
     pub address: usize,
 }
 
@@ -57,7 +57,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// What a line of code or data did.
+/// The effect of a line of code or data.
 #[derive(Debug)]
 pub struct Done {
     /// The bytes, and where they lie.

@@ -1,4 +1,4 @@
-//! What the prompt prints: for people, and as JSON, one object a line (RFC 8259).
+//! The output of the prompt: for people, and as JSON, one object a line (RFC 8259).
 
 use super::{
     change::{self, Bytes},

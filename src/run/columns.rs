@@ -40,7 +40,7 @@ impl<'a> ColumnWriter<'a> {
     /// Sees that everything has left.
     ///
     /// # Errors
-    /// What write(2) has answered.
+    /// The result of write(2) so far.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         match self.refused {
             Some(error) => Err(error),

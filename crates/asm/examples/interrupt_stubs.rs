@@ -21,7 +21,7 @@ const STUB: usize = 16;
 /// Exceptions that push an error code (SDM vol. 3A, table 6-1).
 const WITH_CODE: u32 = 1 << 8 | 0b111_1100 << 8 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30;
 
-/// What the handler may destroy (psABI, 3.2.1).
+/// The caller-saved registers, which the handler may destroy (psABI, 3.2.1).
 const SAVED: [Gpr64; 9] = [RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11];
 
 /// Stack of a stub at `common`: vector, error code, and what the processor pushed: RIP,

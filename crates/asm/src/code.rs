@@ -106,7 +106,7 @@ pub trait Source: Sync {
     /// Writes the piece of source that a mark stands for, in one line.
     ///
     /// # Errors
-    /// What the formatter answers.
+    /// The error of the formatter.
     fn describe(&self, mark: Mark, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result;
 }
 

@@ -166,7 +166,7 @@ impl fmt::Display for Prefixes {
     }
 }
 
-/// What stands before an opcode.
+/// The prefixes of an opcode.
 #[derive(Clone, Copy, Default)]
 struct Before {
     /// 66: 16-bit operands, or another instruction.

@@ -27,6 +27,8 @@ mod register;
 mod select;
 
 pub use expression::{Constants, Symbol};
+#[doc(hidden)]
+pub use mnemonic::distance;
 
 use crate::assembler::{Asm, Tables};
 use core::fmt;
@@ -38,11 +40,11 @@ use lexer::{Lexer, Token};
 pub struct Error<'a> {
     /// Offset of the first byte that it is about.
     pub at: usize,
-    /// What is wrong there.
+    /// The mistake there.
     pub reason: Reason<'a>,
 }
 
-/// What is wrong with a statement.
+/// A mistake in a statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Reason<'a> {
@@ -138,7 +140,7 @@ impl fmt::Debug for Place<'_> {
     }
 }
 
-/// What a statement was.
+/// The kind of a statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Statement<'a> {
     /// Nothing, or a comment.

@@ -28,6 +28,41 @@
 //! One call at a time in a process: a second one, by another thread or by a call-back, is
 //! [`Busy`]. A fault counts as generated code's on the thread that made the call only.
 
+/// The instructions that save the state of the caller in `record`, for [`leave`], and say that
+/// code runs.
+macro_rules! save_caller {
+    () => {
+        concat!(
+            "lea rax, [rip + {record}]",
+            "\n",
+            "mov [rax], rbx",
+            "\n",
+            "mov [rax + 8], rbp",
+            "\n",
+            "mov [rax + 16], r12",
+            "\n",
+            "mov [rax + 24], r13",
+            "\n",
+            "mov [rax + 32], r14",
+            "\n",
+            "mov [rax + 40], r15",
+            "\n",
+            "mov [rax + 48], rsp",
+            "\n",
+            "mov rcx, [rsp]",
+            "\n",
+            "mov [rax + 56], rcx",
+            "\n",
+            "stmxcsr [rax + 64]",
+            "\n",
+            "fnstcw [rax + 68]",
+            "\n",
+            "mov dword ptr [rax + 80], {generated}",
+            "\n",
+        )
+    };
+}
+
 mod step;
 mod termination;
 
@@ -212,19 +247,7 @@ const _: () = assert!(
 #[unsafe(naked)]
 unsafe extern "sysv64" fn enter(entry: Entry, args: &Args, stack: usize) -> u64 {
     naked_asm!(
-        "lea rax, [rip + {record}]",
-        "mov [rax], rbx",
-        "mov [rax + 8], rbp",
-        "mov [rax + 16], r12",
-        "mov [rax + 24], r13",
-        "mov [rax + 32], r14",
-        "mov [rax + 40], r15",
-        "mov [rax + 48], rsp",
-        "mov rcx, [rsp]",
-        "mov [rax + 56], rcx",
-        "stmxcsr [rax + 64]",
-        "fnstcw [rax + 68]",
-        "mov dword ptr [rax + 80], {generated}",
+        save_caller!(),
         "mov r10, rsi", // r10 = args
         "sub rsp, 8",   // rsp = 16n, as the ABI wants it at a call
         "test rdx, rdx",

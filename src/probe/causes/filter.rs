@@ -1,4 +1,4 @@
-//! What shows a seccomp filter: its mode, what it answers to invalid calls, and answers that
+//! The evidence of a seccomp filter: its mode, what it answers to invalid calls, and answers that
 //! no kernel gives.
 //!
 //! It says what was seen. Whether that is a cause is decided in `causes`.
@@ -8,12 +8,12 @@ use crate::probe::out::{Out, all, fill, number};
 use crate::probe::outcome::errno_name;
 use barejit_sys::Error;
 
-/// What shows that a seccomp filter answers.
+/// The evidence that a seccomp filter answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter<'a> {
     /// `Seccomp:` of the process.
     pub(super) mode: Option<u64>,
-    /// What calls answered that the kernel itself can only call invalid.
+    /// The answers to calls that the kernel itself can only call invalid.
     pub(super) answers: &'a [Answer; INVALID_CALLS],
     /// An answer that the kernel never gives to this call.
     pub(super) impossible: Option<Error>,

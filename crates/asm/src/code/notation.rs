@@ -27,7 +27,7 @@ pub enum Scale {
     X8 = 3,
 }
 
-/// What stands at one place of the code.
+/// The instruction or data at one place of the code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecordKind {
     /// An instruction: its form, and its operands as they are encoded: in
@@ -81,7 +81,7 @@ impl<'a> Line<'a> {
         self.bytes
     }
 
-    /// What the line is.
+    /// The kind of the line.
     pub const fn kind(&self) -> RecordKind {
         self.record.kind
     }

@@ -74,7 +74,7 @@ pub(crate) struct Kind {
     pub(crate) mem: Option<u8>,
     /// Kind of a vector index: 1 XMM, 2 YMM.
     pub(crate) index: u8,
-    /// What is encoded behind ModRM.
+    /// The operands encoded behind ModRM.
     pub(crate) third: Third,
     /// An operand that is not encoded, or 0.
     pub(crate) fixed: u8,

@@ -19,10 +19,10 @@ pub enum Symbol<'a> {
     Here,
 }
 
-/// What constants are called: the value of a name defined by `equ`, if it has one.
+/// Constants by name: the value that `equ` gave it, if any.
 pub type Constants<'c> = &'c dyn Fn(&str) -> Option<i64>;
 
-/// What names mean in an expression.
+/// The values of names in an expression.
 #[derive(Clone, Copy)]
 struct Names<'c> {
     constants: Constants<'c>,

@@ -154,8 +154,8 @@ pub(super) fn mnemonics(found: &mut dyn FnMut(&str)) {
 
 /// The mnemonic that differs least from `word`, if it is near.
 pub(super) fn nearest(word: &str) -> Option<Name> {
-    const NEAR: usize = 2;
-    let mut best: Option<(usize, Name)> = None;
+    const NEAR: u8 = 2;
+    let mut best: Option<(u8, Name)> = None;
     mnemonics(&mut |name| {
         let distance = distance(word.as_bytes(), name.as_bytes());
         if distance <= NEAR && best.as_ref().is_none_or(|(least, _)| distance < *least) {
@@ -165,17 +165,15 @@ pub(super) fn nearest(word: &str) -> Option<Name> {
     best.map(|(_, name)| name)
 }
 
-/// Levenshtein's distance of short words; a long one is far from all.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: [usize; LONGEST + 1] = core::array::from_fn(|i| i);
-    if a.len() > LONGEST || b.len() > LONGEST {
-        return usize::MAX;
-    }
+/// The Levenshtein distance of the first 31 bytes of each, in any case, computed row by row.
+pub fn distance(a: &[u8], b: &[u8]) -> u8 {
+    let (a, b) = (&a[..a.len().min(31)], &b[..b.len().min(31)]);
+    let mut row: [u8; 32] = core::array::from_fn(|i| i as u8);
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = row[0];
-        row[0] = i + 1;
+        row[0] = i as u8 + 1;
         for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
+            let substituted = diagonal + u8::from(!x.eq_ignore_ascii_case(y));
             diagonal = row[j + 1];
             row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
         }

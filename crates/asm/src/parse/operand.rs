@@ -31,7 +31,7 @@ pub(super) struct Memory {
     pub(super) absolute: Option<i64>,
 }
 
-/// What was said besides the operands.
+/// The decorations of a statement, beside its operands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Manner {
     /// `short`

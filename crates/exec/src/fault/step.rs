@@ -227,19 +227,7 @@ unsafe extern "sysv64" fn over() -> ! {
 #[unsafe(naked)]
 unsafe extern "sysv64" fn enter_context(context: &Context) -> u64 {
     naked_asm!(
-        "lea rax, [rip + {record}]",
-        "mov [rax], rbx",
-        "mov [rax + 8], rbp",
-        "mov [rax + 16], r12",
-        "mov [rax + 24], r13",
-        "mov [rax + 32], r14",
-        "mov [rax + 40], r15",
-        "mov [rax + 48], rsp",
-        "mov rcx, [rsp]",
-        "mov [rax + 56], rcx",
-        "stmxcsr [rax + 64]",
-        "fnstcw [rax + 68]",
-        "mov dword ptr [rax + 80], {generated}",
+        save_caller!(),
         "jmp {resume}",
         record = sym RECORD,
         generated = const state::GENERATED,
