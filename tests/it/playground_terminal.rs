@@ -116,6 +116,9 @@ impl Terminal {
         }
         let copy = || std::process::Stdio::from(terminal.try_clone().expect("a copy"));
         command.stdin(copy()).stdout(copy()).stderr(copy());
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP] {
+            regime::end_by(&mut command, signal);
+        }
         let session = || {
             // SAFETY: numbers only.
             if unsafe { libc::setsid() } < 0 {
