@@ -11,9 +11,9 @@ pub(crate) mod notation;
 mod operand;
 pub(crate) mod spec;
 
-pub use address::Address;
+pub use address::{Address, Label, Scale};
 pub use form::{Form, Prefix};
-pub use notation::{Data, Hexadecimal, Label, Line, Record, RecordKind, Scale};
+pub use notation::{Data, Hexadecimal, Line, Record, RecordKind};
 
 use core::sync::atomic::AtomicU8;
 

@@ -1,9 +1,25 @@
-//! Memory operands as plain numbers.
+//! Labels, and memory operands as plain numbers.
 //!
 //! An [`Address`] is a memory operand in 64 bits, without its width, so that it
 //! travels in one register. The assembler reads it to encode, a listing to print.
 
-use super::{Label, Scale};
+/// A place in code that instructions can refer to before it is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Label(pub(crate) u32);
+
+/// The factor of an index register in an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Scale {
+    /// × 1
+    X1 = 0,
+    /// × 2
+    X2 = 1,
+    /// × 4
+    X4 = 2,
+    /// × 8
+    X8 = 3,
+}
 
 /// The base of an address.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,28 +4,10 @@
 //! its bytes and, when a record is kept, the lines of this file. Nothing here
 //! decodes bytes.
 
-use super::address::{Address, Base};
+use super::address::{Address, Base, Label};
 use super::form::{Form, Prefix, Third};
 use super::spec::{fixed, kind, order_letters, size};
 use core::fmt::{self, Write};
-
-/// A place in code that instructions can refer to before it is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Label(pub(crate) u32);
-
-/// The factor of an index register in an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum Scale {
-    /// × 1
-    X1 = 0,
-    /// × 2
-    X2 = 1,
-    /// × 4
-    X4 = 2,
-    /// × 8
-    X8 = 3,
-}
 
 /// The instruction or data at one place of the code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
