@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use barejit::front::text;
 use barejit::host;
 use barejit::run::{self, Diagnosis, Ending};
-use barejit_asm::Code;
+use barejit_asm::{Code, parse};
 use barejit_sys::{self as sys, Error, Fd, linux, process::Arguments};
 use core::fmt;
 use getargs::{Argument, Options};
@@ -295,18 +295,18 @@ pub(crate) fn print(text: &str) -> Outcome {
     })
 }
 
-/// The best suggestion for a mistaken word: a name in a help text that begins with it, or
-/// else the name with the smallest edit distance to it.
+/// The suggestion for a mistaken word: the first name in a help text that begins with it, or
+/// else the nearest by edit distance, or else `--help`.
 struct Nearest {
     /// The text before each name.
     before: &'static str,
-    name: &'static [u8],
+    name: Option<&'static [u8]>,
     distance: u8,
 }
 
 impl Nearest {
     fn to(word: &[u8], before: &'static str, help: &[&'static str]) -> Self {
-        let mut nearest = Self { before, name: b"", distance: u8::MAX };
+        let mut nearest = Self { before, name: None, distance: u8::MAX };
         for help in help {
             let mut text = help.as_bytes();
             while let [_, later @ ..] = text {
@@ -315,13 +315,14 @@ impl Nearest {
                 let Some(rest) = here else { continue };
                 let end = rest.iter().position(|byte| !byte.is_ascii_lowercase() && *byte != b'-');
                 let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-                let distance = if !word.is_empty() && name.starts_with(word) {
-                    0
-                } else {
-                    barejit_asm::parse::distance(word, name)
+                let distance = match !word.is_empty() && name.starts_with(word) {
+                    true => Some(0),
+                    false => parse::distance(word, name),
                 };
-                if distance < nearest.distance && !name.is_empty() {
-                    (nearest.name, nearest.distance) = (name, distance);
+                if let Some(distance) = distance.filter(|distance| *distance < nearest.distance)
+                    && !name.is_empty()
+                {
+                    (nearest.name, nearest.distance) = (Some(name), distance);
                 }
             }
         }
@@ -331,6 +332,9 @@ impl Nearest {
 
 impl fmt::Display for Nearest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, ", did you mean '{}{}'?", self.before.trim_ascii_start(), Lossy(self.name))
+        match self.name {
+            Some(name) => write!(f, ", did you mean '{}{}'?", self.before.trim_ascii_start(), Lossy(name)),
+            None => f.write_str(", try --help"),
+        }
     }
 }

@@ -19,6 +19,10 @@ fn help_and_version_go_to_standard_output() {
 fn mistakes_are_answered_with_the_nearest_right_word() {
     for (args, message) in [
         (&["helo"][..], "unknown command 'helo', did you mean 'hello'?"),
+        (&["foo"], "unknown command 'foo', try --help"),
+        (&["x"], "unknown command 'x', try --help"),
+        (&["--xyzzy"], "unknown command '--xyzzy', try --help"),
+        (&["hello", "--xyzzy"], "hello: unknown option '--xyzzy', try --help"),
         (&["--hepl"], "unknown command '--hepl', did you mean '--help'?"),
         (&["hello", "--lay"], "hello: unknown option '--lay', did you mean '--layout'?"),
         (&["hello", "--mpa", "wx"], "hello: unknown option '--mpa', did you mean '--map'?"),
@@ -43,7 +47,7 @@ fn arguments_that_are_not_text_do_no_harm() {
     let odd = OsStr::from_bytes(b"\xFF\xFEhel\n\x1b[31mlo");
     finish(command(&[odd])).expect(
         "",
-        "barejit: unknown command '\u{FFFD}\u{FFFD}hel??[31mlo', did you mean 'hello'?\n",
+        "barejit: unknown command '\u{FFFD}\u{FFFD}hel??[31mlo', try --help\n",
         2,
     );
     let run = finish(command(&[OsStr::new("hello"), odd]));

@@ -202,6 +202,8 @@ fn the_listed_rewrites_are_made_where_they_are_shorter() {
 #[test]
 fn mistakes_have_a_column_and_a_reason() {
     for (text, at, message) in [
+        ("foo eax, 1", 0, "no instruction is called 'foo'"),
+        ("mvo eax, 1", 0, "no instruction is called 'mvo'; did you mean 'mov'?"),
         ("movv eax, 1", 0, "no instruction is called 'movv'; did you mean 'mov'?"),
         ("mov [rax], 1", 4, "the size of the memory is not told: write byte, word, dword or qword"),
         ("mov %rax, %rbx", 4, "this is AT&T syntax; write Intel syntax: mov eax, 1"),

@@ -152,31 +152,40 @@ pub(super) fn mnemonics(found: &mut dyn FnMut(&str)) {
     }
 }
 
-/// The mnemonic that differs least from `word`, if it is near.
+/// The mnemonic that is nearest to `word` by [`distance`], if any is near.
 pub(super) fn nearest(word: &str) -> Option<Name> {
-    const NEAR: u8 = 2;
     let mut best: Option<(u8, Name)> = None;
     mnemonics(&mut |name| {
-        let distance = distance(word.as_bytes(), name.as_bytes());
-        if distance <= NEAR && best.as_ref().is_none_or(|(least, _)| distance < *least) {
+        if let Some(distance) = distance(word.as_bytes(), name.as_bytes())
+            && best.as_ref().is_none_or(|(least, _)| distance < *least)
+        {
             best = Name::joined(format_args!("{name}")).map(|name| (distance, name));
         }
     });
     best.map(|(_, name)| name)
 }
 
-/// The Levenshtein distance of the first 31 bytes of each, in any case, computed row by row.
-pub fn distance(a: &[u8], b: &[u8]) -> u8 {
-    let (a, b) = (&a[..a.len().min(31)], &b[..b.len().min(31)]);
-    let mut row: [u8; 32] = core::array::from_fn(|i| i as u8);
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i as u8 + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + u8::from(!x.eq_ignore_ascii_case(y));
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
+/// The edit distance from a mistyped `word` to `name` if it is at most a third of the word's
+/// letters, or 1: the limit of rustc's suggestions. An edit inserts, deletes or replaces a
+/// letter or exchanges two neighbours (optimal string alignment, row by row); the case of
+/// letters is no difference. A word or name of more than 31 letters is near to none.
+pub fn distance(word: &[u8], name: &[u8]) -> Option<u8> {
+    if word.len().max(name.len()) > 31 {
+        return None;
     }
-    row[b.len()]
+    let mut before = [0; 32];
+    let mut last: [u8; 32] = core::array::from_fn(|j| j as u8);
+    for i in 1..=word.len() {
+        let mut row = [i as u8; 32];
+        for j in 1..=name.len() {
+            let same = |back: usize, forth: usize| word[i - back].eq_ignore_ascii_case(&name[j - forth]);
+            let replaced = last[j - 1] + u8::from(!same(1, 1));
+            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && same(1, 2) && same(2, 1) {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        (before, last) = (last, row);
+    }
+    Some(last[name.len()]).filter(|distance| usize::from(*distance) <= (word.len() / 3).max(1))
 }
