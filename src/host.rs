@@ -61,8 +61,8 @@ impl<'a> Output<'a> {
             self.flush()?;
             assert!(self.left() >= size, "a piece larger than the buffer");
         }
-        // SAFETY: what is left from `next` on is inside the buffer, which is
-        // borrowed through `self`.
+        // SAFETY: the `left` bytes from `next` on are inside the buffer, which is borrowed
+        // through `self`.
         Ok(unsafe { core::slice::from_raw_parts_mut(self.next, self.left()) })
     }
 

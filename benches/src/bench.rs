@@ -52,7 +52,7 @@ fn playing(scratch: &Scratch) -> [Row; 2] {
     ]
 }
 
-/// What this was measured on.
+/// Names the machine and the compilers that are measured.
 fn machine() -> String {
     let says = |program: &str, args: &[&str]| {
         let output = Command::new(program).args(args).output().expect("runs").stdout;

@@ -1,4 +1,4 @@
-//! What `barejit hello` does, with dynasm-rs and the standard library.
+//! The same stub as `barejit hello`, made with dynasm-rs and the standard library.
 
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm, x64::Assembler};
 

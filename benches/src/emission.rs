@@ -79,7 +79,7 @@ fn iced<'a>(emit: impl Fn(&mut CodeAssembler) + 'a) -> Emission<'a> {
     })
 }
 
-/// What the bytes mean, however encoded, jump targets left out.
+/// The instructions in `bytes`, without jump targets, to compare different encodings.
 fn instructions(bytes: &[u8]) -> Vec<Instruction> {
     let without_target = |mut instruction: Instruction| {
         if instruction.op0_kind() == OpKind::NearBranch64 {

@@ -28,7 +28,7 @@ pub struct Operands {
     pub imm: i32,
 }
 
-/// What the function with constant operands has.
+/// The operands of the function with constant operands.
 pub const CONSTANT: Operands = Operands {
     sum: asm::RAX,
     input: asm::RDI,

@@ -14,8 +14,8 @@ pub const BAREJIT: &str = "target/release/barejit";
 /// Something that can be done again and again, each time telling how long it took.
 pub type Shot<'a> = Box<dyn FnMut() -> f64 + 'a>;
 
-/// Takes all shots `rounds` times and gives the median of each. Who comes first leaves
-/// caches as suits it, so everyone follows everyone else equally often (Williams,
+/// Takes all shots `rounds` times and gives the median of each. The caches
+/// depend on the shot before, so each shot follows every other equally often (Williams,
 /// "Experimental designs balanced for the estimation of residual effects of treatments",
 /// 1949): in each round the order is zigzag, one further on than in the last, and every
 /// other run of rounds takes it backwards, which an odd number of shots needs.
@@ -38,7 +38,7 @@ fn median(times: &mut [f64]) -> f64 {
     times[times.len() / 2]
 }
 
-/// What a whole process took, in seconds, and what it printed.
+/// The times of a whole process in seconds, and its output.
 pub struct Process {
     /// Processor time, as the kernel counted it.
     pub cpu: f64,
@@ -78,7 +78,7 @@ impl Scratch {
         program
     }
 
-    /// Runs `command`; what it prints comes back.
+    /// Runs `command` and returns its output.
     pub fn run(&self, command: &mut Command) -> Process {
         self.try_run(command).unwrap_or_else(|why| panic!("{command:?}: {why}"))
     }

@@ -1,7 +1,7 @@
 //! How long a process lives that prints by generated code: `barejit hello` next to
 //! the same in assembly, in C and with dynasm-rs, and next to the least that prints
-//! at all. What is measured is the time from before the process is started until it
-//! is gone; most of it is the kernel's.
+//! at all. The time runs from before the process is started until it is gone; the kernel
+//! takes most of it.
 
 use crate::measure::{BAREJIT, Row, Scratch, Shot, medians, run, silent};
 use barejit_asm::{Asm, EAX, EDI, EDX, ESI, Mem, R8, R9, R10, RAX, RBX, RCX, RDI, RSI, Slot, Tables, qword};
@@ -98,8 +98,8 @@ fn elf(scratch: &Scratch, code: fn(&mut Asm<'_>)) -> PathBuf {
     path
 }
 
-/// A copy, as installing makes one: what a linker has just written is 4 % slower to start,
-/// as long as it is in the page cache the way it was written.
+/// A copy, as installing makes one: a file that a linker has just written is 4 % slower to
+/// start, as long as the page cache holds it the way it was written.
 fn installed(scratch: &Scratch, program: impl AsRef<Path>) -> PathBuf {
     let path = scratch.path();
     std::fs::copy(program, &path).expect("copied");

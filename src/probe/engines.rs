@@ -128,8 +128,8 @@ pub struct Engine {
     refused: [Option<(Need, Otherwise)>; EXCEPTIONS],
     /// Its message when a false success ends it, if it handles the fault.
     lied: Option<&'static str>,
-    /// What is seen of it when a kill for what this strategy does ends one of its processes,
-    /// and others go on.
+    /// The visible symptom when a filter kills one of its processes for this strategy's calls
+    /// and its other processes go on.
     killed: Option<(Strategy, &'static str)>,
     /// How it ends under QEMU's user mode, whatever that grants.
     qemu: Option<Otherwise>,
@@ -297,10 +297,10 @@ impl Engine {
     }
 }
 
-/// What ld.so(8) prints, or what is said of the signal, where mprotect(2) is denied without
-/// regard to execution: it ends every program that has libraries, as all engines have.
+/// The message where mprotect(2) is denied even without PROT_EXEC. ld.so(8) then cannot load
+/// libraries, which all engines have: it prints the message, or the shell names the signal.
 fn no_program_is_loaded(outcomes: &Outcomes) -> Option<&'static str> {
-    // What it protects before the first code is writable.
+    // This strategy makes reserved pages writable by mprotect(2) before it writes code.
     let outcome = outcomes.of(Strategy::ReserveCommit)?;
     let at_once = outcome.step == Some(Step::Obtain);
     match outcome.verdict {

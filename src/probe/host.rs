@@ -1,7 +1,7 @@
 //! Facts about the host: what the kernel, the processor and the limits of this
 //! process say about themselves. Nothing here is a judgement.
 //!
-//! A filter may kill whoever asks, so every question is a trial of its own.
+//! A filter may kill the process that asks, so every question is a trial of its own.
 //! Emulators forward some questions to the host underneath; causes knows which answers to
 //! believe.
 

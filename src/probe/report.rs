@@ -191,7 +191,7 @@ fn host(report: &Report<'_>, screen: &mut Screen<'_>) {
     screen.end();
 }
 
-/// The table. What a strategy does goes last, and is cut first if it does not fit.
+/// The table. The description of a strategy is the last column, and is cut if it does not fit.
 fn rows(report: &Report<'_>, screen: &mut Screen<'_>) {
     let mut widest = 0;
     for (strategy, outcome) in report.outcomes.tried() {
@@ -287,8 +287,8 @@ fn engine_line(engine: &Engine, prospect: Prospect, screen: &mut Screen<'_>) {
     screen.end();
 }
 
-/// Prints one engine: what it asks for in order, what each answers here, how it ends, the
-/// cure and its price.
+/// Prints one engine: its calls in order, their answers here, its end, the setting that cures
+/// it and the price of that.
 pub fn print_engine(report: &Report<'_>, engine: &Engine, style: Style, out: &mut dyn Out) {
     let width = style.width.map_or(usize::MAX, |width| usize::from(width).max(40));
     let screen = &mut Screen { out, style, width, indent: Some(2), column: 0 };

@@ -119,8 +119,8 @@ impl Record {
         self.set(Cell::Fresh, fresh as u64);
     }
 
-    /// Says that all questions are answered; what happens from here on is about
-    /// freshness and speed only.
+    /// Records that the verdict is complete; the rest of the trial measures only freshness and
+    /// speed.
     pub(super) fn finish(&self) {
         self.set(Cell::Finished, 1);
     }
@@ -242,7 +242,7 @@ const CAUGHT: [Signal; 8] = [
 pub(super) enum Orphan {
     /// It dies at once.
     Dies,
-    /// It runs to its end: what it leaves would outlive it, so it tidies up first.
+    /// It runs to its end, to remove what would outlive it, such as files.
     Finishes,
 }
 
@@ -286,7 +286,7 @@ impl<'a> Runner<'a> {
             Ok(record) => Self { record, own, no_fork: None },
             Err(error) => Self { record: own, own, no_fork: Some(error) },
         };
-        // A trial that does nothing: what kills it is no fault of a strategy's.
+        // A trial that does nothing: a strategy is not the cause if it is killed.
         let mut first = true;
         for _ in 0..STAGES {
             let (record, _) = runner.observe(Orphan::Dies, &mut |_| {}, &mut || {
@@ -419,8 +419,8 @@ static DEADLY: AtomicU32 = AtomicU32::new(0);
 /// How many stages [`prepare`] has.
 const STAGES: u32 = 6;
 
-/// Makes a new process fit to be a trial. What the kernel refuses of this only
-/// makes its end less precise.
+/// Prepares a new process to be a trial. If the kernel refuses a part of this, the report
+/// about the end of the trial is less precise.
 fn prepare(orphan: Orphan, record: &Record) {
     const PR_SET_PDEATHSIG: u32 = 1;
     const SIGKILL: usize = 9;
@@ -548,8 +548,8 @@ pub(super) fn helper(record: &Record) -> Result<Option<Pid>, Error> {
         // Its end is no way back into what its parent was doing.
         WAY_BACK.store(0, Relaxed);
         prepare(Orphan::Dies, record);
-        // It may have died before that: whoever is the parent now, or even the
-        // tracer, never wakes this process.
+        // The parent may have died before that. Its successor as parent, or a tracer, never
+        // wakes this process.
         if let (Some(trial), Some(parent)) = (trial, linux::getppid().ok())
             && trial != parent
         {

@@ -1,5 +1,5 @@
 //! The table of strategies: ways to get code into executable memory, in the order of the
-//! report. What each does is one function in the files below.
+//! report. Each is one function in the files below.
 
 mod anonymous;
 mod exec;

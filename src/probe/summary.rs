@@ -3,8 +3,7 @@
 //!
 //! Lines come from anywhere: logs put words before them, and some are no report
 //! at all. Such lines are counted, not trusted. Of JSON the scanner sees brackets
-//! and strings, which is enough to find its way in a report, whoever wrote it out
-//! again; it knows no recursion, so nesting cannot exhaust the stack.
+//! and strings, which is enough for a report that another program has reformatted; it knows no recursion, so nesting cannot exhaust the stack.
 
 use super::causes::MOST;
 use super::out::{Out, Text, all, fill, number};

@@ -463,8 +463,8 @@ unsafe fn execute(state: &mut State, code: &Code, mut printer: Option<&mut Print
     stop
 }
 
-/// Runs `code` in this process: what it does outside of the session's state and memory
-/// stays done.
+/// Runs `code` in this process: its effects outside of the session's state and memory
+/// cannot be undone.
 ///
 /// # Safety
 /// 1. As [`Runner::run`].

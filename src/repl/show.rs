@@ -22,8 +22,8 @@ macro_rules! put {
     }};
 }
 
-/// What a line did, for people: its bytes and text, how it ended if not at its end, and
-/// what has changed.
+/// Writes the effect of a line for people: its bytes and text, how it ended if not at its end,
+/// and the registers and memory that changed.
 pub fn done(out: &mut String, session: &Session, done: &Done) {
     listing(out, done);
     if let Some(outcome) = &done.outcome {
@@ -289,7 +289,7 @@ impl Display for Quoted<'_> {
     }
 }
 
-/// What a line did, as members of an object.
+/// Writes the effect of a line as members of a JSON object.
 pub fn done_json(out: &mut String, session: &Session, done: &Done) {
     put!(out, ",\"bytes\":\"{}\",\"listing\":[", Hex(&done.assembled.bytes));
     for (n, line) in done.assembled.listing.iter().enumerate() {

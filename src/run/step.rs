@@ -417,7 +417,7 @@ fn complete(context: &mut Context, answer: i64) {
     context.set_general(&general);
 }
 
-/// Reads memory of this process that may be gone; what cannot be read is left as it is.
+/// Reads memory of this process that may be unmapped; the rest of `buffer` then stays as it is.
 fn read(address: usize, buffer: &mut [u8]) {
     let _ = job::peek(address, buffer);
 }

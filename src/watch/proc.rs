@@ -120,7 +120,7 @@ pub(super) fn open_seen(process: i32, path: &[u8]) -> Option<(OwnedFd, tracing::
     stat.is_regular().then_some((file, stat))
 }
 
-/// Text from outside for people: what is not printable becomes `?`.
+/// Text from outside for people: characters that are not printable become `?`.
 pub(super) fn clean(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

@@ -387,7 +387,6 @@ fn an_access_outside_the_tape_is_reported_with_its_command() {
     }
 }
 
-/// What happens when a program is run.
 impl Outcome {
     const EMPTY: Self = Self { output: Vec::new(), end: End::Done };
 }

@@ -1,5 +1,4 @@
-//! `--gdb` and `--perf`: what the real gdb and the real perf make of generated
-//! code.
+//! `--gdb` and `--perf`, checked with the real gdb and the real perf.
 
 use crate::support::*;
 use std::{
@@ -27,7 +26,7 @@ const COMMANDS: &[(&str, &[&str], &str, i32)] = &[
     ("barejit_bf", &["bf", "-e", "++++++++[>++++++++<-]>+."], "A", 0),
 ];
 
-/// What gdb says to `commands` about `program` with these arguments.
+/// Runs `commands` in gdb on `program` with these arguments and returns its output.
 fn gdb(program: &Path, args: &[&str], commands: &[&str]) -> String {
     let mut gdb = tool("gdb", "gdb");
     gdb.args(["-nx", "-batch", "-ex", "set breakpoint pending on", "-ex", "set debuginfod enabled off"]);

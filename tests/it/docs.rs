@@ -1,4 +1,4 @@
-//! What the Markdown files show is true: commands in ```` ```console ```` blocks are
+//! Checks the Markdown files: commands in ```` ```console ```` blocks are
 //! run and their output compared, code below a `<!-- code FILE ANCHOR -->` comment is
 //! what stands between `ANCHOR:` and `ANCHOR_END:` in that file, the table below a
 //! `<!-- rows FILE GROUP… -->` comment has the rows of that file's table that begin with
@@ -202,7 +202,7 @@ fn the_chart_is_drawn_from_the_table() {
     assert_eq!(read("docs/figures/bench.svg"), drawn, "run: make bench");
 }
 
-/// What the picture has in elements of this class, in the order of the file.
+/// The texts of the picture's elements of this class, in the order of the file.
 fn shown(picture: &str, class: &str) -> Vec<String> {
     let class = format!("class=\"{class}\"");
     let texts =

@@ -34,7 +34,7 @@ fn no_segment_is_writable_and_executable_and_the_stack_is_not_executable() {
         match (words.first().copied(), flags) {
             (Some("LOAD"), Some(flags)) => {
                 loads += 1;
-                // What is zero is in the file, for else it would be a mapping of its own.
+                // Zeros are in the file: a .bss would be a mapping of its own.
                 assert_eq!(words[4], words[5], "{line}");
                 assert!(!(flags.contains('W') && flags.contains('E')), "{line}");
             }

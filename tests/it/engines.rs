@@ -1,5 +1,5 @@
-//! What the probe says of engines, next to the engines themselves: each is run with its JIT
-//! on in each regime, and the line of `barejit probe` is compared with what it did.
+//! The probe's predictions for engines, compared with the engines: each is run with its JIT on
+//! in each regime, and must end as its line of `barejit probe` says.
 //!
 //! Whether the JIT was on is seen from outside: strace(1) shows memory that the kernel made
 //! executable besides what the program was loaded from.
@@ -21,7 +21,7 @@ struct Regime {
     letter: &'static str,
     what: &'static str,
     set: fn(&mut Command),
-    /// What the program is run under, if a filter of ours is not what denies.
+    /// The command that runs the program, if the regime is not set by `set` alone.
     outer: &'static [&'static str],
 }
 
@@ -72,7 +72,7 @@ const REGIMES: [Regime; 14] = [
     filtered("A4", "RLIMIT_AS of 4 GiB", |c| regime::limit(c, libc::RLIMIT_AS, 4096 * MIB)),
 ];
 
-/// What an engine did.
+/// How an engine ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Did {
     Worked,
@@ -134,7 +134,7 @@ fn observe(engine: &Engine, regime: &Regime, directory: &Path) -> (Did, Run) {
     (if worked(&run) { did } else { Did::Failed }, plain)
 }
 
-/// What the probe says of an engine.
+/// The probe's line about an engine.
 struct Said {
     verdict: String,
     message: String,
@@ -155,7 +155,7 @@ fn said(report: &Json, line: &str) -> Said {
     Said { verdict: text("verdict"), message: text("message"), setting: text("setting") }
 }
 
-/// What is wrong with a line of the probe, given what the engine did.
+/// Runs the engine and compares: how it ended, and the probe's mistake if there is one.
 fn wrong(engine: &Engine, regime: &Regime, said: &Said, directory: &Path) -> (Did, Option<String>) {
     let (did, run) = observe(engine, regime, directory);
     let expected = match said.verdict.as_str() {
@@ -169,7 +169,7 @@ fn wrong(engine: &Engine, regime: &Regime, said: &Said, directory: &Path) -> (Di
         let Said { verdict, message, .. } = said;
         return (did, Some(format!("said {verdict} ({message}), it {did:?}, status {}: {tail}", run.status)));
     }
-    // What the shell says of a signal it says by its status.
+    // These messages are the shell's about a signal; here the status shows the signal.
     let signal = match said.message.as_str() {
         "Segmentation fault" => Some(libc::SIGSEGV),
         "Bad system call" => Some(libc::SIGSYS),
@@ -177,7 +177,7 @@ fn wrong(engine: &Engine, regime: &Regime, said: &Said, directory: &Path) -> (Di
         "Trace/breakpoint trap" => Some(libc::SIGTRAP),
         _ => None,
     };
-    // What never ends is ended by timeout(1), with this status.
+    // timeout(1) ends a program that hangs, with this status.
     let waits = said.message == "pages never load, without a message" && run.status == 124;
     let ended = waits || signal.is_some_and(|signal| run.status == 128 + signal || run.status == -signal);
     if did == Did::Failed && !printed.contains(&said.message) && !ended {
@@ -210,7 +210,7 @@ fn is_in_force(regime: &Regime, directory: &Path) -> bool {
     regime.letter != "F" || filters(regime) != filters(&REGIMES[0])
 }
 
-/// What an engine says of its version; `None` if it is not there.
+/// The version that an engine prints; `None` if it is not installed.
 fn version(engine: &Engine) -> Option<String> {
     let mut command = Command::new("sh");
     command.args(["-c", engine.version]);

@@ -1,4 +1,4 @@
-//! What goes wrong in generated code: one line, status 3, nothing broken.
+//! Faults in generated code: each is one line and status 3, and breaks nothing.
 
 use crate::support::*;
 

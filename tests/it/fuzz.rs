@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is fed: a name and one round.
+/// A target of the fuzzer: its name, and the function for one round.
 type Target = (&'static str, fn(&mut Random));
 
 const TARGETS: [Target; 18] = [
@@ -39,7 +39,7 @@ const TARGETS: [Target; 18] = [
     ("arguments", arguments),
 ];
 
-/// What is running: a place in [`TARGETS`] and a seed.
+/// The round that runs: an index into [`TARGETS`] and a seed.
 static RUNNING: (AtomicUsize, AtomicU64) = (AtomicUsize::new(0), AtomicU64::new(0));
 
 /// Feeds each target for its share of the time; `TARGET=` names the only one.
@@ -501,7 +501,7 @@ fn arguments(random: &mut Random) {
     let choices: Vec<&str> = WORDS.split(' ').chain([""]).collect();
     words.extend((0..random.below(7)).map(|_| random.of(&choices)));
     if words.first() == Some(&"probe") && words.len() < 2 {
-        // What it does takes its time and is no matter of arguments.
+        // A whole probe takes seconds, and this target is about arguments.
         words.push("--list");
     }
     // `--raw` leaves files of any name.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// Commands that read a file. What it holds as code, it does to nobody.
+/// Commands that read a file. Those that run its bytes as code do so in the sandbox.
 const READERS: [&[&str]; 5] = [
     &["run", "--sandbox"],
     &["bf", "--sandbox"],

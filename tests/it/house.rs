@@ -125,7 +125,7 @@ fn every_file_opens_with_what_it_owns() {
     }
 }
 
-/// The Debian packages in the Makefile: what stands behind a colon in its lists.
+/// The Debian packages in the Makefile: the words behind a colon in its lists.
 fn packages_of_the_makefile() -> Vec<String> {
     let text = std::fs::read_to_string("Makefile").expect("text").replace("\\\n", " ");
     let list = |name: &str| {

@@ -22,7 +22,7 @@ fn do_not_block(fd: &impl AsRawFd) {
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
-/// No compiler here makes such code. What is printed is what is counted.
+/// No compiler here makes such code. The count that code passes is limited to the batch.
 #[test]
 fn who_asks_for_more_terms_than_a_batch_has_gets_those_that_it_has() {
     let path = scratch("terms");
@@ -148,7 +148,7 @@ fn the_end_of_the_input_is_read_once() {
     assert_eq!(reads_and_writes(&format!("+{}", ".,".repeat(1000))), [1, 2]);
 }
 
-/// A terminal's end is one of a line; what is typed then is read.
+/// End-of-file at a terminal ends one read only; later input is read.
 #[test]
 fn behind_the_end_of_a_terminal_there_can_be_more() {
     let mut script = tool("script", "bsdutils");

@@ -1,11 +1,11 @@
-//! `--listing` and `--raw`: what is on paper is what an outside disassembler
-//! reads in the bytes, and nothing runs.
+//! `--listing` and `--raw`: the text agrees with an outside disassembler's of the bytes, and
+//! nothing runs.
 
 use crate::support::*;
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter, MemorySizeOptions, NumberBase, OpKind};
 use std::collections::BTreeMap;
 
-/// What stands in a row at one offset.
+/// A row of a listing: the bytes and the text at one offset.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Row {
     bytes: Vec<u8>,

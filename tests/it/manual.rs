@@ -131,7 +131,7 @@ fn man_page() -> String {
     };
     let commands = commands();
     let entries = |help: &Help| help.lists.iter().flat_map(|list| list.1.clone()).collect::<Vec<_>>();
-    // What every command has that runs code is told once.
+    // The options of every command that runs code are described once.
     let of = |name: &str| entries(&commands.iter().find(|command| command.0 == name).expect("a command").2);
     let (hello, mut run) = (of("hello"), of("run"));
     run.retain(|entry| hello.contains(entry));

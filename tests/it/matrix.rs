@@ -29,7 +29,7 @@ const FINAL: usize = 5;
 /// Calls that cannot fail: the kernel ends the process instead.
 const INFALLIBLE: [&str; 3] = ["execve", "exit_group", "rt_sigreturn"];
 
-/// What is done to one call of one case.
+/// A refusal or lie that strace injects into one call of one case.
 struct Cell<'a> {
     case: &'a Case,
     call: String,
@@ -44,7 +44,7 @@ struct End {
     run: Run,
     /// The lines of strace's log.
     lines: Vec<String>,
-    /// What `--raw` has written.
+    /// The bytes that `--raw` has written.
     raw: Vec<u8>,
     /// The names of files that were not there before.
     files: Vec<String>,

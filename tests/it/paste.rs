@@ -4,7 +4,7 @@ use crate::support::*;
 use barejit::front::hex;
 use std::path::Path;
 
-/// What `tool` of `package` prints with these arguments.
+/// Runs the tool `name` of the Debian `package` with these arguments and returns its output.
 #[track_caller]
 fn output(name: &str, package: &str, args: &[&str]) -> Vec<u8> {
     let mut command = tool(name, package);

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-/// What the prompt prints for these lines, its errors and its status.
+/// Runs the prompt on these lines and returns its output, its errors and its status.
 fn prompt(options: &[&str], lines: &str) -> (String, String, Option<i32>) {
     let mut command = Command::new(BAREJIT);
     command.arg("repl").args(options);
@@ -295,7 +295,7 @@ fn mistakes_name_line_and_column_and_give_a_status() {
     assert!(lines[1].starts_with("{\"error\":") && status == Some(2), "{out}");
 }
 
-/// What `--step` prints, without addresses, of a command line; by qemu-user if so said.
+/// The lines of `--step` for a command line, natively or in qemu-user.
 fn steps(emulated: bool, arguments: &[&str]) -> Vec<String> {
     let mut command = if emulated { Command::new("qemu-x86_64") } else { Command::new(BAREJIT) };
     if emulated {

@@ -13,8 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a terminal shows: characters, where they are put, and the few control sequences
-/// that the prompt uses (ECMA-48).
+/// A terminal's screen: it takes characters and the few control sequences that the prompt
+/// uses (ECMA-48).
 #[derive(Default)]
 struct Screen {
     rows: Vec<Vec<char>>,

@@ -42,7 +42,7 @@ fn one_strategy_is_one_row() {
     let denied = finish(denied);
     assert_eq!(denied.status, 4);
     assert!(denied.text().contains("denied EACCES at protect (mprotect)"), "{denied:?}");
-    // What HotSpot asks for besides was not tried.
+    // A line about HotSpot needs the results of other strategies, too.
     let mut denied = command(&["probe", "--strategy", "anon-rwx"]);
     regime::mdwe(&mut denied);
     let denied = finish(denied).text();

@@ -1,5 +1,5 @@
-//! Hosts that deny memory for code, or lie about it: what is fallen back to, what is said, and
-//! that nothing false is printed.
+//! Hosts that deny memory for code, or lie about it: the fall-back, the message, and that
+//! nothing false is printed.
 
 use crate::support::{
     regime::{Answer, deny_execution, limit, mdwe, noexec_mounts},
@@ -234,7 +234,7 @@ fn old_kernels_without_the_newer_flags_still_serve() {
     }
 }
 
-/// What each descriptor that a process is started with holds before.
+/// The contents of the files on descriptors 0 to 2 before the process starts.
 const HELD: &str = "0123456789 these bytes belong to somebody else\n";
 
 /// Files on descriptors 0, 1 and 2, each readable and writable.
@@ -250,13 +250,14 @@ impl Descriptors {
     }
 
     fn give(&self, command: &mut Command) {
-        // What is printed goes behind what is there.
+        // Output is appended to the contents.
         let open = |path| std::fs::File::options().read(true).append(true).open(path).expect("was written");
         let [stdin, stdout, stderr] = &self.0;
         command.stdin(open(stdin)).stdout(open(stdout)).stderr(open(stderr));
     }
 
-    /// What was printed, and on standard error; panics if anything else was changed.
+    /// Returns the text added to standard output and to standard error; panics if anything
+    /// else was changed.
     #[track_caller]
     fn printed(self, what: &str) -> [String; 2] {
         let [stdin, stdout, stderr] = self.0.map(|path| {
@@ -313,7 +314,7 @@ fn no_byte_is_written_through_a_descriptor_that_was_not_made() {
     for args in &cases {
         for (call, count) in makers(&directory, args) {
             // A trial is a process of its own, where strace counts anew.
-            // The probe asks the host much; what answers is the same function each time.
+            // The probe opens many files of /proc, all by one function: one case is enough.
             let each = if args[0] == "probe" && call == "open" { 0 } else { count };
             for when in (1..=each).map(|when| when.to_string()).chain(["1+".into()]) {
                 for answer in ["0", "1", "2", "1000"] {

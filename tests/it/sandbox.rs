@@ -89,7 +89,7 @@ fn inherited_descriptors_are_out_of_reach() {
         );
         run.expect("", &line, 3);
     }
-    // Without the sandbox the same calls reach them; what is left to it works in it.
+    // Without the sandbox the same calls reach the descriptors. The allowed calls work in it.
     let written = run(&["run", &syscall_of_six(libc::SYS_write, [4, 0, 0, 0, 0, 0])]);
     written.expect("0 0x0\n", "", 0);
     for call in [libc::SYS_write, libc::SYS_read] {

@@ -1,5 +1,5 @@
-//! INT, TERM and HUP while generated code runs: what was printed is flushed, and
-//! the process dies of the signal.
+//! INT, TERM and HUP while generated code runs: buffered output is flushed, and the process
+//! dies of the signal.
 
 use crate::support::*;
 use std::{

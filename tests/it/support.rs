@@ -19,7 +19,7 @@ use std::{
 /// The executable under test.
 pub(crate) const BAREJIT: &str = env!("CARGO_BIN_EXE_barejit");
 
-/// What a run left behind.
+/// The output and the status of a finished run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) stdout: Vec<u8>,

@@ -3,8 +3,8 @@
 
 use crate::support::*;
 
-/// A step of the narration: what it is called, all of it, and the mapping, as
-/// its range, its rights and the line.
+/// A step of `--trace`: its name, its text, and the mapping, as its range, its rights and the
+/// line.
 #[derive(Debug)]
 struct Step {
     name: String,

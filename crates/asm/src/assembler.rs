@@ -131,7 +131,7 @@ impl<'a> Asm<'a> {
     /// An assembler that writes to `buf` and keeps its notes in `tables`.
     #[cfg_attr(feature = "compact", inline(never))]
     pub const fn new(buf: &'a mut [u8], tables: Tables<'a>) -> Self {
-        // What lies beyond can never be code.
+        // Offsets have 31 bits, so code never uses bytes beyond.
         let room = if buf.len() > MAX_ROOM { MAX_ROOM } else { buf.len() };
         let (buf, _) = buf.split_at_mut(room);
         let (open, recorded) = buf.split_at_mut(if tables.records.is_empty() { room } else { 0 });
@@ -176,9 +176,9 @@ impl<'a> Asm<'a> {
         }
     }
 
-    /// Encodes one instruction and notes what has to be noted. Every form goes
-    /// through here: where speed counts (see build.rs) it is inlined and folds to a
-    /// few stores, else it exists once and a call costs its arguments.
+    /// Encodes one instruction, and notes its record, its fixup and its error. Every form goes
+    /// through here. Inlined, it folds to a few stores; with the feature `compact` it exists
+    /// once, and a call costs its arguments.
     #[cfg_attr(feature = "compact", inline(never))]
     #[cfg_attr(not(feature = "compact"), inline(always))]
     pub(crate) const fn emit(&mut self, form: Form, reg: u64, rm: u64, third: u64) -> &mut Self {
@@ -418,7 +418,7 @@ impl<'a> Asm<'a> {
         self
     }
 
-    /// A jump in two bytes, whatever it takes.
+    /// A jump in two bytes; it is an error if it does not reach.
     #[cfg_attr(feature = "compact", inline(never))]
     #[cfg_attr(not(feature = "compact"), inline(always))]
     const fn branch_short(&mut self, form: Form, opcode: u8, label: Label) -> &mut Self {

@@ -73,7 +73,7 @@ pub struct Code<'a> {
     source: Option<&'a dyn Source>,
 }
 
-/// The stage before the last hole was filled, kept for whoever wants to see it.
+/// The stage before the last hole was filled, for listings.
 #[derive(Clone, Copy, Debug)]
 pub struct Before<'a> {
     /// The bytes; as many as afterwards.
@@ -116,8 +116,8 @@ impl core::fmt::Debug for dyn Source + '_ {
     }
 }
 
-/// What makes code of code is inlined: it stores a field or two of twenty, which would
-/// otherwise be copied each time.
+/// Constructors and builders are inlined: each stores one or two of nine fields, and a call
+/// would copy all of them.
 impl<'a> Code<'a> {
     /// Code that is entered at its first byte.
     ///
@@ -244,7 +244,7 @@ impl<'a> Code<'a> {
         self.before
     }
 
-    /// What is known about the marks.
+    /// The description of the source that the marks point into.
     pub const fn source(&self) -> Option<&'a dyn Source> {
         self.source
     }
@@ -374,7 +374,7 @@ impl<const SIZE: usize> Hole<SIZE> {
         }
     }
 
-    /// What the hole holds.
+    /// Reads the bytes in the hole.
     ///
     /// # Panics
     /// If the hole is not inside `code`.

@@ -170,7 +170,7 @@ fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// What the standard library says of this CPU's features, by their names in the table.
+/// This CPU's features as the standard library detects them, by their names in the table.
 #[cfg(target_arch = "x86_64")]
 fn detected() -> BTreeMap<&'static str, bool> {
     macro_rules! detected {

@@ -20,7 +20,7 @@ fn iced(bytes: &[u8]) -> Instruction {
     Decoder::with_ip(64, bytes, ADDRESS, DecoderOptions::NONE).decode()
 }
 
-/// What iced calls an instruction and its operands. A redundant prefix moves the end of the
+/// The text that iced-x86 gives an instruction. A redundant prefix moves the end of the
 /// instruction, so memory relative to RIP is told by its displacement; an index with a
 /// factor of 1 and no base is a base, which is shorter.
 fn reading(instruction: &Instruction, formatter: &mut IntelFormatter) -> String {

@@ -1,5 +1,5 @@
-//! A guarded call: what goes wrong in generated code comes back to the call site
-//! as a value.
+//! Guarded calls: a fault in generated code, or a panic in its call-back, returns to the
+//! call site as a value.
 //!
 //! ```text
 //!   call ──▶ enter ──▶ generated code ──▶ call-back (Rust)

@@ -109,8 +109,8 @@ impl State {
         if self.used == 0 { core::ptr::null() } else { self.area.as_ptr() }
     }
 
-    /// Makes a state of one that came from memory that anybody could write to: whatever
-    /// bytes it had, using it is defined. The kernel refuses an area that makes no sense.
+    /// Makes the state safe to use after it was in memory that others could write: any bytes
+    /// in it are then defined. The kernel refuses an area that makes no sense.
     pub fn distrust(&mut self) {
         if self.used > AREA || (1..LEGACY).contains(&self.used) {
             self.used = 0;

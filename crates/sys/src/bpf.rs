@@ -1,5 +1,5 @@
 //! Classic BPF as seccomp(2) takes it: the instructions that filters here are made of,
-//! and where they find a syscall. No filter: those belong to whoever installs them.
+//! and where they find a syscall. It holds no filter: the files that install filters have them.
 
 /// An instruction (linux/filter.h).
 #[derive(Clone, Copy, Debug)]

@@ -410,7 +410,7 @@ pub fn utf8(bytes: &[u8]) -> Option<&str> {
     first.invalid().is_empty().then_some(first.valid())
 }
 
-/// Bytes from outside as text; what is not UTF-8 becomes U+FFFD.
+/// Bytes from outside as text; bytes that are no UTF-8 become U+FFFD.
 #[derive(Clone, Copy, Debug)]
 pub struct Lossy<'a>(pub &'a [u8]);
 

@@ -420,6 +420,6 @@ pub fn seccomp(program: &[Instruction]) -> Result<(), Error> {
 /// # Errors
 /// The errno of the call, ENOSYS on older kernels.
 pub(super) fn mseal(address: NonNull<u8>, size: usize) -> Result<(), Error> {
-    // SAFETY: what the pages are for now they stay for.
+    // SAFETY: sealing changes neither the contents nor the protection of the pages.
     unsafe { syscall!(mseal, address.as_ptr(), size, 0) }.map(drop)
 }

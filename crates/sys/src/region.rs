@@ -13,7 +13,7 @@ use core::{mem, ptr::NonNull};
 /// How much inaccessible memory lies on each side of a region.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Guard {
-    /// Whatever happens to be mapped there.
+    /// No guard: the neighbouring memory may be mapped.
     None,
     /// This many pages.
     Pages(PageSize),
@@ -189,8 +189,8 @@ fn one_of_two(prot: Prot) -> Result<(), Error> {
 }
 
 impl Drop for Region {
-    /// The way out when something else has failed already; what it answers
-    /// would hide the first reason.
+    /// Unmaps after an earlier failure, whose error is reported; an error of munmap(2) is
+    /// dropped.
     fn drop(&mut self) {
         let _ = self.unmap();
     }

@@ -21,7 +21,7 @@ impl Signal {
     pub const BUS: Self = Self(7);
     /// Division by zero, a quotient too large, an unmasked exception.
     pub const FPE: Self = Self(8);
-    /// The end, whatever the process has to say.
+    /// Ends the process; it cannot be handled or blocked.
     pub const KILL: Self = Self(9);
     /// For the program's own use.
     pub const USR1: Self = Self(10);
@@ -39,7 +39,7 @@ impl Signal {
     pub const CHLD: Self = Self(17);
     /// Go on after a stop.
     pub const CONT: Self = Self(18);
-    /// Stop, whatever the process has to say.
+    /// Stops the process; it cannot be handled or blocked.
     pub const STOP: Self = Self(19);
     /// The keyboard's request to stop.
     pub const TSTP: Self = Self(20);
@@ -149,7 +149,7 @@ pub struct Context {
     rbp: u64,
     rbx: u64,
     rdx: u64,
-    /// RAX: what an interrupted syscall answers.
+    /// RAX: the answer of an interrupted syscall.
     pub rax: u64,
     rcx: u64,
     /// RSP

@@ -1,5 +1,5 @@
 //! Stacks of one's own, for code and signal handlers that must not depend on how large the
-//! kernel's is (setrlimit(2), RLIMIT_STACK). What runs on them is not this file's business.
+//! kernel's is (setrlimit(2), RLIMIT_STACK). The code that runs on them is the caller's.
 //!
 //! ```text
 //!   ┌ guard ┬───────── stack ─────────┬ guard ┐

@@ -170,7 +170,7 @@ impl Random {
         }
         motion(program, -stride);
         program.push(b']');
-        // What has become of it.
+        // Print the cells that the loop has changed.
         if self.below(2) == 0 {
             for _ in 0..8 {
                 motion(program, stride.signum());

@@ -16,7 +16,7 @@ pub(crate) enum End {
     Endless,
 }
 
-/// What a run shows to the world.
+/// The observable result of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Outcome {
     pub(crate) output: Vec<u8>,

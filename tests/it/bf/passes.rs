@@ -1,5 +1,5 @@
-//! What each pass of the compiler does, pinned by small cases in the text form of the
-//! intermediate representation, and of its code generator by cases in assembly.
+//! Small cases for each pass of the compiler, in the text form of the intermediate
+//! representation, and for its code generator, in assembly.
 //!
 //! The cases of a pass are in `tests/bf/passes/PASS.txt`. With `BLESS=1` in the environment
 //! the texts below `before:`, `after:` and `code:` are written anew, to be read and
@@ -20,7 +20,7 @@ use super::options;
 use barejit::front::bf::{Cells, Eof, Options, Runner};
 use std::fmt::Write;
 
-/// One case: what a person wrote, and what the compiler made of it.
+/// One case: the part written by hand, and the part written by the compiler.
 struct Case {
     title: String,
     /// The lines up to `before:`, `after:` or `code:`.

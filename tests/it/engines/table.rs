@@ -5,7 +5,7 @@
 pub(super) struct Engine {
     /// The name in the probe's report.
     pub(super) line: &'static str,
-    /// What is run, told apart if several check one line.
+    /// The program, a name of its own if several check one line.
     pub(super) what: &'static str,
     /// The command that says its version.
     pub(super) version: &'static str,
@@ -36,7 +36,7 @@ macro_rules! npm {
     };
 }
 
-/// PHP on a file with a hot function: what stands on the command line is not compiled.
+/// PHP on a file with a hot function: its JIT does not compile code from the command line.
 macro_rules! php {
     () => {
         concat!(

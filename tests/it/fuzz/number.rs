@@ -169,7 +169,7 @@ pub(super) fn integers(random: &mut Random) {
     }
 }
 
-/// What is printed, against the standard library's formatting.
+/// Compares printed numbers with the standard library's formatting.
 pub(super) fn printing(random: &mut Random) {
     let number: f64 = match random.below(3) {
         0 => random.float_text().parse().expect("a number"),

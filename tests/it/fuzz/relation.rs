@@ -46,7 +46,7 @@ struct Step {
     at: usize,
 }
 
-/// What a chain says, by its first mistake if it says nothing.
+/// Parses a chain: its steps, or its first mistake.
 fn steps(text: &[u8]) -> Result<Vec<Step>, Wrong> {
     let spaces = |at: usize| at + text[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let (mut steps, mut at) = (Vec::new(), spaces(0));
@@ -230,8 +230,8 @@ enum Token {
     Operator(u8),
 }
 
-/// What a relation in reverse Polish notation says, or the place and the reason
-/// of its first mistake; a leftover is told somewhere else.
+/// Parses a relation in reverse Polish notation: its tokens, or the place and the reason
+/// of its first mistake. The caller checks for operands left over.
 fn tokens(text: &[u8]) -> Result<Vec<Token>, Wrong> {
     let unknown = |byte| {
         let what = shown("unknown token", byte);

@@ -13,7 +13,7 @@ type Name = Vec<String>;
 pub(super) struct Modules {
     /// Source text without comments and tests.
     text: BTreeMap<Name, String>,
-    /// What a module imports: the name in it, and the path.
+    /// The imports of a module: the name in it, and the path.
     imports: BTreeMap<Name, BTreeMap<String, Name>>,
 }
 
@@ -128,7 +128,7 @@ impl Modules {
         }
         let imported = path.get(module.len()).and_then(|name| self.imports.get(&module)?.get(name));
         match imported {
-            // Only children are followed: what a module imports from elsewhere is its own affair.
+            // Only re-exports of children lead on; other imports are the module's own.
             Some(from) if from.starts_with(&module) && *from != path && depth < 8 => {
                 self.definition(from.clone(), depth + 1)
             }

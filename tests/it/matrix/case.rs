@@ -1,4 +1,4 @@
-//! What is run: every command by every way into memory, with every tool.
+//! The cases: every command by every way into memory, with every tool.
 
 use super::traced;
 use crate::support::*;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Default)]
 pub(super) struct Case {
     pub(super) args: Vec<String>,
-    /// What stands on standard input, if anything.
+    /// The file on standard input, if there is one.
     pub(super) input: Option<PathBuf>,
     pub(super) run: Run,
     /// The bytes that `--raw` leaves.
@@ -29,7 +29,7 @@ impl Case {
 
 const ALL: [&str; 6] = ["", "wx", "rwx", "dual", "sealed", "file"];
 
-/// What is not about memory for code needs no more than these.
+/// The ways for cases that test something else than memory for code.
 const SOME: [&str; 2] = ["", "file"];
 
 const TOOLS: [&[&str]; 8] = [
@@ -63,7 +63,7 @@ pub(super) fn cases(files: &Path) -> Vec<Case> {
             if !map.is_empty() {
                 all.splice(1..1, ["--map".into(), map.into()]);
             }
-            // With a sandbox one way is like another.
+            // The sandbox is the same for every way into memory, so one is enough.
             if sandbox {
                 all.insert(1, "--sandbox".into());
             }

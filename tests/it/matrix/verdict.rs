@@ -3,12 +3,12 @@
 use super::{Cell, End, case::Case, name};
 use crate::support::Run;
 
-/// What `--trace` and `--stats` tell on the way; and what, being an address or a
-/// time, is another each time.
+/// The beginnings of the lines of `--trace` and `--stats`, whose addresses and times differ
+/// from run to run.
 const ON_THE_WAY: &str = "reserve |write |patch |seal |jump |return |no return|release: |bf: source |\
      bf: parse: |bf: run: ";
 
-/// Standard error without what is told on the way.
+/// Standard error without these lines.
 fn message(case: &Case, run: &Run) -> String {
     if !case.has("--trace") && !case.has("--stats") {
         return run.stderr.clone();
@@ -29,7 +29,7 @@ pub(super) fn alike(case: &Case, run: &Run) -> bool {
         && message(case, run) == message(case, &case.run)
 }
 
-/// What is wrong with the way a cell ended.
+/// The mistake in the way a cell ended, if there is one.
 pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     let Cell { case, call, what, .. } = cell;
     let End { run, lines, .. } = end;
@@ -49,7 +49,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
         return Some(left);
     }
     if case.has("--quiet") {
-        // What is refused to a probe is what it is for: it finds a way, or says so.
+        // A probe expects refusals: it finds a strategy, or its status says that there is none.
         let documented =
             matches!(run.status, 0 | 1 | 4) && run.stdout.is_empty() && run.stderr.lines().count() <= 1;
         return (!documented).then(|| "not a documented end".into());
@@ -88,7 +88,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
         return None;
     }
     if call == "read" && refused.is_none() {
-        // What was not read is another input, in this place.
+        // A read that claims another size gives the command another input.
         let documented = matches!(run.status, 0..=3) && line.lines().count() <= 1;
         return (!documented).then(|| "other input, no documented end".into());
     }
@@ -97,7 +97,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
         return Some("not one line".into());
     }
     let lie = call == "mprotect" && what == "retval=0x0" && line.ends_with("(the page is not executable)");
-    // What is known without running may be printed before.
+    // Output that needs no generated code may be printed before the refusal.
     let begun = run.stdout.is_empty() || (run.stdout.len() < stdout.len() && stdout.starts_with(&run.stdout));
     match run.status {
         1 if !line.contains(&answer) => Some(format!("the line does not say '{answer}'")),
@@ -108,7 +108,7 @@ pub(super) fn verdict(cell: &Cell, end: &End) -> Option<String> {
     }
 }
 
-/// What is still there at the end: files, descriptors, or memory for code.
+/// A file, a descriptor or memory for code that is left at the end.
 fn left_behind(cell: &Cell, end: &End) -> Option<String> {
     let Cell { case, call, .. } = cell;
     let given = |line: &str| line.rsplit_once(" = ").map(|(_, value)| value.to_string());

@@ -1,7 +1,7 @@
-//! What the place grants in which the tests run: a container, a chroot or an ordinary user
-//! may lack what a test needs. Each is tried for real, once. A test that cannot run here
-//! records one line in `target/tmp/untested`; `make test` ends with these lines and their
-//! number. What barejit itself can do is never asked here.
+//! The rights and tools that tests need and that a container, a chroot or an ordinary user may
+//! lack. Each need is tried for real, once. A test that cannot run here records one line in
+//! `target/tmp/untested`; `make test` ends with these lines and their number. No need is
+//! tried by means of barejit.
 
 use super::{finish, regime, tool};
 use std::{
@@ -12,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// What a test can need.
+/// A right or tool that a test needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
     /// ptrace(2): strace and gdb.
@@ -166,8 +166,8 @@ pub(crate) fn untested(why: &str) {
 }
 
 /// A copy of the executable that every user may run and no other test starts. Another
-/// process writes it: what a test beside this one starts inherits the descriptors of
-/// this one, and a file that somebody may write is not run (ETXTBSY).
+/// process writes it: processes that parallel tests start inherit the descriptors of this
+/// one, and the kernel runs no file that is open for writing (ETXTBSY).
 pub(crate) fn public_copy(name: &str) -> PathBuf {
     let path = super::scratch(name);
     let status = Command::new("install").args(["-m", "755", super::BAREJIT]).arg(&path).status();

@@ -18,12 +18,12 @@ fn checked(result: i64) -> io::Result<()> {
 
 /// Has `command` call `set` after fork(2).
 fn before_exec(command: &mut Command, set: impl FnMut() -> io::Result<()> + Send + Sync + 'static) {
-    // SAFETY: what the callers here pass makes system calls and nothing else.
+    // SAFETY: the functions that callers here pass make system calls and nothing else.
     unsafe { command.pre_exec(set) };
 }
 
-/// prctl(PR_SET_MDWE): what is not executable when it is mapped never becomes so,
-/// and nothing is mapped writable and executable.
+/// prctl(PR_SET_MDWE): a mapping that is not executable never becomes so, and none is
+/// writable and executable.
 pub(crate) fn mdwe(command: &mut Command) {
     const SET_MDWE: i32 = 65;
     before_exec(command, || {
@@ -40,7 +40,7 @@ pub(crate) fn same_addresses(command: &mut Command) {
     });
 }
 
-/// What is readable is executable (personality(2)).
+/// Makes readable pages executable, too (personality(2), READ_IMPLIES_EXEC).
 pub(crate) fn read_implies_exec(command: &mut Command) {
     before_exec(command, || {
         // SAFETY: numbers only.
@@ -126,7 +126,7 @@ pub(crate) fn noexec_mounts(command: &mut Command) {
         // SAFETY: numbers only.
         checked(unsafe { libc::unshare(libc::CLONE_NEWNS) }.into())?;
         mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE)?;
-        // What was opened outside is no file of this namespace and cannot be mounted.
+        // A file opened outside belongs to another mount namespace and cannot be mounted here.
         // SAFETY: a string that ends.
         let inside = unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
         checked(inside.into())?;
@@ -148,7 +148,7 @@ pub(crate) fn noexec_mounts(command: &mut Command) {
     });
 }
 
-/// What a filter answers to a call that would make memory executable.
+/// The answer of a filter to a call that would make memory executable.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
     /// This errno; 0 is a lie.

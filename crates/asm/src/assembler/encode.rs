@@ -20,8 +20,8 @@ pub(crate) struct Bytes {
     pub(crate) word: u128,
     /// 1 to 15.
     pub(crate) size: u32,
-    /// Size of the immediate: what stands between a 32-bit displacement and
-    /// the end of the instruction.
+    /// Size of the immediate, which stands between a 32-bit displacement and the end of the
+    /// instruction.
     pub(crate) after: u32,
     /// Whether the operands can be encoded.
     pub(crate) fault: Fault,
@@ -142,7 +142,7 @@ const fn prefixes(form: Form, rm: u64) -> Half {
         .push_if(form.has_address_32() || address.is_narrow(), 0x67)
 }
 
-/// What the third operand makes of a form.
+/// A form with its third operand: the opcode and the immediate that encode it.
 #[derive(Clone, Copy)]
 struct Variant {
     opcode: u64,

@@ -29,7 +29,7 @@ const SLOTS: usize = 64;
 /// ```
 #[derive(Debug, Default)]
 pub struct Growing {
-    /// All of it is written to; what lies beyond the position is zero.
+    /// The code up to the position, then zeros that the next instructions overwrite.
     bytes: Vec<u8>,
     /// Labels from the front, fixups from the back.
     slots: Vec<Slot>,

@@ -21,7 +21,7 @@ impl Asm<'_> {
             8 => 0x00_00_00_00_00_84_1F_0F,
             _ => 0x00_00_00_00_00_84_1F_0F_66,
         };
-        // What the bytes say: the longer ones have an operand that nobody reads.
+        // The form for the listing: the longer ones have a memory operand that is not read.
         let plain = const { Form::op(0x90).named("nop") };
         let form = match size {
             1 | 2 => plain,

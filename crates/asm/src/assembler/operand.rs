@@ -1,4 +1,4 @@
-//! What an instruction works on: registers, memory, conditions.
+//! The operands of instructions: registers, memory, conditions.
 //!
 //! Widths are types. A [`Gpr<64>`](Gpr) and a `Gpr<8>` never meet in one
 //! instruction by accident, and a [`Mem<64>`](Mem) prints itself as `qword ptr`.

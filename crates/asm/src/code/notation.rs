@@ -30,7 +30,7 @@ pub struct Record {
     pub offset: u32,
     /// How many bytes; 0 for a label or comment.
     pub size: u32,
-    /// What it is.
+    /// Its kind.
     pub kind: RecordKind,
 }
 
@@ -162,7 +162,7 @@ enum Operand {
 }
 
 impl Operand {
-    /// What a letter of an order stands for.
+    /// The operand that a letter of an order stands for.
     fn encoded(letter: u8, form: Form, [reg, rm, third]: [u64; 3]) -> Self {
         match letter {
             b'R' => Self::Register(form.reg_kind(), reg),

@@ -495,7 +495,7 @@ impl Form {
     }
 }
 
-/// What is encoded behind ModRM: an immediate, or two of them, or one and VEX.vvvv.
+/// The operands behind ModRM: an immediate, or two of them, or one and VEX.vvvv.
 #[derive(Clone, Copy)]
 struct Behind {
     third: Third,

@@ -144,7 +144,7 @@ fn address(
     Ok(if before.narrow { address.narrow() } else { address })
 }
 
-/// What stands behind ModRM, and VEX.vvvv.
+/// Reads the operands behind ModRM, and takes VEX.vvvv from the prefix.
 fn third(cursor: &mut Cursor<'_>, form: Form, before: &Before) -> Result<u64, NoInstruction> {
     let vvvv = match before.vex {
         Some(vex) => u64::from(vex.vvvv) << 8,

@@ -46,9 +46,9 @@ impl Instruction {
         !GENERAL.contains(&first.name())
     }
 
-    /// What the instruction writes to, if it runs with these general-purpose registers, in
-    /// the order of their encoding, at `address`. A scatter, whose index is a vector, and
-    /// state of a size that the processor decides (XSAVE) are not told.
+    /// The memory that the instruction writes if it runs at `address` with these
+    /// general-purpose registers, in the order of their encoding. The stores of a scatter,
+    /// whose index is a vector, and of XSAVE, whose size the processor decides, are left out.
     pub fn stores(&self, general: &[u64; 16], address: u64) -> [Option<Store>; 2] {
         let mut stores = [None; 2];
         let mut add = |store| {

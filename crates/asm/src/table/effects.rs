@@ -1,5 +1,5 @@
-//! What an instruction does besides to its operands: flags, registers and memory
-//! that are implied. Read from the text of a line at compile time.
+//! The implicit effects of an instruction: flags, and registers and memory that are no
+//! operands. They are read from the text of a line at compile time.
 
 use super::access::access_number;
 use crate::code::spec::word;

@@ -54,7 +54,7 @@ pub struct Operand {
     pub access: Access,
 }
 
-/// What else there is to know of a row, a bit each.
+/// Properties of a row, a bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Marks(u16);
 
@@ -161,7 +161,7 @@ pub struct Row {
     access: u16,
     /// A bit a width, 8 bits first.
     widths: u8,
-    /// What depends on the width.
+    /// The parts that depend on the width, a bit each.
     generic: u8,
     /// Memory where there is a choice: 16, its size, and 32 for each kind of index.
     memory: u8,
@@ -359,7 +359,7 @@ impl Row {
         }
     }
 
-    /// What else there is to know.
+    /// Its properties.
     pub const fn marks(&self) -> Marks {
         self.marks
     }
@@ -482,7 +482,7 @@ impl Built {
     }
 }
 
-/// What rows share.
+/// The data that rows share.
 struct Content {
     names: [u64; BUILT.names_used],
     /// The first row of each name, and the end.

@@ -13,7 +13,7 @@ use std::{format, string::String, vec::Vec};
 /// Registers that samples have: ModRM.reg, ModRM.rm, VEX.vvvv, is4.
 const SAMPLE: [u64; 4] = [1, 2, 3, 4];
 
-/// What is read and what is written, each from 0 to 2: never, perhaps, always.
+/// Whether a register or memory is read and written, each from 0 to 2: never, perhaps, always.
 type Uses = BTreeMap<String, (u8, u8)>;
 
 fn join(uses: &mut Uses, name: String, (read, write): (u8, u8)) {
@@ -177,7 +177,7 @@ impl Sample {
     }
 }
 
-/// What an operand that is not encoded uses; nothing for a constant.
+/// The register or memory of an operand that is not encoded; empty for a constant.
 fn fixed_use(uses: &mut Uses, number: u8) -> String {
     match number {
         fixed::AL..=4 => String::from("rax"),
@@ -281,7 +281,7 @@ fn flags(bits: u32) -> u16 {
     set
 }
 
-/// What every x86-64 has, by iced-x86's names.
+/// The features of every x86-64 processor, by iced-x86's names.
 const BASE: [&str; 18] = [
     "INTEL8086",
     "INTEL186",

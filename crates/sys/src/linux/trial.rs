@@ -221,8 +221,8 @@ pub unsafe fn ptrace(request: u32, child: Option<Pid>, address: usize, data: u64
 /// # Errors
 /// The errno of the call; errno 0 if it claims to have written less.
 pub fn pwrite(fd: Fd<'_>, bytes: &[u8], offset: usize) -> Result<(), Error> {
-    // SAFETY: the kernel only reads `bytes`; what a write to the file changes
-    // is memory that the caller made for it.
+    // SAFETY: the kernel only reads `bytes`. A write to the file changes only mappings of it,
+    // which the caller made for that.
     let result = unsafe { syscall!(pwrite64, fd.0, bytes.as_ptr(), bytes.len(), offset) };
     match result? {
         written if written == bytes.len() => Ok(()),
@@ -246,7 +246,7 @@ impl Segment {
     ///
     /// # Errors
     /// The error of shmget or shmctl; errno 0 if shmget claims success and has made no
-    /// segment. What it named is then left alone.
+    /// segment. The segment that it named is then left alone.
     pub fn create(size: usize) -> Result<Self, Error> {
         const IPC_CREAT_0700: usize = 0o1700;
         // A filter that kills for shmctl must do so before there is a segment to remove.
