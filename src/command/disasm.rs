@@ -1,4 +1,4 @@
-//! `barejit disasm HEX|FILE|-`: what bytes mean.
+//! `barejit disasm HEX|FILE|-`: bytes as instructions.
 
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, Status, integer};
 use crate::command::source::{self, Source};

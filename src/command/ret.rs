@@ -8,9 +8,12 @@ use barejit::run;
 const HELP: &str = "\
 Usage: barejit ret [OPTION…] <integer>
 
-Runs a function of two instructions, mov eax, <integer> and ret, and exits with
-what it returns: the shell sees the low 8 bits. The integer has 32 bits, in
-decimal with a sign or as a bit pattern with 0x.
+Makes a function of two instructions, mov eax, <integer> and ret, calls it and exits with
+the low 8 bits of its result: 300 gives 44. The integer has 32 bits: in decimal -2147483648
+to 2147483647, or a bit pattern behind 0x.
+
+Exit status: the integer modulo 256. If the code could not be made or called, a message on
+standard error says why, and the status is one of those that `barejit --help` lists.
 
 Options:
 ";

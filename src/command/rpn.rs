@@ -6,24 +6,40 @@ use barejit::front::rpn::Relation;
 use barejit::host::number::{DECIMALS, Format};
 
 const HELP: &str = "\
-Usage: barejit rpn [OPTION…] [FILE]
+Usage: barejit rpn [OPTION…] -e RELATION [--start X,X…] --terms N
+       barejit rpn [OPTION…] [FILE]
 
-Prints terms 0 to N of a relation over floating-point numbers in reverse Polish
-notation: '(1) (2) +' is u(n) = u(n-1)+u(n-2). Tokens are numbers with sign and
-exponent as you like; (k), the term k before; n, the index of the term; + - * /;
-Q, the square root; and ~, which negates. A sign right before a number and not
-right behind another token is the number's. Without -e, FILE or standard input has
-the relation on its first line, 'INDEX:VALUE' on a line for each initial term, and
-N on the last. Numbers print as the shortest text that reads back the same.
+Compiles a relation over floating-point numbers (f64), and prints its terms 0 to N, one a
+line. A relation is in reverse Polish notation, operands before their operator:
+'(1) (2) +' is u(n) = u(n-1)+u(n-2). A relation that goes back to (K) needs initial terms
+0 to K-1; further ones may be given.
+
+Without -e the relation is the first line of FILE, each initial term is a line
+'INDEX:VALUE', in any order, and the last line is N, the number of the last term. Without
+FILE, or with -, standard input is read.
+
+Exit status: 0 if all terms were printed; 1 if the system refused memory, input or output;
+2 if an option or the relation is wrong. No operation fails: a division by 0 is inf or
+nan.
+
+Tokens:
+  X                 a number in decimal: digits, a point, an exponent behind e. A
+                    sign right before it is part of it at the beginning of the
+                    text or behind a space, and otherwise an operator
+  (K)               the term K places before, K being 1 or more
+  n                 the index of the term that is computed
+  + - * /           sum, difference, product, quotient of two operands
+  Q ~               square root and negation of one operand
 
 Options:
-  -e RELATION       the relation; then --terms is needed
-  --start X,X…      the initial terms, from term 0 on
-  --terms N         the number of the last term
+  -e RELATION       the relation; --terms is then needed
+  --start X,X…      the initial terms, from term 0 on; none by default
+  --terms N         the number of the last term, 0 to 9223372036854775807
   --last            print the last term only
   --ir              print the relation after each pass of the compiler instead of
                     running it
-  --precision P     print P decimals, 0 to 22, as printf does
+  --precision P     print P decimals, 0 to 22, as printf does; by default the
+                    shortest text that reads back as the same number
 ";
 
 pub(crate) fn run(cli: Cli) -> Outcome {

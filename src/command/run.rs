@@ -16,16 +16,23 @@ const HELP: &str = "\
 Usage: barejit run [OPTION…] HEX|FILE [ARG…]
        barejit run [OPTION…] -a TEXT [ARG…]
 
-Runs machine code as a function of the System V ABI and prints what it leaves in
-RAX, in decimal and in hexadecimal. HEX is pairs of digits as they are pasted: with
-spaces, 0x, \\x, commas, braces or quotes, as an array of C or Rust, or as a dump of
-xxd, od, hexdump, objdump or gdb, whose offsets and mnemonics are dropped. FILE has
-such text or else the bare bytes, and - is standard input. TEXT is instructions in
-Intel syntax with ; between them. Up to six ARGs go to rdi, rsi, rdx, rcx, r8 and r9:
-64 bits each, in decimal with a sign or as a bit pattern with 0x.
+Calls machine code as a function (System V ABI) and prints its result, the value of RAX:
+signed decimal, then hexadecimal. Up to six ARGs are passed in rdi, rsi, rdx, rcx, r8 and
+r9; the others of these are 0. An ARG has 64 bits, in decimal with an optional sign or as a
+bit pattern behind 0x.
+
+HEX is the code as pairs of hexadecimal digits, with or without spaces, 0x, \\x, commas,
+braces or quotes: an array of C or Rust, or a dump of xxd, od, hexdump, objdump or gdb,
+whose offsets and mnemonics are dropped. A word that is no HEX names a FILE, which holds
+such text or the bare bytes; - is standard input.
+
+Exit status: 0 if the code returned, whatever its result; 1 if the system refused memory,
+input or output; 2 if an option, the code's text or an ARG is wrong; 3 if the code faulted.
+Code that ends the process chooses the status itself.
 
 Options:
-  -a TEXT           assemble and run instructions, as `barejit asm` reads them
+  -a TEXT           assemble TEXT, instructions in Intel syntax with ; between them,
+                    as `barejit asm` does, and call the result
 ";
 
 pub(crate) fn run(mut cli: Cli) -> Outcome {
