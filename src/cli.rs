@@ -163,6 +163,12 @@ impl Cli {
         value
     }
 
+    /// Prints `text` to standard output.
+    pub(crate) fn print(&self, text: &str) -> Outcome {
+        sys::write_all(Fd::STDOUT, text.as_bytes())
+            .map_err(|error| self.fail(Status::Refused, format_args!("{error}")))
+    }
+
     /// Reports an error in one line and gives its status.
     #[cold]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
@@ -285,14 +291,6 @@ pub(crate) fn integer(word: &[u8], bits: u32) -> Option<i64> {
         Ok((value, size)) if size == word.len() => Some(value),
         _ => None,
     }
-}
-
-/// Prints `text` to standard output.
-pub(crate) fn print(text: &str) -> Outcome {
-    sys::write_all(Fd::STDOUT, text.as_bytes()).map_err(|error| {
-        sys::report(format_args!("{error}"));
-        Status::Refused as u8
-    })
 }
 
 /// The suggestion for a mistaken word: the first name in a help text that begins with it, or

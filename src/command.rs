@@ -1,7 +1,7 @@
 //! The commands. Each reads its options, compiles with a front end, runs the code and
 //! reports the result. This file has the options that they share.
 
-use crate::cli::{self, Arg, Cli, Outcome};
+use crate::cli::{Arg, Cli, Outcome};
 use barejit::run::step::Steps;
 use barejit::run::{Map, Options, Perf, handle_faults};
 use barejit_sys::{self as sys, PageSize, linux, process::arguments as words};
@@ -47,8 +47,8 @@ const RUNNING: &str = "  --map wx|rwx|dual|sealed|file
 ";
 
 /// Prints the `help` of a command that runs code, then the shared options, and exits.
-fn help(help: &str) -> ! {
-    let printed = cli::print(help).and_then(|()| cli::print(RUNNING));
+fn help(cli: &Cli, help: &str) -> ! {
+    let printed = cli.print(help).and_then(|()| cli.print(RUNNING));
     linux::exit(printed.err().unwrap_or(0).into())
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn arguments(
 ) {
     while let Some(argument) = cli.next() {
         match argument {
-            Arg::Long(b"help") => self::help(help),
+            Arg::Long(b"help") => self::help(cli, help),
             _ if own(cli, argument) || shared(cli, &argument, options) => {}
             _ => cli.unexpected(argument, &[help, RUNNING]),
         }

@@ -45,8 +45,8 @@ fn main(relocate: fn()) -> u8 {
         Some(b"asm") => |cli| command::prepared(cli, command::asm::run),
         Some(b"disasm") => |cli| command::prepared(cli, command::disasm::run),
         Some(b"probe") => |cli| command::probing(cli, command::probe::run),
-        Some(b"--help" | b"-h" | b"help") => |cli| command::prepared(cli, |_| cli::print(HELP)),
-        Some(b"--version" | b"-V") => |cli| command::prepared(cli, |_| cli::print(VERSION)),
+        Some(b"--help" | b"-h" | b"help") => |cli| command::prepared(cli, |cli| cli.print(HELP)),
+        Some(b"--version" | b"-V") => |cli| command::prepared(cli, |cli| cli.print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
     run(Cli::new(word.unwrap_or(b"hello"), args, relocate)).err().unwrap_or(0)

@@ -43,7 +43,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let (mut source, mut shape, mut raw, mut optimise) = (None, Shape::Listing, None, false);
     while let Some(argument) = cli.next() {
         match argument {
-            Arg::Long(b"help") | Arg::Short(b'h') => return cli::print(HELP),
+            Arg::Long(b"help") | Arg::Short(b'h') => return cli.print(HELP),
             Arg::Long(b"hex") => shape = Shape::Hex,
             Arg::Long(b"c") => shape = Shape::C,
             Arg::Long(b"rust") => shape = Shape::Rust,
@@ -55,7 +55,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     }
     let source = source.unwrap_or_else(|| cli::complain("Usage: barejit asm TEXT|FILE|-\n"));
     let assembled = read(&cli, source, optimise)?;
-    let Some(path) = raw else { return cli::print(&show(&assembled, shape)) };
+    let Some(path) = raw else { return cli.print(&show(&assembled, shape)) };
     let written = if path == b"-" {
         sys::write_all(Fd::STDOUT, &assembled.bytes)
     } else {

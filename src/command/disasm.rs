@@ -74,7 +74,7 @@ fn arguments(cli: &mut Cli) -> Request {
     let mut request = Request::default();
     while let Some(argument) = cli.next() {
         match argument {
-            Arg::Long(b"help") => barejit_sys::linux::exit(cli::print(HELP).err().unwrap_or(0).into()),
+            Arg::Long(b"help") => barejit_sys::linux::exit(cli.print(HELP).err().unwrap_or(0).into()),
             Arg::Long(b"at") => {
                 let value = cli.value();
                 let address = integer(value, 64);

@@ -1,6 +1,6 @@
 //! `barejit probe`: can a JIT work here, how, and if not, why?
 
-use crate::cli::{self, Arg, Cli, Outcome, Status};
+use crate::cli::{Arg, Cli, Outcome, Status};
 use alloc::vec::Vec;
 use barejit::host::Output;
 use barejit::probe::{self, Area, Out, Request, Strategy, engines, json, report, summary::Summary};
@@ -60,7 +60,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut watched = Watched::default();
     while let Some(argument) = cli.next() {
         match argument {
-            Arg::Long(b"help") => return cli::print(HELP),
+            Arg::Long(b"help") => return cli.print(HELP),
             Arg::Long(b"json") => choose(&cli, &mut form, Form::Json),
             Arg::Long(b"list") => choose(&cli, &mut form, Form::List),
             Arg::Long(b"quiet") => choose(&cli, &mut form, Form::Quiet),
@@ -184,7 +184,7 @@ fn watch(cli: &Cli, watched: &Watched, json: bool) -> Outcome {
             cli.usage(format_args!("--pid goes with no other option and no COMMAND"));
         }
         let text = watch::describe(process).unwrap_or_else(|error| cli.refused(error));
-        return cli::print(&text);
+        return cli.print(&text);
     }
     if command.is_empty() {
         cli.usage(format_args!("--first, --verbose, --slow and --output need -- COMMAND"));

@@ -76,7 +76,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
             Arg::Long(b"timeout") => {
                 timeout = Some(cli.number("--timeout: ", 0, 86_400_000, "not a number of milliseconds"));
             }
-            Arg::Long(b"help") | Arg::Short(b'h') => return crate::cli::print(HELP),
+            Arg::Long(b"help") | Arg::Short(b'h') => return cli.print(HELP),
             Arg::Positional(word) if file.is_none() => file = Some(word),
             argument => cli.unexpected(argument, &[HELP]),
         }

@@ -70,7 +70,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let mut text = String::new();
     // A string takes everything.
     let _ = writeln!(text, "{} {value:#x}", value as i64);
-    cli::print(&text)
+    cli.print(&text)
 }
 
 /// The bytes that `word` spells, or names.

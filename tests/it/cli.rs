@@ -67,8 +67,22 @@ fn no_argument_at_all_not_even_a_name_is_hello() {
 }
 
 #[test]
-fn help_that_cannot_be_written_is_an_error() {
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", "exec \"$0\" --help >/dev/full", BAREJIT]);
-    finish(shell).expect("", "barejit: write: ENOSPC (No space left on device)\n", 1);
+fn output_that_cannot_be_written_is_an_error_of_its_command() {
+    let commands: [&[&str]; 9] = [
+        &["--help"],
+        &["--version"],
+        &["run", "--help"],
+        &["asm", "nop"],
+        &["disasm", "90"],
+        &["run", "-a", "ret"],
+        &["chain", "-e", "+1", "--start", "0", "--terms", "1"],
+        &["bf", "-e", "."],
+        &["probe", "--list"],
+    ];
+    for args in commands {
+        let mut full = command(args);
+        full.stdout(std::fs::File::options().write(true).open("/dev/full").expect("/dev/full"));
+        let line = format!("barejit: {}: write: ENOSPC (No space left on device)\n", args[0]);
+        finish(full).expect("", &line, 1);
+    }
 }
