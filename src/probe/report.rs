@@ -152,12 +152,7 @@ pub fn print(report: &Report<'_>, style: Style, out: &mut dyn Out) {
     } else {
         news(report, screen);
     }
-    for found in report.causes.iter() {
-        screen.paragraph("because: ");
-        fill(screen, "~: ", &[found.cause.name()]);
-        found.evidence(&report.outcomes, screen);
-        screen.end();
-    }
+    causes(report, screen);
     if report.is_complete() {
         screen.paragraph("advice:  ");
         advise(report, screen);
@@ -314,6 +309,11 @@ pub fn print_engine(report: &Report<'_>, engine: &Engine, style: Style, out: &mu
         fill(screen, "~: ~", &[setting.name, setting.price]);
         screen.end();
     }
+    causes(report, screen);
+}
+
+/// The causes, each with its evidence.
+fn causes(report: &Report<'_>, screen: &mut Screen<'_>) {
     for found in report.causes.iter() {
         screen.paragraph("because: ");
         fill(screen, "~: ", &[found.cause.name()]);

@@ -24,7 +24,7 @@ pub(super) fn anon_rwx(trial: &Trial<'_>) {
 /// A page becomes writable and executable at once (HotSpot, PHP opcache).
 pub(super) fn anon_mprotect_rwx(trial: &Trial<'_>) {
     let page = trial.page(RW);
-    made_rwx(trial, page, page);
+    trial.stored_then_protected(page, page, RWX, Place::anonymous(page));
 }
 
 /// Address space is reserved, and part of it becomes RWX (V8).
@@ -39,14 +39,14 @@ pub(super) fn reserve_rwx(trial: &Trial<'_>) {
 pub(super) fn reserve_commit(trial: &Trial<'_>, size: usize) {
     let page = reserve(trial, size);
     trial.protect(page, RW);
-    flipped(trial, page, &|page| protect(page, RX));
+    trial.flipped(page, &|page| protect(page, RX));
 }
 
 /// As mprotect(2), with the key that is none.
 pub(super) fn pkey_mprotect(trial: &Trial<'_>) {
     let page = trial.page(RW);
     // SAFETY: (1) the page is the trial's own.
-    flipped(trial, page, &|page| unsafe { linux::pkey_mprotect(page, PAGE, RX) });
+    trial.flipped(page, &|page| unsafe { linux::pkey_mprotect(page, PAGE, RX) });
 }
 
 /// Pages for reading and writing under READ_IMPLIES_EXEC.
@@ -78,15 +78,7 @@ pub(super) fn mremap_rw_to_rx(trial: &Trial<'_>) {
     let write = trial.shared(RW, Fd::NONE);
     // SAFETY: (1) the page is the trial's own.
     let alias = trial.need(unsafe { linux::mremap_alias(write, PAGE) });
-    trial.course(&mut |token| {
-        trial.enter(Step::Write);
-        trial.store(write, token);
-        if !trial.record.has_run() {
-            trial.enter(Step::Protect);
-            trial.protect(alias, RX);
-        }
-        Place::anonymous(alias)
-    });
+    trial.stored_then_protected(write, alias, RX, Place::anonymous(alias));
 }
 
 /// A System V segment attached twice. It goes with its last view.
@@ -111,7 +103,7 @@ pub(super) fn brk(trial: &Trial<'_>) {
     if page == 0 || unsafe { base::brk(page + PAGE) } < page + PAGE {
         trial.record.refuse(Error::new(Sysno::brk, Errno::ENOMEM));
     }
-    made_rwx(trial, address(page), address(page));
+    trial.stored_then_protected(address(page), address(page), RWX, Place::anonymous(address(page)));
 }
 
 /// Room for code among the data of barejit, in one page wherever it lies but never at
@@ -127,7 +119,7 @@ static DATA: Data = Data([0; 16], UnsafeCell::new([0; 16]));
 /// The process's own data.
 pub(super) fn bss(trial: &Trial<'_>) {
     let at = address(DATA.1.get() as usize);
-    made_rwx(trial, at, page_of(at));
+    trial.stored_then_protected(at, page_of(at), RWX, Place::anonymous(at));
 }
 
 /// A page of the trial's own stack.
@@ -138,7 +130,7 @@ struct Scratch(MaybeUninit<[u8; PAGE]>);
 pub(super) fn stack(trial: &Trial<'_>) {
     let mut scratch = MaybeUninit::<Scratch>::uninit();
     let page = NonNull::from(&mut scratch).cast();
-    made_rwx(trial, page, page);
+    trial.stored_then_protected(page, page, RWX, Place::anonymous(page));
 }
 
 /// Room for code among the code of barejit.
@@ -200,32 +192,4 @@ fn reserve(trial: &Trial<'_>, size: usize) -> NonNull<u8> {
 /// The beginning of the page of `at`.
 fn page_of(at: NonNull<u8>) -> NonNull<u8> {
     address(at.as_ptr() as usize & !(PAGE - 1))
-}
-
-/// Code is stored at `at`, then the `page` around it becomes RWX and stays so.
-fn made_rwx(trial: &Trial<'_>, at: NonNull<u8>, page: NonNull<u8>) {
-    trial.course(&mut |token| {
-        trial.enter(Step::Write);
-        trial.store(at, token);
-        if !trial.record.has_run() {
-            trial.enter(Step::Protect);
-            trial.protect(page, RWX);
-        }
-        Place::anonymous(at)
-    });
-}
-
-/// Code is stored in a page that is RW, which `seal` makes RX; for a rewrite it is opened
-/// again.
-fn flipped(trial: &Trial<'_>, page: NonNull<u8>, seal: &dyn Fn(NonNull<u8>) -> Result<(), Error>) {
-    trial.course(&mut |token| {
-        if trial.record.has_run() {
-            trial.protect(page, RW);
-        }
-        trial.enter(Step::Write);
-        trial.store(page, token);
-        trial.enter(Step::Protect);
-        trial.need(seal(page));
-        Place::anonymous(page)
-    });
 }

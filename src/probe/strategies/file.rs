@@ -1,7 +1,7 @@
 //! Strategies that need a file of the kernel's own or of a directory's, seen twice or
 //! mapped where the code is to run.
 
-use super::stub::{PAGE, Place, RW, RX, Trial, code, map};
+use super::stub::{PAGE, Place, RW, RX, Trial, code, map, protect};
 use crate::probe::outcome::Step;
 use barejit_sys::linux::trial as linux;
 use barejit_sys::{Errno, Error, Fd, MapFlags, OwnedFd, Prot, Sysno, linux as base, process};
@@ -27,15 +27,7 @@ pub(super) fn memfd_mprotect(trial: &Trial<'_>) {
     let file = trial.one_page(memfd(0));
     let write = trial.shared(RW, file);
     let run = trial.shared(Prot::empty(), file);
-    trial.course(&mut |token| {
-        trial.enter(Step::Write);
-        trial.store(write, token);
-        if !trial.record.has_run() {
-            trial.enter(Step::Protect);
-            trial.protect(run, RX);
-        }
-        Place { run, file }
-    });
+    trial.stored_then_protected(write, run, RX, Place { run, file });
 }
 
 /// A memory file that is written and mapped privately, as a loader does; for a rewrite a
@@ -80,16 +72,7 @@ pub(super) fn directory_dual(trial: &Trial<'_>, variable: &[u8]) {
 pub(super) fn file_modified(trial: &Trial<'_>) {
     let file = trial.keep(base::open(c"/proc/self/exe"));
     let page = trial.need(map(None, PAGE, RW, MapFlags::PRIVATE, file));
-    trial.course(&mut |token| {
-        if trial.record.has_run() {
-            trial.protect(page, RW);
-        }
-        trial.enter(Step::Write);
-        trial.store(page, token);
-        trial.enter(Step::Protect);
-        trial.protect(page, RX);
-        Place::anonymous(page)
-    });
+    trial.flipped(page, &|page| protect(page, RX));
 }
 
 /// A page for execution, written through the memory of the process as a file (Julia).

@@ -148,6 +148,41 @@ impl Trial<'_> {
         });
     }
 
+    /// The whole course, of code that is stored to `write` before `page` becomes executable
+    /// with `prot`, which it keeps for the rewrite.
+    pub(super) fn stored_then_protected(
+        &self,
+        write: NonNull<u8>,
+        page: NonNull<u8>,
+        prot: Prot,
+        place: Place,
+    ) {
+        self.course(&mut |token| {
+            self.enter(Step::Write);
+            self.store(write, token);
+            if !self.record.has_run() {
+                self.enter(Step::Protect);
+                self.protect(page, prot);
+            }
+            place
+        });
+    }
+
+    /// The whole course, of code in a page that is RW, which `seal` makes RX; for a rewrite it
+    /// is made RW again.
+    pub(super) fn flipped(&self, page: NonNull<u8>, seal: &dyn Fn(NonNull<u8>) -> Result<(), Error>) {
+        self.course(&mut |token| {
+            if self.record.has_run() {
+                self.protect(page, RW);
+            }
+            self.enter(Step::Write);
+            self.store(page, token);
+            self.enter(Step::Protect);
+            self.need(seal(page));
+            Place::anonymous(page)
+        });
+    }
+
     /// The whole course: `write` puts code there, and then other code in its place.
     pub(super) fn course(&self, write: &mut dyn FnMut(u32) -> Place) {
         let record = self.record;
