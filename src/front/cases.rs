@@ -14,7 +14,9 @@
 //! A case fails if the pass gives another text. With `BLESS=1` in the environment the
 //! file is written anew, to be read before it is kept.
 
-use std::{env, format, fs, path::PathBuf, string::String, vec::Vec};
+use super::Recorded;
+use barejit_asm::{Asm, RecordKind};
+use std::{env, format, fs, path::PathBuf, string::String, string::ToString, vec::Vec};
 
 /// One case of a file.
 struct Case<'a> {
@@ -72,4 +74,14 @@ pub(super) fn check(name: &str, pass: &dyn Fn(&str) -> String) {
 /// The value of `key=…` among the words of a line.
 pub(super) fn field<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// The instructions, labels and constants of the code that `emit` makes, a line each, without
+/// padding.
+pub(super) fn instructions(emit: &dyn Fn(&mut Asm<'_>)) -> String {
+    let code = Recorded::of(emit);
+    let code = code.code();
+    let lines =
+        code.lines().filter(|line| !line.bytes().is_empty() || matches!(line.kind(), RecordKind::Bind(_)));
+    lines.map(|line| line.to_string() + "\n").filter(|line| line != "db 0x00\n").collect()
 }

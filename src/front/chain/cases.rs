@@ -8,11 +8,10 @@ use super::magic::Magic;
 use super::parse::Step;
 use super::select::Selector;
 use super::{Listed, combine, demand, fixpoint, lower, rotate, simplify, transfer};
-use crate::front::Recorded;
-use crate::front::cases::{check, field};
+use crate::front::cases::{check, field, instructions};
 use crate::front::pool::Pool;
 use crate::front::text::Text;
-use barejit_asm::{Asm, RAX, RecordKind};
+use barejit_asm::RAX;
 use std::{format, string::String, string::ToString, vec::Vec};
 
 /// An integer as the text form writes it.
@@ -69,26 +68,6 @@ fn read(text: &str) -> (AbstractValue, Vec<Operation>) {
 
 fn listed(operations: &[Operation]) -> String {
     Listed(operations, None).to_string()
-}
-
-/// The instructions, labels and constants of code, without padding.
-fn instructions(emit: &dyn Fn(&mut Asm<'_>)) -> String {
-    let code = Recorded::of(emit);
-    let code = code.code();
-    let lines =
-        code.lines().filter(|line| !line.bytes().is_empty() || matches!(line.kind(), RecordKind::Bind(_)));
-    lines
-        .map(|line| {
-            format!(
-                "{line}
-"
-            )
-        })
-        .filter(|line| {
-            line != "db 0x00
-"
-        })
-        .collect()
 }
 
 fn steps(text: &str) -> Vec<Step> {

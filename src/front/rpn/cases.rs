@@ -5,11 +5,10 @@ use super::emit::Emitter;
 use super::ir::{Op, Operation};
 use super::window::Plan;
 use super::{Listed, fold, negate, parse, share};
-use crate::front::Recorded;
-use crate::front::cases::check;
+use crate::front::cases::{check, instructions};
 use crate::front::pool::Pool;
 use crate::front::text::Text;
-use barejit_asm::{Asm, RDI, RecordKind};
+use barejit_asm::RDI;
 use std::{format, string::String, string::ToString, vec::Vec};
 
 /// Reads the text form.
@@ -43,26 +42,6 @@ fn operation(line: &str, end: u32) -> Operation {
 
 fn listed(operations: &[Operation]) -> String {
     Listed(operations).to_string()
-}
-
-/// The instructions, labels and constants of code, without padding.
-fn instructions(emit: &dyn Fn(&mut Asm<'_>)) -> String {
-    let code = Recorded::of(emit);
-    let code = code.code();
-    let lines =
-        code.lines().filter(|line| !line.bytes().is_empty() || matches!(line.kind(), RecordKind::Bind(_)));
-    lines
-        .map(|line| {
-            format!(
-                "{line}
-"
-            )
-        })
-        .filter(|line| {
-            line != "db 0x00
-"
-        })
-        .collect()
 }
 
 #[test]
