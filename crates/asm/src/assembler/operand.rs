@@ -53,34 +53,6 @@ impl<const BITS: u16> Gpr<BITS> {
     }
 }
 
-/// An SSE register, 128 bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Xmm(u8);
-
-/// An AVX register, 256 bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ymm(u8);
-
-/// An MMX register, 64 bits, numbered 0 to 7.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mmx(u8);
-
-/// An opmask register of AVX-512, 64 bits, numbered 0 to 7.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Opmask(u8);
-
-/// A register of the x87 stack, numbered from its top, 0 to 7.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct St(u8);
-
-/// A control register, numbered 0 to 15 (SDM vol. 3A, 2.5).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Control(u8);
-
-/// A debug register, numbered 0 to 15 (SDM vol. 3B, 19.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Debug(u8);
-
 /// A segment register (SDM vol. 1, 3.4.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -108,7 +80,11 @@ impl Segment {
 }
 
 macro_rules! numbered {
-    ($ty:ident, $count:literal, $what:literal) => {
+    ($($(#[$doc:meta])* $ty:ident: $count:literal $what:literal;)*) => {
+        $($(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub struct $ty(u8);
+
         impl $ty {
             /// The register with this number.
             ///
@@ -118,7 +94,7 @@ macro_rules! numbered {
             pub const fn new(number: u8) -> Self {
                 assert!(
                     number < $count,
-                    concat!($what, " registers are numbered from 0 to ", stringify!($count), " - 1")
+                    concat!("there are ", $count, " ", $what, " registers, numbered from 0")
                 );
                 Self(number)
             }
@@ -134,16 +110,25 @@ macro_rules! numbered {
             pub const fn packed(self) -> u64 {
                 self.0 as u64
             }
-        }
+        })*
     };
 }
-numbered!(Xmm, 16, "XMM");
-numbered!(Ymm, 16, "YMM");
-numbered!(Mmx, 8, "MMX");
-numbered!(Opmask, 8, "opmask");
-numbered!(St, 8, "x87");
-numbered!(Control, 16, "control");
-numbered!(Debug, 16, "debug");
+numbered! {
+    /// An SSE register, 128 bits.
+    Xmm: 16 "XMM";
+    /// An AVX register, 256 bits.
+    Ymm: 16 "YMM";
+    /// An MMX register, 64 bits, numbered 0 to 7.
+    Mmx: 8 "MMX";
+    /// An opmask register of AVX-512, 64 bits, numbered 0 to 7.
+    Opmask: 8 "opmask";
+    /// A register of the x87 stack, numbered from its top, 0 to 7.
+    St: 8 "x87";
+    /// A control register, numbered 0 to 15 (SDM vol. 3A, 2.5).
+    Control: 16 "control";
+    /// A debug register, numbered 0 to 15 (SDM vol. 3B, 19.2).
+    Debug: 16 "debug";
+}
 
 macro_rules! registers {
     ($($ty:ty: $($name:ident = $number:literal)*;)*) => {
