@@ -85,7 +85,6 @@ pub enum Error {
 impl Error {
     /// Panics with the error's name: how a constant says that it cannot be baked.
     #[cold]
-    #[inline(never)]
     pub const fn raise(self) -> ! {
         let why = match self {
             Self::Full(_) => "the assembler ran out of room",
@@ -220,7 +219,6 @@ impl<'a> Asm<'a> {
 
     /// The same at the edge of the buffer, or with a record.
     #[cold]
-    #[inline(never)]
     const fn put_slowly(&mut self, word: u128, size: u32, form: Form, reg: u64, rm: u64, third: u64) {
         self.put_bytes(word.to_le_bytes().split_at(size as usize).0);
         self.record(size, RecordKind::Inst(form, [reg, rm, third]));

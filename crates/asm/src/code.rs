@@ -296,7 +296,6 @@ impl<'a> Code<'a> {
 /// Panics with `why` unless `holds`: one place for all, because each takes room.
 const fn check(holds: bool, why: &str) {
     #[cold]
-    #[inline(never)]
     const fn fail(why: &str) -> ! {
         panic!("{}", why)
     }

@@ -93,7 +93,6 @@ impl Growing {
 
     /// Doubles what is too small, or more.
     #[cold]
-    #[inline(never)]
     fn grow(&mut self, bytes: usize, slots: usize) {
         let State { pos, labels, fixups, marks, .. } = self.state;
         let overflowed = pos as usize > self.bytes.len() || labels + fixups > self.slots.len();

@@ -69,7 +69,6 @@ macro_rules! operations {
     )*) => {
         impl Asm<'_> {
             $($(#[$doc])*
-            #[cfg_attr(feature = "compact", inline(never))]
             #[cfg_attr(not(feature = "compact"), inline)]
             pub const fn $method<const W: u16>(&mut self, operation: $enum, $($arg: $ty),*) -> &mut Self {
                 let form = const { Form::new("", $opcode, $order, $kinds, W, $memory) };
@@ -107,7 +106,6 @@ impl Asm<'_> {
     /// register for what fits 32 bits unsigned (B8+r id, 5 or 6 bytes), a
     /// sign-extended doubleword (C7 /0 id, 7 bytes), or 64 bits (10 bytes). Flags stay
     /// as they are. [`Asm::mov_ri`] keeps the register that it is given.
-    #[cfg_attr(feature = "compact", inline(never))]
     pub const fn mov_imm(&mut self, dst: Gpr64, value: i64) -> &mut Self {
         if value as u32 as i64 == value {
             self.mov_ri(dst.resize::<32>(), value)

@@ -88,7 +88,6 @@ impl<'a, T: Copy> Table<'a, T> {
         Self { items, used: 0 }
     }
 
-    #[cfg_attr(feature = "compact", inline(never))]
     pub(super) const fn push(&mut self, item: T) {
         if self.used < self.items.len() {
             self.items[self.used] = item;
