@@ -163,7 +163,10 @@ fn explanation(text: &str, ours: usize, theirs: usize) -> Option<&'static str> {
         "mov" if ours == theirs + 1 && operands.rsplit(' ').next().is_some_and(segment) => {
             Some("32 bits of a system register for 64")
         }
-        "sldt" | "str" | "smsw" if ours == theirs + 1 => Some("32 bits of a system register for 64"),
+        // lar and lsl since binutils 2.44.
+        "sldt" | "str" | "smsw" | "lar" | "lsl" if ours == theirs + 1 => {
+            Some("32 bits of a system register for 64")
+        }
         "ret" if operands.starts_with("far") => Some("far is a label"),
         _ => None,
     }
