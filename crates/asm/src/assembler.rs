@@ -385,7 +385,7 @@ impl<'a> Asm<'a> {
         if self.labels + self.fixups <= self.slots.len() {
             let at = self.offset() - after as u32 - size;
             let place = self.slots.len() - self.fixups;
-            *self.slot_at(place) = Slot { at, label: label.0, kind, after };
+            *self.slot_at(place) = Slot::fixup(at, label, kind, after);
         }
     }
 
@@ -500,11 +500,11 @@ impl<'a> Asm<'a> {
         let (_, mut fixups) = self.slots.split_at(self.slots.len() - self.fixups);
         while let [rest @ .., fixup] = fixups {
             fixups = rest;
-            let target = target_of(self.slots, Label(fixup.label));
+            let target = target_of(self.slots, fixup.label());
             if target == UNBOUND {
-                return Err(Error::Unbound(Label(fixup.label)));
+                return Err(Error::Unbound(fixup.label()));
             }
-            match fixup.kind {
+            match fixup.kind() {
                 FixupKind::Rel8 => {
                     let distance = target as i64 - (fixup.at as i64 + 1);
                     if !fits_i8(distance) {
@@ -513,7 +513,7 @@ impl<'a> Asm<'a> {
                     Hole::new(fixup.at).fill(buf, [distance as u8]);
                 }
                 FixupKind::Rel32 => {
-                    let end = fixup.at as i64 + 4 + fixup.after as i64;
+                    let end = fixup.at as i64 + 4 + fixup.after() as i64;
                     let hole = Hole::new(fixup.at);
                     let distance = target as i64 - end + i32::from_le_bytes(hole.read(buf)) as i64;
                     // Code is at most 2 GiB; only a displacement leads further.

@@ -1,7 +1,7 @@
 //! Room that an assembler is given: slices for labels, fixups and what else it notes,
 //! and how much of them it takes. Nothing here knows an instruction.
 
-use crate::code::{Mark, Record, Relocation, Symbol};
+use crate::code::{Label, Mark, Record, Relocation, Symbol};
 
 /// How much room a piece of code takes. As counted by a run with too little
 /// room it is an upper bound, because a jump to a forgotten label is long; but of
@@ -27,10 +27,9 @@ pub struct Needs {
 pub struct Slot {
     /// A label's offset, or `UNBOUND`; a fixup's hole.
     pub(super) at: u32,
-    pub(super) label: u32,
-    pub(super) kind: FixupKind,
-    /// Bytes between the hole and the end of the instruction.
-    pub(super) after: u8,
+    /// Of a fixup: its label, in 26 bits as [`Error::Size`](super::Error::Size) says, its
+    /// kind in 2 and the bytes between the hole and the end of the instruction in 4.
+    fixup: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +44,27 @@ pub(super) const UNBOUND: u32 = u32::MAX;
 
 impl Slot {
     /// A filler for slices of slots.
-    pub const EMPTY: Self = Self { at: UNBOUND, label: 0, kind: FixupKind::Rel32, after: 0 };
+    pub const EMPTY: Self = Self { at: UNBOUND, fixup: 0 };
+
+    pub(super) const fn fixup(at: u32, label: Label, kind: FixupKind, after: u8) -> Self {
+        Self { at, fixup: label.0 << 6 | (kind as u32) << 4 | after as u32 }
+    }
+
+    pub(super) const fn label(self) -> Label {
+        Label(self.fixup >> 6)
+    }
+
+    pub(super) const fn kind(self) -> FixupKind {
+        match self.fixup >> 4 & 3 {
+            0 => FixupKind::Rel8,
+            1 => FixupKind::Rel32,
+            _ => FixupKind::Abs64,
+        }
+    }
+
+    pub(super) const fn after(self) -> u8 {
+        self.fixup as u8 & 15
+    }
 }
 
 /// The slices an assembler keeps its notes in. An empty slice keeps none of
