@@ -29,7 +29,7 @@ use crate::front::{Recorded, bug};
 use alloc::vec::Vec;
 use barejit_asm::{self as asm, *};
 use cold::ColdBody;
-use loops::{EarlyExit, OpenLoop};
+use loops::{EarlyExit, LoopStack};
 
 /// Code that stands behind the program.
 enum Outline {
@@ -57,7 +57,7 @@ struct Emitter<'a, 'b> {
     assigned: &'a [Assigned],
     ir: &'a Ir,
     stubs: Stubs,
-    loops: Vec<OpenLoop>,
+    loops: LoopStack,
     /// Jump threading: where the last loop goes if it does not run, together with the one
     /// that follows, and what registers hold there.
     threaded: Option<(Label, Option<Cache>)>,
@@ -125,7 +125,7 @@ fn emit_into(a: &mut Asm<'_>, ir: &Ir, options: &Options, resume: Option<u32>) -
         assigned: &[],
         ir,
         stubs,
-        loops: Vec::new(),
+        loops: LoopStack::default(),
         threaded: None,
         exits: Vec::new(),
         cold: Vec::new(),
@@ -194,8 +194,10 @@ impl<'a> Emitter<'a, '_> {
             {
                 self.end_loop(end, passed);
             }
-            if let Some(position) = op.position() {
-                self.mark(position);
+            if self.options.explain
+                && let Some(position) = op.position()
+            {
+                self.out.a.mark(position);
             }
             rest = split(behind, self.operation(op, behind)).1;
         }

@@ -197,25 +197,66 @@ pub(super) fn split(ops: &[Op], count: usize) -> (&[Op], &[Op]) {
     }
 }
 
-/// Facts about a loop of the source, by its number.
+/// Facts about a loop of the source, by its number. `is_once`: its last operation is a loop
+/// on its own cell, so it runs at most once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Loop {
-    /// Cells that it may write, as a set of [`bit`]s; all of them for an unbalanced loop.
-    pub(super) writes: u64,
-    /// Of these, the bits whose cells are zero after each iteration if they were zero
-    /// before the loop; see [`loop_zeros`](super::loop_zeros).
-    pub(super) zeros: u64,
-    /// Of an unbalanced loop: the cells that exist after an iteration.
-    pub(super) exists: Interval,
-    /// Of an unbalanced loop: every iteration has the same drift.
-    pub(super) is_uniform: bool,
-    /// Its last operation is a loop on its own cell, so it runs at most once.
-    pub(super) is_once: bool,
+pub(super) enum Loop {
+    Balanced {
+        is_once: bool,
+        /// Cells that it may write, as a set of [`bit`]s.
+        writes: u64,
+        /// Of these, the bits whose cells are zero after each iteration if they were zero
+        /// before the loop; see [`loop_zeros`](super::loop_zeros).
+        zeros: u64,
+    },
+    /// It may write every cell.
+    Unbalanced {
+        is_once: bool,
+        /// Every iteration has the same drift.
+        is_uniform: bool,
+        /// The cells that exist after an iteration.
+        exists: Interval,
+    },
 }
 
+/// A program has as many as it has loops, and there can be millions.
+const _: () = assert!(size_of::<Loop>() == 24);
+
 impl Loop {
-    pub(super) const NEW: Self =
-        Self { writes: 0, zeros: 0, exists: Interval::EMPTY, is_uniform: false, is_once: false };
+    pub(super) const NEW: Self = Self::Balanced { is_once: false, writes: 0, zeros: 0 };
+
+    pub(super) const fn is_once(&self) -> bool {
+        let (Self::Balanced { is_once, .. } | Self::Unbalanced { is_once, .. }) = *self;
+        is_once
+    }
+
+    pub(super) const fn is_uniform(&self) -> bool {
+        matches!(self, Self::Unbalanced { is_uniform: true, .. })
+    }
+
+    /// Cells that it may write, as a set of [`bit`]s.
+    pub(super) const fn writes(&self) -> u64 {
+        match *self {
+            Self::Balanced { writes, .. } => writes,
+            Self::Unbalanced { .. } => u64::MAX,
+        }
+    }
+
+    /// The bits of [`loop_zeros`](super::loop_zeros).
+    pub(super) const fn zeros(&self) -> u64 {
+        match *self {
+            Self::Balanced { zeros, .. } => zeros,
+            Self::Unbalanced { .. } => 0,
+        }
+    }
+
+    /// The cells that are known to exist after an iteration of an unbalanced loop.
+    pub(super) const fn exists(&self) -> Interval {
+        match *self {
+            Self::Balanced { .. } => Interval::EMPTY,
+            Self::Unbalanced { exists, .. } => exists,
+        }
+    }
 
     /// The cells that exist after the unbalanced loop, whose `Close` tests `cell` and has
     /// this `drift`, if those `before` did where it began and those in `iteration` do
@@ -229,9 +270,9 @@ impl Loop {
         let mut after = before.join(iteration);
         after.include(cell);
         // The pointer came past all cells on the side that it came from.
-        if self.is_uniform && drift < 0 {
+        if self.is_uniform() && drift < 0 {
             after.high = after.high.max(before.high);
-        } else if self.is_uniform {
+        } else if self.is_uniform() {
             after.low = after.low.min(before.low);
         }
         after

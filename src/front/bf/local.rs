@@ -11,6 +11,7 @@
 
 use super::ir::{LoopFlags, Op, REGISTERS, body_length};
 use crate::front::bug;
+use alloc::vec::Vec;
 
 /// Registers that hold cells here.
 const HELD: usize = 6;
@@ -20,6 +21,10 @@ const NONE: i32 = i32::MIN;
 
 /// Operations that are looked at for a cell's next use.
 const LOOKAHEAD: usize = 16;
+
+/// A set of registers that hold cells, a bit each.
+#[derive(Clone, Copy)]
+pub(super) struct Registers(u8);
 
 /// The cell that each register holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +43,27 @@ impl Cache {
     /// How many cells registers hold.
     pub(super) fn held(&self) -> usize {
         self.0.iter().filter(|&&held| held != NONE).count()
+    }
+
+    /// Puts the cells that registers hold on a stack, and returns these registers.
+    pub(super) fn push_to(&self, stack: &mut Vec<i32>) -> Registers {
+        let mut holding = 0;
+        for (register, &held) in self.0.iter().enumerate().filter(|(_, held)| **held != NONE) {
+            holding |= 1 << register;
+            stack.push(held);
+        }
+        Registers(holding)
+    }
+
+    /// Takes the cells of these registers from a stack.
+    pub(super) fn pop_from(stack: &mut Vec<i32>, Registers(holding): Registers) -> Self {
+        let mut cache = Self::EMPTY;
+        for (_, held) in
+            cache.0.iter_mut().enumerate().rev().filter(|(register, _)| holding >> register & 1 == 1)
+        {
+            *held = stack.pop().unwrap_or_else(|| bug!("a register whose cell is not on the stack"));
+        }
+        cache
     }
 
     /// Drops `[cell]`.

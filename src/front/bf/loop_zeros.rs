@@ -1,7 +1,7 @@
 //! Loop-invariant zeros: cells that a loop uses and leaves zero.
 //!
 //! Brainfuck programs clear their temporaries for the next iteration. Invariant: a cell
-//! whose [`bit`] is in [`Loop::zeros`](super::ir::Loop::zeros) of a balanced loop is zero
+//! whose [`bit`] is in [`zeros`](Loop::zeros) of a balanced loop is zero
 //! after every iteration if it was zero before the loop. Proof: among all cells with that
 //! bit the loop writes only one, and each iteration ends with it zero; loops inside are
 //! balanced too.
@@ -10,7 +10,7 @@
 //! 64, are added to the loop around it, so the pass is linear in the program.
 
 use super::Options;
-use super::ir::{Ir, LoopFlags, Op, bit};
+use super::ir::{Ir, Loop, LoopFlags, Op, bit};
 use crate::front::bug;
 use alloc::vec;
 
@@ -61,7 +61,7 @@ impl OpenLoop {
 /// operations, which millions of nested loops would each pay for.
 const DEEPEST: usize = 256;
 
-/// Fills in [`Loop::zeros`](super::ir::Loop::zeros).
+/// Fills in [`zeros`](Loop::zeros).
 pub(super) fn find(ir: &mut Ir, _: &Options) {
     // The first stands for the program. The others are used again by the next loop of
     // their depth.
@@ -92,9 +92,9 @@ pub(super) fn find(ir: &mut Ir, _: &Options) {
                 if depth < DEEPEST
                     && flags.contains(LoopFlags::BALANCED)
                     && let Some([outer, closed, ..]) = stack.get_mut(depth..)
-                    && let Some(facts) = ir.loops.get_mut(closed.number as usize)
+                    && let Some(Loop::Balanced { zeros, .. }) = ir.loops.get_mut(closed.number as usize)
                 {
-                    facts.zeros = closed.written & !closed.shared & !closed.dirty;
+                    *zeros = closed.written & !closed.shared & !closed.dirty;
                     outer.contain(closed, cell);
                 }
             }

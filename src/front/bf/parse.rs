@@ -104,7 +104,7 @@ fn behind_loop(source: &[u8], start: usize) -> Result<usize, Error> {
 struct Parser {
     ir: Ir,
     /// Indices of the `Open`s whose `Close` is still to come.
-    opens: Vec<usize>,
+    opens: Vec<u32>,
     /// The distance of the current cell from the data pointer.
     cell: i32,
     /// A cell that exists and is certain to be zero here: the first at the start; then the one
@@ -168,7 +168,7 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
             Command::Close => parser.close(position)?,
         }
     }
-    match parser.opens.pop().map(|open| parser.ir.ops[open]) {
+    match parser.opens.pop().map(|open| parser.ir.ops[open as usize]) {
         None => Ok(parser.ir),
         Some(Op::Open { position, .. }) => Err(Error::Unclosed(position as usize)),
         Some(_) => bug!("the parser's stack of loops names an operation that opens none"),
@@ -203,7 +203,7 @@ impl Parser {
     fn open(&mut self, position: u32) {
         let (access, flags) = (Access::InBounds, LoopFlags::BALANCED);
         let number = self.ir.loops.len() as u32;
-        self.opens.push(self.ir.ops.len());
+        self.opens.push(self.ir.ops.len() as u32);
         self.zero = None;
         self.ir.ops.push(Op::Open { access, flags, cell: self.cell, number, position });
         self.ir.loops.push(Loop::NEW);
@@ -229,8 +229,8 @@ impl Parser {
     }
 
     /// The flags and the cell of the `Open` at this index.
-    fn opened(&mut self, index: usize) -> (&mut LoopFlags, i32) {
-        match self.ir.ops.get_mut(index) {
+    fn opened(&mut self, index: u32) -> (&mut LoopFlags, i32) {
+        match self.ir.ops.get_mut(index as usize) {
             Some(Op::Open { flags, cell, .. }) => (flags, *cell),
             _ => bug!("the parser's stack of loops names an operation that opens none"),
         }

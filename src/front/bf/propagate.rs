@@ -48,7 +48,7 @@ struct Walk<'a> {
     /// nothing has read since.
     stores: [u32; 32],
     /// For each open loop: the index of its `Open` among the operations kept.
-    opens: Vec<usize>,
+    opens: Vec<u32>,
     /// For each open loop, but those in more than [`DEEPEST`] others: the state before it.
     before: List<State>,
     /// How many operations were kept when the last loop ended, and the state before it.
@@ -325,13 +325,13 @@ impl Walk<'_> {
             *flags |= LoopFlags::ENTERED;
         }
         let facts = &self.loops[*number as usize];
-        self.opens.push(self.kept);
+        self.opens.push(self.kept as u32);
         // A state is as large as many operations: not through a temporary.
         if self.before.len() < DEEPEST {
             self.before.extend_from_slice(slice::from_ref(&self.state));
         }
-        if !flags.contains(LoopFlags::ONCE) && !facts.is_once {
-            self.state.forget_all(facts.writes, facts.zeros);
+        if !flags.contains(LoopFlags::ONCE) && !facts.is_once() {
+            self.state.forget_all(facts.writes(), facts.zeros());
         }
         self.keep(op);
         self.bar();
@@ -342,7 +342,7 @@ impl Walk<'_> {
             bug!("not the end of a loop")
         };
         let Some(start) = self.opens.pop() else { bug!("a loop ends that never began") };
-        let outside = self.opens.len();
+        let (start, outside) = (start as usize, self.opens.len());
         let before = self.before.get(outside).unwrap_or(&State::UNKNOWN);
         let [last, first, body @ ..] = &mut self.ops[start - 1..self.kept] else {
             bug!("a loop without a start")
@@ -374,7 +374,7 @@ impl Walk<'_> {
         if !flags.contains(LoopFlags::BALANCED) {
             self.state.forget_all(u64::MAX, 0);
         } else if !open.contains(LoopFlags::ENTERED) {
-            self.state.join(before, facts.writes & !facts.zeros);
+            self.state.join(before, facts.writes() & !facts.zeros());
         }
         self.state.set(cell, 0);
         self.closed = (self.kept + 1, *before);

@@ -14,35 +14,26 @@ use super::super::interval::Interval;
 use super::super::ir::{Access, Ir, List, Loop, LoopFlags, Op, bit};
 use super::super::{Cells, Options};
 use crate::front::bug;
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
-/// Regions by where they begin: with the program, with the body of a loop, or behind a
-/// loop. The cells to check of each.
+/// The cells to check of each region, in the order in which the regions begin: with the
+/// program, with the body of a loop, behind an unbalanced loop.
 type Regions = List<Interval>;
-
-const START: usize = 0;
-
-const fn body(number: u32) -> usize {
-    2 * number as usize + 1
-}
-
-const fn behind(number: u32) -> usize {
-    2 * number as usize + 2
-}
 
 /// A loop that is open while it is measured.
 #[derive(Clone, Copy)]
 struct OpenLoop {
     number: u32,
-    /// The cells that the loop around it wrote before.
-    writes: u64,
-    /// The region that a balanced loop interrupts.
-    outer: (usize, Interval),
+    /// The region that a balanced loop interrupts, and the cells that it accesses.
+    region: u32,
+    accessed: Interval,
     /// The cells that exist where the region around the loop begins, besides its own.
     known: Interval,
-    /// Whether a loop inside moves the data pointer.
-    contains_drift: bool,
+    /// The cells that the loop around it wrote before.
+    writes: u64,
 }
+
+const _: () = assert!(size_of::<OpenLoop>() == 32);
 
 /// The first walk.
 struct Measure<'a> {
@@ -50,26 +41,31 @@ struct Measure<'a> {
     regions: Regions,
     open: Vec<OpenLoop>,
     /// The region that the walk is in, and the cells that it accesses.
-    region: usize,
+    region: u32,
     accessed: Interval,
     /// The cells that exist where the region begins, besides those.
     known: Interval,
     /// The cells that the loop writes, as a set of [`bit`]s.
     writes: u64,
+    /// How many loops are open around the unbalanced loop that ended last. If the innermost
+    /// of these ends next at its depth, it contains that loop, and is unbalanced, too.
+    drifted: usize,
 }
 
 /// Fills in [`Ir::loops`] and returns the cells to check.
 fn measure(ir: &mut Ir) -> Regions {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Measure {
-        regions: List::new(vec![Interval::EMPTY; 2 * loops.len() + 1]),
+        regions: List::new(Vec::with_capacity(loops.len() + 1)),
         loops,
         open: Vec::new(),
-        region: START,
+        region: 0,
         accessed: Interval::EMPTY,
         known: Interval::EMPTY,
         writes: 0,
+        drifted: 0,
     };
+    walk.begin_region();
     // The cell of a loop that has just ended.
     let mut ended = None;
     for op in ops.iter() {
@@ -95,18 +91,23 @@ fn measure(ir: &mut Ir) -> Regions {
 }
 
 impl Measure<'_> {
+    fn begin_region(&mut self) {
+        self.region = self.regions.len() as u32;
+        self.regions.push(Interval::EMPTY);
+    }
+
     fn end_region(&mut self) {
-        self.regions[self.region] = self.accessed;
+        self.regions[self.region as usize] = self.accessed;
     }
 
     fn open(&mut self, flags: LoopFlags, cell: i32, number: u32) {
         self.accessed.include(cell);
         self.open.push(OpenLoop {
             number,
-            writes: self.writes,
-            outer: (self.region, self.accessed),
+            region: self.region,
+            accessed: self.accessed,
             known: self.known,
-            contains_drift: false,
+            writes: self.writes,
         });
         if flags.contains(LoopFlags::BALANCED) {
             self.known = self.known.hull(self.accessed);
@@ -115,34 +116,34 @@ impl Measure<'_> {
             self.known = Interval::EMPTY;
         }
         self.writes = bit(cell);
-        (self.region, self.accessed) = (body(number), Interval::cell(cell));
+        self.begin_region();
+        self.accessed = Interval::cell(cell);
     }
 
     fn close(&mut self, flags: LoopFlags, cell: i32, drift: i32, is_once: bool) {
         let Some(closed) = self.open.pop() else { bug!("a loop ends that never began") };
         self.end_region();
         let facts = &mut self.loops[closed.number as usize];
-        facts.is_once = is_once;
-        let is_balanced = flags.contains(LoopFlags::BALANCED);
-        if let Some(around) = self.open.last_mut() {
-            around.contains_drift |= closed.contains_drift || !is_balanced;
-        }
-        if is_balanced {
+        if flags.contains(LoopFlags::BALANCED) {
+            *facts = Loop::Balanced { is_once, writes: self.writes, zeros: 0 };
             let high = self.accessed.high;
-            (self.region, self.accessed) = closed.outer;
+            (self.region, self.accessed) = (closed.region, closed.accessed);
             self.accessed.high = self.accessed.high.max(high);
             self.known = closed.known;
+            self.writes |= closed.writes;
         } else {
+            let mut exists = self.known.hull(self.accessed).shifted(drift);
+            exists.include(cell);
+            let around = self.open.len();
+            let is_uniform = self.drifted != around + 1;
+            self.drifted = around;
+            *facts = Loop::Unbalanced { is_once, is_uniform, exists };
+            let before = closed.known.hull(closed.accessed);
+            self.known = facts.exists_after((cell, drift), before, exists);
             self.writes = u64::MAX;
-            facts.exists = self.known.hull(self.accessed).shifted(drift);
-            facts.exists.include(cell);
-            facts.is_uniform = !closed.contains_drift;
-            let before = closed.known.hull(closed.outer.1);
-            self.known = facts.exists_after((cell, drift), before, facts.exists);
-            (self.region, self.accessed) = (behind(closed.number), Interval::cell(cell));
+            self.begin_region();
+            self.accessed = Interval::cell(cell);
         }
-        facts.writes = self.writes;
-        self.writes |= closed.writes;
     }
 }
 
@@ -196,20 +197,21 @@ impl Placement {
 /// Measures the program and inserts its checks.
 pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
     let regions = measure(ir);
+    let mut regions = regions.iter().copied();
     let mut walk = Placement::new(options);
     // For each open loop: its number, and the cells that exist before it.
     let mut open: Vec<(u32, Interval)> = Vec::new();
     for (index, op) in ir.ops.iter_mut().enumerate() {
-        let (region, position, pointer) = match op {
-            Op::Nop => (START, 0, 0),
+        let (position, pointer) = match op {
+            Op::Nop => (0, 0),
             Op::Open { flags, cell, number, position, .. } => {
                 let facts = &ir.loops[*number as usize];
                 open.push((*number, walk.exists));
-                if !flags.contains(LoopFlags::BALANCED) && !facts.is_once {
-                    walk.exists = walk.exists.join(facts.exists);
+                if !flags.contains(LoopFlags::BALANCED) && !facts.is_once() {
+                    walk.exists = walk.exists.join(facts.exists());
                 }
                 walk.exists.include(*cell);
-                (body(*number), *position + 1, *cell)
+                (*position + 1, *cell)
             }
             Op::Close { access, flags, cell, drift, position } => {
                 let Some((number, before)) = open.pop() else { bug!("a loop ends that never began") };
@@ -222,11 +224,12 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
                 *access = walk.access(*cell);
                 walk.exists.include(*cell);
                 walk.exists = facts.exists_after((*cell, *drift), before, walk.exists);
-                (behind(number), *position + 1, *cell)
+                (*position + 1, *cell)
             }
             _ => continue,
         };
-        walk.check(index, regions[region], position, pointer);
+        let Some(region) = regions.next() else { bug!("a region that was not measured") };
+        walk.check(index, region, position, pointer);
     }
     insert_all(&mut ir.ops, walk.checks);
 }

@@ -9,9 +9,10 @@ use super::{ASSIGNABLE, Emitter, Point};
 use crate::front::bf::bounds::fuse::{accesses_first, leading_check};
 use crate::front::bf::interval::Interval;
 use crate::front::bf::ir::{Access, Assigned, LoopFlags, Op, Promoted};
-use crate::front::bf::local::{Cache, register};
+use crate::front::bf::local::{Cache, Registers, register};
 use crate::front::bf::{Cells, cells};
 use crate::front::bug;
+use alloc::vec::Vec;
 use barejit_asm::*;
 
 /// Bytes of a loop's body at most, if there is no loop in it; more than any code has if the
@@ -42,7 +43,6 @@ pub(super) enum Body {
 }
 
 /// A loop that is being emitted.
-#[derive(Clone, Copy)]
 pub(super) struct OpenLoop {
     pub(super) top: Label,
     pub(super) end: Label,
@@ -53,6 +53,46 @@ pub(super) struct OpenLoop {
     pub(super) outer_header: Cache,
     /// The cells that exist after an iteration.
     pub(super) exists: Interval,
+}
+
+/// The loops that are being emitted, one in another. There can be millions, so only those
+/// registers of a [`Cache`] are kept that hold a cell.
+#[derive(Default)]
+pub(super) struct LoopStack {
+    loops: Vec<PackedLoop>,
+    cells: Vec<i32>,
+}
+
+/// An [`OpenLoop`] whose caches are sets of registers; their cells lie on a stack.
+struct PackedLoop {
+    top: Label,
+    end: Label,
+    exists: Interval,
+    body: Body,
+    passed: Option<Registers>,
+    outer_header: Registers,
+}
+
+const _: () = assert!(size_of::<PackedLoop>() == 20);
+
+impl LoopStack {
+    pub(super) fn is_empty(&self) -> bool {
+        self.loops.is_empty()
+    }
+
+    pub(super) fn push(&mut self, open: OpenLoop) {
+        let OpenLoop { top, end, body, passed, outer_header, exists } = open;
+        let passed = passed.map(|passed| passed.push_to(&mut self.cells));
+        let outer_header = outer_header.push_to(&mut self.cells);
+        self.loops.push(PackedLoop { top, end, exists, body, passed, outer_header });
+    }
+
+    pub(super) fn pop(&mut self) -> Option<OpenLoop> {
+        let PackedLoop { top, end, exists, body, passed, outer_header } = self.loops.pop()?;
+        let outer_header = Cache::pop_from(&mut self.cells, outer_header);
+        let passed = passed.map(|passed| Cache::pop_from(&mut self.cells, passed));
+        Some(OpenLoop { top, end, body, passed, outer_header, exists })
+    }
 }
 
 /// An edge out of a loop before its end.
@@ -75,7 +115,7 @@ impl<'a> Emitter<'a, '_> {
         match *open {
             // Registers hold cells that existed before.
             Op::Open { flags, .. } if flags.contains(LoopFlags::BALANCED) => Interval::ALL,
-            Op::Open { number, .. } => self.ir.facts(number).exists,
+            Op::Open { number, .. } => self.ir.facts(number).exists(),
             _ => bug!("not the start of a loop"),
         }
     }

@@ -52,17 +52,18 @@ impl Snapshot<'_> {
     /// Facts about a loop that no operation says.
     fn facts(&self, number: u32, f: &mut Formatter<'_>) -> fmt::Result {
         let facts = self.0.facts(number);
-        if !facts.exists.is_empty() {
-            write!(f, " ; after an iteration [{}] to [{}] exist", facts.exists.low, facts.exists.high)?;
+        let exists = facts.exists();
+        if !exists.is_empty() {
+            write!(f, " ; after an iteration [{}] to [{}] exist", exists.low, exists.high)?;
         }
-        if facts.is_uniform {
+        if facts.is_uniform() {
             f.write_str(" ; uniform drift")?;
         }
-        if facts.is_once {
+        if facts.is_once() {
             f.write_str(" ; ends with a loop on its cell")?;
         }
         let mut separator = " ; zero again:";
-        for cell in (0..64).filter(|cell| facts.zeros >> cell & 1 == 1) {
+        for cell in (0..64).filter(|cell| facts.zeros() >> cell & 1 == 1) {
             write!(f, "{separator} [{cell}]")?;
             separator = "";
         }
