@@ -11,7 +11,8 @@ mod passes;
 
 use crate::random::Random;
 use crate::support::{command, feed, finish, run, scratch, tool};
-use barejit::front::bf::{Cells, Eof, Options, Passes, Runner};
+use barejit::front::bf::{Cells, Eof, Options, Passes, Runner, SourceMap};
+use barejit_asm::Source;
 use interpreter::{End, Outcome, interpret};
 use machine::Machine;
 
@@ -304,6 +305,21 @@ fn recorded_programs_print_their_recorded_output() {
             assert_eq!((run.stdout.as_slice(), run.status), (output, 0), "{source}\n{}", run.stderr);
         }
     }
+}
+
+#[test]
+fn a_mark_at_the_code_of_another_describes_its_own_commands() {
+    // The addition is the bounds check of the region behind the scan, so both begin with one
+    // instruction.
+    let (source, name) = ("+[>]<<+++.", "program");
+    let options = Options { explain: true, ..options(Cells::Eight, Eof::Unchanged) };
+    let runner = Runner::new(source.as_bytes(), &options, &mut |_, _| {}).expect("it compiles");
+    let map = SourceMap::new(runner.program(), source.as_bytes(), name);
+    let code = runner.program().code();
+    let addition = *code.marks().iter().find(|mark| mark.source == 6).expect("a mark of the addition");
+    let together = code.marks().iter().filter(|mark| mark.code == addition.code).count();
+    let described = std::fmt::from_fn(|f| map.describe(addition, f)).to_string();
+    assert_eq!((together, described.as_str()), (2, "1:7 +++"));
 }
 
 #[test]
