@@ -29,6 +29,7 @@ mod select;
 pub use expression::{Constants, Symbol};
 #[doc(hidden)]
 pub use mnemonic::distance;
+pub use select::Kinds;
 
 use crate::assembler::{Asm, Tables};
 use core::fmt;
@@ -70,8 +71,8 @@ pub enum Reason<'a> {
     Operands {
         /// Its mnemonic.
         mnemonic: &'a str,
-        /// How many operands there are.
-        count: usize,
+        /// The kinds of these.
+        given: Kinds,
     },
     /// Memory of several sizes fits: `byte ptr` or the like has to tell.
     Size,
@@ -105,9 +106,11 @@ impl fmt::Display for Reason<'_> {
                     None => Ok(()),
                 }
             }
-            Self::Operands { mnemonic, count } => {
-                write!(f, "'{mnemonic}' has no form with these operands; it takes ")?;
-                select::write_forms(f, mnemonic, *count)
+            Self::Operands { mnemonic, given } => {
+                write!(f, "'{mnemonic}' has no form with ")?;
+                select::write_given(f, given)?;
+                f.write_str("; it takes ")?;
+                select::write_forms(f, mnemonic, given)
             }
             Self::Size => f.write_str("the size of the memory is not told: write byte, word, dword or qword"),
             Self::Range => f.write_str("the number does not fit"),

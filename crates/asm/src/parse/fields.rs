@@ -267,9 +267,10 @@ fn in_range(form: Form, value: i64) -> bool {
     }
 }
 
-/// The number of a register of the kind that a form has.
-fn number(register: &Register, wanted: u64) -> Option<u64> {
-    let kind = match register.class {
+/// The number that forms have for the kind of a register; none has one for bounds and
+/// instruction pointers.
+pub(super) fn kind_of(register: &Register) -> Option<u8> {
+    Some(match register.class {
         Class::Byte | Class::High => kind::R8,
         Class::Word => kind::R16,
         Class::Dword => kind::R32,
@@ -277,15 +278,19 @@ fn number(register: &Register, wanted: u64) -> Option<u64> {
         Class::Segment => kind::SEGMENT,
         Class::Control => kind::CONTROL,
         Class::Debug => kind::DEBUG,
-        Class::X87 if register.number == TOP => return None,
         Class::X87 => kind::X87,
         Class::Mmx => kind::MMX,
         Class::Xmm => kind::XMM,
         Class::Ymm => kind::YMM,
         Class::Mask => kind::OPMASK,
         Class::Bound | Class::Pointer => return None,
-    };
+    })
+}
+
+/// The number of a register of the kind that a form has.
+fn number(register: &Register, wanted: u64) -> Option<u64> {
+    let is_top = register.class == Class::X87 && register.number == TOP;
     // AH, CH, DH and BH are 20 to 23.
     let high = if register.class == Class::High { 16 } else { 0 };
-    (u64::from(kind) == wanted).then_some(u64::from(register.number) + high)
+    (u64::from(kind_of(register)?) == wanted && !is_top).then_some(u64::from(register.number) + high)
 }

@@ -1,77 +1,218 @@
 //! From a mnemonic and operands to the shortest encoding: every row of that name is tried.
 
-use super::fields::{Choice, Fields, Misses, has_a_word};
+use super::fields::{Choice, Fields, Misses, has_a_word, kind_of};
 use super::lexer::{Lexer, Token};
 use super::mnemonic::{Mnemonic, Name, is_att, prefix};
-use super::operand::Operands;
+use super::operand::{MOST, Operand, Operands};
 use super::optimise::rewritten;
 use super::{Error, Place, Reason, Statement};
-use crate::code::form::{Form, Prefix, Third};
-use crate::code::spec::{fixed, kind, order_letters};
+use crate::code::form::{Prefix, Third};
+use crate::code::spec::{fixed, kind, order_letters, size};
 use crate::table::{Marks, Row};
 use core::fmt;
 
+/// The kind of an operand, registers and sizes by their numbers in forms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Register(u64),
+    /// Its size, if that is told.
+    Memory(Option<u64>),
+    Number,
+}
+
+/// The kinds of the operands of a statement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kinds {
+    list: [Kind; MOST],
+    used: usize,
+}
+
+impl Kinds {
+    fn of(operands: &Operands) -> Self {
+        let mut kinds = Self { list: [Kind::Number; MOST], used: operands.all().len() };
+        for (kind, operand) in kinds.list.iter_mut().zip(operands.all()) {
+            *kind = match operand {
+                Operand::Register(register) => Kind::Register(kind_of(register).unwrap_or(0).into()),
+                Operand::Memory(memory) => Kind::Memory(memory.size.map(u64::from)),
+                Operand::Number(_) => Kind::Number,
+            };
+        }
+        kinds
+    }
+
+    fn all(&self) -> &[Kind] {
+        &self.list[..self.used]
+    }
+}
+
 /// Writes the operands that a mnemonic takes, as the manual does: some of many, and those
-/// forms first that have as many as `count`.
-pub(super) fn write_forms(f: &mut fmt::Formatter<'_>, word: &str, count: usize) -> fmt::Result {
+/// forms first whose operands are the most like `given`.
+pub(super) fn write_forms(f: &mut fmt::Formatter<'_>, word: &str, given: &Kinds) -> fmt::Result {
     const SHOWN: usize = 6;
     let Some(mnemonic) = Mnemonic::named(word) else { return Ok(()) };
     // Numbers of eight bits and of more are one kind of operand.
     let is_narrow = |row: &Row| row.first_form().third_operand() == Third::SIGNED_BYTE;
     let wide = mnemonic.rows().any(|row| !is_narrow(row));
     let rows = || mnemonic.rows().filter(move |row| !(wide && is_narrow(row)));
-    let all = || rows().flat_map(|row| row.widths().map(move |width| (row, width)));
-    let has = |(row, _): &(&Row, u16)| order_letters(row.first_form().operand_order()).len() == count;
-    let mut forms = all().filter(has).chain(all().filter(|form| !has(form)));
-    for (n, (row, width)) in forms.by_ref().take(SHOWN).enumerate() {
+    let every = || rows().flat_map(|row| row.widths().map(move |width| (row, width)));
+    // Some instructions have two encodings of the same operands.
+    let all = || {
+        every().enumerate().filter(|(n, form)| {
+            let same = |other: (&Row, u16)| wanted(other.0, other.1).eq(wanted(form.0, form.1));
+            !every().take(*n).any(same)
+        })
+    };
+    let distances = 0..=FARTHEST;
+    let mut forms = distances
+        .flat_map(|distance| all().filter(move |(_, form)| distance_to(form.0, form.1, given) == distance));
+    for (n, (_, (row, width))) in forms.by_ref().take(SHOWN).enumerate() {
         f.write_str(if n > 0 { "; " } else { "" })?;
-        write_kinds(f, row.form(width, row.has_memory()), row.has_register())?;
+        write_wanted(f, row, width)?;
     }
     if forms.next().is_some() { f.write_str("; and more") } else { Ok(()) }
 }
 
-/// Writes the kinds of operands of a form, which may also have a register in place of its
-/// memory.
-fn write_kinds(f: &mut fmt::Formatter<'_>, form: Form, register: bool) -> fmt::Result {
-    let bits = |number: u64| 4u64 << number.min(6);
-    let mut separator = "";
+/// The operand that a form has in one place.
+#[derive(PartialEq, Eq)]
+enum Wanted {
+    /// A register of this kind.
+    Register(u64),
+    /// Memory of this size, or a register of that kind.
+    Memory(u64, Option<u64>),
+    Number,
+    Label,
+    /// Memory at an address of 64 bits.
+    Offset,
+    /// The one with this number (`spec::fixed`).
+    Fixed(u8),
+}
+
+/// The operands that a row has with this width.
+fn wanted(row: &Row, width: u16) -> impl Iterator<Item = Wanted> {
+    let form = row.form(width, row.has_memory());
+    let register = row.has_register().then(|| row.form(width, false).rm_kind());
     let mut fixed = 0;
-    for letter in order_letters(form.operand_order()) {
+    order_letters(form.operand_order()).iter().map(move |letter| match letter {
+        b'M' if form.is_memory() => Wanted::Memory(form.rm_kind(), register),
+        b'M' | b'O' => Wanted::Register(form.rm_kind()),
+        b'R' | b'V' | b'S' => Wanted::Register(form.reg_kind()),
+        b'I' => Wanted::Number,
+        b'D' => Wanted::Label,
+        b'T' => Wanted::Offset,
+        _ => {
+            fixed += 1;
+            Wanted::Fixed(form.fixed_operand(fixed - 1) as u8)
+        }
+    })
+}
+
+/// The distance of a form that has another number of operands.
+const FARTHEST: u32 = 16;
+
+/// How far the operands of a row are from those that were given. The first one, which most
+/// instructions write to, counts as much as all others.
+fn distance_to(row: &Row, width: u16, given: &Kinds) -> u32 {
+    if wanted(row, width).count() != given.all().len() {
+        return FARTHEST;
+    }
+    let weights = [3, 1, 1, 1];
+    let pairs = wanted(row, width).zip(given.all()).zip(weights);
+    pairs.map(|((wanted, given), weight)| weight * difference(&wanted, *given)).sum()
+}
+
+/// 0 for an operand of the same kind and size, 1 for another size or one operand of many,
+/// 2 for another kind.
+fn difference(wanted: &Wanted, given: Kind) -> u32 {
+    let is_general = |kind: u64| (1..=4).contains(&kind);
+    let registers = |wanted: u64, given: u64| match wanted == given {
+        true => 0,
+        false if is_general(wanted) && is_general(given) => 1,
+        false => 2,
+    };
+    match (wanted, given) {
+        (Wanted::Register(wanted) | Wanted::Memory(_, Some(wanted)), Kind::Register(given)) => {
+            registers(*wanted, given)
+        }
+        (Wanted::Memory(size, _), Kind::Memory(told)) => u32::from(told.is_some_and(|told| told != *size)),
+        (Wanted::Number | Wanted::Label, Kind::Number) => 0,
+        (Wanted::Offset, Kind::Memory(_)) | (Wanted::Fixed(fixed::ONE), Kind::Number) => 1,
+        (Wanted::Fixed(number), Kind::Memory(_)) if (fixed::RDI..=fixed::RBX).contains(number) => 1,
+        (Wanted::Fixed(number), Kind::Register(given)) => {
+            let kind = match *number {
+                fixed::CL => kind::R8,
+                fixed::DX => kind::R16,
+                fixed::ECX => kind::R32,
+                fixed::ST0 => kind::X87,
+                fixed::FS | fixed::GS => kind::SEGMENT,
+                number => number,
+            };
+            registers(kind.into(), given).max(1)
+        }
+        _ => 2,
+    }
+}
+
+/// Writes the kinds of operands of a row, which may also have a register in place of its
+/// memory.
+fn write_wanted(f: &mut fmt::Formatter<'_>, row: &Row, width: u16) -> fmt::Result {
+    let mut separator = "";
+    for wanted in wanted(row, width) {
         f.write_str(separator)?;
         separator = ", ";
-        match letter {
-            b'M' if form.is_memory() && has_a_word(form.rm_kind()) && form.rm_kind() <= 6 => {
-                write!(f, "{}m{}", if register { "r/" } else { "" }, bits(form.rm_kind()))?;
+        match wanted {
+            Wanted::Register(kind) => write_register(f, kind)?,
+            Wanted::Memory(size, register) => {
+                match register {
+                    Some(kind @ 1..=4) if kind == size => f.write_str("r/")?,
+                    Some(kind) => {
+                        write_register(f, kind)?;
+                        f.write_str("/")?;
+                    }
+                    None => {}
+                }
+                write_memory(f, size)?;
             }
-            b'M' if form.is_memory() => f.write_str("m")?,
-            b'M' | b'O' => write_register(f, form.rm_kind())?,
-            b'R' | b'V' | b'S' => write_register(f, form.reg_kind())?,
-            b'I' => f.write_str("imm")?,
-            b'D' => f.write_str("label")?,
-            b'T' => f.write_str("[offset]")?,
-            _ => {
-                let number = form.fixed_operand(fixed) as u8;
-                fixed += 1;
-                f.write_str(match number {
-                    fixed::CL => "cl",
-                    fixed::DX => "dx",
-                    fixed::ONE => "1",
-                    fixed::ECX => "ecx",
-                    fixed::ST0 => "st",
-                    fixed::FS => "fs",
-                    fixed::GS => "gs",
-                    fixed::RDI..fixed::RSI => "[rdi]",
-                    fixed::RSI..fixed::RBX => "[rsi]",
-                    fixed::RBX => "[rbx]",
-                    1 => "al",
-                    2 => "ax",
-                    3 => "eax",
-                    _ => "rax",
-                })?;
-            }
+            Wanted::Number => f.write_str("imm")?,
+            Wanted::Label => f.write_str("label")?,
+            Wanted::Offset => f.write_str("[offset]")?,
+            Wanted::Fixed(number) => f.write_str(match number {
+                fixed::CL => "cl",
+                fixed::DX => "dx",
+                fixed::ONE => "1",
+                fixed::ECX => "ecx",
+                fixed::ST0 => "st",
+                fixed::FS => "fs",
+                fixed::GS => "gs",
+                fixed::RDI..fixed::RSI => "[rdi]",
+                fixed::RSI..fixed::RBX => "[rsi]",
+                fixed::RBX => "[rbx]",
+                1 => "al",
+                2 => "ax",
+                3 => "eax",
+                _ => "rax",
+            })?,
         }
     }
     if separator.is_empty() { f.write_str("no operands") } else { Ok(()) }
+}
+
+/// Writes the kinds of operands that were given.
+pub(super) fn write_given(f: &mut fmt::Formatter<'_>, given: &Kinds) -> fmt::Result {
+    let mut separator = "";
+    for kind in given.all() {
+        f.write_str(separator)?;
+        separator = ", ";
+        match *kind {
+            Kind::Register(kind) => write_register(f, kind)?,
+            Kind::Memory(size) => write_memory(f, size.unwrap_or(size::NONE.into()))?,
+            Kind::Number => f.write_str("imm")?,
+        }
+    }
+    if separator.is_empty() { f.write_str("no operands") } else { Ok(()) }
+}
+
+fn write_memory(f: &mut fmt::Formatter<'_>, size: u64) -> fmt::Result {
+    if has_a_word(size) && size <= 6 { write!(f, "m{}", 4u64 << size) } else { f.write_str("m") }
 }
 
 fn write_register(f: &mut fmt::Formatter<'_>, kind: u64) -> fmt::Result {
@@ -87,7 +228,8 @@ fn write_register(f: &mut fmt::Formatter<'_>, kind: u64) -> fmt::Result {
         kind::SEGMENT => "a segment register",
         kind::CONTROL => "cr",
         kind::DEBUG => "dr",
-        _ => "st(i)",
+        kind::X87 => "st(i)",
+        _ => "rip or bnd",
     })
 }
 
@@ -155,7 +297,7 @@ pub(super) fn instruction<'a>(
         None if misses.prefix => start.error(Reason::Prefix(before.1)),
         None if misses.range => blame(operands.place_of_number(), Reason::Range),
         None if misses.distance => blame(operands.place_of_number(), Reason::Distance),
-        None => start.error(Reason::Operands { mnemonic: word, count: operands.all().len() }),
+        None => start.error(Reason::Operands { mnemonic: word, given: Kinds::of(&operands) }),
     }
 }
 
