@@ -14,7 +14,7 @@ mod trace;
 
 pub use barejit_exec::fault::{Args, Ending, Fault, Place, install as handle_faults};
 pub use diagnosis::Diagnosis;
-pub use disassembly::{Disassembly, Names};
+pub use disassembly::{Disassembly, Extent, Names};
 pub use tools::{Perf, Tools};
 
 use crate::host::Output;

@@ -1,10 +1,13 @@
 //! `barejit asm TEXT|FILE|-`: assembly text to bytes.
 
-use super::repl::Hex;
 use crate::cli::{self, Arg, Cli, Lossy, Outcome, Status};
-use alloc::string::String;
-use barejit::front::assembly::{self, Assembled, Semicolon};
-use barejit::host;
+use alloc::{string::String, vec::Vec};
+use barejit::{
+    front::assembly::{self, Assembled, Semicolon},
+    host,
+    run::{Disassembly, Extent},
+};
+use barejit_asm::Hexadecimal;
 use barejit_sys::{self as sys, Fd, linux};
 use core::fmt::Write;
 
@@ -55,7 +58,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     }
     let source = source.unwrap_or_else(|| cli::complain("Usage: barejit asm TEXT|FILE|-\n"));
     let assembled = read(&cli, source, optimise)?;
-    let Some(path) = raw else { return cli.print(&show(&assembled, shape)) };
+    let Some(path) = raw else { return show(&cli, &assembled, shape) };
     let written = if path == b"-" {
         sys::write_all(Fd::STDOUT, &assembled.bytes)
     } else {
@@ -100,12 +103,12 @@ pub(super) fn read(cli: &Cli, word: &'static [u8], optimise: bool) -> Result<Ass
     Ok(assembled)
 }
 
-fn show(assembled: &Assembled, shape: Shape) -> String {
+fn show(cli: &Cli, assembled: &Assembled, shape: Shape) -> Outcome {
     let (mut out, bytes) = (String::new(), &assembled.bytes);
     // A string takes everything.
     let _ = match shape {
-        Shape::Listing => list(&mut out, assembled),
-        Shape::Hex => writeln!(out, "{}", Hex(bytes)),
+        Shape::Listing => return list(cli, assembled),
+        Shape::Hex => writeln!(out, "{}", Hexadecimal(bytes)),
         Shape::C => {
             let _ = writeln!(out, "static const unsigned char code[{}] = {{", bytes.len());
             rows(&mut out, bytes);
@@ -117,7 +120,7 @@ fn show(assembled: &Assembled, shape: Shape) -> String {
             writeln!(out, "];")
         }
     };
-    out
+    cli.print(&out)
 }
 
 fn rows(out: &mut String, bytes: &[u8]) {
@@ -130,14 +133,11 @@ fn rows(out: &mut String, bytes: &[u8]) {
     }
 }
 
-fn list(out: &mut String, assembled: &Assembled) -> core::fmt::Result {
-    let mut labels = assembled.labels.iter().peekable();
-    for line in &assembled.listing {
-        while let Some((name, _)) = labels.next_if(|(_, offset)| *offset <= line.offset) {
-            writeln!(out, "{name}:")?;
-        }
-        let bytes = &assembled.bytes[line.offset..line.offset + line.size];
-        writeln!(out, "{:04x}  {:<30}  {}", line.offset, Hex(bytes), line.text)?;
-    }
-    labels.try_for_each(|(name, _)| writeln!(out, "{name}:"))
+fn list(cli: &Cli, assembled: &Assembled) -> Outcome {
+    let extent = |line: &assembly::Listed| Extent { size: line.size, is_data: line.is_data };
+    let extents: Vec<Extent> = assembled.listing.iter().map(extent).collect();
+    let code = Disassembly::of_extents(&assembled.bytes, 0, &extents).with_names(&|each| {
+        assembled.labels.iter().for_each(|(name, offset)| each(*offset as u64, name.as_bytes()));
+    });
+    code.print(Fd::STDOUT, false).map_err(|error| cli.fail(Status::Refused, format_args!("{error}")))
 }

@@ -18,10 +18,9 @@ use barejit::{
     },
     run::step::{Printer, Steps},
 };
+use barejit_asm::Hexadecimal;
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux, linux::job};
 use core::fmt::Write;
-
-pub(super) use barejit::repl::show::Hex;
 
 const HELP: &str = "\
 Usage: barejit repl [OPTION…] [FILE]
@@ -295,7 +294,7 @@ impl Prompt<'_> {
                     word[..size].copy_from_slice(&bytes);
                     let _ = write!(shown, "{}", Number(u64::from_le_bytes(word)));
                 } else {
-                    let _ = write!(shown, "{}", Hex(&bytes));
+                    let _ = write!(shown, "{}", Hexadecimal(&bytes));
                 }
             }
         }
@@ -322,7 +321,7 @@ impl Prompt<'_> {
             }
             "bytes" => match self.session.assemble(rest, self.session.space.data()) {
                 Ok(assembled) => {
-                    let _ = writeln!(out, "  {}", Hex(&assembled.bytes));
+                    let _ = writeln!(out, "  {}", Hexadecimal(&assembled.bytes));
                 }
                 Err(mistake) => {
                     return self.mistake(&format!("column {}: {}", mistake.column + 1, mistake.message));
@@ -383,7 +382,7 @@ impl Prompt<'_> {
         let mut out = String::new();
         show::memory(&mut out, address, &bytes[..got]);
         if self.json {
-            out = format!("{{\"address\":\"{address:#x}\",\"bytes\":\"{}\"}}\n", Hex(&bytes[..got]));
+            out = format!("{{\"address\":\"{address:#x}\",\"bytes\":\"{}\"}}\n", Hexadecimal(&bytes[..got]));
         }
         self.say(&out)
     }

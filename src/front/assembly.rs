@@ -42,6 +42,8 @@ pub struct Listed {
     pub offset: usize,
     /// How many bytes.
     pub size: usize,
+    /// Whether it is data.
+    pub is_data: bool,
     /// The text.
     pub text: String,
 }
@@ -231,9 +233,9 @@ fn rounds(
         let (mut assembled, moved) = round(&mut pieces, &task, first)?;
         // Without a label nothing depends on what comes later.
         if !moved && !first || !task.labelled.get() {
-            for Listed { offset, size, text } in &mut assembled.listing {
-                let (data, address) = (!text.is_empty(), (origin + *offset) as u64);
-                *text = describe(&assembled.bytes[*offset..*offset + *size], address, data);
+            for Listed { offset, size, is_data, text } in &mut assembled.listing {
+                let address = (origin + *offset) as u64;
+                *text = describe(&assembled.bytes[*offset..*offset + *size], address, *is_data);
             }
             return Ok(assembled);
         }
@@ -242,7 +244,7 @@ fn rounds(
 }
 
 /// Assembles everything with the places of the last round; whether one has changed. In the
-/// `first` round all labels are taken for near. Data have a text in the listing already.
+/// `first` round all labels are taken for near. The listing has no texts yet.
 fn round(pieces: &mut [Piece<'_>], task: &Task<'_>, first: bool) -> Result<(Assembled, bool), Mistake> {
     let origin = task.origin;
     let mut assembled = Assembled {
@@ -311,8 +313,8 @@ fn round(pieces: &mut [Piece<'_>], task: &Task<'_>, first: bool) -> Result<(Asse
             }
         }
         if !bytes.is_empty() {
-            let text = if matches!(statement, Statement::Data) { "db".into() } else { String::new() };
-            assembled.listing.push(Listed { offset, size: bytes.len(), text });
+            let is_data = matches!(statement, Statement::Data);
+            assembled.listing.push(Listed { offset, size: bytes.len(), is_data, text: String::new() });
         }
         moved |= size != bytes.len();
         (pieces[n].offset, pieces[n].size) = (offset, bytes.len());

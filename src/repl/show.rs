@@ -62,7 +62,7 @@ pub fn done(out: &mut String, session: &Session, done: &Done) {
 pub fn listing(out: &mut String, done: &Done) {
     for line in &done.assembled.listing {
         let bytes = &done.assembled.bytes[line.offset..line.offset + line.size];
-        put!(out, "  {:<30} {}\n", Hex(bytes), line.text);
+        put!(out, "  {:<30} {}\n", Hexadecimal(bytes), line.text);
     }
 }
 
@@ -155,7 +155,7 @@ pub fn vectors(out: &mut String, state: &State) {
 /// Memory as hexadecimal and text, 16 bytes a row.
 pub fn memory(out: &mut String, address: usize, bytes: &[u8]) {
     for (row, bytes) in bytes.chunks(16).enumerate() {
-        put!(out, "  {:#x}  {:<48} ", address.wrapping_add(16 * row), Hex(bytes));
+        put!(out, "  {:#x}  {:<48} ", address.wrapping_add(16 * row), Hexadecimal(bytes));
         for byte in bytes {
             out.push(if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' });
         }
@@ -223,25 +223,12 @@ impl Display for Wide<'_> {
     }
 }
 
-/// Bytes in lower case, a space between two.
-pub struct Hex<'a>(pub &'a [u8]);
-
-impl Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        for (n, byte) in self.0.iter().enumerate() {
-            put!(text, "{}{byte:02x}", if n > 0 { " " } else { "" });
-        }
-        f.pad(&text)
-    }
-}
-
 /// The first bytes of a stretch.
 struct Cut<'a>(&'a [u8]);
 
 impl Display for Cut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Hex(&self.0[..self.0.len().min(STRETCH)]))?;
+        write!(f, "{}", Hexadecimal(&self.0[..self.0.len().min(STRETCH)]))?;
         if self.0.len() > STRETCH { write!(f, " … {} bytes", self.0.len()) } else { Ok(()) }
     }
 }
@@ -291,7 +278,7 @@ impl Display for Quoted<'_> {
 
 /// Writes the effect of a line as members of a JSON object.
 pub fn done_json(out: &mut String, session: &Session, done: &Done) {
-    put!(out, ",\"bytes\":\"{}\",\"listing\":[", Hex(&done.assembled.bytes));
+    put!(out, ",\"bytes\":\"{}\",\"listing\":[", Hexadecimal(&done.assembled.bytes));
     for (n, line) in done.assembled.listing.iter().enumerate() {
         put!(out, "{}{}", if n > 0 { "," } else { "" }, Quoted(&line.text));
     }
@@ -343,8 +330,8 @@ pub fn done_json(out: &mut String, session: &Session, done: &Done) {
         put!(
             out,
             "{comma}{{\"address\":\"{address:#x}\",\"old\":\"{}\",\"new\":\"{}\"}}",
-            Hex(old),
-            Hex(new)
+            Hexadecimal(old),
+            Hexadecimal(new)
         );
     }
     put!(out, "]");

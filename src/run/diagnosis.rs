@@ -10,7 +10,7 @@ use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
 use core::fmt;
 
 /// A fault and the code it happened in, as one line says it:
-/// `generated code at 0x5 [F7 F9] idiv ecx: SIGFPE (arithmetic error)`.
+/// `generated code at 0x5 [f7 f9] idiv ecx: SIGFPE (arithmetic error)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Diagnosis<'a> {
     /// The fault.

@@ -1,10 +1,10 @@
-//! Code that nobody has recorded, read back from its bytes: a linear sweep, with labels
-//! where its own branches lead.
+//! Code read back from its bytes, with labels where its own branches lead.
 //!
-//! The first sweep notes where instructions begin and what they branch to, a bit a byte;
-//! the second prints. A byte that begins no instruction is data, and the sweep goes on
-//! behind it. Code that follows data inside of it may be out of step for some
-//! instructions, as in every linear sweep.
+//! Where nobody knows the instructions from the data, a linear sweep tells them apart: a
+//! byte that begins no instruction is data, and the sweep goes on behind it. Code that
+//! follows data inside of it may be out of step for some instructions, as in every linear
+//! sweep. The assembler knows them, and gives their sizes. The first pass notes where
+//! instructions begin and what they branch to, a bit a byte; the second prints.
 
 use super::columns::{ColumnWriter, DATA, INSTRUCTION};
 use crate::host::Output;
@@ -35,14 +35,23 @@ impl Offsets {
         self.words.get(offset / 64).is_some_and(|word| word >> (offset % 64) & 1 != 0)
     }
 
-    /// Keeps those that `other` has, or, inverted, has not, and numbers them.
-    fn number(&mut self, other: &Self, inverted: bool) {
+    fn remove(&mut self, offset: usize) {
+        if let Some(word) = self.words.get_mut(offset / 64) {
+            *word &= !(1 << (offset % 64));
+        }
+    }
+
+    /// Keeps those that `other` has.
+    fn keep(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= other);
+    }
+
+    /// Numbers them.
+    fn number(&mut self) {
         let mut sum = 0;
         self.before.clear();
         self.before.reserve_exact(self.words.len());
-        let inversion = if inverted { u64::MAX } else { 0 };
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word &= other ^ inversion;
+        for word in &self.words {
             self.before.extend_from_slice(&[sum]);
             sum += word.count_ones();
         }
@@ -59,17 +68,27 @@ impl Offsets {
 /// A visitor of symbols: it calls the closure with each address and its name.
 pub type Names<'n, 'a> = &'n dyn Fn(&mut dyn FnMut(u64, &'a [u8]));
 
-/// Code, and what the first sweep found.
+/// An instruction or a piece of data, by the word of the assembler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent {
+    /// How many bytes.
+    pub size: usize,
+    /// Whether it is data.
+    pub is_data: bool,
+}
+
+/// Code, and what the first pass found.
 pub struct Disassembly<'a> {
     bytes: &'a [u8],
     address: u64,
-    /// Where instructions begin.
+    /// All of `bytes` in pieces, where they are known.
+    extents: Option<&'a [Extent]>,
+    /// Where instructions and data begin, and the end.
     starts: Offsets,
     /// Where branches lead that have no name.
     labels: Offsets,
-    named: Offsets,
-    /// By their numbers among `named`.
-    names: Vec<&'a [u8]>,
+    /// Names and their offsets, ascending.
+    names: Vec<(usize, &'a [u8])>,
 }
 
 impl fmt::Debug for Disassembly<'_> {
@@ -78,19 +97,43 @@ impl fmt::Debug for Disassembly<'_> {
     }
 }
 
-/// A row: an instruction, or bytes that are none.
+/// An instruction, or bytes that are none.
 struct Row<'a> {
     offset: usize,
     bytes: &'a [u8],
     instruction: Option<Instruction>,
 }
 
+impl Row<'_> {
+    /// How many of its bytes fit a line.
+    const fn fits(&self) -> usize {
+        if self.instruction.is_some() { INSTRUCTION } else { DATA }
+    }
+}
+
 /// The rows of code, in order.
 struct Rows<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The pieces from `at` on, where they are known.
+    extents: Option<&'a [Extent]>,
     /// The instruction behind data, if that has been decoded already.
     ahead: Option<Instruction>,
+}
+
+impl Rows<'_> {
+    /// The size of the row at `rest`, and its instruction unless it is data.
+    fn sweep(&mut self, rest: &[u8]) -> (usize, Option<Instruction>) {
+        if let Some(instruction) = self.ahead.take().or_else(|| decode(rest).ok()) {
+            return (instruction.size(), Some(instruction));
+        }
+        let mut size = 1;
+        while size < DATA && size < rest.len() && self.ahead.is_none() {
+            self.ahead = decode(&rest[size..]).ok();
+            size += usize::from(self.ahead.is_none());
+        }
+        (size, None)
+    }
 }
 
 impl<'a> Iterator for Rows<'a> {
@@ -99,16 +142,13 @@ impl<'a> Iterator for Rows<'a> {
     fn next(&mut self) -> Option<Row<'a>> {
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         let offset = self.at;
-        let instruction = self.ahead.take().or_else(|| decode(rest).ok());
-        let size = match instruction {
-            Some(instruction) => instruction.size(),
-            None => {
-                let mut size = 1;
-                while size < DATA && size < rest.len() && self.ahead.is_none() {
-                    self.ahead = decode(&rest[size..]).ok();
-                    size += usize::from(self.ahead.is_none());
-                }
-                size
+        let (size, instruction) = match self.extents {
+            None => self.sweep(rest),
+            Some(extents) => {
+                let (first, behind) = extents.split_first()?;
+                self.extents = Some(behind);
+                let instruction = if first.is_data { None } else { decode(rest).ok() };
+                (first.size, instruction)
             }
         };
         self.at += size;
@@ -119,54 +159,55 @@ impl<'a> Iterator for Rows<'a> {
 impl<'a> Disassembly<'a> {
     /// Sweeps `bytes`, which lie at `address`.
     pub fn new(bytes: &'a [u8], address: u64) -> Self {
-        let empty = || Offsets::below(bytes.len());
+        Self::scan(bytes, address, None)
+    }
+
+    /// Reads `bytes`, which lie at `address` and are these pieces.
+    pub fn of_extents(bytes: &'a [u8], address: u64, extents: &'a [Extent]) -> Self {
+        Self::scan(bytes, address, Some(extents))
+    }
+
+    fn scan(bytes: &'a [u8], address: u64, extents: Option<&'a [Extent]>) -> Self {
+        let empty = || Offsets::below(bytes.len() + 1);
         let (mut starts, mut targets) = (empty(), empty());
-        let mut this =
-            Self { bytes, address, starts: empty(), labels: empty(), named: empty(), names: Vec::new() };
+        starts.insert(bytes.len());
+        let mut this = Self { bytes, address, extents, starts: empty(), labels: empty(), names: Vec::new() };
         for row in this.rows() {
             starts.insert(row.offset);
             if let Some(offset) = this.target(&row).and_then(|target| this.offset_of(target)) {
                 targets.insert(offset);
             }
         }
-        targets.number(&starts, false);
+        targets.keep(&starts);
+        targets.number();
         (this.starts, this.labels) = (starts, targets);
         this
     }
 
     /// The same code with names for its parts: `visit` calls what it is given with each
-    /// address and name, twice the same. The first name of an address counts.
+    /// address and name. Of several names of an address, the first stands for it.
     pub fn with_names(mut self, visit: Names<'_, 'a>) -> Self {
-        let mut named = Offsets::below(self.bytes.len());
-        visit(&mut |address, _| {
-            if let Some(offset) = self.offset_of(address) {
-                named.insert(offset);
-            }
-        });
-        named.number(&self.starts, false);
-        self.labels.number(&named, true);
-        let count = named.words.iter().map(|word| word.count_ones() as usize).sum();
-        let mut names = vec![&b""[..]; count];
+        let mut names = Vec::new();
         visit(&mut |address, name| {
-            let number = self.offset_of(address).and_then(|offset| named.number_of(offset));
-            if let Some(place) = number.and_then(|number| names.get_mut(number as usize))
-                && place.is_empty()
-            {
-                *place = name;
+            if let Some(offset) = self.offset_of(address).filter(|offset| self.starts.contains(*offset)) {
+                names.push((offset, name));
             }
         });
-        (self.named, self.names) = (named, names);
+        names.sort_by_key(|(offset, _)| *offset);
+        names.iter().for_each(|(offset, _)| self.labels.remove(*offset));
+        self.labels.number();
+        self.names = names;
         self
     }
 
     fn rows(&self) -> Rows<'a> {
-        Rows { bytes: self.bytes, at: 0, ahead: None }
+        Rows { bytes: self.bytes, at: 0, extents: self.extents, ahead: None }
     }
 
-    /// The offset of an address in the code.
+    /// The offset of an address in the code, or of its end.
     fn offset_of(&self, address: u64) -> Option<usize> {
         let offset = usize::try_from(address.wrapping_sub(self.address)).ok()?;
-        (offset < self.bytes.len()).then_some(offset)
+        (offset <= self.bytes.len()).then_some(offset)
     }
 
     /// The address that an instruction branches to, or names relative to RIP.
@@ -177,14 +218,15 @@ impl<'a> Disassembly<'a> {
         Some(end.wrapping_add_signed(distance))
     }
 
-    /// The name at an offset.
-    fn name(&self, offset: usize) -> Option<&'a [u8]> {
-        self.names.get(self.named.number_of(offset)? as usize).copied()
+    /// The names at an offset.
+    fn names(&self, offset: usize) -> impl Iterator<Item = &'a [u8]> {
+        let first = self.names.partition_point(|(named, _)| *named < offset);
+        self.names[first..].iter().take_while(move |(named, _)| *named == offset).map(|(_, name)| *name)
     }
 
     /// Writes what stands for an offset: a name or a label.
     fn describe(&self, offset: usize, f: &mut dyn Write) -> fmt::Result {
-        match (self.name(offset), self.labels.number_of(offset)) {
+        match (self.names(offset).next(), self.labels.number_of(offset)) {
             (Some(name), _) => write!(f, "{}", Lossy(name)),
             (None, Some(number)) => write!(f, "L{}", u64::from(number)),
             (None, None) => Ok(()),
@@ -192,7 +234,16 @@ impl<'a> Disassembly<'a> {
     }
 
     fn is_label(&self, offset: usize) -> bool {
-        self.labels.contains(offset) || self.named.contains(offset)
+        self.labels.contains(offset) || self.names(offset).next().is_some()
+    }
+
+    /// Writes a line for each name of an offset.
+    fn headings(&self, offset: usize, sheet: &mut ColumnWriter<'_>) -> fmt::Result {
+        if self.labels.contains(offset) {
+            self.describe(offset, sheet)?;
+            sheet.write_str(":\n")?;
+        }
+        self.names(offset).try_for_each(|name| writeln!(sheet, "{}:", Lossy(name)))
     }
 
     /// Prints everything to `fd`, as JSON or for people.
@@ -211,26 +262,31 @@ impl<'a> Disassembly<'a> {
     pub(super) fn list(&self, sheet: &mut ColumnWriter<'_>) -> fmt::Result {
         let last = self.address.wrapping_add(self.bytes.len() as u64 - 1);
         let digits = if last < self.address { 16 } else { (16 - last.leading_zeros() as usize / 4).max(4) };
-        let widest = self.rows().map(|row| row.bytes.len().min(INSTRUCTION)).max().unwrap_or(0);
+        let widest = self.rows().map(|row| row.bytes.len().min(row.fits())).max().unwrap_or(0);
         let text = digits + 2 + 3 * widest + 1;
         for row in self.rows() {
             let address = self.address.wrapping_add(row.offset as u64);
-            if self.is_label(row.offset) {
-                self.describe(row.offset, sheet)?;
-                sheet.write_str(":\n")?;
-            }
-            for (i, bytes) in row.bytes.chunks(INSTRUCTION).enumerate() {
-                let address = address.wrapping_add((i * INSTRUCTION) as u64);
-                write!(sheet, "{address:0digits$X}  {}", Hexadecimal(bytes))?;
-                if i == 0 {
-                    sheet.tab(text)?;
-                    self.text(&row, address, sheet)?;
-                    self.comment(&row, sheet, text + 32)?;
+            self.headings(row.offset, sheet)?;
+            let size = row.fits();
+            for (i, bytes) in row.bytes.chunks(size).enumerate() {
+                let address = address.wrapping_add((i * size) as u64);
+                write!(sheet, "{address:0digits$x}  {}", Hexadecimal(bytes))?;
+                match row.instruction {
+                    None => {
+                        sheet.tab(text)?;
+                        write!(sheet, "{}", Data(bytes))?;
+                    }
+                    Some(_) if i == 0 => {
+                        sheet.tab(text)?;
+                        self.text(&row, address, sheet)?;
+                        self.comment(&row, sheet, text + 32)?;
+                    }
+                    Some(_) => {}
                 }
                 sheet.write_str("\n")?;
             }
         }
-        Ok(())
+        self.headings(self.bytes.len(), sheet)
     }
 
     fn text(&self, row: &Row<'_>, address: u64, f: &mut dyn Write) -> fmt::Result {

@@ -105,7 +105,7 @@ impl Columns {
     ) -> fmt::Result {
         let size = Self::fit(line);
         for at in (0..line.bytes().len()).step_by(size) {
-            write!(sheet, "{:04X}  ", line.offset() as usize + at)?;
+            write!(sheet, "{:04x}  ", line.offset() as usize + at)?;
             if let Some(left) = left {
                 self.stage(sheet, left, at, size, 0)?;
                 sheet.tab(self.right)?;

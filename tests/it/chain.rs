@@ -203,7 +203,7 @@ fn the_documented_division_is_wrong_as_documented() {
     chain(&documented).expect(expected, "", 0);
     let run = chain(&["--as-documented", "-e", "-5 /1", "--start", "7", "--terms", "4"]);
     assert_eq!((run.text().as_str(), run.status), ("Term 0: 7\nTerm 1: 2\n", 3));
-    let place = "barejit: chain: term 2: line 1, column 4, '/1': generated code at 0x1d [48 F7 FF] idiv rdi";
+    let place = "barejit: chain: term 2: line 1, column 4, '/1': generated code at 0x1d [48 f7 ff] idiv rdi";
     assert!(run.stderr.starts_with(place), "{}", run.stderr);
     assert!(run.stderr.contains("SIGFPE"), "{}", run.stderr);
     let refused = "barejit: chain: line 1, column 4: the article has no operator '%', only + - * /\n";

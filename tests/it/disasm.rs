@@ -13,17 +13,17 @@ fn file(bytes: &[u8]) -> std::path::PathBuf {
 fn bytes_are_listed_with_labels() {
     run(&["disasm", "48 8d 04 37 eb fa 0f 0b 06 48 8d 05 f0 ff ff ff c3"]).expect(
         "L0:\n\
-         0000  48 8D 04 37           lea rax, [rdi+rsi*1]\n\
-         0004  EB FA                 jmp 0x0                         ; L0\n\
-         0006  0F 0B                 ud2\n\
+         0000  48 8d 04 37           lea rax, [rdi+rsi*1]\n\
+         0004  eb fa                 jmp 0x0                         ; L0\n\
+         0006  0f 0b                 ud2\n\
          0008  06                    db 0x06\n\
-         0009  48 8D 05 F0 FF FF FF  lea rax, [rip-16]               ; 0x0 L0\n\
-         0010  C3                    ret\n",
+         0009  48 8d 05 f0 ff ff ff  lea rax, [rip-16]               ; 0x0 L0\n\
+         0010  c3                    ret\n",
         "",
         0,
     );
     run(&["disasm", "--at", "0x401000", "e8 00 00 00 00 c3"]).expect(
-        "401000  E8 00 00 00 00  call 0x401005                   ; L0\nL0:\n401005  C3              ret\n",
+        "401000  e8 00 00 00 00  call 0x401005                   ; L0\nL0:\n401005  c3              ret\n",
         "",
         0,
     );
@@ -33,6 +33,46 @@ fn bytes_are_listed_with_labels() {
         "",
         0,
     );
+}
+
+/// `asm` lists as `disasm` does, with the labels of the text where `disasm` invents some;
+/// only the assembler knows data from instructions.
+#[test]
+fn text_is_listed_as_its_bytes_are() {
+    let text = "jmp done; 1: lea rax, [table]; dec rdi; jnz 1b; done: also: call table; table: dq 0xc3; \
+        db \"far\"; end: ";
+    let listing = run(&["asm", text]);
+    listing.expect(
+        "0000  eb 0c                    jmp 0xe                         ; done\n\
+         L0:\n\
+         0002  48 8d 05 0a 00 00 00     lea rax, [rip+10]               ; 0x13 table\n\
+         0009  48 ff cf                 dec rdi\n\
+         000c  75 f4                    jne 0x2                         ; L0\n\
+         done:\n\
+         also:\n\
+         000e  e8 00 00 00 00           call 0x13                       ; table\n\
+         table:\n\
+         0013  c3 00 00 00 00 00 00 00  db 0xc3, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00\n\
+         001b  66 61 72                 db \"far\"\n\
+         end:\n",
+        "",
+        0,
+    );
+    // Without data and names they are the same, and either can be run or read again.
+    let text = "mov rax, rdi; 1: add rax, 3; mov r10, 0x1122334455667788; dec rdi; jnz 1b; ret";
+    let hex = run(&["asm", "--hex", text]).text();
+    let listing = run(&["asm", text]).text();
+    assert_eq!(listing, run(&["disasm", hex.trim()]).text());
+    assert_eq!(listing, run(&["run", "--listing", hex.trim()]).text().replace("barejit_run:\n", ""));
+    assert_eq!(run(&["disasm", &listing]).text(), listing);
+    // Each text assembles to its bytes again.
+    for line in listing.lines().filter(|line| line.contains("  ")) {
+        let (bytes, text) = line[6..].split_at(line[6..].find("  ").expect("columns"));
+        let text = text.split(';').next().expect("one").trim();
+        // A branch has its address from 0 on.
+        let again = run(&["asm", "--hex", text]).text();
+        assert!(text.starts_with('j') || again.trim() == bytes, "{line}: {again}");
+    }
 }
 
 #[test]

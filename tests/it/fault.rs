@@ -5,61 +5,61 @@ use crate::support::*;
 /// Every signal that code can raise, by code that raises it.
 const FAULTS: [(&str, &str, &str); 23] = [
     // ud2
-    ("0F0B", " at 0x0 [0F 0B] ud2", "SIGILL (invalid instruction)"),
+    ("0F0B", " at 0x0 [0f 0b] ud2", "SIGILL (invalid instruction)"),
     // nop; int3
-    ("90CC", " at 0x1 [CC] int3", "SIGTRAP (breakpoint or single step)"),
+    ("90CC", " at 0x1 [cc] int3", "SIGTRAP (breakpoint or single step)"),
     // int 3 in two bytes; the same behind a byte that int3 could be
-    ("CD03C3", " at 0x0 [CD 03] int 3", "SIGTRAP (breakpoint or single step)"),
-    ("B8000000CDCCC3", " at 0x5 [CC] int3", "SIGTRAP (breakpoint or single step)"),
-    ("B8000000CCCD03", " at 0x5 [CD 03] int 3", "SIGTRAP (breakpoint or single step)"),
+    ("CD03C3", " at 0x0 [cd 03] int 3", "SIGTRAP (breakpoint or single step)"),
+    ("B8000000CDCCC3", " at 0x5 [cc] int3", "SIGTRAP (breakpoint or single step)"),
+    ("B8000000CCCD03", " at 0x5 [cd 03] int 3", "SIGTRAP (breakpoint or single step)"),
     // int 4; then int 5 and hlt behind bytes that int 4 could be
-    ("CD04C3", " at 0x0 [CD 04] int 4", "SIGSEGV (the overflow trap, int 4)"),
+    ("CD04C3", " at 0x0 [cd 04] int 4", "SIGSEGV (the overflow trap, int 4)"),
     (
         "B80000CD04CD05C3",
-        " at 0x5 [CD 05] int 5",
+        " at 0x5 [cd 05] int 5",
         "SIGSEGV (a privileged instruction, or an address not aligned or not canonical)",
     ),
-    ("B80000CD04F4C3", " at 0x5 [F4] hlt", "SIGSEGV (a privileged instruction)"),
+    ("B80000CD04F4C3", " at 0x5 [f4] hlt", "SIGSEGV (a privileged instruction)"),
     // nop; int1
-    ("90F1C3", " at 0x1 [F1] int1", "SIGTRAP (breakpoint or single step)"),
+    ("90F1C3", " at 0x1 [f1] int1", "SIGTRAP (breakpoint or single step)"),
     // xor ecx, ecx; idiv ecx; ret
-    ("31C9F7F9C3", " at 0x2 [F7 F9] idiv ecx", "SIGFPE (arithmetic error)"),
+    ("31C9F7F9C3", " at 0x2 [f7 f9] idiv ecx", "SIGFPE (arithmetic error)"),
     // mov eax, [0]; ret
     (
         "8B042500000000C3",
-        " at 0x0 [8B 04 25 00 00 00 00] mov eax, dword ptr [0]",
+        " at 0x0 [8b 04 25 00 00 00 00] mov eax, dword ptr [0]",
         "SIGSEGV (nothing is mapped at 0x0)",
     ),
     // mov [rip-7], eax: code is not writable
     (
         "8905F9FFFFFFC3",
-        " at 0x0 [89 05 F9 FF FF FF] mov dword ptr [rip-7], eax",
+        " at 0x0 [89 05 f9 ff ff ff] mov dword ptr [rip-7], eax",
         "SIGSEGV (access to ADDRESS is not permitted)",
     ),
     // mov rax, 1<<63; mov eax, [rax]
     (
         "48B800000000000000808B00C3",
-        " at 0xa [8B 00] mov eax, dword ptr [rax]",
+        " at 0xa [8b 00] mov eax, dword ptr [rax]",
         "SIGSEGV (a privileged instruction, or an address not aligned or not canonical)",
     ),
     // hlt
-    ("F4", " at 0x0 [F4] hlt", "SIGSEGV (a privileged instruction)"),
+    ("F4", " at 0x0 [f4] hlt", "SIGSEGV (a privileged instruction)"),
     // the same through rbp, whose segment is the stack's
     (
         "48B800000000000000804889C58B4500C3",
-        " at 0xd [8B 45 00] mov eax, dword ptr [rbp]",
+        " at 0xd [8b 45 00] mov eax, dword ptr [rbp]",
         "SIGBUS (an address that is not canonical)",
     ),
     // push 0; ret
     ("6A00C3", ", gone astray to 0x0", "SIGSEGV (nothing is mapped at 0x0)"),
     // pushfq; or dword [rsp], 0x100; popfq; nop: a single step
-    ("9C810C24000100009D90C3", " at 0xa [C3] ret", "SIGTRAP (breakpoint or single step)"),
+    ("9C810C24000100009D90C3", " at 0xa [c3] ret", "SIGTRAP (breakpoint or single step)"),
     // kill(getpid(), SIGSYS)
-    ("B8270000000F0589C7BE1F000000B83E0000000F05C3", " at 0x15 [C3] ret", "SIGSYS (sent by a process)"),
+    ("B8270000000F0589C7BE1F000000B83E0000000F05C3", " at 0x15 [c3] ret", "SIGSYS (sent by a process)"),
     // alignment check on, then an unaligned load from the stack
     (
         "9C810C24000004009D8B442401C3",
-        " at 0x9 [8B 44 24 01] mov eax, dword ptr [rsp+1]",
+        " at 0x9 [8b 44 24 01] mov eax, dword ptr [rsp+1]",
         "SIGBUS (an address that is not aligned)",
     ),
     // push rax; jmp to itself: until the stack is used up
@@ -71,7 +71,7 @@ const FAULTS: [(&str, &str, &str); 23] = [
     // endless call of itself
     (
         "E8FBFFFFFF",
-        " at 0x0 [E8 FB FF FF FF] call 0x0 (barejit_run)",
+        " at 0x0 [e8 fb ff ff ff] call 0x0 (barejit_run)",
         "SIGSEGV (access to ADDRESS is not permitted)",
     ),
 ];
@@ -172,7 +172,7 @@ fn code_that_is_no_documented_bytes_can_be_branched_to() {
         let first = listing
             .lines()
             .skip_while(|line| !line.starts_with(&name))
-            .find(|line| line.contains("F3 0F 1E FA"));
+            .find(|line| line.contains("f3 0f 1e fa"));
         assert!(first.is_some_and(|line| line.contains("endbr64")), "{args:?}: {listing}");
     }
 }
@@ -180,13 +180,13 @@ fn code_that_is_no_documented_bytes_can_be_branched_to() {
 #[test]
 fn a_feature_that_this_cpu_lacks_is_named() {
     for (code, instruction, feature) in [
-        ("C5FDFEC0C3", "[C5 FD FE C0] vpaddd ymm0, ymm0, ymm0", "AVX2"),
-        ("C5FC58C0C3", "[C5 FC 58 C0] vaddps ymm0, ymm0, ymm0", "AVX"),
-        ("C4E2F8F3C8C3", "[C4 E2 F8 F3 C8] blsr rax, rax", "BMI1"),
-        ("C4E27999C0C3", "[C4 E2 79 99 C0] vfmadd132ss xmm0, xmm0, xmm0", "FMA"),
-        ("660F38DCC1C3", "[66 0F 38 DC C1] aesenc xmm0, xmm1", "AES"),
+        ("C5FDFEC0C3", "[c5 fd fe c0] vpaddd ymm0, ymm0, ymm0", "AVX2"),
+        ("C5FC58C0C3", "[c5 fc 58 c0] vaddps ymm0, ymm0, ymm0", "AVX"),
+        ("C4E2F8F3C8C3", "[c4 e2 f8 f3 c8] blsr rax, rax", "BMI1"),
+        ("C4E27999C0C3", "[c4 e2 79 99 c0] vfmadd132ss xmm0, xmm0, xmm0", "FMA"),
+        ("660F38DCC1C3", "[66 0f 38 dc c1] aesenc xmm0, xmm1", "AES"),
         // vaddps zmm0, zmm0, zmm0, which the decoder leaves out
-        ("62F17C4858C0C3", "[62 F1 7C 48 58 C0 C3]", "AVX512F"),
+        ("62F17C4858C0C3", "[62 f1 7c 48 58 c0 c3]", "AVX512F"),
     ] {
         let mut emulator = tool("qemu-x86_64", "qemu-user");
         emulator.args(["-cpu", "Nehalem", BAREJIT, "run", code]);
@@ -197,7 +197,7 @@ fn a_feature_that_this_cpu_lacks_is_named() {
     // An instruction that no CPU has needs no feature.
     let mut emulator = tool("qemu-x86_64", "qemu-user");
     emulator.args(["-cpu", "Nehalem", BAREJIT, "run", "0F0B"]);
-    let line = "barejit: run: generated code at 0x0 [0F 0B] ud2: SIGILL (invalid instruction)\n";
+    let line = "barejit: run: generated code at 0x0 [0f 0b] ud2: SIGILL (invalid instruction)\n";
     finish(emulator).expect("", line, 3);
 }
 
@@ -212,7 +212,7 @@ fn the_emulator_raises_them_too() {
         // QEMU 7 has no int1; QEMU 10 raises it as a single step, behind the instruction.
         let (place, reason) = match (*code, version) {
             ("90F1C3", 7) => (place, "SIGILL (invalid instruction)"),
-            ("90F1C3", 10) => (&" at 0x2 [C3] ret", "SIGTRAP (breakpoint or single step)"),
+            ("90F1C3", 10) => (&" at 0x2 [c3] ret", "SIGTRAP (breakpoint or single step)"),
             ("90F1C3", _) => {
                 untested(&format!("int1 under QEMU {version}, only under 7 and 10"));
                 continue;
@@ -306,7 +306,7 @@ fn broken_promises_of_returning_code_do_no_harm() {
 
 #[test]
 fn a_jump_to_what_is_not_executable_is_explained() {
-    let line = "barejit: hello: generated code at 0x0 [48 C7 C0 01 00 00 00] mov rax, 1: \
+    let line = "barejit: hello: generated code at 0x0 [48 c7 c0 01 00 00 00] mov rax, 1: \
         SIGSEGV (the page is not executable)\n";
     run(&["hello", "--map", "none"]).expect("", line, 3);
     qemu(&["hello", "--map", "none"]).expect("", line, 3);

@@ -16,7 +16,7 @@ const COMMANDS: [(&[&str], &str); 24] = [
     (&["call", "--listing"], "barejit_call:"),
     (&["call", "--sandbox", "text"], "text\n"),
     (&["run", "b82a000000c3"], "42 0x2a\n"),
-    (&["run", "--listing", "b82a000000c3"], "0000  B8 2A"),
+    (&["run", "--listing", "b82a000000c3"], "0000  b8 2a"),
     (&["run", "--raw", "-", "c3"], "\u{FFFD}"),
     (&["bf", "-e", "++++++++[>++++++++<-]>+."], "A"),
     (&["bf", "--opt", "0", "--sandbox", "-e", "++++++++[>++++++++<-]>+."], "A"),

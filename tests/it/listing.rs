@@ -241,12 +241,12 @@ fn objdump_reads_the_raw_bytes_alike() {
 #[test]
 fn code_of_the_users_own_is_disassembled() {
     let expected = "barejit_run:\n\
-                    0000  48 8D 04 3F  lea rax, [rdi+rdi*1]\n\
-                    0004  75 FA        jne 0x0                         ; barejit_run\n\
+                    0000  48 8d 04 3f  lea rax, [rdi+rdi*1]\n\
+                    0004  75 fa        jne 0x0                         ; barejit_run\n\
                     0006  06           db 0x06\n\
                     L0:\n\
-                    0007  C3           ret\n\
-                    0008  EB FD        jmp 0x7                         ; L0\n";
+                    0007  c3           ret\n\
+                    0008  eb fd        jmp 0x7                         ; L0\n";
     run(&["run", "--listing", "48 8d 04 3f 75 fa 06 c3 eb fd"]).expect(expected, "", 0);
 }
 

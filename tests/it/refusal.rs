@@ -62,7 +62,7 @@ fn a_lying_kernel_is_found_out_or_explained() {
     under(lie, &["run", "b82a000000c3"], &[]).expect("42 0x2a\n", "", 0);
     under(lie, &["run", "b82a000000c3"], &["--map", "wx"]).expect(
         "",
-        "barejit: run: generated code at 0x0 [B8 2A 00 00 00] mov eax, 42: SIGSEGV (the page is not executable)\n",
+        "barejit: run: generated code at 0x0 [b8 2a 00 00 00] mov eax, 42: SIGSEGV (the page is not executable)\n",
         3,
     );
     // The fixed call lists have no handler: death, but nothing false printed.

@@ -27,13 +27,13 @@ fn what_a_run_needs_goes_on() {
 fn other_syscalls_are_refused_at_the_instruction() {
     for number in [libc::SYS_openat, libc::SYS_execve, libc::SYS_socket, libc::SYS_mprotect, libc::SYS_fork] {
         let line = format!(
-            "barejit: run: generated code at 0xa [0F 05] syscall: SIGSYS (syscall {number} is refused)\n"
+            "barejit: run: generated code at 0xa [0f 05] syscall: SIGSYS (syscall {number} is refused)\n"
         );
         run(&["run", "--sandbox", &syscall(number as u32, 0)]).expect("", &line, 3);
     }
     // kill: oneself may be, init may not.
     let line = format!(
-        "barejit: run: generated code at 0xa [0F 05] syscall: SIGSYS (syscall {} is refused)\n",
+        "barejit: run: generated code at 0xa [0f 05] syscall: SIGSYS (syscall {} is refused)\n",
         libc::SYS_kill
     );
     run(&["run", "--sandbox", &syscall(libc::SYS_kill as u32, 1)]).expect("", &line, 3);
@@ -85,7 +85,7 @@ fn inherited_descriptors_are_out_of_reach() {
     for (number, arguments) in calls {
         let run = run(&["run", "--sandbox", &syscall_of_six(number, arguments)]);
         let line = format!(
-            "barejit: run: generated code at 0x26 [0F 05] syscall: SIGSYS (syscall {number} is refused)\n"
+            "barejit: run: generated code at 0x26 [0f 05] syscall: SIGSYS (syscall {number} is refused)\n"
         );
         run.expect("", &line, 3);
     }
@@ -120,7 +120,7 @@ fn code_that_could_change_itself_is_no_sandbox() {
 fn faults_and_panics_are_caught_as_without_it() {
     run(&["run", "--sandbox", "0f0b"]).expect(
         "",
-        "barejit: run: generated code at 0x0 [0F 0B] ud2: SIGILL (invalid instruction)\n",
+        "barejit: run: generated code at 0x0 [0f 0b] ud2: SIGILL (invalid instruction)\n",
         3,
     );
     assert_eq!(run(&["call", "--sandbox", "--panic"]).status, 3);

@@ -104,7 +104,8 @@ impl fmt::Display for Data<'_> {
     }
 }
 
-/// Bytes in hexadecimal, a space between two.
+/// Bytes in hexadecimal, in lower case and with a space between two, as objdump and gdb
+/// print them.
 #[derive(Clone, Copy, Debug)]
 pub struct Hexadecimal<'a>(pub &'a [u8]);
 
@@ -112,10 +113,11 @@ impl fmt::Display for Hexadecimal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut before = "";
         for byte in self.0 {
-            write!(f, "{before}{:02X}", u64::from(*byte))?;
+            write!(f, "{before}{:02x}", u64::from(*byte))?;
             before = " ";
         }
-        Ok(())
+        let written = (3 * self.0.len()).saturating_sub(1);
+        (written..f.width().unwrap_or(0)).try_for_each(|_| f.write_char(' '))
     }
 }
 
