@@ -50,9 +50,20 @@ Commands:
   :save FILE :load FILE         write them to a new file, run lines from one
   :help :quit
 
+Keys at a terminal, as in a shell: Tab completes, the arrows or ^P ^N and ^R go through
+the lines before, ^A ^E ^B ^F Alt-B Alt-F move, ^U ^K ^W remove, ^L clears the screen, ^C
+gives a line up or ends one that runs, ^Z stops, ^D ends the session. With TERM=dumb
+lines are typed as the terminal has it. Nothing is coloured.
+
 Exit status, where the input is no terminal: 0; 2 if a line was not understood, 3 if
 one failed, 1 if the system refused something.
 ";
+
+/// The first line at a terminal.
+const WELCOME: &str = "barejit: type an instruction, or :help\n";
+
+/// The way out where no process can be made.
+const ADVICE: &str = "; --unprotected runs lines without processes of their own";
 
 /// The most that one line or block may have, in bytes.
 const LIMIT: usize = 1 << 20;
@@ -86,15 +97,26 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let session = Session::new(terminal, patience, kind);
     let session = session.map_err(|error| cli.fail(Status::Refused, format_args!("{error}")))?;
     let mut prompt = Prompt { cli: &cli, session, json, worst: 0, number: 0, at: None, ended: false };
+    if kind == Kind::Protected
+        && let Err(error) = job::try_fork()
+    {
+        prompt.cannot_run(terminal.is_some(), error)?;
+    }
+    let is_dumb = sys::process::variable(b"TERM") == Some(b"dumb");
     match (terminal, file) {
-        (Some((input, modes)), None) => prompt.converse(Editor::new(input, Fd::STDOUT, modes)),
+        (Some((input, modes)), None) if !is_dumb => prompt.converse(Editor::new(input, Fd::STDOUT, modes)),
         (_, Some(path)) => prompt.read_file(path),
-        (None, None) => prompt.read_input(),
+        (terminal, None) => prompt.read_input(terminal.is_some()),
     }?;
     match prompt.worst {
         0 => Ok(()),
         status => Err(status),
     }
+}
+
+/// The sign in front of a line that is typed: of a first one, or one more of a block.
+const fn sign(block: &str) -> &'static str {
+    if block.is_empty() { "> " } else { ". " }
 }
 
 /// The prompt: a session, and what was said in it.
@@ -115,11 +137,10 @@ struct Prompt<'a> {
 impl Prompt<'_> {
     /// Talks with a person at a terminal.
     fn converse(&mut self, mut editor: Editor) -> Outcome {
-        self.say("barejit: type an instruction, or :help\n")?;
+        self.say(WELCOME)?;
         let mut block = String::new();
         while !self.ended {
-            let prompt = if block.is_empty() { "> " } else { ". " };
-            match editor.read(prompt, &Words(&self.session)).map_err(|error| self.refused(error))? {
+            match editor.read(sign(&block), &Words(&self.session)).map_err(|error| self.refused(error))? {
                 Typed::End => break,
                 Typed::Cancelled => block.clear(),
                 Typed::Line(line) => self.take(line, &mut block)?,
@@ -129,12 +150,19 @@ impl Prompt<'_> {
         Ok(())
     }
 
-    /// Takes lines from standard input as they come.
-    fn read_input(&mut self) -> Outcome {
+    /// Takes lines from standard input as they come; from a terminal that has no editor,
+    /// with a prompt for each.
+    fn read_input(&mut self, at_terminal: bool) -> Outcome {
         let mut buffer = alloc::vec![0; 4096];
         let mut input = Input::new(Fd::STDIN, &mut buffer);
         let (mut line, mut block) = (Vec::new(), String::new());
+        if at_terminal {
+            self.say(WELCOME)?;
+        }
         loop {
+            if at_terminal && line.is_empty() {
+                self.say(sign(&block))?;
+            }
             let byte = input.byte().map_err(|error| self.refused(error))?;
             match byte {
                 Some(byte) if byte != b'\n' => {
@@ -146,13 +174,18 @@ impl Prompt<'_> {
                 None if line.is_empty() => break,
                 _ => {}
             }
+            self.number += usize::from(!at_terminal);
             self.take_bytes(&line, &mut block)?;
             line.clear();
             if byte.is_none() || self.ended {
                 break;
             }
         }
-        self.finish(&mut block)
+        self.finish(&mut block)?;
+        if at_terminal {
+            self.worst = 0;
+        }
+        Ok(())
     }
 
     /// Takes the lines of a file.
@@ -168,6 +201,7 @@ impl Prompt<'_> {
         let (before, number) = (self.at.replace(Lossy(path).to_string()), core::mem::take(&mut self.number));
         let mut block = String::new();
         for line in text.split(|byte| *byte == b'\n') {
+            self.number += 1;
             self.take_bytes(line, &mut block)?;
             if self.ended {
                 break;
@@ -180,7 +214,6 @@ impl Prompt<'_> {
 
     /// Takes a line of bytes from anywhere.
     fn take_bytes(&mut self, line: &[u8], block: &mut String) -> Outcome {
-        self.number += 1;
         match sys::utf8(line).or(line.is_empty().then_some("")) {
             _ if line.len() > LIMIT => self.mistake("longer than a mebibyte"),
             None => self.mistake("not UTF-8"),
@@ -244,9 +277,7 @@ impl Prompt<'_> {
             Err(Refusal::System(error)) => {
                 self.worst = Status::Refused as u8;
                 let fork = error == Error::new(Sysno::fork, error.errno());
-                let advice =
-                    if fork { "; --unprotected runs lines without processes of their own" } else { "" };
-                return self.mistake(&format!("{error}{advice}"));
+                return self.mistake(&format!("{error}{}", if fork { ADVICE } else { "" }));
             }
             Ok(done) => {
                 if done.memory.is_none() {
@@ -314,10 +345,10 @@ impl Prompt<'_> {
             "regs" => show::registers(&mut out, &self.session.state),
             "flags" => show::flags(&mut out, &self.session.state),
             "xmm" => show::vectors(&mut out, &self.session.state),
-            "mem" => return self.memory(rest),
+            "mem" => return self.memory(command, rest),
             "stack" => {
                 let rsp = self.session.state.general[4] as usize;
-                return self.dump(rsp, STACK.min(self.session.space.stack_end().wrapping_sub(rsp)));
+                return self.dump(command, rsp, STACK.min(self.session.space.stack_end().wrapping_sub(rsp)));
             }
             "bytes" => match self.session.assemble(rest, self.session.space.data()) {
                 Ok(assembled) => {
@@ -335,7 +366,16 @@ impl Prompt<'_> {
             "list" => self.session.lines().iter().for_each(|line| {
                 let _ = writeln!(out, "{}", line.trim_end());
             }),
-            "save" if !rest.is_empty() => return self.save(rest),
+            "save" if !rest.is_empty() => match self.save(rest.as_bytes()) {
+                Ok(()) => {}
+                Err(error) if error.is(Errno::EEXIST) => {
+                    return self.mistake(&format!("{rest} exists, and is left as it is"));
+                }
+                Err(error) => {
+                    self.worst = Status::Refused as u8;
+                    return self.mistake(&format!("{rest}: {error}"));
+                }
+            },
             "load" if !rest.is_empty() => {
                 if self.at.is_some() {
                     return self.mistake("a file that is loaded cannot load another");
@@ -353,27 +393,27 @@ impl Prompt<'_> {
             "step" | "save" | "load" => return self.mistake(&format!(":{name} needs more, see :help")),
             _ => return self.mistake(&format!("unknown command ':{name}', see :help")),
         }
-        if self.json && !out.is_empty() {
+        if self.json {
             out = format!("{{\"input\":{},\"text\":{}}}\n", Quoted(&format!(":{command}")), Quoted(&out));
         }
         self.say(&out)
     }
 
-    fn memory(&mut self, rest: &str) -> Outcome {
+    fn memory(&mut self, command: &str, rest: &str) -> Outcome {
         let (address, count) = match rest.rsplit_once(char::is_whitespace) {
             Some((address, count)) if integer(count.as_bytes(), 64).is_some() => (address, count),
             _ => (rest, "64"),
         };
         let count = integer(count.as_bytes(), 64).unwrap_or(0).clamp(1, MEMORY as i64) as usize;
         match expression::evaluate(address, &self.session) {
-            Ok(Value::Number(address)) => self.dump(address as usize, count),
-            Ok(Value::Memory { address, .. }) => self.dump(address, count),
+            Ok(Value::Number(address)) => self.dump(command, address as usize, count),
+            Ok(Value::Memory { address, .. }) => self.dump(command, address, count),
             Ok(Value::Vector(..)) => self.mistake("a vector is no address"),
             Err(mistake) => self.mistake(&format!("column {}: {}", mistake.column + 6, mistake.message)),
         }
     }
 
-    fn dump(&mut self, address: usize, count: usize) -> Outcome {
+    fn dump(&mut self, command: &str, address: usize, count: usize) -> Outcome {
         let mut bytes = alloc::vec![0; count];
         let got = job::peek(address, &mut bytes).unwrap_or(0);
         if got == 0 {
@@ -382,29 +422,40 @@ impl Prompt<'_> {
         let mut out = String::new();
         show::memory(&mut out, address, &bytes[..got]);
         if self.json {
-            out = format!("{{\"address\":\"{address:#x}\",\"bytes\":\"{}\"}}\n", Hexadecimal(&bytes[..got]));
+            let (input, bytes) = (format!(":{command}"), Hexadecimal(&bytes[..got]));
+            out = format!(
+                "{{\"input\":{},\"address\":\"{address:#x}\",\"bytes\":\"{bytes}\"}}\n",
+                Quoted(&input)
+            );
         }
         self.say(&out)
     }
 
     /// Writes the lines that count to a file that does not exist yet.
-    fn save(&mut self, path: &str) -> Outcome {
+    fn save(&self, path: &[u8]) -> Result<(), Error> {
         let mut text = self.session.lines().join("\n");
         text.push('\n');
-        let written = sys::at(path.as_bytes(), &linux::open_new).and_then(|file| {
-            sys::write_all(file.fd(), text.as_bytes())?;
-            file.close()
-        });
-        match written {
-            Ok(()) => Ok(()),
-            Err(error) if error.is(Errno::EEXIST) => {
-                self.mistake(&format!("{path} exists, and is left as it is"))
+        sys::at(path, &linux::open_new).and_then(|file| {
+            let written = sys::write_all(file.fd(), text.as_bytes()).and_then(|()| file.close());
+            if written.is_err() {
+                // A part of the lines is no use, and would stand in the way of the next try.
+                let _ = sys::at(path, &linux::unlink);
             }
-            Err(error) => {
-                self.worst = Status::Refused as u8;
-                self.mistake(&format!("{path}: {error}"))
-            }
+            written
+        })
+    }
+
+    /// Tells, before the first line, that none will run.
+    fn cannot_run(&self, at_terminal: bool, error: Error) -> Outcome {
+        let message = format!("no line can run: {error}{ADVICE}");
+        if self.json {
+            return self.say(&format!("{{\"error\":{},\"line\":0}}\n", Quoted(&message)));
         }
+        if at_terminal {
+            return self.say(&format!("  {message}\n"));
+        }
+        sys::report(format_args!("repl: {message}"));
+        Ok(())
     }
 
     /// Tells of a line that did nothing.

@@ -5,7 +5,7 @@
 //! at each redraw, so that a resized terminal needs no signal. Control sequences are those
 //! of ECMA-48 that every terminal has; pastes come in brackets (`ESC [ 200 ~`).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 use barejit_exec::fault::FlushOnTermination;
 use barejit_sys::{
     Error, Fd,
@@ -61,6 +61,7 @@ enum Key {
     Cancel,
     Suspend,
     EndOfInput,
+    Search,
     Paste,
     Unknown,
     Gone,
@@ -154,9 +155,11 @@ impl Editor {
         // The place in the history; its end is the line that is typed.
         let mut place = self.history.len();
         let mut typed = String::new();
+        // The key that has ended a search.
+        let mut pressed = None;
         loop {
             self.show(prompt)?;
-            match self.key() {
+            match pressed.take().unwrap_or_else(|| self.key()) {
                 Key::Enter => {
                     self.put("\n")?;
                     return Ok(Typed::Line(core::mem::take(&mut self.line)));
@@ -184,6 +187,7 @@ impl Editor {
                 }
                 Key::Clear => self.put("\x1b[H\x1b[2J")?,
                 Key::Tab => self.complete(words)?,
+                Key::Search => pressed = Some(self.search()?),
                 key @ (Key::Up | Key::Down) => {
                     let next = if let Key::Up = key { place.checked_sub(1) } else { Some(place + 1) };
                     if let Some(next) = next.filter(|next| *next <= self.history.len()) {
@@ -192,10 +196,45 @@ impl Editor {
                         }
                         place = next;
                         self.line.clone_from(self.history.get(place).unwrap_or(&typed));
-                        self.cursor = self.line.len();
+                        (self.cursor, self.shown_from) = (self.line.len(), 0);
                     }
                 }
                 key => self.change(&key),
+            }
+        }
+    }
+
+    /// Searches the history, newest line first, for the text that is typed. ^R goes on to
+    /// older lines, ^C brings back the line from before; any other key ends the search, and
+    /// is given.
+    fn search(&mut self) -> Result<Key, Error> {
+        let (before, mut wanted) = (self.line.clone(), String::new());
+        let mut place = self.history.len();
+        loop {
+            self.show(&format!("(search '{wanted}') "))?;
+            let older_than = match self.key() {
+                Key::Char(c) => {
+                    wanted.push(c);
+                    place + 1
+                }
+                Key::Backspace => {
+                    wanted.pop();
+                    self.history.len()
+                }
+                Key::Search => place,
+                Key::Cancel => {
+                    (self.cursor, self.shown_from) = (before.len(), 0);
+                    self.line = before;
+                    return Ok(Key::Unknown);
+                }
+                key => return Ok(key),
+            };
+            let older = self.history.iter().take(older_than);
+            let found = older.enumerate().filter_map(|(n, line)| Some((n, line.find(&wanted)?))).last();
+            if let Some((n, at)) = found {
+                place = n;
+                self.line.clone_from(&self.history[n]);
+                (self.cursor, self.shown_from) = (at, 0);
             }
         }
     }
@@ -366,6 +405,7 @@ impl Editor {
             0x0C => Key::Clear,
             0x0E => Key::Down,
             0x10 => Key::Up,
+            0x12 => Key::Search,
             0x15 => Key::KillToStart,
             0x17 => Key::KillWord,
             0x1A => Key::Suspend,

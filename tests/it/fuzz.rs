@@ -3,6 +3,7 @@
 //! more. A failure prints its target and seed; `TARGET=` and `SEED=` repeat it.
 
 mod number;
+mod prompt;
 pub(crate) mod relation;
 mod report;
 
@@ -18,7 +19,7 @@ use std::{
 /// A target of the fuzzer: its name, and the function for one round.
 type Target = (&'static str, fn(&mut Random));
 
-const TARGETS: [Target; 18] = [
+const TARGETS: [Target; 19] = [
     ("images", images),
     ("statements", statements),
     ("hexadecimal", hexadecimal),
@@ -37,6 +38,7 @@ const TARGETS: [Target; 18] = [
     ("summaries", report::summaries),
     ("code", machine_code),
     ("arguments", arguments),
+    ("prompt", prompt::lines),
 ];
 
 /// The round that runs: an index into [`TARGETS`] and a seed.

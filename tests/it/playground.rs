@@ -26,6 +26,17 @@ fn prompt(options: &[&str], lines: &str) -> (String, String, Option<i32>) {
 }
 
 #[test]
+fn nothing_is_coloured_or_moved_on_a_pipe() {
+    for (variable, value) in [("NO_COLOR", "1"), ("NO_COLOR", ""), ("TERM", "xterm"), ("TERM", "dumb")] {
+        let mut session = command(&["repl"]);
+        session.env_remove("NO_COLOR").env(variable, value);
+        let run = feed(session, b"inc rax\nmovv\nud2\n:step inc rax\n:help\nrax\n");
+        assert!(run.text().ends_with("  2\n"), "{run:?}");
+        assert!(!run.stdout.contains(&0x1B) && !run.stderr.contains('\x1b'), "{variable}={value}: {run:?}");
+    }
+}
+
+#[test]
 fn a_line_shows_its_bytes_and_what_it_changed() {
     let (out, err, status) = prompt(&[], "inc rax\nmov rbx, 5; add rax, rbx\nrax+8\nrbx\n");
     let expected = "  48 ff c0                       inc rax\n  rax 0 -> 1\n  \
@@ -49,6 +60,13 @@ fn a_line_that_fails_costs_itself_and_nothing_of_the_session() {
         "mov eax, 57; syscall; jmp $",
         "int3; mov ebx, 9",
         "push 0x23; push 0; retfq",
+        // The page of the executable that a `ret` leads to, from its begin.
+        "mov rdi, [rsp]; and rdi, -4096; mov ecx, 4096; rep stosb",
+        // No register leads anywhere.
+        "mov rsp, 0x8000000000000000; mov rax, rsp; mov rcx, rsp; mov rdi, rsp; mov rbp, rsp; \
+         cld; rep movsb",
+        "xor esp, esp; call $",
+        "mov eax, 60; mov edi, 0; syscall",
     ];
     let mut lines = String::from("here: dq 7\nmov ebx, 41\nmov xmm1, xmm1\nmovd xmm2, ebx\n");
     for line in hostile {
@@ -94,8 +112,9 @@ fn a_return_ends_a_line_and_its_registers_count() {
 
 /// Calls of the kernel that aim at the session, each in a line of its own that leaves the
 /// answer in RAX. RDI is the number of the session.
-const HOSTILE: [(&str, &str); 14] = [
+const HOSTILE: [(&str, &str); 15] = [
     ("kill", "mov esi, 9; mov eax, 62"),
+    ("stop", "mov esi, 19; mov eax, 62"),
     ("kill all", "mov rdi, -1; mov esi, 9; mov eax, 62"),
     ("kill the group", "neg rdi; mov esi, 9; mov eax, 62"),
     ("tgkill", "mov esi, edi; mov edx, 9; mov eax, 234"),
@@ -170,9 +189,42 @@ fn where_no_process_can_be_made_lines_run_unprotected_if_asked() {
         regime::deny(&mut denied, call as u32, regime::Answer::Errno(libc::EPERM as u16));
     }
     let run = feed(denied, lines);
-    let err = &run.stderr;
-    assert_eq!(run.status, 1, "{err}");
-    assert!(err.contains("fork: EPERM") && err.contains("--unprotected"), "{err}");
+    let advice =
+        "fork: EPERM (Operation not permitted); --unprotected runs lines without processes of their own";
+    let expected = format!(
+        "barejit: repl: no line can run: {advice}\nbarejit: repl: line 1: {advice}\nbarejit: repl: line 2: {advice}\n"
+    );
+    run.expect("  0\n  0\n", &expected, 1);
+    // It is told before any line comes, and is no error of what needs no process.
+    for (options, out, err) in [
+        (&["repl"][..], "  2\n".to_string(), format!("barejit: repl: no line can run: {advice}\n")),
+        (
+            &["repl", "--json"],
+            format!(
+                "{{\"error\":\"no line can run: {advice}\",\"line\":0}}\n{{\"input\":\"1+1\",\"value\":\"2\"}}\n"
+            ),
+            String::new(),
+        ),
+    ] {
+        let mut denied = command(options);
+        for call in [libc::SYS_clone, libc::SYS_fork] {
+            regime::deny(&mut denied, call as u32, regime::Answer::Errno(libc::EPERM as u16));
+        }
+        feed(denied, b"1+1\n").expect(&out, &err, 0);
+    }
+    // One of the two calls is enough, and an answer without effect is none.
+    for (call, answer) in [
+        (libc::SYS_clone, regime::Answer::Errno(libc::ENOSYS as u16)),
+        (libc::SYS_fork, regime::Answer::Errno(0)),
+    ] {
+        let mut half = command(&["repl"]);
+        regime::deny(&mut half, call as u32, answer);
+        feed(half, b"mov ebx, 3\nrbx\n").expect(
+            "  bb 03 00 00 00                 mov ebx, 3\n  rbx 0 -> 3\n  3\n",
+            "",
+            0,
+        );
+    }
     let mut asked = command(&["repl", "--unprotected"]);
     for call in [libc::SYS_clone, libc::SYS_fork] {
         regime::deny(&mut asked, call as u32, regime::Answer::Errno(libc::EPERM as u16));
@@ -265,14 +317,141 @@ fn files_that_cannot_be_saved_or_loaded_are_one_line() {
     std::fs::remove_file(&there).expect("there");
 }
 
+/// The disk is full when the lines are written: nothing of the file is left, so that the
+/// next try finds it free, and the session goes on.
+#[test]
+fn a_full_disk_is_one_line() {
+    let (_, err, status) = prompt(&[], "inc rax\n:save /dev/full\nrax\n");
+    assert_eq!(
+        (err.as_str(), status),
+        ("barejit: repl: line 2: /dev/full exists, and is left as it is\n", Some(2))
+    );
+    if lacks(Need::Tracing) {
+        return;
+    }
+    let path = scratch("full");
+    let lines = format!("inc rax\n:save {0}\n:save {0}\nrax\n", path.display());
+    let mut strace = tool("strace", "strace");
+    strace.args(["-o", "/dev/null", "-P"]).arg(&path);
+    strace.args(["-e", "inject=write:error=ENOSPC:when=1", BAREJIT, "repl"]);
+    let run = feed(strace, lines.as_bytes());
+    let expected =
+        format!("barejit: repl: line 2: {}: write: ENOSPC (No space left on device)\n", path.display());
+    assert_eq!((run.stderr.as_str(), run.status), (expected.as_str(), 1), "{run:?}");
+    assert!(run.text().ends_with("  1\n"), "{run:?}");
+    assert_eq!(std::fs::read(&path).expect("saved by the second try"), b"inc rax\n");
+    std::fs::remove_file(&path).expect("there");
+}
+
+/// A process of the line that makes others without end: they end with the line. Root is
+/// exempt from RLIMIT_NPROC, so another user runs it.
+#[test]
+fn a_line_that_forks_without_end_leaves_nothing() {
+    if lacks(Need::AnotherUser) {
+        return;
+    }
+    let copy = place::public_copy("forks");
+    let mut session = Command::new(&copy);
+    session.args(["repl", "--timeout", "500"]);
+    regime::limit(&mut session, libc::RLIMIT_NPROC, 60);
+    regime::nobody(&mut session);
+    let run = feed(session, b"mov ebx, 4\nnop; 1: mov eax, 57; syscall; jmp 1b\nmov eax, 57; syscall\nrbx\n");
+    assert!(run.text().contains("took too long") && run.text().ends_with("  4\n"), "{run:?}");
+    let left = std::fs::read_dir("/proc")
+        .expect("/proc")
+        .flatten()
+        .filter(|process| std::fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == copy));
+    assert_eq!(left.count(), 0);
+    std::fs::remove_file(copy).expect("there");
+}
+
+/// MOV to SS holds the trap of the instruction behind it back (SDM vol. 3, 6.8.3).
+#[test]
+fn loading_the_stack_segment_takes_the_next_instruction_along() {
+    let code = "mov eax, ss; mov ss, ax; inc ebx; nop";
+    let (out, err, status) = prompt(&[], &format!(":step {code}\n{code}\n:step nop\n"));
+    let joined: Vec<String> = out
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|line| line.contains("as one step"))
+        .collect();
+    assert_eq!(
+        joined,
+        ["2 mov ss, ax rbx 0x0 -> 0x1 and the instruction behind it, as one step"],
+        "{out}{err}"
+    );
+    assert!(out.contains("  rbx 1 -> 2\n") && status == Some(0), "{out}");
+    let lines = steps(false, &["run", "--step", "-a", &format!("{code}; ret")]);
+    assert_eq!(lines[1], joined[0], "{lines:?}");
+    // POP of SS is no instruction of 64-bit code.
+    let (out, err, status) = prompt(&[], "pop ss\n");
+    let message = "barejit: repl: line 1: column 1: 'pop' has no form with a segment register; it takes ";
+    assert!(out.is_empty() && err.starts_with(message) && status == Some(2), "{out}{err}");
+}
+
+/// gVisor's kernel in place of Linux: lines, faults, endless loops and single steps.
+#[test]
+fn gvisor_runs_lines_and_steps() {
+    let copy = place::public_copy("playground");
+    let inside = |arguments: &[&str], input: &[u8]| {
+        let mut runsc = tool("runsc", "runsc");
+        runsc.args(["--rootless", "--network=none", "do"]).arg(&copy).args(arguments);
+        feed(runsc, input)
+    };
+    let started = inside(&["asm", "--hex", "ret"], b"");
+    if started.status != 0 {
+        std::fs::remove_file(&copy).expect("the copy");
+        return untested(&format!("no gVisor: {}", started.stderr));
+    }
+    let run = inside(
+        &["repl", "--timeout", "2000"],
+        b"inc rax\nud2\njmp $\nmov eax, 110; syscall\n:step inc rbx\nrbx\n",
+    );
+    let out = run.text();
+    for part in
+        ["rax 0 -> 1\n", "SIGILL at ud2; the line is undone", "the line took too long", "rbx 0 -> 1\n"]
+    {
+        assert!(out.contains(part), "{part:?} is missing: {run:?}");
+    }
+    assert!(out.ends_with("  1\n") && run.status == 3, "{run:?}");
+    let run = inside(&["run", "--step", "-a", "mov ecx, 2; 1: dec ecx; jnz 1b; mov eax, 9; ret"], b"");
+    assert_eq!((run.text().as_str(), run.stderr.lines().count(), run.status), ("9 0x9\n", 7, 0), "{run:?}");
+    std::fs::remove_file(&copy).expect("the copy");
+}
+
 #[test]
 fn hostile_text_is_one_line_each() {
     let deep = format!("{}1{}\n", "(".repeat(100_000), ")".repeat(100_000));
     let long = format!("{}\n", "a".repeat(1_100_000));
-    for (name, lines) in [("deep", deep), ("long", long), ("control", "\u{1}\u{7f}\u{202e}\n".into())] {
-        let (out, err, status) = prompt(&[], &lines);
-        assert_eq!((out.as_str(), err.lines().count(), status), ("", 1, Some(2)), "{name}: {:.300}", err);
+    let exact = |start: &str| format!("{start}{}\n", "a".repeat((1 << 20) - start.len()));
+    for (name, lines) in [
+        ("deep", deep),
+        ("open", "(".repeat(50_000) + "\n"),
+        ("brackets", format!("mov eax, {}\n", "[".repeat(50_000))),
+        ("signs", format!("{}1\n", "-~".repeat(50_000))),
+        ("long", long),
+        ("a mebibyte", exact("")),
+        ("a mebibyte of a command", exact(":")),
+        ("a mebibyte of a label", exact("mov eax, ")),
+        ("control", "\u{1}\u{7f}\u{202e}\n".into()),
+        ("NUL", "\0\n".into()),
+        ("NUL in text", "mov\0 eax, 1\n".into()),
+        ("NUL in a name", ":save \0\n".into()),
+    ] {
+        let (out, err, status) = prompt(&[], &(lines + "7\n"));
+        // A name with a NUL is one that the system refuses.
+        let expected = if name == "NUL in a name" { 1 } else { 2 };
+        assert_eq!(
+            (out.as_str(), err.lines().count(), status),
+            ("  7\n", 1, Some(expected)),
+            "{name}: {:.300}",
+            err
+        );
     }
+    let run = feed(command(&["repl", "--json"]), b"\xFF\xFE\n\x80\n\n7\n");
+    let lines = run.text();
+    let errors = lines.lines().filter(|line| line.starts_with("{\"error\":\"not UTF-8\"")).count();
+    assert!(errors == 2 && lines.lines().count() == 3 && run.status == 2, "{run:?}");
 }
 
 #[test]

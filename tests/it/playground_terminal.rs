@@ -9,7 +9,11 @@ use std::{
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, Command, ExitStatus},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -89,6 +93,8 @@ struct Terminal {
     keys: Option<File>,
     screen: Arc<Mutex<Screen>>,
     terminal: OwnedFd,
+    /// Reads what is shown until it is told that the terminal is hung up.
+    reader: Option<(JoinHandle<()>, Arc<AtomicBool>)>,
 }
 
 impl Terminal {
@@ -133,13 +139,37 @@ impl Terminal {
         let child = command.spawn().expect("started");
         let screen = Arc::new(Mutex::new(Screen::default()));
         let (mut output, shown) = (main.try_clone().expect("a copy"), Arc::clone(&screen));
-        std::thread::spawn(move || {
+        let is_hung_up = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_hung_up);
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while let Ok(size @ 1..) = output.read(&mut bytes) {
+            while !ends.load(Relaxed) {
+                let mut ready = libc::pollfd { fd: output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+                // SAFETY: one structure is read and written.
+                if unsafe { libc::poll(&raw mut ready, 1, 20) } < 1 {
+                    continue;
+                }
+                let Ok(size @ 1..) = output.read(&mut bytes) else { break };
                 shown.lock().expect("whole").take(&bytes[..size]);
             }
         });
-        Self { child, keys: Some(main), screen, terminal }
+        Self { child, keys: Some(main), screen, terminal, reader: Some((reader, is_hung_up)) }
+    }
+
+    /// Closes the side that the window has, as its end does.
+    fn hang_up(&mut self) {
+        if let Some((reader, ends)) = self.reader.take() {
+            ends.store(true, Relaxed);
+            reader.join().expect("it reads");
+        }
+        self.keys = None;
+    }
+
+    /// The children of the program.
+    fn children(&self) -> Vec<u32> {
+        let id = self.child.id();
+        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        list.split_whitespace().map(|id| id.parse().expect("a number")).collect()
     }
 
     fn prompt() -> Self {
@@ -355,4 +385,104 @@ fn a_terminal_that_is_gone_ends_the_session() {
     // SAFETY: numbers only: the terminal is hung up, as by closing its window.
     unsafe { libc::kill(terminal.child.id() as i32, libc::SIGHUP) };
     assert_eq!(terminal.ends().signal(), Some(libc::SIGHUP));
+}
+
+/// The window of the terminal closes, at the prompt and while a line runs: the session ends
+/// by SIGHUP, as documented, and the process of the line ends with it.
+#[test]
+fn a_window_that_closes_ends_session_and_line() {
+    for line in [None, Some("jmp $\r"), Some("mov eax, 34; syscall\r"), Some("mov eax, 57; syscall; jmp $\r")]
+    {
+        let mut terminal = Terminal::prompt();
+        terminal.types("inc ebx\r");
+        terminal.shows("rbx 0 -> 1");
+        let mut children = Vec::new();
+        if let Some(line) = line {
+            terminal.types(line);
+            let start = Instant::now();
+            while children.is_empty() {
+                assert!(start.elapsed() < Duration::from_secs(30), "no process runs {line:?}");
+                children = terminal.children();
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        terminal.hang_up();
+        assert_eq!(terminal.ends().signal(), Some(libc::SIGHUP), "{line:?}");
+        for child in children {
+            let start = Instant::now();
+            // A process that has ended and that nobody has waited for yet is one of state Z.
+            let runs = || {
+                let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+            };
+            while runs() {
+                assert!(start.elapsed() < Duration::from_secs(10), "the process of {line:?} runs on");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_history_is_searched() {
+    let mut terminal = Terminal::prompt();
+    terminal.types("mov ebx, 5\rinc rcx\rmov ebx, 7\r");
+    terminal.shows("rbx 5 -> 7");
+    // The newest line that has it, then an older one.
+    terminal.types("\x12ebx");
+    terminal.shows("(search 'ebx') mov ebx, 7");
+    terminal.types("\x12");
+    terminal.shows("(search 'ebx') mov ebx, 5");
+    terminal.types("\r");
+    terminal.shows("rbx 7 -> 5");
+    // A letter less finds the newest again; a key that moves ends it, and the line is edited.
+    terminal.types("\x12in\x7f\x7finc\x05; inc rdx\r");
+    terminal.shows("rdx 0 -> 1");
+    // ^C brings back the line from before, and without a match it stays.
+    terminal.types("rcx\x12movv\x03\r");
+    terminal.shows("> rcx\n  2");
+    terminal.types("\x12\x12\x12\x12\x12\x12\x12\x03");
+    terminal.types("rdx\r");
+    terminal.shows("> rdx\n  1");
+}
+
+/// A line of letters of two bytes comes back in place of one that was scrolled by an odd
+/// number of bytes.
+#[test]
+fn lines_of_other_scripts_come_back_in_a_narrow_window() {
+    let mut terminal = Terminal::prompt();
+    let size = libc::winsize { ws_row: 24, ws_col: 20, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the size is read.
+    assert_eq!(unsafe { libc::ioctl(terminal.terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }, 0);
+    terminal.types(&("é".repeat(40) + "\r"));
+    for letters in 30..34 {
+        terminal.types(&("a".repeat(letters) + "\x1b[A\x1b[B\x1b[A\x12é\x03\x15\x03"));
+    }
+    terminal.types("mov ebx, 3\r");
+    terminal.shows("rbx 0 -> 3");
+}
+
+/// No colours anywhere; a terminal without control sequences gets none at all.
+#[test]
+fn a_dumb_terminal_gets_text_only() {
+    for (variable, value, is_dumb) in
+        [("NO_COLOR", "1", false), ("NO_COLOR", "", false), ("TERM", "dumb", true)]
+    {
+        let mut session = command(&["repl"]);
+        session.env_remove("NO_COLOR").env("TERM", "xterm-256color").env(variable, value);
+        let mut terminal = Terminal::new(session);
+        terminal.shows("\n>");
+        terminal.types("inc rbx\nud2\n:step inc rbx\nmovv\n:help\ntwo:\nmov ecx, 2\n\nrbx\n");
+        terminal.shows("  2\n>");
+        // The terminal itself may turn the last line into its end.
+        terminal.types(":quit\n");
+        assert_eq!(terminal.ends().code(), Some(0), "{}", terminal.text());
+        let text = terminal.text();
+        for part in ["rbx 0 -> 1", "SIGILL at ud2", "no instruction is called 'movv'", "rcx 0 -> 2"] {
+            assert!(text.contains(part), "{part:?} is missing:\n{text}");
+        }
+        let screen = terminal.screen.lock().expect("whole");
+        let coloured = screen.sequences.iter().any(|sequence| sequence.ends_with('m'));
+        assert!(!coloured && screen.sequences.is_empty() == is_dumb, "{variable}: {:?}", screen.sequences);
+    }
 }

@@ -359,7 +359,7 @@ pub fn read_new(fd: Fd<'_>, buffer: &mut [MaybeUninit<u8>]) -> Result<usize, Err
 ///
 /// # Errors
 /// EINVAL of open(2) if there is a NUL in it, and what `open` answers.
-pub fn at(path: &[u8], open: &dyn Fn(&CStr) -> Result<OwnedFd, Error>) -> Result<OwnedFd, Error> {
+pub fn at<T>(path: &[u8], open: &dyn Fn(&CStr) -> Result<T, Error>) -> Result<T, Error> {
     let path = CString::new(path).map_err(|_| Error::new(Sysno::open, Errno::EINVAL))?;
     open(&path)
 }

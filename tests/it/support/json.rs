@@ -132,9 +132,18 @@ fn value(rest: &mut &str) -> Json {
                 '"' => return Json::Text(text),
                 '\\' => {
                     let escaped = rest.chars().next().expect("an escape ends");
-                    assert!(escaped == '"' || escaped == '\\', "\\{escaped} is not what the probe writes");
-                    text.push(escaped);
                     *rest = &rest[1..];
+                    text.push(match escaped {
+                        '"' | '\\' => escaped,
+                        'n' => '\n',
+                        'u' => {
+                            let (digits, behind) = rest.split_at(4);
+                            *rest = behind;
+                            let code = u32::from_str_radix(digits, 16).expect("four digits");
+                            char::from_u32(code).expect("no surrogate")
+                        }
+                        _ => panic!("\\{escaped} is not what barejit writes"),
+                    });
                 }
                 '\0'..' ' => panic!("a control character in a string"),
                 _ => text.push(character),

@@ -2,7 +2,7 @@
 //! terminal's foreground and modes, children that stop, timers.
 
 use super::super::{Errno, Error, Sysno, signal::Signal};
-use super::trial::Pid;
+use super::trial::{Pid, fork};
 use super::{Fd, long, short, syscall};
 use core::ptr::NonNull;
 
@@ -36,6 +36,30 @@ pub fn wait(child: Pid) -> Result<Change, Error> {
             (0x7F, signal) => Change::Stopped(Signal::new(signal)),
             (signal, _) => Change::Killed(Signal::new(signal as u8)),
         }),
+    }
+}
+
+/// Whether [`fork`] can make a process, asked without making one: the kernel refuses to
+/// share signal handlers without memory (clone(2), EINVAL), a filter refuses the call with
+/// another answer. Then a process is made, which ends at once.
+///
+/// # Errors
+/// As [`fork`].
+pub fn try_fork() -> Result<(), Error> {
+    const CLONE_SIGHAND: usize = 0x800;
+    let own = super::getpid();
+    // SAFETY: no process is made; if one is, it has a copy of the memory and only ends.
+    let answer = unsafe { syscall!(clone, CLONE_SIGHAND, 0, 0, 0, 0) };
+    if super::getpid() != own {
+        super::exit(0);
+    }
+    if answer.is_err_and(|error| error.is(Errno::EINVAL)) {
+        return Ok(());
+    }
+    // SAFETY: (1) the child calls exit(2) and nothing else.
+    match unsafe { fork() }? {
+        None => super::exit(0),
+        Some(child) => wait(child).map(drop),
     }
 }
 
