@@ -372,11 +372,8 @@ fn is_confined(assembled: &Assembled) -> bool {
         if let Some(distance) = instruction.distance() {
             return begins((line.offset + line.size) as i64 + distance);
         }
-        let is_prefix =
-            |byte: &u8| matches!(byte, 0x26 | 0x2E | 0x36 | 0x3E | 0x40..=0x4F | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3);
-        let prefixes = bytes.iter().take_while(|byte| is_prefix(byte)).count();
         // By the opcode (SDM vol. 2D, appendix A).
-        let leaves = match bytes[prefixes..] {
+        let leaves = match bytes[instruction.opcode_at()..] {
             [0x0F, 0x05 | 0x34, ..] | [0xC2 | 0xC3 | 0xCA..=0xCF, ..] => true,
             // ModRM.reg: CALL and JMP, near and far.
             [0xFF, modrm, ..] => (2..=5).contains(&(modrm >> 3 & 7)),

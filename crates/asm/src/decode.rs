@@ -54,6 +54,8 @@ pub struct Instruction {
     row: u16,
     width: u16,
     prefixes: Prefixes,
+    opcode_at: u8,
+    distance_at: u8,
     size: u8,
 }
 
@@ -61,6 +63,11 @@ impl Instruction {
     /// How many bytes it takes, 1 to 15.
     pub const fn size(&self) -> usize {
         self.size as usize
+    }
+
+    /// How many bytes stand before its opcode, or before VEX: prefixes.
+    pub const fn opcode_at(&self) -> usize {
+        self.opcode_at as usize
     }
 
     /// Its row of the table.
@@ -89,6 +96,11 @@ impl Instruction {
     /// The distance from its end to the memory that it names relative to RIP.
     pub const fn rip_distance(&self) -> Option<i32> {
         self.address_relative_to_rip()
+    }
+
+    /// The offset of the four bytes of [`rip_distance`](Self::rip_distance), if there are.
+    pub const fn rip_distance_at(&self) -> usize {
+        self.distance_at as usize
     }
 
     /// Its text in Intel notation if it stands at `address`, which targets of branches
@@ -169,6 +181,8 @@ impl fmt::Display for Prefixes {
 /// The prefixes of an opcode.
 #[derive(Clone, Copy, Default)]
 struct Before {
+    /// How many there are.
+    count: u8,
     /// 66: 16-bit operands, or another instruction.
     word: bool,
     /// 67: 32-bit addresses.
@@ -320,6 +334,7 @@ fn prefixes(cursor: &mut Cursor<'_>, before: &mut Before) -> Result<u8, NoInstru
             0x64 | 0x65 => before.segment = 5 + (byte & 1),
             opcode => return Ok(opcode),
         }
+        before.count += 1;
         // REX counts only right before the opcode.
         before.rex = rex;
     }

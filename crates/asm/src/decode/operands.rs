@@ -56,11 +56,14 @@ pub(super) fn read(
     if form.has_fixed_modrm() && form.third_operand() == Third::REL32 && before.word && !before.wide() {
         return Err(NoInstruction::Invalid);
     }
-    let (mut reg, mut rm) = (0, 0);
+    let (mut reg, mut rm, mut distance_at) = (0, 0, 0);
     if has_modrm(form) {
         let modrm = cursor.byte()?;
         if form.is_memory() {
             let address = address(cursor, before, modrm, form.index_kind() != 0)?;
+            if address.relative_to() == Base::Rip {
+                distance_at = cursor.at as u8 - 4;
+            }
             // LEA computes an address, which has no segment.
             let computes = form.opcode_map() == 0 && form.opcode() == 0x8D;
             rm = if computes { address.segment(0) } else { address }.packed();
@@ -83,8 +86,16 @@ pub(super) fn read(
     }
     let third = third(cursor, form, before)?;
     let prefixes = printed(form, row, before)?;
-    let found =
-        Instruction { form, operands: [reg, rm, third], row: 0, width: 0, prefixes, size: cursor.at as u8 };
+    let found = Instruction {
+        form,
+        operands: [reg, rm, third],
+        row: 0,
+        width: 0,
+        prefixes,
+        opcode_at: before.count,
+        distance_at,
+        size: cursor.at as u8,
+    };
     found.check(before).map(|()| found)
 }
 
