@@ -269,7 +269,7 @@ unsafe fn attempt(
     trace.jump(loaded.entry as usize, loaded.start);
     let announced = options.tools.announce(code, loaded.start)?;
     // SAFETY: (1 to 4) the caller's.
-    let ending = unsafe { call(loaded.entry, loaded.start, code, args, options) }?;
+    let ending = unsafe { call(map, loaded.entry, loaded.start, code, args, options) }?;
     drop(announced);
     trace.ended(&ending, loaded.start);
     if let Some(memory) = loaded.memory {
@@ -342,11 +342,12 @@ unsafe fn load(map: Map, code: &Code<'_>, options: &Options<'_>) -> Result<Loade
     Ok(Loaded { entry, start, memory })
 }
 
-/// Calls the code, which lies at `start`.
+/// Calls the code, which lies at `start` by this mapping.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
 unsafe fn call(
+    map: Map,
     entry: Entry,
     start: usize,
     code: &Code<'_>,
@@ -357,43 +358,58 @@ unsafe fn call(
         // SAFETY: (1) the caller's duty 4; flushing holds it off.
         unsafe { FlushOnTermination::register(output.0.as_ptr().cast(), flush) }
     });
-    if options.sandbox {
-        sandbox::enter(options.input)?;
-    }
     let place = start..start + code.bytes().len();
     if let Some(steps) = options.tools.step {
-        let begin = match steps.from {
-            None => None,
-            Some(name) => {
-                let symbol = code.names().find(|symbol| symbol.name.as_bytes() == name);
-                Some(start + symbol.ok_or(Error::NoSymbol(name))?.offset as usize)
-            }
-        };
         // SAFETY: (1 to 4) the caller's.
-        return unsafe { stepped(entry, place, args, steps, begin) };
+        return unsafe { stepped(map, entry, place, code, args, options, steps) };
+    }
+    if options.sandbox {
+        sandbox::enter(options.input)?;
     }
     // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
     // executable has one thread and no C library.
     Ok(unsafe { fault::call(entry, args, place) }?)
 }
 
-/// Calls the code, which lies in `place`, and shows each instruction.
+/// Calls the code, which lies in `place` by this mapping, and shows each instruction.
 ///
 /// # Safety
 /// 1 to 4. As [`run`].
 // Its printer takes 3 KiB of stack: inlined, each start would touch another page.
 #[inline(never)]
 unsafe fn stepped(
+    map: Map,
     entry: Entry,
     place: Range<usize>,
+    code: &Code<'_>,
     args: &Args,
+    options: &Options<'_>,
     steps: Steps,
-    begin: Option<usize>,
 ) -> Result<Ending, Error> {
+    let begin = match steps.from {
+        None => None,
+        Some(name) => {
+            let symbol = code.names().find(|symbol| symbol.name.as_bytes() == name);
+            Some(place.start + symbol.ok_or(Error::NoSymbol(name))?.offset as usize)
+        }
+    };
+    let displaced = match map {
+        // Without copies it takes longer.
+        Map::Strategy(strategy) => {
+            // SAFETY: the code is loaded there, and nothing writes to it.
+            let code = unsafe { core::slice::from_raw_parts(place.start as *const u8, place.len()) };
+            fault::displace(strategy, code, place.start).ok()
+        }
+        // It can write to itself, or is not to run.
+        _ => None,
+    };
+    if options.sandbox {
+        sandbox::enter(options.input)?;
+    }
     let mut printer = Printer::new(Fd::STDERR, place.clone(), steps, begin);
     // SAFETY: (1 to 3) the caller's; (4) the code is mapped until this returns; (5, 6) the
-    // executable has one thread and no C library.
-    let ending = unsafe { fault::call_stepped(entry, args, place, &mut printer) };
+    // executable has one thread and no C library; (7) it was copied from there.
+    let ending = unsafe { fault::call_stepped(entry, args, place, &mut printer, displaced.as_ref()) };
     printer.finish(match &ending {
         Ok(Ending::Faulted(fault)) => Some(fault.signal.name()),
         _ => None,

@@ -427,7 +427,7 @@ unsafe fn execute(state: &mut State, code: &Code, mut printer: Option<&mut Print
     // in the session.
     let ending = unsafe {
         let stepper = printer.as_deref_mut().map(|printer| printer as &mut dyn Stepper);
-        fault::resume(state, range, stepper)
+        fault::resume(state, range, stepper, None)
     };
     let stop = match ending {
         Ok(Ending::Faulted(fault)) => match fault.place {

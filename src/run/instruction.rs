@@ -13,8 +13,8 @@ pub(super) enum Kind {
     Conditional,
     /// It calls a function.
     Call,
-    /// A string operation with a repeat prefix.
-    Repeated,
+    /// A string operation with a repeat prefix, which counts in RCX, or in ECX if it is narrow.
+    Repeated { narrow: bool },
     /// `syscall`.
     Syscall,
     /// `pushf`.
@@ -52,28 +52,27 @@ pub(super) fn look(bytes: &[u8], address: usize, general: &[u64; 16]) -> Seen {
     Seen {
         text: instruction.at(address as u64).to_string(),
         size,
-        kind: kind(&bytes[..size]),
+        kind: kind(bytes[..size].split_at(instruction.opcode_at())),
         stores: instruction.stores(general, address as u64),
         uses_vectors: instruction.uses_extended_state(),
     }
 }
 
-/// The kind of the instruction that `bytes` are, by its opcode (SDM vol. 2D,
-/// appendix A) behind its prefixes.
-fn kind(bytes: &[u8]) -> Kind {
-    let is_prefix = |byte: &u8| matches!(byte, 0x26 | 0x2E | 0x36 | 0x3E | 0x40..=0x4F | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3);
-    let prefixes = bytes.iter().take_while(|byte| is_prefix(byte)).count();
-    let repeated = bytes[..prefixes].iter().any(|byte| matches!(byte, 0xF2 | 0xF3));
+/// The kind of the instruction that has these prefixes, by its opcode (SDM vol. 2D,
+/// appendix A) behind them.
+fn kind((prefixes, opcode): (&[u8], &[u8])) -> Kind {
+    let repeated = prefixes.iter().any(|byte| matches!(byte, 0xF2 | 0xF3));
+    let narrow = prefixes.contains(&0x67);
     // ModRM.reg of the byte behind the opcode.
-    let digit = |n: usize| bytes.get(prefixes + n).map(|modrm| modrm >> 3 & 7);
-    match bytes[prefixes..] {
+    let digit = opcode.get(1).map(|modrm| modrm >> 3 & 7);
+    match opcode {
         [0x0F, 0x05, ..] => Kind::Syscall,
         [0x0F, 0x80..=0x8F, ..] | [0x70..=0x7F | 0xE0..=0xE3, ..] => Kind::Conditional,
         [0xE8, ..] => Kind::Call,
-        [0xFF, ..] if digit(1) == Some(2) => Kind::Call,
-        [0x6C..=0x6F | 0xA4..=0xA7 | 0xAA..=0xAF, ..] if repeated => Kind::Repeated,
+        [0xFF, ..] if digit == Some(2) => Kind::Call,
+        [0x6C..=0x6F | 0xA4..=0xA7 | 0xAA..=0xAF, ..] if repeated => Kind::Repeated { narrow },
         [0x9C, ..] => Kind::PushesFlags,
-        [0x8E, ..] if digit(1) == Some(2) => Kind::LoadsStackSegment,
+        [0x8E, ..] if digit == Some(2) => Kind::LoadsStackSegment,
         [0xCC | 0xCD | 0xF1, ..] => Kind::Trap,
         _ => Kind::Plain,
     }

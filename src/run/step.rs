@@ -1,14 +1,14 @@
 //! Each executed instruction with what it changed: `--step`, and `:step` at the prompt.
 //!
-//! The processor traps behind every instruction while the trap flag is set (SDM vol. 3B,
-//! 17.3.1.4). The handler sees registers and memory before and after, so nothing is
+//! The processor runs a copy of each instruction, or traps behind it while the trap flag is
+//! set (SDM vol. 3B, 17.3.1.4). Registers and memory are seen before and after, so nothing is
 //! simulated. Instructions that the trap flag shows through are looked after here:
 //!
 //! - `syscall` saves RFLAGS in R11 and traps one instruction late: the stepper makes the
 //!   call itself, and shows it with its arguments and its answer.
 //! - `pushf` stores the flag: it is cleared where it was stored.
 //! - `popf` and `iret` clear it: it is set again after each instruction.
-//! - `rep` traps in each iteration: they are counted, and shown as one instruction.
+//! - `rep` traps in each iteration: it is shown as one instruction.
 //! - `mov ss` and `pop ss` hold the trap back by one instruction: it is said.
 //! - Functions outside of the code, call-backs, run at full speed up to their return.
 
@@ -78,7 +78,6 @@ struct Running {
     flags: u64,
     /// All of the state, if the instruction uses more than the above.
     state: Option<State>,
-    iterations: u64,
     /// The arguments and the answer of a syscall.
     note: String,
 }
@@ -117,13 +116,10 @@ impl Printer {
     /// Shows the instruction that has just run. Whether it goes on instead, with its next
     /// iteration.
     fn end(&mut self, context: &Context) -> bool {
-        let Some(mut running) = self.running.take() else { return false };
-        if running.seen.kind == Kind::Repeated {
-            running.iterations += 1;
-            if context.rip as usize == running.rip {
-                self.running = Some(running);
-                return true;
-            }
+        let Some(running) = self.running.take() else { return false };
+        if matches!(running.seen.kind, Kind::Repeated { .. }) && context.rip as usize == running.rip {
+            self.running = Some(running);
+            return true;
         }
         self.shown += 1;
         self.begin(&running);
@@ -192,8 +188,8 @@ impl Printer {
                 let next = running.rip + running.seen.size;
                 out.push_str(if context.rip as usize == next { " not taken" } else { " taken" });
             }
-            Kind::Repeated => {
-                let _ = write!(out, " {} times", running.iterations);
+            Kind::Repeated { narrow } => {
+                let _ = write!(out, " {} times", iterations(narrow, running, &new));
             }
             Kind::LoadsStackSegment => out.push_str(" and the instruction behind it, as one step"),
             _ => {}
@@ -249,8 +245,8 @@ impl Printer {
                 let taken = context.rip as usize != running.rip + running.seen.size;
                 let _ = write!(out, ",\"taken\":{taken}");
             }
-            Kind::Repeated => {
-                let _ = write!(out, ",\"iterations\":{}", running.iterations);
+            Kind::Repeated { narrow } => {
+                let _ = write!(out, ",\"iterations\":{}", iterations(narrow, running, &new));
             }
             _ => {}
         }
@@ -309,7 +305,7 @@ impl Printer {
             let state = seen.uses_vectors.then(|| captured(context));
             let kind = seen.kind;
             let flags = context.rflags;
-            let running = Running { seen, rip, general, flags, state, iterations: 0, note: String::new() };
+            let running = Running { seen, rip, general, flags, state, note: String::new() };
             self.running = Some(Box::new(running));
             match kind {
                 Kind::Syscall => {}
@@ -396,6 +392,12 @@ impl Printer {
     }
 }
 
+/// How often a string operation was repeated: it counts in RCX, or in ECX if it is narrow.
+fn iterations(narrow: bool, running: &Running, after: &[u64; 16]) -> u64 {
+    let count = running.general[1].wrapping_sub(after[1]);
+    if narrow { count & 0xFFFF_FFFF } else { count }
+}
+
 /// Where an instruction has stored, and how many bytes.
 fn stores(running: &Running, after: &[u64; 16]) -> impl Iterator<Item = (usize, usize)> {
     let rsp = after[4] as usize;
@@ -438,7 +440,7 @@ fn hide_trap_flag(address: usize) {
 /// All of the state in `context`.
 fn captured(context: &Context) -> State {
     let mut state = State::INITIAL;
-    // SAFETY: (1) a stepper is called by the handler, with what that was given.
+    // SAFETY: (1) a stepper is called with such.
     unsafe { state.capture(context) };
     state
 }

@@ -63,10 +63,12 @@ macro_rules! save_caller {
     };
 }
 
+mod displaced;
 mod step;
 mod termination;
 
-pub use step::{Next, NotEntered, Stepper, call_stepped, resume, return_address};
+pub use displaced::Displaced;
+pub use step::{Next, NotEntered, Stepper, call_stepped, displace, resume, return_address};
 pub use termination::{FlushOnTermination, defer_termination};
 
 use barejit_sys::{
@@ -537,13 +539,14 @@ extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> 
         state::GENERATED if step::stepped(signal, info, context) => false,
         state::GENERATED => {
             RECORD.state.store(state::LEAVING, Relaxed);
+            let address = step::replace(context, info.address);
             // SAFETY: (1) this is what the handler was given.
             unsafe { step::capture(context) };
             // ANCHOR: record
             RECORD.signal.store(signal.number(), Relaxed);
             RECORD.reason.store(info.code, Relaxed);
             RECORD.rip.store(context.rip as usize, Relaxed);
-            RECORD.address.store(info.address, Relaxed);
+            RECORD.address.store(address, Relaxed);
             RECORD.error.store(context.error, Relaxed);
             RECORD.exception.store(context.exception, Relaxed);
             RECORD.syscall.store(info.syscall, Relaxed);

@@ -175,6 +175,20 @@ pub struct Context {
     mask: u64,
 }
 
+/// FP_XSTATE_MAGIC1 in the bytes of FXSAVE that are left to software: an extended size
+/// follows (asm/sigcontext.h).
+const MAGIC: u32 = 0x4650_5853;
+const SOFTWARE: usize = 464;
+
+/// Says in an area that XSAVE fills, as the kernel does, how many bytes of it count.
+///
+/// # Panics
+/// If FXSAVE has more than the area.
+pub fn set_extended_size(area: &mut [u8], size: u32) {
+    area[SOFTWARE..SOFTWARE + 4].copy_from_slice(&MAGIC.to_le_bytes());
+    area[SOFTWARE + 4..SOFTWARE + 8].copy_from_slice(&size.to_le_bytes());
+}
+
 /// The segment selectors of 64-bit user code: CS 0x33 and SS 0x2B.
 const USER_SEGMENTS: u64 = 0x33 | 0x2B << 48;
 
@@ -240,22 +254,19 @@ impl Context {
     /// that it is; empty if there is none.
     ///
     /// # Safety
-    /// 1. This is the context that the kernel has given to a handler which still runs.
+    /// 1. This is the context that the kernel has given to a handler which still runs, or its
+    ///    area is as long as it says.
     pub unsafe fn extended(&self) -> &[u8] {
-        /// FP_XSTATE_MAGIC1 in the bytes of FXSAVE that are left to software: an extended
-        /// size follows (asm/sigcontext.h).
-        const MAGIC: u32 = 0x4650_5853;
-        const SOFTWARE: usize = 464;
         const LEGACY: usize = 512;
         if self.extended.is_null() {
             return &[];
         }
-        // SAFETY: (1) the kernel has written 512 bytes there.
+        // SAFETY: (1) it has 512 bytes at least.
         let legacy = unsafe { core::slice::from_raw_parts(self.extended, LEGACY) };
         let word =
             |at: usize| u32::from_le_bytes([legacy[at], legacy[at + 1], legacy[at + 2], legacy[at + 3]]);
         match (word(SOFTWARE), word(SOFTWARE + 4) as usize) {
-            // SAFETY: (1) the kernel has written as many.
+            // SAFETY: (1) it has as many.
             (MAGIC, size) if size >= LEGACY => unsafe { core::slice::from_raw_parts(self.extended, size) },
             _ => legacy,
         }
