@@ -116,6 +116,10 @@ impl Count {
         match ours {
             Ok(ours) if ours.size() == theirs.len() && ours.at(address).to_string() == text => {
                 self.same += 1;
+                if ours.rip_distance().is_some() {
+                    let offset = decoder.get_constant_offsets(&theirs).displacement_offset();
+                    assert_eq!(ours.rip_distance_at(), offset, "{text}: {bytes:02x?}");
+                }
                 self.codes.insert(format!("{:?}", theirs.code()));
             }
             Err(_) if is_left_out(&theirs) => {
