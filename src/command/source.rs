@@ -10,7 +10,7 @@ use barejit::{
 use barejit_asm::parse;
 use barejit_sys::{self as sys, Fd};
 
-/// The most code that is read from a file, lest an endless one fill the memory.
+/// The most code that is read from a file: an endless one would fill the memory.
 const LIMIT: usize = 1 << 28;
 
 /// The source that the argument `HEX|FILE|-` names.

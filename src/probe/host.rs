@@ -24,7 +24,7 @@ pub(super) const DIRECTORY_COUNT: usize = 6;
 /// The limits that are asked for, without `RLIMIT_`.
 pub(super) const LIMITS: &str = "AS DATA FSIZE NPROC NOFILE";
 
-/// A fact that is a number; `None` is what nobody told. In the order of `FACTS`.
+/// A fact that is a number; `None` if it is unknown. In the order of `FACTS`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fact {
     /// Whether the processor and the kernel have protection keys.
@@ -61,7 +61,7 @@ pub enum Fact {
 pub(super) const FACTS: &str = "pku shstk mdwe seccomp seccomp_filters no_new_privs tracer selinux_enforce \
     personality max_map_count memfd_noexec ptrace_scope valgrind gvisor";
 
-/// A fact that is a text; an empty one is what nobody told. In the order of
+/// A fact that is a text; empty if it is unknown. In the order of
 /// `NAMES`: first what uname(2) tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Name {

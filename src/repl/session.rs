@@ -26,8 +26,8 @@ const UNDO_BYTES: usize = 4 << 20;
 const END: u8 = 0xCC;
 
 /// Ways into executable memory, in the order in which they are tried. None leaves a view
-/// that a line could write to: pages of a private mapping change for the child alone, and
-/// a sealed file for nobody; the views of the others are shared, so they come last.
+/// that a line could write to: a child's write to a private mapping changes its own copy, and
+/// a sealed file cannot be written. The views of the others are shared, so they come last.
 const STRATEGIES: [Strategy; 4] =
     [Strategy::WriteThenExecute, Strategy::SealedFile, Strategy::TwoViews, Strategy::UnlinkedFile];
 

@@ -3,7 +3,7 @@
 //! Up to 64 bytes are loaded whole before anything is stored, which also makes
 //! overlap harmless; beyond, `rep movsb` and `rep stosb` are the fastest there is
 //! on every processor of the last decade (Intel optimization manual, 3.7.6).
-//! Loops are in assembly, lest the compiler recognise one and call it by the name
+//! Loops are in assembly: the compiler could recognise one and call it by the name
 //! it is trying to define.
 
 use core::arch::asm;

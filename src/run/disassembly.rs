@@ -1,10 +1,10 @@
 //! Code read back from its bytes, with labels where its own branches lead.
 //!
-//! Where nobody knows the instructions from the data, a linear sweep tells them apart: a
-//! byte that begins no instruction is data, and the sweep goes on behind it. Code that
-//! follows data inside of it may be out of step for some instructions, as in every linear
-//! sweep. The assembler knows them, and gives their sizes. The first pass notes where
-//! instructions begin and what they branch to, a bit a byte; the second prints.
+//! The assembler gives the sizes of its instructions and data. Without them a linear sweep
+//! tells them apart: a byte that begins no instruction is data, and the sweep goes on behind
+//! it. Code that follows data inside of it may be out of step for some instructions. The first
+//! pass notes where instructions begin and what they branch to, a bit a byte; the second
+//! prints.
 
 use super::columns::{ColumnWriter, DATA, INSTRUCTION};
 use crate::host::Output;

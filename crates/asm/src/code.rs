@@ -239,7 +239,7 @@ impl<'a> Code<'a> {
         self.name
     }
 
-    /// The stage before the last hole was filled, if somebody kept it.
+    /// The stage before the last hole was filled, if it was kept.
     pub const fn before(&self) -> Option<Before<'a>> {
         self.before
     }
@@ -304,8 +304,8 @@ const fn check(holds: bool, why: &str) {
     }
 }
 
-/// A page that holds code and nothing else, so that its protection is nobody
-/// else's business. A page on x86-64 has 4096 bytes.
+/// A page that holds code and nothing else, so that its protection can change without
+/// touching other data. A page on x86-64 has 4096 bytes.
 ///
 /// Nothing writes to it, and yet a static one is writable data: constants may lie
 /// among the code of a program, and there they could be run as they are.

@@ -479,8 +479,8 @@ const STACK_GUARD: usize = 128 * 1024;
 /// Where the stack of generated code ends; 0 before faults are handled.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 
-/// Catches the signals of faults from now on, on a stack of their own, and gives
-/// generated code one too: what it does to its stack, it does to nobody else's.
+/// Catches the signals of faults from now on, on a stack of their own. Generated code gets
+/// one, too, between guards: an overflow of it is a fault and damages no other stack.
 /// INT, TERM and HUP end the process after [`FlushOnTermination`] has flushed what was printed,
 /// unless they were ignored. A limit on the size of files is an answer and no signal.
 /// Only the first call does anything.

@@ -120,7 +120,7 @@ pub fn getpid() -> Result<usize, Error> {
 /// The errno of the call.
 pub fn kill_self(signal: Signal) -> Result<(), Error> {
     let own = getpid()?;
-    // SAFETY: a signal does what its disposition says, which is somebody's wish.
+    // SAFETY: the disposition of the signal decides; `rt_sigaction`, which sets it, is unsafe.
     unsafe { syscall!(kill, own, signal.number()) }.map(drop)
 }
 
@@ -192,8 +192,7 @@ pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<Non
     result
 }
 
-/// madvise(2) with MADV_HUGEPAGE: 2 MiB at a time are mapped where they are
-/// touched, if the kernel likes to.
+/// madvise(2) with MADV_HUGEPAGE: the kernel may then map 2 MiB where a page is touched.
 ///
 /// # Safety
 /// 1. The pages are one private mapping of the caller's.

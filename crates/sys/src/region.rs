@@ -1,4 +1,4 @@
-//! Mappings that somebody owns: whole pages, if wanted between two guards.
+//! Mappings with an owner: whole pages, if wanted between two guards.
 //!
 //! ```text
 //!   ┌ guard ┬──────── size ────────┬ guard ┐

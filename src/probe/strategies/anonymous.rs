@@ -9,7 +9,7 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-/// A page that nobody makes executable.
+/// A page that is never made executable: its code must not run.
 pub(super) fn control(trial: &Trial<'_>) {
     let page = trial.page(RW);
     trial.stored(page, Place::anonymous(page));

@@ -16,7 +16,7 @@ pub(crate) struct Line {
     pub(crate) widths: &'static [u16],
     /// How the operands are accessed, with spaces between them.
     pub(crate) access: &'static str,
-    /// Their kinds likewise.
+    /// The kinds of the operands, with spaces between them.
     pub(crate) kinds: &'static str,
     pub(crate) effects: &'static str,
     pub(crate) features: &'static str,

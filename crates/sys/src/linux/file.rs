@@ -41,8 +41,8 @@ pub fn write(fd: Fd<'_>, bytes: &[u8]) -> Result<usize, Error> {
     unsafe { syscall!(write, fd.0, bytes.as_ptr(), bytes.len()) }
 }
 
-/// The flag of [`memfd_create`] that nobody may ever execute the file as a
-/// program: MFD_NOEXEC_SEAL. Mapping it executable is another matter.
+/// The flag of [`memfd_create`] MFD_NOEXEC_SEAL: the file can never be executed as a
+/// program. It can still be mapped executable.
 pub const NOEXEC_SEAL: u32 = 8;
 
 /// memfd_create(2), with a descriptor that does not survive execve(2) and a file
@@ -85,8 +85,8 @@ pub(super) fn made(call: Sysno, fd: usize) -> Result<OwnedFd, Error> {
 /// # Errors
 /// The errno of the call.
 pub fn ftruncate(fd: Fd<'_>, size: usize) -> Result<(), Error> {
-    // SAFETY: the size of a file is nobody's memory, unless it is mapped, and
-    // then a missing page is a signal.
+    // SAFETY: no memory changes; in a mapping of the file a page that is cut off is a
+    // signal.
     unsafe { syscall!(ftruncate, fd.0, size) }.map(drop)
 }
 
@@ -95,7 +95,7 @@ pub fn ftruncate(fd: Fd<'_>, size: usize) -> Result<(), Error> {
 /// # Errors
 /// The errno of the call.
 pub fn fallocate(fd: Fd<'_>, size: usize) -> Result<(), Error> {
-    // SAFETY: a file grows, which is nobody's memory.
+    // SAFETY: a file grows, and no memory changes.
     unsafe { syscall!(fallocate, fd.0, 0, 0, size) }.map(drop)
 }
 
@@ -123,7 +123,7 @@ pub fn add_seals(fd: Fd<'_>, seals: u32) -> Result<(), Error> {
     unsafe { syscall!(fcntl, fd.0, ADD_SEALS, seals) }.map(drop)
 }
 
-/// The mode of files that are nobody else's business.
+/// The mode of files that only their owner can read and write.
 const OWNER_ONLY: u32 = 0o600;
 
 /// open(2) of a nameless file in `directory`, for reading and writing by this
@@ -137,7 +137,7 @@ pub fn open_nameless(directory: &CStr) -> Result<OwnedFd, Error> {
     open_with(directory, FLAGS, OWNER_ONLY)
 }
 
-/// open(2) of a file that does not exist yet, otherwise likewise.
+/// open(2) of a file that does not exist yet, for reading and writing.
 ///
 /// # Errors
 /// The errno of the call.
@@ -158,9 +158,9 @@ pub fn create(path: &CStr) -> Result<OwnedFd, Error> {
     open_with(path, FLAGS, 0o666)
 }
 
-/// The same for reading too, and not through a symbolic link: for names that
-/// somebody else could have taken. With `more`, what is in the file stays, and
-/// writing goes on at its end.
+/// open(2) for reading and writing of a file that is made if it does not exist, and not
+/// through a symbolic link: another user could have taken the name. The file is emptied, or
+/// with `more` written at its end.
 ///
 /// # Errors
 /// The errno of the call.
