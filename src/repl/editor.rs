@@ -229,8 +229,8 @@ impl Editor {
                 }
                 key => return Ok(key),
             };
-            let older = self.history.iter().take(older_than);
-            let found = older.enumerate().filter_map(|(n, line)| Some((n, line.find(&wanted)?))).last();
+            let mut older = self.history.iter().enumerate().take(older_than).rev();
+            let found = older.find_map(|(n, line)| Some((n, line.find(&wanted)?)));
             if let Some((n, at)) = found {
                 place = n;
                 self.line.clone_from(&self.history[n]);
