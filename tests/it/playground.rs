@@ -624,8 +624,8 @@ fn trace(map: &str, code: &str) -> (String, String) {
 
 #[test]
 fn copies_of_instructions_do_what_the_instructions_do() {
-    for seed in 1..=200 {
-        let code = random_function(seed * 0x9E37_79B9_7F4A_7C15);
+    for seed in 1..=200_u64 {
+        let code = random_function(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         // Code that can write to itself is run in place, by the trap flag.
         let (copied, in_place) = (trace("wx", &code), trace("rwx", &code));
         let differing = copied.0.lines().zip(in_place.0.lines()).find(|(a, b)| a != b);
