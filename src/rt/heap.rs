@@ -1,8 +1,10 @@
 //! The global heap, which does not exist until something is allocated.
 //!
-//! Small blocks come from a list of holes in the program break, which only
-//! grows; large ones are mappings of their own, so that growing one moves page
-//! tables and not bytes, and freeing one gives it back.
+//! Small blocks come from lists of holes in regions. The first region grows with the
+//! program break. Where the kernel does not move that, since something is mapped behind it,
+//! each further region is a mapping twice as large as the one before. Large blocks are
+//! mappings of their own, so that growing one moves page tables and not bytes, and freeing
+//! one gives it back.
 
 use barejit_sys::{self as sys, Errno, Error, Fd, MapFlags, PageSize, Prot, Sysno, linux};
 use core::{
@@ -22,13 +24,16 @@ const HUGE: usize = 4 * 1024 * 1024;
 /// By how much the small heap grows.
 const STEP: usize = 64 * 1024;
 
+/// The most regions. The last one is a mapping of 2 GiB.
+const REGIONS: usize = 16;
+
 /// A heap. There is one in a process, because it moves the program break.
-pub(crate) struct Global(UnsafeCell<Heap>);
+pub(crate) struct Global(UnsafeCell<[Heap; REGIONS]>);
 
 impl Global {
     /// A heap before anything is allocated.
     pub(crate) const fn new() -> Self {
-        Self(UnsafeCell::new(Heap::empty()))
+        Self(UnsafeCell::new([const { Heap::empty() }; REGIONS]))
     }
 }
 
@@ -43,12 +48,13 @@ unsafe impl GlobalAlloc for Global {
             return map(size, layout.align());
         }
         // SAFETY: one thread, and no reference to the heap outlives its call.
-        let heap = unsafe { &mut *self.0.get() };
+        let regions = unsafe { &mut *self.0.get() };
         loop {
-            if let Ok(block) = heap.allocate_first_fit(layout) {
+            let mut blocks = regions.iter_mut().map(|region| region.allocate_first_fit(layout));
+            if let Some(block) = blocks.find_map(Result::ok) {
                 return block.as_ptr();
             }
-            grow(heap);
+            grow(regions);
         }
     }
 
@@ -70,9 +76,12 @@ unsafe impl GlobalAlloc for Global {
             let _ = unsafe { linux::munmap(block, size.bytes()) };
         } else {
             // SAFETY: one thread, as above.
-            let heap = unsafe { &mut *self.0.get() };
-            // SAFETY: a block with a small layout came from this heap.
-            unsafe { heap.deallocate(block, layout) };
+            let regions = unsafe { &mut *self.0.get() };
+            let holds = |region: &&mut Heap| (region.bottom()..region.top()).contains(&block.as_ptr());
+            if let Some(region) = regions.iter_mut().find(holds) {
+                // SAFETY: a block with a small layout came from the region around it.
+                unsafe { region.deallocate(block, layout) };
+            }
         }
     }
 
@@ -138,26 +147,41 @@ fn mapped(block: Result<NonNull<u8>, Error>, size: PageSize) -> *mut u8 {
     block.as_ptr()
 }
 
-/// Moves the program break up by one step.
-fn grow(heap: &mut Heap) {
-    let bottom = match heap.size() {
+/// Makes room for small blocks.
+fn grow(regions: &mut [Heap; REGIONS]) {
+    let [first, others @ ..] = regions;
+    let used = others.iter().take_while(|region| region.size() > 0).count();
+    if used == 0 && move_break(first) {
+        return;
+    }
+    let Some(region) = others.get_mut(used) else { exhausted(Error::new(Sysno::brk, Errno::ENOMEM)) };
+    let size = PageSize::covering(STEP << (used + 1)).expect("far below the size of a pointer");
+    // SAFETY: the mapping was made for this region.
+    unsafe { region.init(map(size, PageSize::PAGE), size.bytes()) };
+}
+
+/// Moves the program break up by one step, and makes the region that ends there larger.
+/// Whether the kernel has moved it.
+fn move_break(region: &mut Heap) -> bool {
+    let bottom = match region.size() {
         // SAFETY: (1, 2) it moves nothing.
         0 => unsafe { linux::brk(0) }.next_multiple_of(16),
-        _ => heap.top() as usize,
+        _ => region.top() as usize,
     };
     let top = bottom + STEP;
     // No program begins at address 0: the kernel has not said where it ends.
     // SAFETY: (1) it moves up; (2) this is the only allocator of the process.
     if bottom == 0 || unsafe { linux::brk(top) } < top {
-        exhausted(Error::new(Sysno::brk, Errno::ENOMEM));
+        return false;
     }
-    if heap.size() == 0 {
+    if region.size() == 0 {
         // SAFETY: the kernel has just given us these bytes.
-        unsafe { heap.init(bottom as *mut u8, STEP) };
+        unsafe { region.init(bottom as *mut u8, STEP) };
     } else {
-        // SAFETY: the bytes follow the heap's, and only this function moves the break.
-        unsafe { heap.extend(STEP) };
+        // SAFETY: the bytes follow the region's, and only this function moves the break.
+        unsafe { region.extend(STEP) };
     }
+    true
 }
 
 /// Reports that memory is exhausted, which is a refusal of the system and no bug, and exits.

@@ -56,6 +56,35 @@ fn an_explicit_map_never_falls_back() {
 }
 
 #[test]
+fn a_program_break_that_does_not_move_is_replaced_by_mappings() {
+    if lacks(Need::Tracing) {
+        return;
+    }
+    // More labels than one region holds.
+    let file = scratch("labels.s");
+    let lines: String = (0..20_000).map(|n| format!("a{n}: db 1\n")).collect();
+    std::fs::write(&file, lines).expect("written");
+    let file = file.to_str().expect("text");
+    let commands: [&[&str]; 5] = [
+        &["asm", "--hex", file],
+        &["bf", "-e", "++++++++[>++++++++<-]>+."],
+        &["chain", "-e", "+2", "--start", "0", "--terms", "9"],
+        &["rpn", "-e", "(1) 2 *", "--start", "1", "--terms", "9"],
+        &["probe", "--list"],
+    ];
+    for args in commands {
+        let expected = finish(command(args));
+        assert_eq!(expected.status, 0, "{args:?}: {expected:?}");
+        // Always, at the first growth, at the second one.
+        for when in ["1+", "2+", "3+"] {
+            let refused = inject(&format!("brk:retval=4096:when={when}"), args);
+            assert_eq!(refused, expected, "{args:?}, brk {when}");
+        }
+    }
+    std::fs::remove_file(file).expect("was there");
+}
+
+#[test]
 fn a_lying_kernel_is_found_out_or_explained() {
     let lie = |c: &mut Command| deny_execution(c, Answer::Errno(0));
     // Guarded: the first strategy faults at once and the next is tried.
