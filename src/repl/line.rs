@@ -166,9 +166,16 @@ impl Runner {
         // Where that is refused, a process that a line leaves behind goes to init.
         let _ = job::adopt_orphans();
         if terminal.is_some() {
-            // The foreground is taken back from the background.
-            // SAFETY: (1) nothing is called.
-            unsafe { linux::rt_sigaction(Signal::TTOU, Disposition::Ignored) }?;
+            // As in a shell. The foreground is taken back from the background; and ^C or ^\ that
+            // is typed between two lines ends no session. Children have the defaults back.
+            let ignored: &[Signal] = match kind {
+                Kind::Protected => &[Signal::TTOU, Signal::INT, Signal::QUIT],
+                Kind::Unprotected => &[Signal::TTOU],
+            };
+            for signal in ignored {
+                // SAFETY: (1) nothing is called.
+                unsafe { linux::rt_sigaction(*signal, Disposition::Ignored) }?;
+            }
         } else {
             // Every line is written at once, so nothing has to be flushed for the end; and
             // children need not change this.

@@ -334,8 +334,9 @@ fn job_control_stops_and_continues_prompt_and_line() {
     std::thread::sleep(Duration::from_millis(300));
     terminal.types("\x03");
     terminal.shows("SIGINT");
-    terminal.types("rbx\r\x04");
+    terminal.types("rbx\r");
     terminal.shows_times("> rbx\n  9", 2);
+    terminal.types("\x04");
     terminal.ends();
 }
 
@@ -375,6 +376,17 @@ fn a_terminal_is_given_back_as_it_was() {
         own
     );
     assert_eq!(modes(Some(libc::SIGTERM), "mov"), own);
+}
+
+#[test]
+fn an_interrupt_between_lines_ends_no_session() {
+    let mut terminal = Terminal::prompt();
+    for (signal, shown) in [(libc::SIGINT, "rax 0 -> 1"), (libc::SIGQUIT, "rax 1 -> 2")] {
+        // SAFETY: numbers only. The terminal sends it for ^C or ^\ between two lines.
+        unsafe { libc::kill(terminal.child.id() as i32, signal) };
+        terminal.types("inc rax\r");
+        terminal.shows(shown);
+    }
 }
 
 #[test]
