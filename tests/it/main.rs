@@ -37,6 +37,7 @@ mod ret_call_run;
 mod rpn;
 mod sandbox;
 mod signal;
+mod stepping;
 mod trace;
 
 /// For the heap before it says that memory is exhausted; a test is relocated already.

@@ -539,7 +539,7 @@ extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> 
         state::GENERATED if step::stepped(signal, info, context) => false,
         state::GENERATED => {
             RECORD.state.store(state::LEAVING, Relaxed);
-            let address = step::replace(context, info.address);
+            let address = step::attribute_to_original(context, info.address);
             // SAFETY: (1) this is what the handler was given.
             unsafe { step::capture(context) };
             // ANCHOR: record

@@ -42,15 +42,17 @@ pub struct Displaced {
     memory: Memory<Executable>,
     /// Where the code lies.
     start: usize,
-    copies: Vec<Copy>,
+    /// By the offset of their first byte in the code; `None` where the step needs more than a
+    /// copy.
+    originals: Vec<Option<Original>>,
 }
 
-/// What is known of an instruction that has a copy. A size of 0 is none.
-#[derive(Debug, Default)]
-pub(super) struct Copy {
+/// An instruction that has a copy.
+#[derive(Debug)]
+pub(super) struct Original {
     bytes: [u8; 15],
     size: u8,
-    /// Where it branches to, if it does so directly.
+    /// The target, if it is a direct branch.
     pub(super) target: u64,
 }
 
@@ -72,40 +74,40 @@ impl Displaced {
         for (place, exit) in first.chunks_exact_mut(8).zip(exits) {
             place.copy_from_slice(&exit.to_le_bytes());
         }
-        let copies = slots.chunks_exact_mut(SLOT).take(count).enumerate().map(|(n, slot)| {
+        let originals = slots.chunks_exact_mut(SLOT).take(count).enumerate().map(|(n, slot)| {
             let at = head + (SLOT * (1 + n)) as u64;
-            Copy::make(&code[n..], (start + n) as u64, slot, at, head).unwrap_or_default()
+            Original::copy(&code[n..], (start + n) as u64, slot, at, head)
         });
-        let copies = copies.collect();
-        Ok(Self { memory: memory.seal()?, start, copies })
+        let originals = originals.collect();
+        Ok(Self { memory: memory.seal()?, start, originals })
     }
 
-    /// The copy of the instruction at `rip`, and the address of its slot. There is none if
-    /// the code has changed there.
+    /// The instruction at `rip`, if it has a copy, and the address of that. `None` if the
+    /// code has changed there.
     ///
     /// # Safety
     /// 1. The code can be read.
-    pub(super) unsafe fn find(&self, rip: u64) -> Option<(&Copy, u64)> {
+    pub(super) unsafe fn find(&self, rip: u64) -> Option<(&Original, u64)> {
         let n = (rip as usize).wrapping_sub(self.start);
-        let copy = self.copies.get(n).filter(|copy| copy.size != 0)?;
+        let original = self.originals.get(n)?.as_ref()?;
         // SAFETY: duty 1 of the caller: it was decoded there.
-        let now = unsafe { core::slice::from_raw_parts(rip as *const u8, copy.size.into()) };
+        let now = unsafe { core::slice::from_raw_parts(rip as *const u8, original.size.into()) };
         let slot = self.memory.address() + SLOT * (1 + n);
-        (copy.bytes[..now.len()] == *now).then_some((copy, slot as u64))
+        (original.bytes[..now.len()] == *now).then_some((original, slot as u64))
     }
 }
 
-impl Copy {
+impl Original {
     /// Copies the instruction at the address `from`, with which `code` begins, to `slot`,
     /// whose address is `at`. `None` if its step needs more than a copy.
-    fn make(code: &[u8], from: u64, slot: &mut [u8], at: u64, head: u64) -> Option<Self> {
+    fn copy(code: &[u8], from: u64, slot: &mut [u8], at: u64, head: u64) -> Option<Self> {
         let instruction = decode(code).ok()?;
         let size = instruction.size();
         let code = &code[..size];
         let next = from + size as u64;
         let target = instruction.distance().map_or(0, |distance| next.wrapping_add_signed(distance));
-        let mut copy = Self { size: size as u8, target, ..Self::default() };
-        copy.bytes[..size].copy_from_slice(code);
+        let mut bytes = [0; 15];
+        bytes[..size].copy_from_slice(code);
 
         let mut a = Asm::new(slot, Tables::none());
         // Memory at `address` for the next instruction, which takes six bytes.
@@ -130,7 +132,7 @@ impl Copy {
             [rex @ 0x40..=0x4F] => Some(rex),
             _ => None,
         };
-        let mut moved = copy.bytes;
+        let mut moved = bytes;
         // By the opcode (SDM vol. 2D, appendix A).
         match (opcode, rex) {
             // MOV to SS holds traps back, and POPF can set TF. The others lead to another
@@ -184,7 +186,7 @@ impl Copy {
         if length <= BEHIND {
             slot[BEHIND..].copy_from_slice(&next.to_le_bytes());
         }
-        Some(copy)
+        Some(Self { bytes, size: size as u8, target })
     }
 
     /// The address behind the instruction, if it is at `rip`.

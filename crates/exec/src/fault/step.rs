@@ -15,7 +15,7 @@
 //! `leave_slot` saves the same in a frame of its own. A step of any other is a trap by TF (SDM
 //! vol. 3B, 17.3.1.4).
 
-use super::displaced::{Copy, Displaced, exit};
+use super::displaced::{Displaced, Original, exit};
 use super::{Args, Busy, Ending, Entry, RECORD, STACK, claim, ended, leave, state};
 use crate::{State, Strategy};
 use barejit_sys::{
@@ -65,7 +65,7 @@ pub unsafe fn resume(
         code: code.clone(),
         displaced,
         armed: false,
-        copy: None,
+        copied: None,
         rip: 0,
         rax: 0,
         rsp: 0,
@@ -194,9 +194,9 @@ struct Stepping<'a> {
     displaced: Option<&'a Displaced>,
     /// Whether the instruction runs with the trap flag, which POPF may clear.
     armed: bool,
-    /// The copy of the instruction that runs instead, and its address.
-    copy: Option<(&'a Copy, u64)>,
-    /// The instruction that runs, and registers before it.
+    /// The instruction whose copy runs, and the address of the copy.
+    copied: Option<(&'a Original, u64)>,
+    /// The address of the instruction that runs, and registers before it.
     rip: u64,
     rax: u64,
     rsp: u64,
@@ -212,12 +212,12 @@ impl Stepping<'_> {
         let next = self.stepper.step(context, inside);
         context.rflags &= !State::TRAP;
         (self.rip, self.rax, self.rsp) = (context.rip, context.rax, context.rsp);
-        (self.armed, self.copy) = (false, None);
+        (self.armed, self.copied) = (false, None);
         match next {
             Next::Step => {
                 // SAFETY: (1) duties 4 and 5 of `resume`.
-                self.copy = self.displaced.and_then(|displaced| unsafe { displaced.find(self.rip) });
-                match self.copy {
+                self.copied = self.displaced.and_then(|displaced| unsafe { displaced.find(self.rip) });
+                match self.copied {
                     Some((_, slot)) => context.rip = slot,
                     None => {
                         context.rflags |= State::TRAP;
@@ -284,12 +284,13 @@ pub(super) fn stepped(signal: Signal, info: &Info, context: &mut Context) -> boo
     true
 }
 
-/// Makes a fault in a copy, which wanted `address`, one of the instruction. Gives the address
-/// that the instruction wanted.
-pub(super) fn replace(context: &mut Context, address: usize) -> usize {
+/// Attributes a fault in a copy to the original instruction: puts its RIP and RAX into
+/// `context`. `address` is the one that the copy could not access; gives the one that the
+/// original would not have accessed.
+pub(super) fn attribute_to_original(context: &mut Context, address: usize) -> usize {
     // SAFETY: (1) this is the handler of its stop.
     let Some(stepping) = (unsafe { stepping() }) else { return address };
-    let Some((_, slot)) = stepping.copy.take() else { return address };
+    let Some((_, slot)) = stepping.copied.take() else { return address };
     let displaced = mem::replace(&mut context.rip, stepping.rip);
     if displaced != slot {
         // The second instruction of the copy of a call, behind the load of RAX.
@@ -303,9 +304,9 @@ extern "sysv64" fn on_exit(context: &mut Context) {
     // SAFETY: (1) the code has come to an exit.
     let stepping = unsafe { stepping() }.expect("slots run while code is stepped through");
     let (mut faults, exit) = (false, EXIT.load(Relaxed));
-    context.rip = match stepping.copy {
-        Some((copy, _)) if exit == exit::NEXT => copy.next(stepping.rip),
-        Some((copy, _)) if exit == exit::TAKEN => copy.target,
+    context.rip = match stepping.copied {
+        Some((original, _)) if exit == exit::NEXT => original.next(stepping.rip),
+        Some((original, _)) if exit == exit::TAKEN => original.target,
         Some(_) => {
             let target = mem::replace(&mut context.rax, stepping.rax);
             // A branch to an address that is not canonical faults where it stands.
@@ -315,7 +316,7 @@ extern "sysv64" fn on_exit(context: &mut Context) {
         None => mem::take(&mut stepping.resumes_at) as u64,
     };
     if faults {
-        (context.rsp, stepping.copy, stepping.armed) = (stepping.rsp, None, true);
+        (context.rsp, stepping.copied, stepping.armed) = (stepping.rsp, None, true);
     } else {
         stepping.step(context);
     }
@@ -363,10 +364,10 @@ exits! {
 /// The state of code that has come to an exit.
 #[repr(C, align(64))]
 struct Frame {
-    /// What XSAVE stores of x87, SSE and AVX; at offset 0.
+    /// The registers of x87, SSE and AVX, as XSAVE or FXSAVE stores them; at offset 0.
     area: UnsafeCell<[u8; AREA]>,
     context: UnsafeCell<MaybeUninit<Context>>,
-    /// Whether there is XSAVE. Else it is FXSAVE.
+    /// Whether the kernel has enabled XSAVE.
     has_xsave: AtomicU8,
 }
 
@@ -383,7 +384,7 @@ static FRAME: Frame = Frame {
 };
 
 impl Frame {
-    /// Fills in what `leave_slot` leaves as it is.
+    /// Fills in the parts that `leave_slot` does not write.
     ///
     /// # Safety
     /// 1. The caller has the record, and no code runs.
@@ -449,6 +450,7 @@ unsafe extern "sysv64" fn leave_slot() -> ! {
         "2:",
         "fxsave64 [rbx]",
         "3:",
+        "ldmxcsr [rip + {record} + 64]", // of the caller, as Rust expects it
         "lea rdi, [rbx + {context}]",
         "call {on_exit}",
         "mov eax, 7",
