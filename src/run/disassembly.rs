@@ -89,6 +89,8 @@ pub struct Disassembly<'a> {
     labels: Offsets,
     /// Names and their offsets, ascending.
     names: Vec<(usize, &'a [u8])>,
+    /// The underscores in labels between L and the number, so many that no name is like them.
+    underscores: usize,
 }
 
 impl fmt::Debug for Disassembly<'_> {
@@ -171,7 +173,8 @@ impl<'a> Disassembly<'a> {
         let empty = || Offsets::below(bytes.len() + 1);
         let (mut starts, mut targets) = (empty(), empty());
         starts.insert(bytes.len());
-        let mut this = Self { bytes, address, extents, starts: empty(), labels: empty(), names: Vec::new() };
+        let (labels, names) = (empty(), Vec::new());
+        let mut this = Self { bytes, address, extents, starts: empty(), labels, names, underscores: 0 };
         for row in this.rows() {
             starts.insert(row.offset);
             if let Some(offset) = this.target(&row).and_then(|target| this.offset_of(target)) {
@@ -196,6 +199,8 @@ impl<'a> Disassembly<'a> {
         names.sort_by_key(|(offset, _)| *offset);
         names.iter().for_each(|(offset, _)| self.labels.remove(*offset));
         self.labels.number();
+        let alike = names.iter().filter_map(|(_, name)| underscores(name));
+        self.underscores = alike.max().map_or(0, |most| most + 1);
         self.names = names;
         self
     }
@@ -228,7 +233,11 @@ impl<'a> Disassembly<'a> {
     fn describe(&self, offset: usize, f: &mut dyn Write) -> fmt::Result {
         match (self.names(offset).next(), self.labels.number_of(offset)) {
             (Some(name), _) => write!(f, "{}", Lossy(name)),
-            (None, Some(number)) => write!(f, "L{}", u64::from(number)),
+            (None, Some(number)) => {
+                f.write_str("L")?;
+                (0..self.underscores).try_for_each(|_| f.write_str("_"))?;
+                write!(f, "{}", u64::from(number))
+            }
             (None, None) => Ok(()),
         }
     }
@@ -342,6 +351,14 @@ impl<'a> Disassembly<'a> {
         }
         sheet.write_str("\n]\n")
     }
+}
+
+/// How many underscores `name` has after L, if only a number follows them.
+fn underscores(name: &[u8]) -> Option<usize> {
+    let rest = name.strip_prefix(b"L")?;
+    let count = rest.iter().take_while(|byte| **byte == b'_').count();
+    let number = &rest[count..];
+    (!number.is_empty() && number.iter().all(u8::is_ascii_digit)).then_some(count)
 }
 
 /// Text written to it goes into a string of JSON (RFC 8259, 7).

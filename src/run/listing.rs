@@ -6,8 +6,8 @@
 use super::columns::{ColumnWriter, DATA, INSTRUCTION};
 use super::disassembly::Disassembly;
 use crate::host::Output;
-use alloc::{string::String, vec};
-use barejit_asm::{Code, Data, Hexadecimal, Line, RecordKind};
+use alloc::{string::String, vec, vec::Vec};
+use barejit_asm::{Code, Data, Hexadecimal, Label, Line, RecordKind, decode};
 use barejit_sys::{Error, Fd};
 use core::fmt::{self, Write};
 
@@ -36,6 +36,7 @@ fn list(sheet: &mut ColumnWriter<'_>, code: &Code<'_>) -> fmt::Result {
     let left = |at| {
         before.and_then(|before| before.lines().find(|line| line.offset() == at && !line.bytes().is_empty()))
     };
+    let labels = Labels::of(code);
     let mut marks = code.marks();
     let (mut comment, mut last) = (None, String::new());
     for line in code.lines() {
@@ -59,7 +60,10 @@ fn list(sheet: &mut ColumnWriter<'_>, code: &Code<'_>) -> fmt::Result {
             RecordKind::Bind(_) => writeln!(sheet, "{line}")?,
             RecordKind::Comment(text) => comment = Some(text),
             _ if line.bytes().is_empty() => {}
-            _ => columns.line(sheet, &line, left(line.offset()).as_ref(), comment.take())?,
+            _ => {
+                let comments = (labels.target(&line), comment.take());
+                columns.line(sheet, &line, left(line.offset()).as_ref(), comments)?;
+            }
         }
     }
     Ok(())
@@ -71,6 +75,30 @@ fn unrecorded<'a>(sheet: &mut ColumnWriter<'_>, code: &Code<'a>) -> fmt::Result 
         code.names().for_each(|symbol| each(symbol.offset.into(), symbol.name.as_bytes()));
     };
     Disassembly::new(code.bytes(), 0).with_names(&names).list(sheet)
+}
+
+/// Where labels are bound.
+struct Labels(Vec<(u32, Label)>);
+
+impl Labels {
+    fn of(code: &Code<'_>) -> Self {
+        let bound = code.lines().filter_map(|line| match line.kind() {
+            RecordKind::Bind(label) => Some((line.offset(), label)),
+            _ => None,
+        });
+        // Records stand in the order of the code.
+        Self(bound.collect())
+    }
+
+    /// The label that a branch leads to.
+    fn target(&self, line: &Line<'_>) -> Option<Label> {
+        let instruction = decode(line.bytes()).ok().filter(|_| line.kind() != RecordKind::Data)?;
+        let end = line.offset() as usize + instruction.size();
+        let target = (end as u64).checked_add_signed(instruction.distance()?)?;
+        let first = self.0.partition_point(|(offset, _)| u64::from(*offset) < target);
+        let (offset, label) = *self.0.get(first)?;
+        (u64::from(offset) == target).then_some(label)
+    }
 }
 
 /// The columns of a row.
@@ -101,7 +129,7 @@ impl Columns {
         sheet: &mut ColumnWriter<'_>,
         line: &Line<'_>,
         left: Option<&Line<'_>>,
-        comment: Option<&str>,
+        (target, comment): (Option<Label>, Option<&str>),
     ) -> fmt::Result {
         let size = Self::fit(line);
         for at in (0..line.bytes().len()).step_by(size) {
@@ -114,9 +142,11 @@ impl Columns {
             } else {
                 self.stage(sheet, line, at, size, 0)?;
             }
-            if let Some(comment) = comment.filter(|_| at == 0) {
+            if at == 0 && (target.is_some() || comment.is_some()) {
                 sheet.tab(self.comment)?;
-                write!(sheet, "; {comment}")?;
+                sheet.write_str(";")?;
+                target.map_or(Ok(()), |label| write!(sheet, " {label}"))?;
+                comment.map_or(Ok(()), |text| write!(sheet, " {text}"))?;
             }
             sheet.write_str("\n")?;
         }

@@ -35,6 +35,22 @@ fn bytes_are_listed_with_labels() {
     );
 }
 
+#[test]
+fn labels_of_the_listing_differ_from_those_of_the_text() {
+    for (label, other) in [("L0", "L_0"), ("L_12", "L__0"), ("l0", "L0"), ("L0x", "L0")] {
+        let text = format!("{label}: jmp {label}\njmp 5\nnop\nnop");
+        let expected = format!(
+            "{label}:\n\
+             0000  eb fe  jmp 0x0                         ; {label}\n\
+             0002  eb 01  jmp 0x5                         ; {other}\n\
+             0004  90     nop\n\
+             {other}:\n\
+             0005  90     nop\n"
+        );
+        assert_eq!(run(&["asm", &text]).text(), expected);
+    }
+}
+
 /// `asm` lists as `disasm` does, with the labels of the text where `disasm` invents some;
 /// only the assembler knows data from instructions.
 #[test]

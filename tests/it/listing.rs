@@ -117,6 +117,47 @@ fn every_listing_says_what_an_outside_disassembler_says() {
     }
 }
 
+/// The comment of each row with a branch, and the labels where it leads.
+fn branches(listing: &str) -> Vec<(String, Vec<String>)> {
+    let rows = rows(listing, true);
+    let mut labels: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let mut next: u64 = 0;
+    let mut comments = BTreeMap::new();
+    for line in listing.lines() {
+        if let Some(label) = line.strip_suffix(':').filter(|label| label.starts_with('L')) {
+            labels.entry(next).or_default().push(label.into());
+        } else if let Some((offset, _)) = line.split_once("  ")
+            && let Ok(offset) = usize::from_str_radix(offset, 16)
+        {
+            next = (offset + rows[&offset].bytes.len()) as u64;
+            comments.insert(offset, line.split_once(" ; ").map_or("", |(_, comment)| comment));
+        }
+    }
+    let branch = |(offset, comment): (usize, &str)| {
+        let instruction =
+            Decoder::with_ip(64, &rows[&offset].bytes, offset as u64, DecoderOptions::NONE).decode();
+        let branches =
+            instruction.op0_kind() == OpKind::NearBranch64 && !rows[&offset].text.starts_with("db ");
+        let there = labels.get(&instruction.near_branch_target()).cloned().unwrap_or_default();
+        branches.then(|| (comment.into(), there))
+    };
+    comments.into_iter().filter_map(branch).collect()
+}
+
+#[test]
+fn a_branch_is_listed_with_the_label_it_leads_to() {
+    let mut seen = 0;
+    for args in COMMANDS {
+        let listing = run(&[args, &["--listing"][..]].concat()).text();
+        for (comment, labels) in branches(&listing) {
+            let named = comment.split(' ').next().unwrap_or("");
+            assert!(labels.iter().any(|label| label == named), "{comment:?}, not {labels:?}, in\n{listing}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen} branches only");
+}
+
 #[test]
 fn hello_shows_the_placeholder_beside_what_it_became() {
     for (layout, displacement) in [("listing", 3), ("words", 4)] {

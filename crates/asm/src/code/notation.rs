@@ -74,7 +74,7 @@ impl fmt::Display for Line<'_> {
         match self.record.kind {
             RecordKind::Inst(form, operands) => inst(f, form, operands),
             RecordKind::Data => Data(self.bytes).fmt(f),
-            RecordKind::Bind(label) => write!(f, "L{}:", u64::from(label.0)),
+            RecordKind::Bind(label) => write!(f, "{label}:"),
             RecordKind::Comment(text) => write!(f, "; {text}"),
         }
     }
@@ -248,7 +248,7 @@ fn memory(f: &mut fmt::Formatter<'_>, address: Address, vector: u64) -> fmt::Res
         Base::Gpr => register(f, width, address.base_number())?,
         Base::None => empty = true,
         Base::Rip => f.write_str(if address.is_narrow() { "eip" } else { "rip" })?,
-        Base::Label => write!(f, "rip+L{}", u64::from(address.target().0))?,
+        Base::Label => write!(f, "rip+{}", address.target())?,
     }
     if address.is_indexed() {
         f.write_str(if empty { "" } else { "+" })?;
@@ -276,6 +276,12 @@ fn segment(number: u64) -> &'static str {
         5 => "fs:",
         6 => "gs:",
         _ => "",
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}", u64::from(self.0))
     }
 }
 
