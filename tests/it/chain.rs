@@ -149,7 +149,7 @@ fn the_last_of_many_terms_of_a_cycle_is_found_at_once() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn errors_are_said_with_their_place() {
     for (input, message) in [
         ("", "line 1, column 1: no input, expected a line with the relation"),
         ("+2", "line 1, column 3: missing second line, expected 'START LAST'"),

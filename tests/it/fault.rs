@@ -135,7 +135,7 @@ fn guards_stand_around_the_data_of_generated_code() {
 }
 
 #[test]
-fn what_was_printed_stands_before_the_message() {
+fn output_stands_before_the_message() {
     for (args, printed) in [
         (&["bf", "-e", "++++++++[>++++++++<-]>+.<<+"][..], "A"),
         (

@@ -72,7 +72,7 @@ fn any_bytes_are_answered() {
 }
 
 #[test]
-fn what_is_no_plain_file_is_answered() {
+fn directories_devices_and_unreadable_files_are_refused() {
     // Root may read what it may not, and nobody may not run what lies in a private folder.
     // SAFETY: it asks and changes nothing.
     let root = unsafe { libc::geteuid() } == 0;

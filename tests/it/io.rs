@@ -24,7 +24,7 @@ fn do_not_block(fd: &impl AsRawFd) {
 
 /// No compiler here makes such code. The count that code passes is limited to the batch.
 #[test]
-fn who_asks_for_more_terms_than_a_batch_has_gets_those_that_it_has() {
+fn a_count_beyond_the_batch_is_limited_to_it() {
     let path = scratch("terms");
     let name = CString::new(path.to_str().expect("UTF-8")).expect("no NUL");
     let file = linux::create(&name).expect("a file");

@@ -70,7 +70,7 @@ fn every_command_works_on_a_small_stack() {
 }
 
 #[test]
-fn what_the_probe_finds_does_not_depend_on_the_stack() {
+fn the_probe_finds_the_same_on_every_stack() {
     let verdicts = |kib: Option<u64>| {
         // Two strategies depend on the environment, which a small stack has no room for.
         let mut command = command(&["probe", "--all"]);

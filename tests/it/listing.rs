@@ -320,7 +320,7 @@ fn raw_bytes_can_be_run() {
 }
 
 #[test]
-fn what_cannot_be_written_is_an_error() {
+fn a_failed_write_is_an_error() {
     for (path, reason) in [
         ("/nonexistent/file", "open: ENOENT (No such file or directory)"),
         ("/", "open: EISDIR (Is a directory)"),

@@ -50,7 +50,7 @@ fn one_strategy_is_one_row() {
 }
 
 #[test]
-fn what_is_not_known_leaves_no_gap() {
+fn unknown_facts_leave_no_gap() {
     let mut nameless = command(&["probe", "--strategy", "anon-wx"]);
     regime::deny(&mut nameless, libc::SYS_uname as u32, regime::Answer::Errno(libc::EPERM as u16));
     let text = finish(nameless).text();

@@ -229,7 +229,7 @@ fn memory_files_that_may_not_be_programs_still_hold_code() {
 }
 
 #[test]
-fn what_cannot_be_fallen_back_to_is_named_with_its_step() {
+fn each_refused_fallback_is_named_with_its_step() {
     if lacks(Need::Tracing) {
         return;
     }

@@ -72,7 +72,7 @@ fn ir_prints_the_relation_after_each_pass() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn errors_are_said_with_their_place() {
     for (input, message) in [
         ("", "line 1, column 1: no input, expected a line with the relation"),
         ("\n5", "line 1, column 1: empty relation, expected an operand"),

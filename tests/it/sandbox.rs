@@ -13,7 +13,7 @@ fn syscall(number: u32, argument: u32) -> String {
 }
 
 #[test]
-fn what_a_run_needs_goes_on() {
+fn a_sandboxed_run_keeps_the_calls_it_needs() {
     for map in ["wx", "dual", "sealed", "file", "inplace"] {
         run(&["hello", "--sandbox", "--map", map]).expect("Hello World!", "", 0);
     }
@@ -145,7 +145,7 @@ fn sealed_code_is_not_unmapped_where_the_kernel_seals() {
 }
 
 #[test]
-fn what_cannot_be_set_up_is_a_refusal_and_no_silent_run() {
+fn a_sandbox_that_cannot_be_set_up_is_an_error() {
     if lacks(Need::Tracing) {
         return;
     }

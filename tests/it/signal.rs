@@ -93,7 +93,7 @@ fn ending(child: Child) -> Run {
 }
 
 #[test]
-fn what_was_printed_is_flushed_before_death() {
+fn output_is_flushed_before_death() {
     for sandbox in [false, true] {
         for signal in ENDS {
             let mut command = command(&["bf", "-e", ENDLESS]);
