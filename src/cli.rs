@@ -6,10 +6,11 @@
 use alloc::vec::Vec;
 use barejit::front::text;
 use barejit::host;
+use barejit::repl::line::OwnMemory;
 use barejit::run::{self, Diagnosis, Ending};
 use barejit_asm::{Code, parse};
 use barejit_sys::{self as sys, Error, Fd, linux, process::Arguments};
-use core::fmt;
+use core::{fmt, ops::Range};
 use getargs::{Argument, Options};
 
 pub(crate) use barejit_sys::Lossy;
@@ -44,8 +45,18 @@ pub(crate) enum Arg {
 pub(crate) struct Cli {
     command: &'static [u8],
     options: Options<Word, WordIter>,
+    runtime: Runtime,
+    /// Where the stack lies that the command runs on; empty if it is the kernel's.
+    stack: Range<usize>,
+}
+
+/// The parts of the run-time that commands use.
+#[derive(Clone, Copy)]
+pub(crate) struct Runtime {
     /// Relocates the image, which a plain command does only if it fails.
-    relocate: fn(),
+    pub(crate) relocate: fn(),
+    /// Where the heap lies that grows with the program break.
+    pub(crate) heap: fn() -> Range<usize>,
 }
 
 type WordIter = core::iter::Map<Arguments, fn(&'static [u8]) -> Word>;
@@ -84,18 +95,28 @@ impl Argument for Word {
 
 impl Cli {
     /// The arguments after the name of `command`.
-    pub(crate) fn new(command: &'static [u8], args: Arguments, relocate: fn()) -> Self {
-        Self { command, options: Options::new(args.map(Word as fn(_) -> _)), relocate }
+    pub(crate) fn new(command: &'static [u8], args: Arguments, runtime: Runtime) -> Self {
+        Self { command, options: Options::new(args.map(Word as fn(_) -> _)), runtime, stack: 0..0 }
     }
 
     /// Relocates the image: before anything that reads tables of functions or texts.
     pub(crate) fn relocate(&self) {
-        (self.relocate)();
+        (self.runtime.relocate)();
+    }
+
+    /// The same on a stack that lies there.
+    pub(crate) fn on_stack(self, stack: Range<usize>) -> Self {
+        Self { stack, ..self }
+    }
+
+    /// The memory that a process of a line typed at the prompt can do without.
+    pub(crate) fn own_memory(&self) -> OwnMemory {
+        OwnMemory { stack: self.stack.clone(), heap: self.runtime.heap }
     }
 
     /// How commands run code that are there to show which syscalls it takes.
     pub(crate) fn bare(&self) -> run::Options<'static> {
-        run::Options { before_fallback: Some(self.relocate), ..run::Options::BARE }
+        run::Options { before_fallback: Some(self.runtime.relocate), ..run::Options::BARE }
     }
 
     /// The name of the command.
@@ -172,7 +193,7 @@ impl Cli {
     /// Reports an error in one line and gives its status.
     #[cold]
     pub(crate) fn fail(&self, status: Status, what: fmt::Arguments<'_>) -> u8 {
-        (self.relocate)();
+        (self.runtime.relocate)();
         // A file that may not grow takes no message, and the status tells.
         let _ = sys::ignore_sigxfsz();
         sys::report(format_args!("{}: {what}", self.command()));

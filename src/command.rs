@@ -125,13 +125,13 @@ fn on_own_stack(cli: Cli, command: fn(Cli) -> Outcome) -> Outcome {
     /// Only touched pages take memory.
     const SIZE: usize = 1 << 20;
     let (mut cli, mut outcome) = (Some(cli), Ok(()));
-    let mut body = || {
+    let mut body = |stack| {
         if let Some(cli) = cli.take() {
-            outcome = command(cli);
+            outcome = command(cli.on_stack(stack));
         }
     };
     if PageSize::needed(SIZE).and_then(|size| sys::with_stack(size, &mut body)).is_err() {
-        body();
+        body(0..0);
     }
     outcome
 }

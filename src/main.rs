@@ -10,7 +10,7 @@ mod command;
 mod rt;
 
 use barejit_sys::process::arguments;
-use cli::{Cli, Outcome};
+use cli::{Cli, Outcome, Runtime};
 
 // These three are functions and no closures because linker.ld places them by name.
 
@@ -26,9 +26,9 @@ fn call(cli: Cli) -> Outcome {
     command::plain(cli, command::call::run)
 }
 
-/// Runs the command that the arguments name and gives the exit status. `relocate` relocates
-/// what not every start needs.
-fn main(relocate: fn()) -> u8 {
+/// Runs the command that the arguments name and gives the exit status. `relocate`, in
+/// `runtime`, relocates what not every start needs.
+fn main(runtime: Runtime) -> u8 {
     let mut args = arguments();
     let _program = args.next();
     let word = args.next();
@@ -49,7 +49,7 @@ fn main(relocate: fn()) -> u8 {
         Some(b"--version" | b"-V") => |cli| command::prepared(cli, |cli| cli.print(VERSION)),
         _ => |cli| command::prepared(cli, |cli| cli.unknown(HELP)),
     };
-    run(Cli::new(word.unwrap_or(b"hello"), args, relocate)).err().unwrap_or(0)
+    run(Cli::new(word.unwrap_or(b"hello"), args, runtime)).err().unwrap_or(0)
 }
 
 const VERSION: &str = concat!("barejit ", env!("CARGO_PKG_VERSION"), "\n");

@@ -11,6 +11,7 @@
 mod heap;
 mod mem;
 
+use crate::cli::Runtime;
 use barejit_exec::fault;
 use barejit_sys as sys;
 use core::{
@@ -125,7 +126,7 @@ unsafe extern "C" fn apply_relocations(first: *mut u64, end: *mut u64) {
 unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: (1) duty 1 of the caller.
     unsafe { sys::process::started_with(stack) };
-    sys::linux::exit(crate::main(relocate).into())
+    sys::linux::exit(crate::main(Runtime { relocate, heap: || GLOBAL.range() }).into())
 }
 
 /// One line on standard error and exit 5: a panic is a bug of barejit. In a

@@ -17,7 +17,7 @@
 
 use super::{
     filter,
-    memory::{OldPage, PAGES, Pages, Space, mappings},
+    memory::{OldPage, PAGE, PAGES, Pages, Space, View, is_zero, mappings},
 };
 use crate::run::step::Printer;
 use alloc::{boxed::Box, vec::Vec};
@@ -30,12 +30,15 @@ use barejit_sys::{
     linux::{
         self,
         job::{self, Change, Modes},
-        trial::{self, Pid, fork},
+        trial::{self, Pid},
     },
     signal::{Context, Disposition, Info, Mask, Signal},
 };
 use core::{
     arch::naked_asm,
+    mem::MaybeUninit,
+    ops::Range,
+    ptr::NonNull,
     sync::atomic::{
         AtomicU64,
         Ordering::{Acquire, Release},
@@ -90,10 +93,33 @@ pub enum Outcome {
     TimedOut,
 }
 
-/// The report of a child to its parent: numbers only.
+/// The memory of the session that the process of a line can do without. Fewer pages to
+/// inherit are fewer to copy when one of the two writes to them.
+#[derive(Clone, Debug)]
+pub struct OwnMemory {
+    /// Where the stack lies on which the session runs.
+    pub stack: Range<usize>,
+    /// Where the heap lies.
+    pub heap: fn() -> Range<usize>,
+}
+
+/// The task of a child.
+#[derive(Clone)]
+struct Job {
+    view: View,
+    code: Code,
+    terminal: Option<Fd<'static>>,
+    /// The number of the session.
+    session: u32,
+    printer: Option<NonNull<Printer>>,
+}
+
+/// Memory in common with the child: its task, and its report, of numbers only.
 #[repr(C)]
 struct Report {
-    /// The number of the child once all of the report is there.
+    /// The session writes it, before there is a child, and never reads it.
+    job: MaybeUninit<Job>,
+    /// 1 once all of the report is there.
     finished: AtomicU64,
     /// One of [`kind`].
     kind: u64,
@@ -108,6 +134,7 @@ struct Report {
     not_executable: u64,
     /// The pages that have changed, a bit each.
     changed: u64,
+    /// The state before the line, and then behind it.
     state: State,
     /// The session's pages: those in use as they were before the line; where they have
     /// changed, as they are afterwards.
@@ -148,6 +175,11 @@ const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 pub struct Runner {
     report: Region,
     kind: Kind,
+    own: OwnMemory,
+    /// The parts of it that children do not inherit.
+    hidden: [Range<usize>; 2],
+    /// The number of this process.
+    number: u32,
     /// The terminal and its modes while a line runs, if there is one.
     terminal: Option<(Fd<'static>, Modes)>,
     /// The most that a line may take, in milliseconds; 0 is no limit.
@@ -159,7 +191,12 @@ impl Runner {
     ///
     /// # Errors
     /// The syscall that refused.
-    pub fn new(terminal: Option<(Fd<'static>, Modes)>, patience: u64, kind: Kind) -> Result<Self, Error> {
+    pub fn new(
+        terminal: Option<(Fd<'static>, Modes)>,
+        patience: u64,
+        kind: Kind,
+        own: OwnMemory,
+    ) -> Result<Self, Error> {
         fault::install()?;
         let size = PageSize::needed(size_of::<Report>())?;
         let report = Region::map(size, Guard::None, Contents::Common, Prot::READ_WRITE)?;
@@ -191,7 +228,8 @@ impl Runner {
             // SAFETY: (1) the handler does nothing.
             unsafe { linux::rt_sigaction(Signal::ALRM, Disposition::Handled(interrupts, Mask::of(&[]))) }?;
         }
-        Ok(Self { report, terminal, patience, kind })
+        let number = linux::getpid()? as u32;
+        Ok(Self { report, terminal, patience, kind, own, hidden: [0..0, 0..0], number })
     }
 
     fn report(&mut self) -> &mut Report {
@@ -223,24 +261,23 @@ impl Runner {
             // SAFETY: (1) the caller's.
             return unsafe { run_here(state, space, code, printer) };
         }
-        self.prepare(space);
+        self.prepare(state, space, code, printer);
         let flags = if code.is_confined { None } else { Some(shared_flags()) };
-        // SAFETY: (1) this process has one thread.
-        let Some(child) = unsafe { fork() }? else {
-            // SAFETY: (1) the caller's.
-            unsafe { self.be_child(state, space, code, printer) }
-        };
+        // SAFETY: (1) the caller's.
+        let child = unsafe { self.fork() }?;
         let ended = self.wait(child);
-        // Everything that the line has started ends with it.
-        let _ = job::kill_group(child, Signal::KILL);
-        while job::reap() {}
+        if !code.is_confined {
+            // Everything that the line has started ends with it.
+            let _ = job::kill_group(child, Signal::KILL);
+            while job::reap() {}
+        }
         self.take_terminal();
         if let Some(flags) = flags {
             restore_flags(flags);
         }
         let outcome = match ended? {
             Ended::TimedOut => Outcome::TimedOut,
-            Ended::Change(Change::Exited(0)) if self.is_finished(child) => return Ok(self.take(state, space)),
+            Ended::Change(Change::Exited(0)) if self.is_finished() => return Ok(self.take(state, space)),
             Ended::Change(Change::Exited(status)) => Outcome::Exited(status),
             Ended::Change(Change::Killed(signal)) => Outcome::Killed(signal),
             Ended::Change(Change::Stopped(signal)) => Outcome::Stopping(signal),
@@ -249,10 +286,22 @@ impl Runner {
         Ok((outcome, Vec::new()))
     }
 
-    /// Makes the report what a child begins with.
-    fn prepare(&mut self, space: &Space) {
+    /// Makes the report what a child begins with, and hides what it does not need.
+    fn prepare(&mut self, state: &State, space: &Space, code: &Code, printer: Option<&mut Printer>) {
+        // A printer uses the heap, and stands on the stack.
+        let own = if printer.is_some() { [0..0, 0..0] } else { [self.own.stack.clone(), (self.own.heap)()] };
+        self.hide(own);
+        let job = Job {
+            view: space.view(),
+            code: code.clone(),
+            terminal: self.terminal.map(|(terminal, _)| terminal),
+            session: self.number,
+            printer: printer.map(NonNull::from),
+        };
         let report = self.report();
+        report.job.write(job);
         report.finished.store(0, Release);
+        report.state.clone_from(state);
         for n in used(space) {
             if report.pages[n] != *space.page(n) {
                 report.pages[n].copy_from_slice(space.page(n));
@@ -260,8 +309,50 @@ impl Runner {
         }
     }
 
-    fn is_finished(&mut self, child: Pid) -> bool {
-        self.report().finished.load(Acquire) == child.number() as u64
+    /// Has children inherit all but these parts of this process's own memory. Where the kernel
+    /// refuses that, they inherit more.
+    fn hide(&mut self, own: [Range<usize>; 2]) {
+        for (hidden, wanted) in self.hidden.iter_mut().zip(own) {
+            if *hidden == wanted {
+                continue;
+            }
+            let [before, after] = [hidden.clone(), wanted.clone()].map(|range| {
+                let [start, end] = [range.start, range.end].map(|at| at.next_multiple_of(PAGE));
+                start..end
+            });
+            // SAFETY: (1) they have all again.
+            let _ = unsafe { job::inherit(before, true) };
+            // SAFETY: (1) a child runs on a stack of its own, and without a printer it uses
+            // neither stack nor heap of this process.
+            let _ = unsafe { job::inherit(after, false) };
+            *hidden = wanted;
+        }
+    }
+
+    /// Makes the child of a line for which all is prepared.
+    ///
+    /// # Safety
+    /// 1. As [`run`](Self::run).
+    unsafe fn fork(&mut self) -> Result<Pid, Error> {
+        let report = self.report.address();
+        // SAFETY: (1) this process has one thread; (2) guarded calls alone would use that
+        // stack, and `prepare` hides nothing that the child uses; (3) it is the report's
+        // address.
+        if let Ok(child) = unsafe { job::fork_onto(fault::stack_end(), be_child, report) } {
+            return Ok(child);
+        }
+        // The old call has no other stack.
+        self.own.stack = 0..0;
+        self.hide([0..0, self.hidden[1].clone()]);
+        // SAFETY: (1) this process has one thread.
+        match unsafe { trial::fork() }? {
+            Some(child) => Ok(child),
+            None => be_child(report),
+        }
+    }
+
+    fn is_finished(&mut self) -> bool {
+        self.report().finished.load(Acquire) == 1
     }
 
     /// Takes over the state and the pages that the child has left.
@@ -339,77 +430,98 @@ impl Runner {
             let _ = job::set_modes(*terminal, modes);
         }
     }
+}
 
-    /// The child: runs the code and reports.
-    ///
-    /// # Safety
-    /// 1. As [`run`](Self::run).
-    unsafe fn be_child(
-        &mut self,
-        state: &mut State,
-        space: &Space,
-        code: &Code,
-        printer: Option<&mut Printer>,
-    ) -> ! {
-        let own = linux::getpid().unwrap_or(0);
-        let session = trial::getppid().unwrap_or(0);
-        let _ = job::lead_group(None);
-        if let Some((terminal, _)) = self.terminal {
-            let _ = job::set_foreground(terminal, None);
+/// The child: runs the code and reports.
+extern "sysv64" fn be_child(report: usize) -> ! {
+    // SAFETY: the session hands over the address of its report, which is mapped here, too, as
+    // long as this process lives; meanwhile it uses nothing of it but `finished`.
+    let report = unsafe { &mut *(report as *mut Report) };
+    // SAFETY: `prepare` has written it.
+    let mut job = unsafe { report.job.assume_init_ref() }.clone();
+    let _ = job::lead_group(None);
+    if let Some(terminal) = job.terminal {
+        let _ = job::set_foreground(terminal, None);
+    }
+    if job.terminal.is_some() || !job.code.is_confined {
+        for signal in ENDS.into_iter().chain([Signal::QUIT, Signal::TSTP, Signal::TTOU, Signal::ALRM]) {
+            // SAFETY: (1) nothing is called.
+            let _ = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
         }
-        if self.terminal.is_some() || !code.is_confined {
-            for signal in ENDS.into_iter().chain([Signal::QUIT, Signal::TSTP, Signal::TTOU, Signal::ALRM]) {
-                // SAFETY: (1) nothing is called.
-                let _ = unsafe { linux::rt_sigaction(signal, Disposition::Default) };
-            }
-        }
-        let _ = job::die_with_parent(Signal::KILL);
-        let mut before = 0;
-        if !code.is_confined {
-            // SAFETY: (1) this process runs the line and needs no others.
-            let _ = unsafe { job::close_all_but_standard() };
-            // Where filters are refused, as by qemu-user, the line is not held back.
-            let _ = filter::protect(session as u32);
-            before = mappings();
-        }
-        // SAFETY: (1) the caller's.
-        let stop = unsafe { execute(state, code, printer) };
-        // A copy of this process that the line made is none of the session's.
-        if linux::getpid() != Ok(own) {
-            linux::exit(0);
-        }
-        let report = self.report();
-        report.lost_mappings = u64::from(!code.is_confined && before != mappings());
-        let used = space.used();
-        match stop {
-            Stop::End | Stop::Returned => {
-                report.kind = if stop == Stop::End { kind::END } else { kind::RETURNED };
-                report.changed = 0;
-                for (n, copy) in report.pages.iter_mut().enumerate() {
-                    let same = if used >> n & 1 == 0 { space.is_zero(n) } else { copy == space.page(n) };
-                    if !same {
-                        copy.copy_from_slice(space.page(n));
-                        report.changed |= 1 << n;
-                    }
+    }
+    let _ = job::die_with_parent(Signal::KILL);
+    let stop = if job.code.is_confined {
+        report.lost_mappings = 0;
+        // SAFETY: (1) the user has typed it, for this.
+        unsafe { execute(&mut report.state, &job.code.clone(), job.printer()) }
+    } else {
+        // SAFETY: (1) as above.
+        unsafe { execute_any(report, &mut job) }
+    };
+    match stop {
+        Stop::End | Stop::Returned => {
+            report.kind = if stop == Stop::End { kind::END } else { kind::RETURNED };
+            report.changed = 0;
+            let used = job.view.used();
+            for (n, copy) in report.pages.iter_mut().enumerate() {
+                // SAFETY: (1) the session's memory is inherited, and the line has ended.
+                let page = unsafe { job.view.page(n) };
+                let same = if used >> n & 1 == 0 { is_zero(page) } else { copy == page };
+                if !same {
+                    copy.copy_from_slice(page);
+                    report.changed |= 1 << n;
                 }
-                report.state.clone_from(state);
-            }
-            Stop::Fault(crash) => {
-                report.kind = kind::FAULT;
-                report.signal = crash.signal.number().into();
-                report.reason = crash.reason as u64;
-                report.inside = u64::from(matches!(crash.place, Place::Code(_)));
-                report.place = match crash.place {
-                    Place::Code(offset) => offset.into(),
-                    Place::Wild(address) => address as u64,
-                };
-                report.address = crash.address as u64;
-                report.store = crash.store.into();
-                report.not_executable = crash.not_executable.into();
             }
         }
-        report.finished.store(own as u64, Release);
-        linux::exit(0)
+        Stop::Fault(crash) => {
+            report.kind = kind::FAULT;
+            report.signal = crash.signal.number().into();
+            report.reason = crash.reason as u64;
+            report.inside = u64::from(matches!(crash.place, Place::Code(_)));
+            report.place = match crash.place {
+                Place::Code(offset) => offset.into(),
+                Place::Wild(address) => address as u64,
+            };
+            report.address = crash.address as u64;
+            report.store = crash.store.into();
+            report.not_executable = crash.not_executable.into();
+        }
+    }
+    report.finished.store(1, Release);
+    linux::exit(0)
+}
+
+/// Runs code that can call the kernel, held back from what aims at the session.
+///
+/// # Safety
+/// 1. As [`Runner::run`], for this process.
+#[inline(never)]
+unsafe fn execute_any(report: &mut Report, job: &mut Job) -> Stop {
+    let own = linux::getpid();
+    // SAFETY: (1) this process runs the line and needs no others.
+    let _ = unsafe { job::close_all_but_standard() };
+    // Where filters are refused, as by qemu-user, the line is not held back.
+    let _ = filter::protect(job.session);
+    let before = mappings();
+    // Copies of this process that the line makes have a state each.
+    let mut state = report.state.clone();
+    // SAFETY: (1) the caller's.
+    let stop = unsafe { execute(&mut state, &job.code.clone(), job.printer()) };
+    // Such a copy is none of the session's.
+    if linux::getpid() != own {
+        linux::exit(0);
+    }
+    report.lost_mappings = u64::from(before != mappings());
+    report.state.clone_from(&state);
+    stop
+}
+
+impl Job {
+    /// The printer of the child's copy of the session.
+    fn printer(&mut self) -> Option<&mut Printer> {
+        // SAFETY: the session has handed over its own, which is inherited, and there is no
+        // other reference to it in this process.
+        self.printer.as_mut().map(|printer| unsafe { printer.as_mut() })
     }
 }
 

@@ -8,6 +8,7 @@
 
 use alloc::boxed::Box;
 use barejit_sys::{Error, Guard, PageSize, Region, linux, linux::job, read_some};
+use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_setzero_si128};
 
 /// Bytes of a page.
 pub const PAGE: usize = PageSize::PAGE;
@@ -34,6 +35,56 @@ pub struct Space {
     data: Region,
     /// The pages that may hold anything but zeroes, a bit each.
     used: u64,
+}
+
+/// Where the pages of a [`Space`] lie, and which are in use: what a child knows of it.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    stack: *mut [u8; PAGE],
+    data: *mut [u8; PAGE],
+    used: u64,
+}
+
+impl View {
+    /// The pages that may hold anything but zeroes, a bit each.
+    pub const fn used(&self) -> u64 {
+        self.used
+    }
+
+    fn pointer(&self, n: usize) -> *mut [u8; PAGE] {
+        assert!(n < PAGES, "a session has fewer pages");
+        if n < HALF { self.stack.wrapping_add(n) } else { self.data.wrapping_add(n - HALF) }
+    }
+
+    /// Page `n`.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    ///
+    /// # Safety
+    /// 1. The [`Space`] lives, here or as the copy that a child has, and nobody writes to the
+    ///    page.
+    pub unsafe fn page(&self, n: usize) -> &[u8; PAGE] {
+        // SAFETY: duty 1 of the caller; the page is mapped and readable.
+        unsafe { &*self.pointer(n) }
+    }
+}
+
+/// Whether a page has nothing but zeroes.
+pub fn is_zero(page: &[u8; PAGE]) -> bool {
+    // SAFETY: every x86-64 processor has SSE2.
+    unsafe { is_zero_sse2(page) }
+}
+
+#[target_feature(enable = "sse2")]
+fn is_zero_sse2(page: &[u8; PAGE]) -> bool {
+    // SAFETY: any bytes are a vector.
+    let (before, vectors, behind) = unsafe { page.align_to::<[__m128i; 8]>() };
+    let zero = |vectors: &[__m128i; 8]| {
+        let any = vectors.iter().fold(_mm_setzero_si128(), |any, vector| _mm_or_si128(any, *vector));
+        _mm_movemask_epi8(_mm_cmpeq_epi8(any, _mm_setzero_si128())) == 0xFFFF
+    };
+    vectors.iter().all(zero) && before.iter().chain(behind).all(|byte| *byte == 0)
 }
 
 impl Space {
@@ -80,16 +131,6 @@ impl Space {
         unsafe { &*self.pointer(n) }
     }
 
-    /// Whether page `n` has nothing but zeroes.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    pub fn is_zero(&self, n: usize) -> bool {
-        // SAFETY: as for `page`; pages are aligned, and every pattern of bits is a word.
-        let words = unsafe { &*self.pointer(n).cast::<[[u64; 8]; PAGE / 64]>() };
-        words.iter().all(|[a, b, c, d, e, f, g, h]| a | b | c | d | e | f | g | h == 0)
-    }
-
     /// Page `n`, to write to.
     ///
     /// # Panics
@@ -103,6 +144,12 @@ impl Space {
     /// The pages that may hold anything but zeroes, a bit each.
     pub const fn used(&self) -> u64 {
         self.used
+    }
+
+    /// Where the pages lie.
+    pub fn view(&self) -> View {
+        let [stack, data] = [&self.stack, &self.data].map(|region| region.base().as_ptr().cast());
+        View { stack, data, used: self.used }
     }
 
     /// Makes everything zero.
@@ -123,9 +170,7 @@ impl Space {
     }
 
     fn pointer(&self, n: usize) -> *mut [u8; PAGE] {
-        assert!(n < PAGES, "a session has fewer pages");
-        let (region, n) = if n < HALF { (&self.stack, n) } else { (&self.data, n - HALF) };
-        region.base().as_ptr().wrapping_add(n * PAGE).cast()
+        self.view().pointer(n)
     }
 
     /// The `size` bytes at `address`, to write to. `None` if they are not the session's.

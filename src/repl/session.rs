@@ -6,7 +6,7 @@
 
 use super::{
     change::{self, Bytes, Difference},
-    line::{self, Code, Kind, Outcome, Runner, Stop},
+    line::{self, Code, Kind, Outcome, OwnMemory, Runner, Stop},
     memory::Space,
 };
 use crate::front::assembly::{self, Assembled, Mistake, Semicolon};
@@ -130,13 +130,18 @@ impl<T> Tail<T> {
 
 impl Session {
     /// A fresh session. Lines may take `patience` milliseconds, use `terminal`, and run
-    /// where `kind` says.
+    /// where `kind` says; their processes need not have `own`.
     ///
     /// # Errors
     /// The syscall that refused what a session cannot be without.
-    pub fn new(terminal: Option<(Fd<'static>, Modes)>, patience: u64, kind: Kind) -> Result<Self, Error> {
+    pub fn new(
+        terminal: Option<(Fd<'static>, Modes)>,
+        patience: u64,
+        kind: Kind,
+        own: OwnMemory,
+    ) -> Result<Self, Error> {
         let space = Space::new()?;
-        let runner = Runner::new(terminal, patience, kind)?;
+        let runner = Runner::new(terminal, patience, kind, own)?;
         let mut session = Self {
             state: Box::new(State::INITIAL),
             previous: Box::new(State::INITIAL),

@@ -10,6 +10,7 @@ use barejit_sys::{self as sys, Errno, Error, Fd, MapFlags, PageSize, Prot, Sysno
 use core::{
     alloc::{GlobalAlloc, Layout},
     cell::UnsafeCell,
+    ops::Range,
     ptr::{self, NonNull},
 };
 use linked_list_allocator::Heap;
@@ -34,6 +35,13 @@ impl Global {
     /// A heap before anything is allocated.
     pub(crate) const fn new() -> Self {
         Self(UnsafeCell::new([const { Heap::empty() }; REGIONS]))
+    }
+
+    /// Where the region lies that grows with the program break; empty before it does.
+    pub(crate) fn range(&self) -> Range<usize> {
+        // SAFETY: one thread, and no reference to the heap outlives its call.
+        let [first, ..] = unsafe { &*self.0.get() };
+        if first.size() == 0 { 0..0 } else { first.bottom() as usize..first.top() as usize }
     }
 }
 

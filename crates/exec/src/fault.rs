@@ -479,6 +479,12 @@ const STACK_GUARD: usize = 128 * 1024;
 /// Where the stack of generated code ends; 0 before faults are handled.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 
+/// Where the stack of generated code ends, which [`call`] switches to and [`resume`] does not
+/// use; 0 before faults are handled.
+pub fn stack_end() -> usize {
+    STACK.load(Relaxed)
+}
+
 /// Catches the signals of faults from now on, on a stack of their own. Generated code gets
 /// one, too, between guards: an overflow of it is a fault and damages no other stack.
 /// INT, TERM and HUP end the process after [`FlushOnTermination`] has flushed what was printed,

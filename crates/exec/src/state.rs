@@ -23,18 +23,19 @@ const AVX: (u8, usize) = (1 << 2, 576);
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct State {
-    area: [u8; AREA],
-    /// Bytes of the area that hold something: 0 (everything is initial), 512 (x87 and
-    /// SSE) or more.
-    used: usize,
     /// RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15.
     pub general: [u64; 16],
     /// The next instruction.
     pub rip: u64,
     /// RFLAGS
     pub flags: u64,
+    /// Bytes of the area that hold something: 0 (everything is initial), 512 (x87 and
+    /// SSE) or more.
+    used: usize,
     /// Fills the alignment, so that all bytes are words.
     reserved: [u64; 5],
+    /// Behind the rest, so that all that is in use stands together.
+    area: [u8; AREA],
 }
 
 const _: () = assert!(size_of::<State>() == 8 * State::WORDS);

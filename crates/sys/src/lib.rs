@@ -35,7 +35,7 @@
 //!
 //! # fn main() -> Result<(), barejit_sys::Error> {
 //! let mut sum = 0;
-//! with_stack(PageSize::needed(1 << 20)?, &mut || sum = (1..=10).sum())?;
+//! with_stack(PageSize::needed(1 << 20)?, &mut |_| sum = (1..=10).sum())?;
 //! assert_eq!(sum, 55);
 //! # Ok(())
 //! # }

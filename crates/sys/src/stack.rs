@@ -10,16 +10,18 @@
 
 use super::signal::AlternateStack;
 use super::{Error, Guard, PageSize, Region, linux, process};
-use core::mem;
+use core::{mem, ops::Range};
 
-/// Calls `body` on a stack of `size` bytes between guards, which is gone afterwards. A panic
-/// that leaves `body` ends the process.
+/// Calls `body` on a stack of `size` bytes between guards, which is gone afterwards. `body` is
+/// told where the stack lies. A panic that leaves it ends the process.
 ///
 /// # Errors
 /// The error of mmap(2); `body` has not been called then.
-pub fn with_stack(size: PageSize, body: &mut dyn FnMut()) -> Result<(), Error> {
+pub fn with_stack(size: PageSize, body: &mut dyn FnMut(Range<usize>)) -> Result<(), Error> {
     let stack = Region::zeroed(size, Guard::PAGE)?;
-    let mut body = body;
+    let range = stack.address()..stack.address() + size.bytes();
+    let mut body = || body(range.clone());
+    let mut body: &mut dyn FnMut() = &mut body;
     let argument = &raw mut body as usize;
     // SAFETY: (1) the end of pages that are mapped, a multiple of 4096; (2) `run` takes a
     // pointer to such a reference, which waits here.

@@ -4,7 +4,7 @@
 use super::super::{Errno, Error, Sysno, signal::Signal};
 use super::trial::{Pid, fork};
 use super::{Fd, long, short, syscall};
-use core::ptr::NonNull;
+use core::{ops::Range, ptr::NonNull};
 
 /// The state of a child that may stop, by wait4(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +37,75 @@ pub fn wait(child: Pid) -> Result<Change, Error> {
             (signal, _) => Change::Killed(Signal::new(signal as u8)),
         }),
     }
+}
+
+/// fork(2) of a process that calls `body` with `argument` on another stack, whose end is
+/// `stack`: clone(2) makes the copy, and the copy alone has the new stack. So an answer of 0
+/// on the old one is a filter's.
+///
+/// # Safety
+/// 1. The process has one thread.
+/// 2. The memory below `stack`, a multiple of 16, is nobody else's stack, and all that `body`
+///    uses is inherited ([`inherit`]).
+/// 3. `argument` is what `body` takes.
+///
+/// # Errors
+/// The errno of clone(2); errno 0 if it claims success and has made no process.
+pub unsafe fn fork_onto(
+    stack: usize,
+    body: extern "sysv64" fn(usize) -> !,
+    argument: usize,
+) -> Result<Pid, Error> {
+    // SAFETY: the caller's duties, handed on.
+    match unsafe { clone_onto(stack, body, argument) } {
+        0 => Err(Error::without_effect(Sysno::clone)),
+        answer @ ..0 => Err(Error::new(Sysno::clone, Errno::new(-answer as i32))),
+        child => Ok(Pid::new(child as i32)),
+    }
+}
+
+/// The call of [`fork_onto`], and its answer.
+///
+/// # Safety
+/// 1 to 3. As there.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn clone_onto(
+    stack: usize,
+    body: extern "sysv64" fn(usize) -> !,
+    argument: usize,
+) -> isize {
+    core::arch::naked_asm!(
+        "mov r8, rsi",  // r8 = body
+        "mov r9, rdx",  // r9 = argument
+        "mov rsi, rdi", // rsi = stack
+        "mov edi, 17",  // SIGCHLD
+        "xor edx, edx",
+        "xor r10d, r10d",
+        "mov eax, 56", // clone
+        "syscall",
+        "test rax, rax",
+        "jnz 2f",
+        "cmp rsp, rsi",
+        "jne 2f",
+        "xor ebp, ebp",
+        "mov rdi, r9",
+        "call r8",
+        "ud2",
+        "2: ret",
+    )
+}
+
+/// madvise(2) with MADV_DOFORK or MADV_DONTFORK: whether children have these whole pages.
+///
+/// # Safety
+/// 1. Children that do not have them use nothing in them.
+///
+/// # Errors
+/// The errno of the call.
+pub unsafe fn inherit(pages: Range<usize>, inherited: bool) -> Result<(), Error> {
+    let advice = if inherited { 11 } else { 10 };
+    // SAFETY: the pages stay as they are in this process; the rest is duty 1 of the caller.
+    unsafe { syscall!(madvise, pages.start, pages.len(), advice) }.map(drop)
 }
 
 /// Whether [`fork`] can make a process, asked without making one: the kernel refuses to

@@ -10,6 +10,11 @@ use core::ffi::CStr;
 pub struct Pid(i32);
 
 impl Pid {
+    /// The process of that number.
+    pub(super) const fn new(number: i32) -> Self {
+        Self(number)
+    }
+
     /// Its number.
     pub const fn number(self) -> i32 {
         self.0
