@@ -335,10 +335,12 @@ impl Runner {
     /// 1. As [`run`](Self::run).
     unsafe fn fork(&mut self) -> Result<Pid, Error> {
         let report = self.report.address();
+        // QEMU's user mode wants the rest of a signal frame to be mapped behind the context.
+        let stack = fault::stack_end() - PAGE;
         // SAFETY: (1) this process has one thread; (2) guarded calls alone would use that
         // stack, and `prepare` hides nothing that the child uses; (3) it is the report's
         // address.
-        if let Ok(child) = unsafe { job::fork_onto(fault::stack_end(), be_child, report) } {
+        if let Ok(child) = unsafe { job::fork_onto(stack, be_child, report) } {
             return Ok(child);
         }
         // The old call has no other stack.
