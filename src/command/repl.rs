@@ -108,7 +108,10 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
         (_, Some(path)) => prompt.read_file(path),
         (terminal, None) => prompt.read_input(terminal.is_some()),
     }?;
-    match prompt.worst {
+    let worst = prompt.worst;
+    // The process ends, and the kernel takes back all at once.
+    core::mem::forget(prompt);
+    match worst {
         0 => Ok(()),
         status => Err(status),
     }

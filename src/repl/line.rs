@@ -316,15 +316,11 @@ impl Runner {
             if *hidden == wanted {
                 continue;
             }
-            let [before, after] = [hidden.clone(), wanted.clone()].map(|range| {
-                let [start, end] = [range.start, range.end].map(|at| at.next_multiple_of(PAGE));
-                start..end
-            });
-            // SAFETY: (1) they have all again.
-            let _ = unsafe { job::inherit(before, true) };
+            // SAFETY: (1) children have these again.
+            let _ = unsafe { job::inherit(pages(hidden), true) };
             // SAFETY: (1) a child runs on a stack of its own, and without a printer it uses
             // neither stack nor heap of this process.
-            let _ = unsafe { job::inherit(after, false) };
+            let _ = unsafe { job::inherit(pages(&wanted), false) };
             *hidden = wanted;
         }
     }
@@ -613,6 +609,11 @@ unsafe fn run_here(
         old.clear();
     }
     Ok((Outcome::Stopped { stop, lost_mappings: false }, old))
+}
+
+/// The whole pages of memory that nobody else uses; the end of the last one is unused.
+fn pages(memory: &Range<usize>) -> Range<usize> {
+    memory.start.next_multiple_of(PAGE)..memory.end.next_multiple_of(PAGE)
 }
 
 /// The numbers of the pages in use.

@@ -79,9 +79,9 @@ pub fn is_zero(page: &[u8; PAGE]) -> bool {
 #[target_feature(enable = "sse2")]
 fn is_zero_sse2(page: &[u8; PAGE]) -> bool {
     // SAFETY: any bytes are a vector.
-    let (before, vectors, behind) = unsafe { page.align_to::<[__m128i; 8]>() };
-    let zero = |vectors: &[__m128i; 8]| {
-        let any = vectors.iter().fold(_mm_setzero_si128(), |any, vector| _mm_or_si128(any, *vector));
+    let (before, vectors, behind) = unsafe { page.align_to::<[__m128i; 4]>() };
+    let zero = |[a, b, c, d]: &[__m128i; 4]| {
+        let any = _mm_or_si128(_mm_or_si128(*a, *b), _mm_or_si128(*c, *d));
         _mm_movemask_epi8(_mm_cmpeq_epi8(any, _mm_setzero_si128())) == 0xFFFF
     };
     vectors.iter().all(zero) && before.iter().chain(behind).all(|byte| *byte == 0)

@@ -104,6 +104,9 @@ unsafe extern "sysv64" fn clone_onto(
 /// The errno of the call.
 pub unsafe fn inherit(pages: Range<usize>, inherited: bool) -> Result<(), Error> {
     let advice = if inherited { 11 } else { 10 };
+    if pages.is_empty() {
+        return Ok(());
+    }
     // SAFETY: the pages stay as they are in this process; the rest is duty 1 of the caller.
     unsafe { syscall!(madvise, pages.start, pages.len(), advice) }.map(drop)
 }
