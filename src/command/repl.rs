@@ -14,11 +14,12 @@ use barejit::{
         expression::{self, Value},
         line::Kind,
         session::{Refusal, Session},
-        show::{self, Number, Quoted},
+        show::{self, Quoted},
     },
-    run::step::{Printer, Steps},
+    run::step::{Number, Printer, Steps},
 };
 use barejit_asm::Hexadecimal;
+use barejit_exec::fault::peek;
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux, linux::job};
 use core::fmt::Write;
 
@@ -319,9 +320,8 @@ impl Prompt<'_> {
             }
             Value::Memory { address, size } => {
                 let mut bytes = alloc::vec![0; size];
-                match linux::job::peek(address, &mut bytes) {
-                    Ok(got) if got == size => {}
-                    _ => return self.mistake(&format!("no memory at {address:#x}")),
+                if peek(address, &mut bytes) < size {
+                    return self.mistake(&format!("no memory at {address:#x}"));
                 }
                 if size <= 8 {
                     let mut word = [0; 8];
@@ -418,7 +418,7 @@ impl Prompt<'_> {
 
     fn dump(&mut self, command: &str, address: usize, count: usize) -> Outcome {
         let mut bytes = alloc::vec![0; count];
-        let got = job::peek(address, &mut bytes).unwrap_or(0);
+        let got = peek(address, &mut bytes);
         if got == 0 {
             return self.mistake(&format!("no memory at {address:#x}"));
         }

@@ -5,6 +5,7 @@ use super::{
     line::{Crash, Outcome, Stop},
     session::{Done, Session},
 };
+use crate::run::step::Number;
 use alloc::string::String;
 use barejit_asm::Hexadecimal;
 use barejit_exec::{State, fault::Place};
@@ -160,21 +161,6 @@ pub fn memory(out: &mut String, address: usize, bytes: &[u8]) {
             out.push(if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' });
         }
         out.push('\n');
-    }
-}
-
-/// A number as people read it: small ones in decimal, others in hexadecimal; those that
-/// are negative numbers of 64 bits close to zero, as such too.
-pub struct Number(pub u64);
-
-impl Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SMALL: u64 = 10;
-        match (self.0, self.0.cast_signed()) {
-            (value @ 0..SMALL, _) => write!(f, "{value}"),
-            (value, signed @ -0x1_0000..0) => write!(f, "{value:#x} ({signed})"),
-            (value, _) => write!(f, "{value:#x}"),
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! - `pushf` stores the flag: it is cleared where it was stored.
 //! - `popf` and `iret` clear it: it is set again after each instruction.
 //! - `rep` traps in each iteration: it is shown as one instruction.
-//! - `mov ss` and `pop ss` hold the trap back by one instruction: it is said.
+//! - `mov ss` holds the trap back by one instruction: it is said.
 //! - Functions outside of the code, call-backs, run at full speed up to their return.
 
 use super::instruction::{Kind, Seen, look};
@@ -17,13 +17,9 @@ use alloc::{boxed::Box, string::String};
 use barejit_asm::Store;
 use barejit_exec::{
     State,
-    fault::{Next, Stepper},
+    fault::{Next, Stepper, peek},
 };
-use barejit_sys::{
-    self as sys, Fd, Sysno,
-    linux::{self, job},
-    signal::Context,
-};
+use barejit_sys::{self as sys, Fd, Sysno, linux, signal::Context};
 use core::{
     fmt::{self, Write},
     ops::Range,
@@ -103,12 +99,23 @@ impl Printer {
     /// Shows the instruction that did not end because of a signal, and writes everything
     /// out.
     pub fn finish(&mut self, signal: Option<&str>) {
-        if let (Some(running), Some(signal)) = (self.running.take(), signal) {
-            self.begin(&running);
-            let _ = match self.steps.json {
-                true => writeln!(self.text, ",\"signal\":\"SIG{signal}\"}}"),
-                false => writeln!(self.text, "  SIG{signal}"),
-            };
+        match (self.running.take(), signal) {
+            (Some(running), Some(signal)) => {
+                self.begin(&running);
+                let _ = match self.steps.json {
+                    true => writeln!(self.text, ",\"signal\":\"SIG{signal}\"}}"),
+                    false => writeln!(self.text, "  SIG{signal}"),
+                };
+            }
+            // The trap behind the code was held back, too, and nothing else has come behind it.
+            (Some(running), None) if running.seen.kind == Kind::LoadsStackSegment => {
+                self.begin(&running);
+                let _ = match self.steps.json {
+                    true => writeln!(self.text, ",\"note\":\"and the end, as one step\"}}"),
+                    false => writeln!(self.text, " and the end, as one step"),
+                };
+            }
+            _ => {}
         }
         self.flush();
     }
@@ -155,7 +162,7 @@ impl Printer {
         let new = context.general();
         for (name, (old, new)) in State::GENERAL.iter().zip(running.general.iter().zip(&new)) {
             if old != new {
-                let _ = write!(out, " {name} {old:#x} -> {new:#x}");
+                let _ = write!(out, " {name} {} -> {}", Number(*old), Number(*new));
             }
         }
         for (name, bit) in State::FLAGS {
@@ -173,13 +180,14 @@ impl Printer {
                 let _ = write!(out, " st{n} -> {}", Bits(&new.st(n)));
             }
             if old.mxcsr() != new.mxcsr() {
-                let _ = write!(out, " mxcsr {:#x} -> {:#x}", old.mxcsr(), new.mxcsr());
+                let [old, new] = [old, &new].map(|state| Number(state.mxcsr().into()));
+                let _ = write!(out, " mxcsr {old} -> {new}");
             }
         }
         for (address, size) in stores(running, &new) {
             let mut bytes = [0; SHOWN];
             let shown = &mut bytes[..size.min(SHOWN)];
-            read(address, shown);
+            peek(address, shown);
             let cut = if size > SHOWN { "…" } else { "" };
             let _ = write!(out, " [{address:#x}] = {}{cut}", Bits(shown));
         }
@@ -231,7 +239,7 @@ impl Printer {
         for (address, size) in stores(running, &new) {
             let mut bytes = [0; SHOWN];
             let shown = &mut bytes[..size.min(SHOWN)];
-            read(address, shown);
+            peek(address, shown);
             let _ = write!(
                 out,
                 "{comma}{{\"address\":\"{address:#x}\",\"size\":{size},\"value\":\"{}\"}}",
@@ -419,15 +427,10 @@ fn complete(context: &mut Context, answer: i64) {
     context.set_general(&general);
 }
 
-/// Reads memory of this process that may be unmapped; the rest of `buffer` then stays as it is.
-fn read(address: usize, buffer: &mut [u8]) {
-    let _ = job::peek(address, buffer);
-}
-
 /// The word at `address`, if there is one.
 fn word(address: usize) -> Option<usize> {
     let mut bytes = [0; 8];
-    (job::peek(address, &mut bytes) == Ok(bytes.len())).then(|| usize::from_le_bytes(bytes))
+    (peek(address, &mut bytes) == bytes.len()).then(|| usize::from_le_bytes(bytes))
 }
 
 /// Clears TF in the flags that `pushf` has just put at `address`.
@@ -443,6 +446,21 @@ fn captured(context: &Context) -> State {
     // SAFETY: (1) a stepper is called with such.
     unsafe { state.capture(context) };
     state
+}
+
+/// A number as people read it: small ones in decimal, others in hexadecimal; those that
+/// are negative numbers of 64 bits close to zero, as such too.
+pub struct Number(pub u64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SMALL: u64 = 10;
+        match (self.0, self.0.cast_signed()) {
+            (value @ 0..SMALL, _) => write!(f, "{value}"),
+            (value, signed @ -0x1_0000..0) => write!(f, "{value:#x} ({signed})"),
+            (value, _) => write!(f, "{value:#x}"),
+        }
+    }
 }
 
 /// Bytes as one number, the highest first.

@@ -37,6 +37,7 @@ fn large_blocks_are_aligned_and_keep_their_bytes() {
             unsafe { heap.dealloc(block, now) };
         }
     }
+    assert!(heap.range().is_empty(), "no small block has been asked for: {:?}", heap.range());
 }
 
 /// The end of the mapping that holds `address`.

@@ -351,6 +351,79 @@ fn a_full_disk_is_one_line() {
     std::fs::remove_file(&path).expect("there");
 }
 
+/// The process of a line inherits the session's heap only if it steps.
+#[test]
+fn a_line_has_no_heap_of_the_session() {
+    let show = "mov eax, 2; mov rdi, path; xor esi, esi; syscall; mov edi, eax; lea rsi, [rsp-8192]; \
+        mov edx, 8192; xor eax, eax; syscall; mov edx, eax; mov edi, 1; mov eax, 1; syscall";
+    let path = "path: db \"/proc/self/maps\", 0";
+    let heap = |line: &str| {
+        let (out, err, status) = prompt(&[], &format!("{path}\n{line}\n"));
+        assert!(out.contains("[stack]") && status == Some(0), "{out}{err}");
+        out.contains("[heap]")
+    };
+    assert_eq!([heap(show), heap(&format!(":step {show}"))], [false, true]);
+}
+
+#[test]
+fn a_line_that_cannot_call_the_kernel_takes_few_calls() {
+    if lacks(Need::Tracing) {
+        return;
+    }
+    let log = scratch("calls");
+    let mut strace = tool("strace", "strace");
+    strace.args(["-f", "-e", "signal=none", "-o"]).arg(&log).args([BAREJIT, "repl"]);
+    assert_eq!(feed(strace, b"inc rax\n").status, 0);
+    let text = std::fs::read_to_string(&log).expect("a log");
+    std::fs::remove_file(log).expect("there");
+    let calls: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| {
+            let (process, call) = line.split_once(' ')?;
+            Some((process, call.trim_start().split_once('(')?.0))
+        })
+        .filter(|(_, call)| call.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+        .collect();
+    let session = calls[0].0;
+    let [own, line] = [true, false].map(|own| {
+        let of = calls.iter().filter(|(process, _)| (*process == session) == own);
+        of.map(|(_, call)| *call).collect::<Vec<_>>()
+    });
+    assert_eq!(line, ["setpgid", "prctl", "sigaltstack", "rt_sigreturn", "exit_group"], "{text}");
+    let from = own.iter().rposition(|call| *call == "clone").expect("a process");
+    assert_eq!(
+        own[from..].iter().take(6).copied().collect::<Vec<_>>(),
+        ["clone", "setitimer", "wait4", "setitimer", "munmap", "write"],
+        "{text}"
+    );
+}
+
+/// fork(2) makes each page that both processes write to a fault, and each window of text.
+#[test]
+#[cfg(not(debug_assertions))]
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it and tells what it used")]
+fn a_line_takes_few_page_faults() {
+    let faults = |lines: usize| {
+        let path = scratch("lines");
+        std::fs::write(&path, "inc rax\n".repeat(lines)).expect("written");
+        let fewest = (0..5).map(|_| {
+            let file = std::fs::File::open(&path).expect("there");
+            let child = command(&["repl"]).stdin(file).stdout(Stdio::null()).spawn().expect("it starts");
+            // SAFETY: all zeroes are a usage.
+            let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+            // SAFETY: the child has not been waited for, and the usage is written.
+            let ended = unsafe { libc::wait4(child.id() as i32, std::ptr::null_mut(), 0, &mut usage) };
+            assert_eq!(ended, child.id() as i32);
+            usage.ru_minflt
+        });
+        let fewest = fewest.min().expect("some");
+        std::fs::remove_file(path).expect("there");
+        fewest
+    };
+    let each = (faults(300) - faults(100)) / 200;
+    assert!(each < 14, "{each} page faults a line");
+}
+
 /// A process of the line that makes others without end: they end with the line. Root is
 /// exempt from RLIMIT_NPROC, so another user runs it.
 #[test]

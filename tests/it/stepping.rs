@@ -22,9 +22,9 @@ fn each_instruction_is_shown_with_what_it_changed() {
         let lines = steps(emulated, &["run", "--step", "-a", code]);
         let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
         let [mov, add, dec, jnz, ..] = texts[..] else { panic!("{lines:?}") };
-        assert_eq!(mov, "0 mov ecx, 2 rcx 0x0 -> 0x2", "{lines:?}");
-        assert_eq!(add, "5 add eax, ecx rax 0x0 -> 0x2", "{lines:?}");
-        assert!(dec.starts_with("7 dec ecx rcx 0x2 -> 0x1") && jnz.ends_with(" taken"), "{lines:?}");
+        assert_eq!(mov, "0 mov ecx, 2 rcx 0 -> 2", "{lines:?}");
+        assert_eq!(add, "5 add eax, ecx rax 0 -> 2", "{lines:?}");
+        assert!(dec.starts_with("7 dec ecx rcx 2 -> 1") && jnz.ends_with(" taken"), "{lines:?}");
         assert_eq!(lines.len(), 8, "{lines:?}");
         assert!(lines[6].ends_with("not taken") && lines[7].starts_with("b ret"), "{lines:?}");
     }
@@ -65,9 +65,26 @@ fn instructions_are_shown_in_the_sandbox_too() {
         let lines = steps(false, &["run", "--sandbox", "--map", map, "--step", "-a", code]);
         let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
         let [mov, syscall, ret] = texts[..] else { panic!("{map}: {lines:?}") };
-        assert_eq!(mov, "0 mov eax, 39 rax 0x0 -> 0x27", "{map}: {lines:?}");
+        assert_eq!(mov, "0 mov eax, 39 rax 0 -> 0x27", "{map}: {lines:?}");
         assert!(syscall.contains("getpid") && ret.starts_with("7 ret"), "{map}: {lines:?}");
     }
+}
+
+/// Memory is read without asking the kernel: a sandbox would refuse that.
+#[test]
+fn stores_are_shown_without_a_call() {
+    let code = "mov dword ptr [rsp-8], 0x1234567; call 1f; ret; 1: ret";
+    for options in [&["--map", "wx"][..], &["--map", "rwx"], &["--sandbox"]] {
+        let lines = steps(false, &[&["run", "--step"], options, &["-a", code]].concat());
+        assert!(lines[0].ends_with("] = 0x01234567"), "{options:?}: {lines:?}");
+    }
+    if lacks(Need::Tracing) {
+        return;
+    }
+    let loads = "mov ecx, 99; 1: push rcx; pop rdx; mov [rsp-8], rdx; dec ecx; jnz 1b; ret";
+    let count = |arguments: &[&str]| strace(&[], arguments).1.len();
+    let [stepped, not] = [&["run", "--step", "-a", loads][..], &["run", "-a", loads]].map(count);
+    assert!(stepped < not + 20, "{stepped} calls, {not} without --step");
 }
 
 /// A function of a loop with branches of all kinds among random lines.
@@ -251,14 +268,17 @@ fn loading_the_stack_segment_takes_the_next_instruction_along() {
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|line| line.contains("as one step"))
         .collect();
-    assert_eq!(
-        joined,
-        ["2 mov ss, ax rbx 0x0 -> 0x1 and the instruction behind it, as one step"],
-        "{out}{err}"
-    );
+    assert_eq!(joined, ["2 mov ss, ax rbx 0 -> 1 and the instruction behind it, as one step"], "{out}{err}");
     assert!(out.contains("  rbx 1 -> 2\n") && status == Some(0), "{out}");
     let lines = steps(false, &["run", "--step", "-a", &format!("{code}; ret")]);
     assert_eq!(lines[1], joined[0], "{lines:?}");
+    // The trap that ends the line is held back, too.
+    let (out, err, status) = prompt(&[], ":step mov eax, ss; mov ss, ax\n");
+    let last = out.lines().find(|line| line.starts_with("     2  mov ss, ax "));
+    assert!(last.is_some_and(|line| line.ends_with(" and the end, as one step")), "{out}{err}");
+    assert_eq!(status, Some(0));
+    let (out, _, _) = prompt(&["--json"], ":step mov eax, ss; mov ss, ax\n");
+    assert!(out.contains("\"text\":\"mov ss, ax\",\"note\":\"and the end, as one step\"}\n"), "{out}");
     // POP of SS is no instruction of 64-bit code.
     let (out, err, status) = prompt(&[], "pop ss\n");
     let message = "barejit: repl: line 1: column 1: 'pop' has no form with a segment register; it takes ";

@@ -560,6 +560,10 @@ extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> 
             // ANCHOR_END: record
             true
         }
+        _ if context.rip == &raw const COPY as u64 && info.sender().is_none() => {
+            context.rip = &raw const COPY_END as u64;
+            false
+        }
         state::IDLE | state::CALL_BACK if signal == Signal::SYS && info.code == signal::SECCOMP => {
             // A filter that asks instead of answering: ours is the answer.
             context.rax = -i64::from(Errno::EPERM.into_raw()) as u64;
@@ -567,6 +571,38 @@ extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> 
         }
         before => end_of_fault(signal, info, context.rip, before),
     }
+}
+
+/// Reads memory that may not be there, after [`install`]: gives how many bytes from `address` on
+/// could be read. Nothing else may write to them meanwhile.
+///
+/// The fault of a load goes on behind the copy, as in the kernel's copy_from_user.
+pub fn peek(address: usize, buffer: &mut [u8]) -> usize {
+    // SAFETY: the buffer is borrowed; `on_fault` looks after faults of the loads, and bytes that
+    // can be read are any.
+    buffer.len() - unsafe { copy_up_to_fault(buffer.as_mut_ptr(), address, buffer.len()) }
+}
+
+/// Copies `size` bytes from the address `from`, and gives how many a fault has left.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn copy_up_to_fault(to: *mut u8, from: usize, size: usize) -> usize {
+    naked_asm!(
+        ".globl barejit_copy, barejit_copy_end",
+        ".hidden barejit_copy, barejit_copy_end",
+        "mov rcx, rdx",
+        "barejit_copy:",
+        "rep movsb",
+        "barejit_copy_end:",
+        "mov rax, rcx",
+        "ret",
+    )
+}
+
+unsafe extern "sysv64" {
+    #[link_name = "barejit_copy"]
+    static COPY: u8;
+    #[link_name = "barejit_copy_end"]
+    static COPY_END: u8;
 }
 
 /// Tells of a fault that is no [`Fault`], in one line, and ends the process.

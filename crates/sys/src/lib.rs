@@ -273,7 +273,7 @@ names! {
     execve execveat exit exit_group fallocate fcntl fgetxattr fork fstat ftruncate futex getcwd getdents64 getpgrp
     getpid getppid getrandom getrlimit gettid getuid ioctl kill lseek madvise memfd_create mkdir mmap mprotect
     mremap mseal munmap nanosleep newfstatat open openat personality pipe pipe2 pkey_mprotect poll prctl
-    pread64 prlimit64 process_vm_readv ptrace pwrite64 read readlink rename rt_sigaction rt_sigprocmask
+    pread64 prlimit64 ptrace pwrite64 read readlink rename rt_sigaction rt_sigprocmask
     rt_sigreturn sched_yield seccomp sendto setitimer setpgid setrlimit shmat shmctl shmget sigaltstack socket
     stat statfs syslog tgkill time tkill uname unlink unlinkat userfaultfd vfork wait4 write writev
 }

@@ -316,29 +316,3 @@ pub unsafe fn close_all_but_standard() -> Result<(), Error> {
     // SAFETY: duty 1 of the caller.
     unsafe { syscall!(close_range, 3, u32::MAX, 0) }.map(drop)
 }
-
-/// process_vm_readv(2) of this process itself: reads memory that may not be there. Says
-/// how many bytes from `address` on it could read.
-///
-/// # Errors
-/// The errno of the call, EFAULT if nothing is there.
-pub fn peek(address: usize, buffer: &mut [u8]) -> Result<usize, Error> {
-    let own = super::getpid()?;
-    let (size, page) = (buffer.len(), 4096);
-    let mut done = 0;
-    // A read stops at an entry of the vector that it cannot copy whole, so it goes page by
-    // page.
-    while done < size {
-        let at = address.wrapping_add(done);
-        let part = (page - at % page).min(size - done);
-        let (local, remote) = ([buffer[done..].as_mut_ptr() as usize, part], [at, part]);
-        // SAFETY: the kernel writes at most `part` bytes to the buffer, which is borrowed.
-        let read = unsafe { syscall!(process_vm_readv, own, local.as_ptr(), 1, remote.as_ptr(), 1, 0) };
-        match read {
-            Ok(read) if read == part => done += part,
-            Err(error) if done == 0 => return Err(error),
-            _ => break,
-        }
-    }
-    Ok(done)
-}
