@@ -13,13 +13,13 @@ use barejit::{
         editor::{Complete, Editor, Typed},
         expression::{self, Value},
         line::Kind,
+        memory::peek,
         session::{Refusal, Session},
         show::{self, Quoted},
     },
     run::step::{Number, Printer, Steps},
 };
 use barejit_asm::Hexadecimal;
-use barejit_exec::fault::peek;
 use barejit_sys::{self as sys, Errno, Error, Fd, Sysno, linux, linux::job};
 use core::fmt::Write;
 

@@ -6,6 +6,8 @@
 //!                              RSP ─▶
 //! ```
 
+pub use barejit_exec::fault::peek;
+
 use alloc::boxed::Box;
 use barejit_sys::{Error, Guard, PageSize, Region, linux, linux::job, read_some};
 use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_setzero_si128};
