@@ -264,9 +264,10 @@ impl Prompt<'_> {
 
     /// Runs code, or places data.
     fn execute(&mut self, text: &str, step: bool) -> Outcome {
-        let mut printer = Printer::new(Fd::STDOUT, 0..0, Steps { json: self.json, ..Steps::ALL }, None);
+        let steps = Steps { json: self.json, ..Steps::ALL };
+        let mut printer = step.then(|| Printer::new(Fd::STDOUT, 0..0, steps, None));
         // SAFETY: (1) the user has typed it, for this.
-        let done = unsafe { self.session.enter(text, step.then_some(&mut printer)) };
+        let done = unsafe { self.session.enter(text, printer.as_mut()) };
         let mut out = String::new();
         match done {
             Err(Refusal::Mistake(mistake)) => {

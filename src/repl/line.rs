@@ -20,7 +20,7 @@ use super::{
     memory::{OldPage, PAGE, PAGES, Pages, Space, View, is_zero, mappings},
 };
 use crate::run::step::Printer;
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use barejit_exec::{
     State,
     fault::{self, Ending, Place, Stepper},
@@ -377,7 +377,7 @@ impl Runner {
             state.clone_from(&report.state);
             state.distrust();
             for n in (0..PAGES).filter(|n| report.changed >> n & 1 != 0) {
-                old.push((n, Box::new(*space.page(n))));
+                old.push((n, space.page(n).to_vec()));
                 space.page_mut(n).copy_from_slice(&report.pages[n]);
             }
         }
@@ -585,6 +585,7 @@ unsafe fn execute(state: &mut State, code: &Code, mut printer: Option<&mut Print
 ///
 /// # Safety
 /// 1. As [`Runner::run`].
+#[inline(never)] // Its frame has a state, which is more than a page.
 unsafe fn run_here(
     state: &mut State,
     space: &mut Space,
@@ -592,16 +593,16 @@ unsafe fn run_here(
     printer: Option<&mut Printer>,
 ) -> Result<(Outcome, Vec<OldPage>), Error> {
     let before = state.clone();
-    let mut old: Vec<OldPage> = (0..PAGES).map(|n| (n, Box::new(*space.page(n)))).collect();
+    let mut old: Vec<OldPage> = (0..PAGES).map(|n| (n, space.page(n).to_vec())).collect();
     // SAFETY: (1) the caller's.
     let stop = unsafe { execute(state, code, printer) };
     state.distrust();
-    old.retain(|(n, page)| **page != *space.page(*n));
+    old.retain(|(n, page)| page != space.page(*n));
     for (n, page) in &old {
         // The code has written to it without saying so.
         let now = space.page_mut(*n);
         if matches!(stop, Stop::Fault(_)) {
-            now.copy_from_slice(&**page);
+            now.copy_from_slice(page);
         }
     }
     if matches!(stop, Stop::Fault(_)) {

@@ -8,7 +8,7 @@
 
 pub use barejit_exec::fault::peek;
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 use barejit_sys::{Error, Guard, PageSize, Region, linux, linux::job, read_some};
 use core::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_setzero_si128};
 
@@ -25,7 +25,7 @@ pub const PAGES: usize = 2 * HALF;
 pub type Pages = [[u8; PAGE]; PAGES];
 
 /// A page as it was, with its number.
-pub type OldPage = (usize, Box<[u8; PAGE]>);
+pub type OldPage = (usize, Vec<u8>);
 
 /// More than `ret n` and `enter` move RSP: running off the stack is a fault.
 const GUARD: usize = 128 * 1024;
