@@ -560,8 +560,8 @@ extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> 
             // ANCHOR_END: record
             true
         }
-        _ if context.rip == &raw const COPY as u64 && info.sender().is_none() => {
-            context.rip = &raw const COPY_END as u64;
+        _ if context.rip == copy_up_to_fault as *const () as u64 && info.sender().is_none() => {
+            context.rip += REP_MOVSB;
             false
         }
         state::IDLE | state::CALL_BACK if signal == Signal::SYS && info.code == signal::SECCOMP => {
@@ -580,30 +580,18 @@ extern "sysv64" fn on_fault(number: i32, info: &Info, context: &mut Context) -> 
 pub fn peek(address: usize, buffer: &mut [u8]) -> usize {
     // SAFETY: the buffer is borrowed; `on_fault` looks after faults of the loads, and bytes that
     // can be read are any.
-    buffer.len() - unsafe { copy_up_to_fault(buffer.as_mut_ptr(), address, buffer.len()) }
+    buffer.len() - unsafe { copy_up_to_fault(buffer.as_mut_ptr(), address, 0, buffer.len()) }
 }
 
-/// Copies `size` bytes from the address `from`, and gives how many a fault has left.
+/// Copies `size` bytes from the address `from`, and gives how many a fault has left: its first
+/// instruction is the only one that faults.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn copy_up_to_fault(to: *mut u8, from: usize, size: usize) -> usize {
-    naked_asm!(
-        ".globl barejit_copy, barejit_copy_end",
-        ".hidden barejit_copy, barejit_copy_end",
-        "mov rcx, rdx",
-        "barejit_copy:",
-        "rep movsb",
-        "barejit_copy_end:",
-        "mov rax, rcx",
-        "ret",
-    )
+unsafe extern "sysv64" fn copy_up_to_fault(to: *mut u8, from: usize, _: usize, size: usize) -> usize {
+    naked_asm!("rep movsb", "mov rax, rcx", "ret")
 }
 
-unsafe extern "sysv64" {
-    #[link_name = "barejit_copy"]
-    static COPY: u8;
-    #[link_name = "barejit_copy_end"]
-    static COPY_END: u8;
-}
+/// How many bytes `rep movsb` has.
+const REP_MOVSB: u64 = 2;
 
 /// Tells of a fault that is no [`Fault`], in one line, and ends the process.
 #[cold]
