@@ -277,7 +277,6 @@ pub(super) fn size(op: &Op, cells: Cells) -> usize {
     let is_near = |cell: i32| i8::try_from(cell << cells as u32).is_ok();
     let near = match *op {
         Op::MulAdd { cell, source, .. } | Op::Copy { cell, source, .. } => is_near(cell) && is_near(source),
-        Op::Product { cell, left, .. } => is_near(cell) && is_near(left),
         _ => op.cell().is_none_or(is_near),
     };
     let displacement = if near { 1 } else { 4 };
