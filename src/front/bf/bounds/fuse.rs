@@ -16,12 +16,10 @@ pub(in crate::front::bf) fn accesses_first(wanted: i32, ops: &[Op], cells: Cells
             Op::Nop | Op::Check { predicated: false, .. } => continue,
             Op::Add { cell, value, .. } => cell == wanted && cells.signed(value as u32) != 0,
             Op::Set { cell, .. } | Op::Output { cell, .. } | Op::Input { cell, .. } => cell == wanted,
-            Op::MulAdd { cell, source, .. } | Op::Copy { cell, source, .. } => {
-                cell == wanted || source == wanted
-            }
-            Op::Product { right, cell, left, .. } => {
-                cell == wanted || left == wanted || left + i32::from(right) == wanted
-            }
+            // The other operand of a product is the counter of its loop, which has tested it.
+            Op::MulAdd { cell, source, .. }
+            | Op::Copy { cell, source, .. }
+            | Op::Product { cell, left: source, .. } => cell == wanted || source == wanted,
             Op::Open { flags, cell, .. } => entered_by(cell, flags.contains(LoopFlags::ENTERED)),
             Op::Scan { entered, cell, .. } => entered_by(cell, entered),
             Op::Close { flags, cell, .. } => {
