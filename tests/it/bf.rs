@@ -323,6 +323,22 @@ fn a_mark_at_the_code_of_another_describes_its_own_commands() {
 }
 
 #[test]
+fn a_mark_describes_the_commands_up_to_those_of_the_next_code() {
+    // The code of the inner loop's body stands behind that of the outer loop, whose last
+    // command is described alone: the code of earlier commands comes next.
+    let (source, name) = (",[.>,[[-]>[-]]>,]+.", "program");
+    let options = Options { explain: true, ..options(Cells::Eight, Eof::Unchanged) };
+    let runner = Runner::new(source.as_bytes(), &options, &mut |_, _| {}).expect("it compiles");
+    let map = SourceMap::new(runner.program(), source.as_bytes(), name);
+    let code = runner.program().code();
+    let described: Vec<String> =
+        code.marks().iter().map(|mark| std::fmt::from_fn(|f| map.describe(*mark, f)).to_string()).collect();
+    let main = ["1:1 ,", "1:2 [", "1:3 .>", "1:3 .>", "1:5 ,", "1:6 [[-]>[-]]", "1:15 >", "1:16 ,", "1:17 ]"];
+    let behind = ["1:7 [-]>", "1:7 [-]>", "1:11 [-]", "1:14 ]>,]", "1:18 +", "1:19 ."];
+    assert_eq!(described, [&main[..], &behind].concat());
+}
+
+#[test]
 fn of_too_many_small_loops_the_first_65536_are_unrolled() {
     // Each goes on to the next cell if there is a byte in its own, which there is not.
     let source = scratch("loops");
