@@ -76,7 +76,7 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
 
     /// The operand of an instruction on a cell, which comes next.
     fn operand(&mut self, cell: i32) -> Mem<0> {
-        if let Some((position, pointer)) = fuse::meet(&mut self.pending, cell) {
+        if let Some((position, pointer)) = fuse::due(&mut self.pending, cell) {
             self.deopt_point(cell, position, pointer);
         }
         self.address(cell)

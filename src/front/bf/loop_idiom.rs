@@ -7,7 +7,9 @@
 //! - `while [x] { pointer += d }` is a scan.
 //!
 //! Both are well known of Brainfuck, as the "multiplication loop" and the "scan loop".
-//! Linear in the program; within a loop body, which is short, quadratic.
+//!
+//! Invariant: the operations leave each cell and the data pointer as the loop would have
+//! left them. Linear in the program; within a loop body, which is short, quadratic.
 
 use super::bounds::{self, Guard};
 use super::ir::{Access, Ir, LoopFlags, NOWHERE, Op};

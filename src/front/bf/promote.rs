@@ -7,8 +7,8 @@
 //! inside. Its cells are loaded behind its first test and stored behind its last.
 //!
 //! Invariant: no instruction of a promoted loop can fault, so memory need not hold its
-//! cells. One walk, linear; a loop's cells, at most [`REGISTERS`](super::ir::REGISTERS), are merged into the loop
-//! around it.
+//! cells. One walk, linear; a loop's cells, at most
+//! [`REGISTERS`](super::ir::REGISTERS), are merged into the loop around it.
 
 use super::Options;
 use super::ir::{Ir, LoopFlags, Op, Promoted};

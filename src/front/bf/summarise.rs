@@ -12,8 +12,10 @@
 //!
 //! A loop with any other cell has no summary here. This is the closed form of linear
 //! induction variables (Wolfe, *Beyond induction variables*, 1992). Checks at the start
-//! of the body stay. The size of body and summary is limited, so a loop takes constant
-//! time.
+//! of the body stay.
+//!
+//! Invariant: the summary leaves each cell as the loop would have left it. The size of body
+//! and summary is limited, so a loop takes constant time.
 
 use super::ir::{Access, LoopFlags, NOWHERE, Op};
 use super::loop_idiom::inverse;

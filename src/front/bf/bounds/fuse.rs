@@ -78,7 +78,7 @@ pub(in crate::front::bf) fn defer(
 
 /// The deopt point that the access to `[cell]`, which comes next, must be: its position
 /// and its pointer. Checks of other cells stay pending.
-pub(in crate::front::bf) fn meet(pending: &mut Option<Pending>, accessed: i32) -> Option<(u32, i32)> {
+pub(in crate::front::bf) fn due(pending: &mut Option<Pending>, accessed: i32) -> Option<(u32, i32)> {
     let Pending { position, pointer, low, high } = pending.take()?;
     let is_other = |cell: &i32| *cell != accessed;
     let (low, high) = (low.filter(is_other), high.filter(is_other));

@@ -3,6 +3,9 @@
 //!
 //! A power of two becomes a shift or a mask with a correction for negative dividends.
 //! Every other divisor becomes a product with its reciprocal ([`Magic`]).
+//!
+//! Invariant: the code computes [`Op::apply`](super::super::ir::Op::apply) for every dividend
+//! in the abstract value that it is told. Constant time.
 
 use super::super::abstract_value::AbstractValue;
 use super::super::magic::Magic;

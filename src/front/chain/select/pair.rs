@@ -1,4 +1,8 @@
 //! Peephole: two neighbouring operations that take fewer instructions together.
+//!
+//! Source: McKeeman, *Peephole optimization*, 1965, on operations in place of instructions.
+//! Invariant: the code computes the second operation of the first, for every term in the
+//! abstract value. Constant time.
 
 use super::super::abstract_value::AbstractValue;
 use super::super::ir::{Op, Operation};
