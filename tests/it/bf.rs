@@ -322,20 +322,28 @@ fn a_mark_at_the_code_of_another_describes_its_own_commands() {
     assert_eq!((together, described.as_str()), (2, "1:7 +++"));
 }
 
+/// What each mark of the program's code says of the source, in the order of the code.
+fn described(source: &str) -> Vec<String> {
+    let options = Options { explain: true, ..options(Cells::Eight, Eof::Unchanged) };
+    let runner = Runner::new(source.as_bytes(), &options, &mut |_, _| {}).expect("it compiles");
+    let map = SourceMap::new(runner.program(), source.as_bytes(), "program");
+    let code = runner.program().code();
+    code.marks().iter().map(|mark| std::fmt::from_fn(|f| map.describe(*mark, f)).to_string()).collect()
+}
+
 #[test]
 fn a_mark_describes_the_commands_up_to_those_of_the_next_code() {
     // The code of the inner loop's body stands behind that of the outer loop, whose last
     // command is described alone: the code of earlier commands comes next.
-    let (source, name) = (",[.>,[[-]>[-]]>,]+.", "program");
-    let options = Options { explain: true, ..options(Cells::Eight, Eof::Unchanged) };
-    let runner = Runner::new(source.as_bytes(), &options, &mut |_, _| {}).expect("it compiles");
-    let map = SourceMap::new(runner.program(), source.as_bytes(), name);
-    let code = runner.program().code();
-    let described: Vec<String> =
-        code.marks().iter().map(|mark| std::fmt::from_fn(|f| map.describe(*mark, f)).to_string()).collect();
     let main = ["1:1 ,", "1:2 [", "1:3 .>", "1:3 .>", "1:5 ,", "1:6 [[-]>[-]]", "1:15 >", "1:16 ,", "1:17 ]"];
     let behind = ["1:7 [-]>", "1:7 [-]>", "1:11 [-]", "1:14 ]>,]", "1:18 +", "1:19 ."];
-    assert_eq!(described, [&main[..], &behind].concat());
+    assert_eq!(described(",[.>,[[-]>[-]]>,]+."), [&main[..], &behind].concat());
+}
+
+#[test]
+fn a_mark_of_code_behind_the_program_describes_the_loop_of_its_check() {
+    // The last code is that of the predicated check of the cell left of the counter.
+    assert_eq!(described("+[>],[-<+>]"), ["1:1 +[>", "1:4 ]", "1:5 ,[", "1:7 -<+>]", "1:7 -<+>]"]);
 }
 
 #[test]
