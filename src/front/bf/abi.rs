@@ -9,7 +9,7 @@
 //!        faults      cell 0, cell 1, …                  faults
 //! ```
 
-use core::{fmt, mem::offset_of};
+use core::mem::offset_of;
 
 /// Where generated code leaves bytes or takes them: a cursor in a buffer and the buffer's
 /// end. Output and input begin with these two fields.
@@ -66,12 +66,6 @@ impl<'a, O, I, S> Context<'a, O, I, S> {
     /// The data pointer that generated code wrote before it returned [`DEOPT`].
     pub fn pointer(&self) -> u64 {
         self.pointer
-    }
-}
-
-impl<O, I, S: fmt::Debug> fmt::Debug for Context<'_, O, I, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
