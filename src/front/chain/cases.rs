@@ -7,9 +7,10 @@ use super::loops::Plan;
 use super::magic::Magic;
 use super::parse::Step;
 use super::select::Selector;
-use super::{Listed, combine, demand, fixpoint, lower, rotate, simplify, transfer};
+use super::{Listed, Relation, combine, demand, fixpoint, lower, rotate, simplify, transfer};
 use crate::front::cases::{check, field, instructions};
 use crate::front::pool::Pool;
+use crate::front::relation::{Function, Recurrence as _};
 use crate::front::text::Text;
 use barejit_asm::RAX;
 use std::{format, string::String, string::ToString, vec::Vec};
@@ -176,6 +177,17 @@ fn a_chain_of_more_than_256_operations_is_not_searched_for_a_cycle() {
     for (pairs, copies) in [(128, 2), (129, 1)] {
         let code = last_term(&"affine addend=1\nbits xor=0x2\n".repeat(pairs));
         assert_eq!(code.matches("xor rax, 2\n").count(), copies * pairs, "{code}");
+    }
+}
+
+#[test]
+fn a_chain_of_more_than_4096_operations_is_combined_and_not_analysed() {
+    for (more, passes) in [("", 6), ("+1", 2)] {
+        let text = "+1 ^2 ".repeat(2048) + more;
+        let relation = Relation::parse(text.as_bytes(), 0).expect("a chain");
+        let mut names = Vec::new();
+        relation.passes(Function::Series, &mut |name, _| names.push(name.to_string()));
+        assert_eq!(names.len(), passes, "{names:?}");
     }
 }
 
