@@ -106,6 +106,16 @@ fn loops() {
     });
 }
 
+/// −x + y becomes y − x wherever it stands.
+#[test]
+fn operands_change_places_if_both_together_have_at_most_64_operations() {
+    for (roots, negations) in [(61, 0), (62, 1)] {
+        let [far, roots] = [64, roots].map(|count| format!("term 1\n{}", "sqrt\n".repeat(count)));
+        let negated = listed(&negate::negate(&read(&format!("{far}{roots}neg\nterm 2\nadd\nadd\n"))));
+        assert_eq!(negated.matches("neg").count(), negations, "{negated}");
+    }
+}
+
 /// A linear congruential generator (Knuth, MMIX).
 struct Random(u64);
 
