@@ -11,7 +11,7 @@ mod passes;
 
 use crate::random::Random;
 use crate::support::{command, feed, finish, run, scratch, tool};
-use barejit::front::bf::{Cells, Eof, Options, Passes, Runner, SourceMap};
+use barejit::front::bf::{self, Cells, Eof, Options, Passes, Runner, SourceMap};
 use barejit_asm::Source;
 use interpreter::{End, Outcome, interpret};
 use machine::Machine;
@@ -320,6 +320,28 @@ fn a_mark_at_the_code_of_another_describes_its_own_commands() {
     let together = code.marks().iter().filter(|mark| mark.code == addition.code).count();
     let described = std::fmt::from_fn(|f| map.describe(addition, f)).to_string();
     assert_eq!((together, described.as_str()), (2, "1:7 +++"));
+}
+
+/// A machine whose calls return a status that generated code does not know.
+struct Foreign;
+
+impl bf::Machine for Foreign {
+    fn tape(&self) -> u64 {
+        0
+    }
+
+    fn call(&mut self, _: &bf::Program, pointer: u64) -> bf::Called {
+        bf::Called::Returned { status: 7, pointer }
+    }
+}
+
+#[test]
+fn an_unknown_status_is_no_deoptimisation() {
+    // The code has a deopt point of number 0, which such a status could be taken for.
+    let source = format!(",[{}.]", ">".repeat(300_000));
+    let options = options(Cells::ThirtyTwo, Eof::Unchanged);
+    let mut runner = Runner::new(source.as_bytes(), &options, &mut |_, _| {}).expect("it compiles");
+    assert_eq!(runner.run(&mut Foreign).expect("it compiles"), bf::End::Otherwise);
 }
 
 /// What each mark of the program's code says of the source, in the order of the code.
