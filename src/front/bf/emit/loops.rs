@@ -311,10 +311,11 @@ impl<'a> Emitter<'a, '_> {
             self.deopt_point(point);
         }
         match header.find(cell) {
-            Some(register) if self.cache.find(cell) != Some(register) => self.reload(register, cell),
+            // Nothing, if it holds the cell already.
+            Some(register) => self.reload(register, cell),
             // Only this access shows that the other cells exist.
             None if may_fault && needs_loads => self.out.cmp_m(cell),
-            _ => {}
+            None => {}
         }
         self.rejoin(header, exists, true);
         self.test(cell);
