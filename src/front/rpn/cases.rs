@@ -106,6 +106,17 @@ fn loops() {
     });
 }
 
+#[test]
+fn relations_of_more_than_64_operations_share_nothing() {
+    for (roots, kept) in [(57, 1), (58, 0)] {
+        let sum = "term 1\nterm 2\nadd\n";
+        let mut operations = read(&format!("{sum}{sum}mul\n{}", "sqrt\n".repeat(roots)));
+        share::share(&mut operations);
+        let shared = listed(&operations);
+        assert_eq!(shared.matches("keep").count(), kept, "{shared}");
+    }
+}
+
 /// −x + y becomes y − x wherever it stands.
 #[test]
 fn operands_change_places_if_both_together_have_at_most_64_operations() {
