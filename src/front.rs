@@ -4,6 +4,7 @@
 //! bf    chain ─┐  ┌─ rpn    call hello ret   hex
 //!  │      │  relation │        │
 //!  │      ├─ series ──┤     recorded
+//!  │      ├─ cycle ───┤
 //!  └──────┴── text ───┘
 //! ```
 //!
@@ -18,6 +19,7 @@ pub mod call;
 #[cfg(test)]
 mod cases;
 pub mod chain;
+mod cycle;
 mod documented;
 pub mod hello;
 pub mod hex;

@@ -61,6 +61,39 @@ fn tokens_mean_what_they_say() {
 }
 
 #[test]
+fn the_last_of_many_terms_of_a_cycle_is_found_at_once() {
+    type Next = fn(&[f64]) -> f64;
+    // The last term stands behind the others.
+    let relations: [(&str, &[f64], Next); 6] = [
+        ("(1) 3.2 * 1 (1) - *", &[0.3], |u| u[0] * 3.2 * (1.0 - u[0])),
+        ("(1) 0.5 * 3 +", &[1.0], |u| u[0] * 0.5 + 3.0),
+        ("1 (1) -", &[0.25], |u| 1.0 - u[0]),
+        ("0 (1) -", &[0.0], |u| 0.0 - u[0]),
+        ("(1) (2) -", &[1.0, 2.0], |u| u[1] - u[0]),
+        ("(5)", &[1.0, 2.0, 3.0, 4.0, 5.0], |u| u[0]),
+    ];
+    for (relation, given, next) in relations {
+        let depth = given.len();
+        let mut series = given.to_vec();
+        while series.len() < 5000 {
+            series.push(next(&series[series.len() - depth..]));
+        }
+        let bits: Vec<u64> = series.iter().map(|term| term.to_bits()).collect();
+        let again = |period: &usize| bits[4000..].iter().eq(&bits[4000 - period..5000 - period]);
+        let period = (1..1000).find(again).unwrap_or_else(|| panic!("{relation} has no period"));
+        let start = given.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+        for terms in [depth, depth + 1, 15, 16, 17, 96, 97, 4000, 999_999_999_999_999, i64::MAX as usize] {
+            let index = if terms < 5000 { terms } else { 4000 + (terms - 4000) % period };
+            let number = terms.to_string();
+            let run = rpn(&["-e", relation, "--start", &start, "--terms", &number, "--last"]);
+            let printed: f64 =
+                run.text().trim().rsplit(' ').next().and_then(|term| term.parse().ok()).expect("a term");
+            assert_eq!(printed.to_bits(), bits[index], "{relation}, term {terms}: {run:?}");
+        }
+    }
+}
+
+#[test]
 fn ir_prints_the_relation_after_each_pass() {
     let start = vec!["1"; 20].join(",");
     let relation = "(1) 4 / n Q + (1) 4 / (20) * ~ -";

@@ -5,22 +5,7 @@
 //! [rotated](super::rotate) if that makes it shorter.
 //!
 //! **Cycles.** There are 2⁶⁴ integers, so every series ends in a cycle, and that of most
-//! short chains is near. The first 131,056 iterations search for it with Brent's algorithm
-//! (BIT 20, 1980): a phase of 16, 32, 64 and so on iterations keeps one term, the
-//! checkpoint, and compares every term with it. On a match, the iterations since the
-//! checkpoint are the period, and only the remainder of those left by the period is run.
-//! The search has a loop of its own, because the compare takes up to 0.18 of the time of a
-//! short body; the loop for all later iterations has none.
-//!
-//! ```text
-//! phase    checkpoint ← term;  length ← min(next, rsi);  rdi ← length
-//!          rsi ← rsi − length;  next ← 2·next
-//! search   term ← body(term);  on term = checkpoint to cycle;  rdi ← rdi − 1;  until 0 to search
-//!          on rsi = 0 to end;  on next < 2¹⁷ to phase;  to run
-//! cycle    rsi ← (rsi + rdi − 1) mod (length − rdi + 1);  on rsi = 0 to end
-//! run      term ← body(term);  rsi ← rsi − 1;  until 0 to run
-//! end
-//! ```
+//! short chains is near: the first iterations [search](cycle) for it. The state is the term.
 //!
 //! **Loop register.** The term must be in one register wherever an iteration begins.
 //! Which register the body leaves it in depends on the patterns that instruction
@@ -35,13 +20,12 @@ use super::ir::{Op, Operation};
 use super::rotate::rotate;
 use super::select::{Selector, TERM_REGISTERS};
 use super::transfer::transfer_all;
+use crate::front::cycle::{self, Body as _};
 use crate::front::pool::Pool;
 use crate::front::relation::LOOP_OVERHEAD;
 use crate::front::series;
 use alloc::vec::Vec;
-use barejit_asm::{
-    self as asm, Asm, Cond, Gpr64, R8, R9, R11, RAX, RCX, RDI, RDX, RSI, RSP, Scale, address, qword,
-};
+use barejit_asm::{self as asm, Asm, Cond, Gpr64, R8, R11, RAX, RCX, RDI, RDX, RSI, qword};
 
 /// The optimised operations, and the abstract value of the terms they are right for.
 pub(super) struct Plan {
@@ -97,17 +81,13 @@ impl Plan {
         if rotated.is_some() {
             s.a.mark(LOOP_OVERHEAD).dec_r(RSI).jcc(Cond::E, tail);
         }
-        let mut body = |s: &mut Selector<'_, '_>| {
-            let x = s.emit(body, term, value);
-            s.mov(term, x);
-            s.a.mark(LOOP_OVERHEAD);
-        };
         let done = s.a.label();
+        let mut body = Body { s, operations: body, term, value };
         if self.operations.len() <= SEARCHED {
-            search_cycle(s, term, done, &mut body);
+            cycle::search(&mut body, done);
         }
-        let run = s.a.align_code(32).here();
-        body(s);
+        let run = body.s.a.align_code(32).here();
+        body.iterate();
         s.a.dec_r(RSI).jcc(Cond::Ne, run).bind(done);
         let mut x = term;
         if rotated.is_some() {
@@ -124,40 +104,36 @@ impl Plan {
 /// of the body.
 const SEARCHED: usize = 256;
 
-/// The iterations of the first phase.
-const FIRST_PHASE: i64 = 16;
-
-/// The iterations of the phase that does not run any more.
-const LAST_PHASE: i32 = 1 << 17;
-
-/// Searches for a cycle in the RSI ≥ 1 iterations of `body`, which changes the register
-/// `term` and preserves RSI, RDI and R11. RSI becomes the iterations that are left for the
-/// code behind this; if there are none, it goes to `done`.
-fn search_cycle(
-    s: &mut Selector<'_, '_>,
+/// The body of a chain's loop: the operations from `value` on, in the register `term`.
+struct Body<'b, 's, 'e, 'a> {
+    s: &'s mut Selector<'e, 'a>,
+    operations: &'b [Operation],
     term: Gpr64,
-    done: asm::Label,
-    body: &mut dyn FnMut(&mut Selector<'_, '_>),
-) {
-    // r11 checkpoint, rdi iterations left in the phase, rsi those behind it. The red zone
-    // below the stack pointer has the phase's length and the next one.
-    let (length, next) = (qword(RSP).disp(-8), qword(RSP).disp(-16));
-    let [cycle, run] = [s.a.label(), s.a.label()];
-    s.a.mark(LOOP_OVERHEAD).mov_ri(RDI, FIRST_PHASE);
-    let phase = s.a.here();
-    s.a.mov_rr(R11, term);
-    s.a.lea(R9, address(RDI).index(RDI, Scale::X1)).mov_mr(next, R9);
-    s.a.cmp_rr(RDI, RSI).cmovcc_rr(Cond::A, RDI, RSI).mov_mr(length, RDI).sub_rr(RSI, RDI);
-    let search = s.a.align_code(32).here();
-    body(s);
-    s.a.cmp_rr(term, R11).jcc(Cond::E, cycle).dec_r(RDI).jcc(Cond::Ne, search);
-    s.a.test_rr(RSI, RSI).jcc(Cond::E, done);
-    s.a.mov_rm(RDI, next).cmp_ri(RDI, LAST_PHASE).jcc(Cond::Ne, phase).jmp(run);
-    // The term is the checkpoint, so its register is free for the division.
-    s.a.bind(cycle).mov_rm(R9, length).sub_rr(R9, RDI).add_ri(R9, 1);
-    s.a.lea(RAX, address(RSI).index(RDI, Scale::X1).disp(-1)).mov_ri(RDX, 0).div_r(R9);
-    s.a.mov_rr(RSI, RDX).mov_rr(term, R11).test_rr(RSI, RSI).jcc(Cond::E, done);
-    s.a.bind(run);
+    value: AbstractValue,
+}
+
+impl<'a> cycle::Body<'a> for Body<'_, '_, '_, 'a> {
+    fn assembler(&mut self) -> &mut Asm<'a> {
+        self.s.a
+    }
+
+    fn iterate(&mut self) {
+        let x = self.s.emit(self.operations, self.term, self.value);
+        self.s.mov(self.term, x);
+        self.s.a.mark(LOOP_OVERHEAD);
+    }
+
+    fn keep(&mut self) {
+        self.s.a.mov_rr(R11, self.term);
+    }
+
+    fn compare(&mut self, equal: asm::Label) {
+        self.s.a.cmp_rr(self.term, R11).jcc(Cond::E, equal);
+    }
+
+    fn restore(&mut self) {
+        self.s.a.mov_rr(self.term, R11);
+    }
 }
 
 /// Exponentiation by squaring: RAX ← `x·factor + addend`, RSI times over, by the bits of

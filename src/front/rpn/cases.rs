@@ -96,14 +96,25 @@ fn emit() {
 
 #[test]
 fn loops() {
-    check("rpn/loops.ir", &|text| {
-        let plan = Plan::new(read(text));
-        instructions(&|a| {
-            let mut pool = Pool::default();
-            plan.last_term(a, &mut pool);
-            pool.put(a);
-        })
-    });
+    check("rpn/loops.ir", &last_term);
+}
+
+fn last_term(text: &str) -> String {
+    let plan = Plan::new(read(text));
+    instructions(&|a| {
+        let mut pool = Pool::default();
+        plan.last_term(a, &mut pool);
+        pool.put(a);
+    })
+}
+
+/// The search for a cycle has copies of the loop body, so long relations go without.
+#[test]
+fn a_relation_of_more_than_256_operations_is_not_searched_for_a_cycle() {
+    for (pairs, copies) in [(127, 2), (128, 1)] {
+        let code = last_term(&format!("term 1\n{}", "const 0.1\nadd\n".repeat(pairs)));
+        assert_eq!(code.matches("addsd").count(), copies * pairs, "{code}");
+    }
 }
 
 #[test]

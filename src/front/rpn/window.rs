@@ -21,7 +21,7 @@ use barejit_asm::Xmm;
 use core::fmt;
 
 /// The largest window, in terms.
-const WINDOW: usize = 8;
+pub(super) const WINDOW: usize = 8;
 
 /// The most operations of all copies of the loop body together.
 const UNROLLED: usize = 512;
