@@ -351,6 +351,19 @@ fn a_full_disk_is_one_line() {
     std::fs::remove_file(&path).expect("there");
 }
 
+#[test]
+fn memory_is_shown_as_far_as_it_is_there() {
+    // Eight bytes below the end of the stack.
+    let (out, err, status) = prompt(&[], ":mem rsp+8 64\n:mem 0\nqword [0]\nqword [rsp+12]\ninc rax\n");
+    let [first, rest @ ..] = &out.lines().collect::<Vec<_>>()[..] else { panic!("{out}{err}") };
+    let bytes = first.split_whitespace().skip(1).take_while(|word| word.len() == 2).collect::<Vec<_>>();
+    assert!(bytes == ["00"; 8] && rest.len() == 2, "{out}");
+    let errors: Vec<&str> = err.lines().collect();
+    let [a, b, c] = errors[..] else { panic!("{err}") };
+    assert_eq!([a, b], [2, 3].map(|line| format!("barejit: repl: line {line}: no memory at 0x0")));
+    assert!(c.starts_with("barejit: repl: line 4: no memory at 0x7") && status == Some(2), "{err}");
+}
+
 /// The process of a line inherits the session's heap only if it steps.
 #[test]
 fn a_line_has_no_heap_of_the_session() {
