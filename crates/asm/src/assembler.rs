@@ -57,7 +57,7 @@ use crate::code::address::{Address, Base};
 use crate::code::form::{Form, Third};
 use crate::code::spec::order_number;
 use crate::code::{Code, Hole, Mark, Record, RecordKind, Relocation, Symbol};
-use encode::{Fault, encode, fits_i8, fits_i32};
+use encode::{Fault, encode, encode_specialised, fits_i8, fits_i32};
 use tables::{FixupKind, Table, UNBOUND};
 
 /// Why code could not be finished.
@@ -184,7 +184,11 @@ impl<'a> Asm<'a> {
     #[cfg_attr(feature = "compact", inline(never))]
     #[cfg_attr(not(feature = "compact"), inline(always))]
     pub(crate) const fn emit(&mut self, form: Form, reg: u64, rm: u64, third: u64) -> &mut Self {
-        let inst = encode(form, reg, rm, third);
+        let inst = if cfg!(feature = "compact") {
+            encode_specialised(form, reg, rm, third)
+        } else {
+            encode(form, reg, rm, third)
+        };
         self.put(inst.word, inst.size, form, [reg, rm, third]);
         if !matches!(inst.fault, Fault::None) {
             self.refuse(inst.fault, inst.size);

@@ -270,6 +270,9 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
 /// The most bytes of code that a scan takes which is a plain loop.
 pub(super) const PLAIN_SCAN: usize = 40;
 
+/// The most bytes of code that an operation takes which is no scan and no output.
+pub(super) const LARGEST: usize = 48;
+
 /// The most bytes of code that an operation takes, without code out of line.
 pub(super) fn size(op: &Op, cells: Cells) -> usize {
     // An operand-size prefix, an immediate.

@@ -74,9 +74,6 @@ struct Emitter<'a, 'b> {
 /// Emits all of `ir`, to be entered at the position `resume` if it is given.
 pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Program, Error> {
     let room = room(ir, options);
-    if room.bytes > i32::MAX as usize {
-        return Err(Error::TooLarge);
-    }
     let mut deopt_points = DeoptTable::default();
     let code = Recorded::with_room("barejit_bf", room, &mut |a| {
         deopt_points = emit_into(a, ir, options, resume);
@@ -89,29 +86,37 @@ pub(super) fn emit(ir: &Ir, options: &Options, resume: Option<u32>) -> Result<Pr
     }
 }
 
-/// Room for the code: more than most programs need.
+/// Room for the code: more than most programs need. Pages that are never written take none.
 fn room(ir: &Ir, options: &Options) -> Needs {
     let records = usize::from(options.explain);
-    let mut room = Needs { bytes: 2048, slots: 80, marks: 0, symbols: 0, relocations: 0, records };
+    let marks = records * ir.ops.len();
+    let mut room = Needs { bytes: 2048, slots: 80, marks, symbols: 0, relocations: 0, records };
     let mut scans = 0;
     for op in ir.ops.iter() {
-        scans += usize::from(matches!(op, Op::Scan { .. }));
-        let is_plain = matches!(op, Op::Scan { .. }) && scans > scan::SCANS;
-        room.bytes += if is_plain { cells::PLAIN_SCAN } else { cells::size(op, options.cells) };
-        room.slots += match op {
-            Op::Open { .. } if op.is_unlikely() => 5,
-            Op::Open { .. } | Op::Exit { .. } => 3,
-            Op::Scan { .. } if is_plain => 3,
-            Op::Scan { .. } => 13,
-            Op::Check { access: Access::MayFault, predicated: false, .. } => 0,
-            Op::Check { .. } => 5,
-            _ => 0,
+        let (bytes, slots) = match op {
+            Op::Nop => (0, 0),
+            Op::Open { .. } if op.is_unlikely() => (cells::LARGEST, 5),
+            Op::Open { .. } | Op::Exit { .. } => (cells::LARGEST, 3),
+            Op::Scan { .. } => {
+                scans += 1;
+                if scans > scan::SCANS {
+                    (cells::PLAIN_SCAN, 3)
+                } else {
+                    (cells::size(op, options.cells), 13)
+                }
+            }
+            Op::Check { access: Access::MayFault, predicated: false, .. } => (cells::LARGEST, 0),
+            Op::Check { .. } => (cells::LARGEST, 5),
+            Op::Output { .. } | Op::OutputByte { .. } => (cells::size(op, options.cells), 0),
+            _ => (cells::LARGEST, 0),
         };
-        room.marks += records;
+        room.bytes += bytes;
+        room.slots += slots;
     }
     for promoted in &ir.promoted {
         room.bytes += 14 * promoted.registers().len();
     }
+    room.bytes = room.bytes.min(i32::MAX as usize);
     room
 }
 

@@ -47,6 +47,8 @@ bitflags! {
         /// `Close`: if this loop does not run, neither does the next, which follows at
         /// once. Both are passed over with one jump (jump threading).
         const THREADED = 8;
+        /// `Open`: its cells live in registers; [`Ir::promoted`] says which.
+        const PROMOTED = 16;
     }
 }
 

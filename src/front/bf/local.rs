@@ -16,6 +16,9 @@ use alloc::vec::Vec;
 /// Registers that hold cells here.
 const HELD: usize = 6;
 
+/// Registers that a set can name: an index from a set needs no check.
+const ROOM: usize = u8::BITS as usize;
+
 /// No cell: no distance is that large.
 const NONE: i32 = i32::MIN;
 
@@ -23,103 +26,126 @@ const NONE: i32 = i32::MIN;
 const LOOKAHEAD: usize = 16;
 
 /// A set of registers that hold cells, a bit each.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Registers(u8);
 
-/// The cell that each register holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Cache([i32; HELD]);
+impl Registers {
+    /// The registers of the set, the first one first.
+    fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let register = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            (register < ROOM).then_some(register)
+        })
+    }
+}
 
-const _: () = assert!(HELD <= REGISTERS);
+/// The cell that each register holds. Most registers hold none, so a set says which do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Cache {
+    holding: Registers,
+    /// Invariant: [`NONE`] for a register that is not in the set.
+    cells: [i32; ROOM],
+}
+
+const _: () = assert!(HELD <= REGISTERS && HELD <= ROOM);
 
 impl Cache {
-    pub(super) const EMPTY: Self = Self([NONE; HELD]);
+    pub(super) const EMPTY: Self = Self { holding: Registers(0), cells: [NONE; ROOM] };
 
     /// The register that holds `[cell]`.
     pub(super) fn find(&self, cell: i32) -> Option<usize> {
-        self.0.iter().position(|&held| held == cell)
+        self.holding.iter().find(|&register| self.cells[register] == cell)
     }
 
     /// How many cells registers hold.
     pub(super) fn held(&self) -> usize {
-        self.0.iter().filter(|&&held| held != NONE).count()
+        self.holding.0.count_ones() as usize
     }
 
     /// Puts the cells that registers hold on a stack, and returns these registers.
     pub(super) fn push_to(&self, stack: &mut Vec<i32>) -> Registers {
-        let mut holding = 0;
-        for (register, &held) in self.0.iter().enumerate().filter(|(_, held)| **held != NONE) {
-            holding |= 1 << register;
-            stack.push(held);
-        }
-        Registers(holding)
+        stack.extend(self.holding.iter().map(|register| self.cells[register]));
+        self.holding
     }
 
     /// Takes the cells of these registers from a stack.
-    pub(super) fn pop_from(stack: &mut Vec<i32>, Registers(holding): Registers) -> Self {
+    pub(super) fn pop_from(stack: &mut Vec<i32>, registers: Registers) -> Self {
         let mut cache = Self::EMPTY;
-        for (_, held) in
-            cache.0.iter_mut().enumerate().rev().filter(|(register, _)| holding >> register & 1 == 1)
-        {
-            *held = stack.pop().unwrap_or_else(|| bug!("a register whose cell is not on the stack"));
+        let Some(start) = stack.len().checked_sub(registers.0.count_ones() as usize) else {
+            bug!("a register whose cell is not on the stack")
+        };
+        for (register, cell) in registers.iter().zip(stack.drain(start..)) {
+            cache.put(register, cell);
         }
         cache
     }
 
+    /// `register` holds `[cell]`.
+    fn put(&mut self, register: usize, cell: i32) {
+        self.cells[register % ROOM] = cell;
+        self.holding.0 |= 1 << (register % ROOM);
+    }
+
+    /// `register` holds nothing.
+    fn drop(&mut self, register: usize) {
+        self.cells[register] = NONE;
+        self.holding.0 &= !(1 << register);
+    }
+
     /// Drops `[cell]`.
     pub(super) fn forget(&mut self, cell: i32) {
-        for held in self.0.iter_mut().filter(|held| **held == cell) {
-            *held = NONE;
-        }
+        self.retain(|held| held != cell);
     }
 
     /// Gives `[cell]` a register: one that holds nothing, or a cell that is not read soon;
     /// not `keep`.
     pub(super) fn take(&mut self, cell: i32, ahead: Lookahead, keep: Option<usize>) -> Option<usize> {
-        let free = self.0.iter().position(|&held| held == NONE);
-        let unread = || (0..HELD).find(|&register| Some(register) != keep && !ahead.reads(self.0[register]));
+        let free = Some(self.holding.0.trailing_ones() as usize).filter(|&register| register < HELD);
+        let unread =
+            || (0..HELD).find(|&register| Some(register) != keep && !ahead.reads(self.cells[register]));
         let found = free.or_else(unread)?;
-        self.0[found] = cell;
+        self.put(found, cell);
         Some(found)
     }
 
     /// Drops the cells that `keep` does not want.
     pub(super) fn retain(&mut self, keep: impl Fn(i32) -> bool) {
-        for held in self.0.iter_mut().filter(|held| **held != NONE && !keep(**held)) {
-            *held = NONE;
+        for register in self.holding.iter() {
+            if !keep(self.cells[register]) {
+                self.drop(register);
+            }
         }
     }
 
     /// The registers and cells of `other` that differ here.
     pub(super) fn lacking(self, other: Self) -> impl Iterator<Item = (usize, i32)> {
-        let both = self.0.into_iter().zip(other.0).enumerate();
-        both.filter(|(_, (mine, theirs))| *theirs != NONE && mine != theirs)
-            .map(|(register, (_, cell))| (register, cell))
+        let theirs = other.holding.iter().map(move |register| (register, other.cells[register]));
+        theirs.filter(move |&(register, cell)| self.cells[register] != cell)
     }
 
     /// `register` holds `[cell]`, and no other does.
     pub(super) fn set(&mut self, register: usize, cell: i32) {
-        for (index, held) in self.0.iter_mut().enumerate() {
-            if index == register {
-                *held = cell;
-            } else if *held == cell {
-                *held = NONE;
-            }
-        }
+        self.forget(cell);
+        self.put(register, cell);
     }
 
     /// The data pointer moves by so many cells.
     pub(super) fn shift(&mut self, by: i32) {
-        for held in self.0.iter_mut().filter(|held| **held != NONE) {
-            *held = held.checked_sub(by).unwrap_or(NONE);
+        for register in self.holding.iter() {
+            match self.cells[register].checked_sub(by) {
+                Some(cell) if cell != NONE => self.cells[register] = cell,
+                _ => self.drop(register),
+            }
         }
     }
 
     /// Becomes the state at a control-flow merge: registers that hold the same on both edges.
     pub(super) fn join(&mut self, other: Self) {
-        for (held, other) in self.0.iter_mut().zip(other.0) {
-            if *held != other {
-                *held = NONE;
+        for register in self.holding.iter() {
+            if self.cells[register] != other.cells[register] {
+                self.drop(register);
             }
         }
     }

@@ -117,5 +117,10 @@ pub(super) fn promote(ir: &mut Ir, _: &Options) {
             is_leading = false;
         }
     }
+    for promoted in &found {
+        if let Op::Open { flags, .. } = &mut ir.ops[promoted.open as usize] {
+            *flags |= LoopFlags::PROMOTED;
+        }
+    }
     ir.promoted = found;
 }

@@ -27,7 +27,6 @@ use super::summarise::{self, Summary};
 use super::{Eof, Options};
 use crate::front::bug;
 use alloc::vec::Vec;
-use core::slice;
 
 /// Loops in so many others have an unknown state before them. A [`State`] is as large as
 /// many operations, which millions of nested loops would each pay for.
@@ -49,7 +48,7 @@ struct Walk<'a> {
     stores: [u32; 32],
     /// For each open loop: the index of its `Open` among the operations kept.
     opens: Vec<u32>,
-    /// For each open loop, but those in more than [`DEEPEST`] others: the state before it.
+    /// By depth, up to [`DEEPEST`]: the state before the loop that was opened last there.
     before: List<State>,
     /// How many operations were kept when the last loop ended, and the state before it.
     closed: (usize, State),
@@ -325,10 +324,13 @@ impl Walk<'_> {
             *flags |= LoopFlags::ENTERED;
         }
         let facts = &self.loops[*number as usize];
+        let depth = self.opens.len();
         self.opens.push(self.kept as u32);
-        // A state is as large as many operations: not through a temporary.
-        if self.before.len() < DEEPEST {
-            self.before.extend_from_slice(slice::from_ref(&self.state));
+        if depth == self.before.len() && depth < DEEPEST {
+            self.before.push(State::UNKNOWN);
+        }
+        if let Some(before) = self.before.get_mut(depth) {
+            before.restore(&self.state);
         }
         if !flags.contains(LoopFlags::ONCE) && !facts.is_once() {
             self.state.forget_all(facts.writes(), facts.zeros());
@@ -355,7 +357,7 @@ impl Walk<'_> {
                 // It runs exactly once, so it is no loop. No bar: the body's stores stay open
                 // to what follows.
                 *first = Op::Nop;
-                return self.before.truncate(outside);
+                return;
             }
             *open |= LoopFlags::ONCE;
             flags |= LoopFlags::ONCE;
@@ -377,8 +379,8 @@ impl Walk<'_> {
             self.state.join(before, facts.writes() & !facts.zeros());
         }
         self.state.set(cell, 0);
-        self.closed = (self.kept + 1, *before);
-        self.before.truncate(outside);
+        self.closed.0 = self.kept + 1;
+        self.closed.1.restore(before);
         self.keep(Op::Close { access, flags, cell, drift, position });
         self.bar();
     }
@@ -387,9 +389,7 @@ impl Walk<'_> {
     /// summary instead.
     fn replace(&mut self, start: usize, summary: &Summary) {
         self.kept = start;
-        let outside = self.opens.len();
-        self.state = self.before.get(outside).copied().unwrap_or(State::UNKNOWN);
-        self.before.truncate(outside);
+        self.state.restore(self.before.get(self.opens.len()).unwrap_or(&State::UNKNOWN));
         self.bar();
         for op in summary.ops() {
             self.step(*op);

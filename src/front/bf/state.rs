@@ -36,6 +36,17 @@ impl State {
     /// Nothing is known.
     pub(super) const UNKNOWN: Self = Self { written: u64::MAX, ..Self::START };
 
+    /// Becomes `other`. Only entries that hold a constant are copied.
+    pub(super) fn restore(&mut self, other: &Self) {
+        (self.has, self.written) = (other.has, other.written);
+        let mut rest = other.has;
+        while rest != 0 {
+            let entry = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            (self.cells[entry], self.values[entry]) = (other.cells[entry], other.values[entry]);
+        }
+    }
+
     const fn entry(cell: i32) -> usize {
         (cell & 31) as usize
     }

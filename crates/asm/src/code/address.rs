@@ -137,6 +137,13 @@ impl Address {
         Self(packed)
     }
 
+    /// The same address, if it is a base register and a displacement.
+    #[inline(always)]
+    pub(crate) const fn based(self) -> Option<Self> {
+        const BASE: u64 = 15 << 8;
+        if self.0 as u32 as u64 & !BASE == 0 { Some(Self(self.0 & (!0 << 32 | BASE))) } else { None }
+    }
+
     #[inline(always)]
     pub(crate) const fn relative_to(self) -> Base {
         match self.0 & 3 {

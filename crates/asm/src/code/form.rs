@@ -464,6 +464,29 @@ impl Form {
         self.has(PLUS_CC)
     }
 
+    /// The same form without memory, third operand and name, if it is of a common kind: legacy,
+    /// on the map of one byte or of 0F, without a prefix but 66 and REX, all operands encoded
+    /// behind the opcode.
+    #[inline(always)]
+    pub(crate) const fn common(self) -> Option<Self> {
+        // Map 0F 38 and on, mandatory prefix, encoding, L, ModRM or register in the opcode, 67,
+        // prefix, index, operands that are not encoded.
+        const RARE: u64 = 6 << 8
+            | 3 << 11
+            | 3 << 13
+            | LONG
+            | FIXED_MODRM
+            | 7 << 23
+            | PLUS_R
+            | ADDRESS_32
+            | 7 << 29
+            | 3 << 47
+            | 0x3FF << 54;
+        // Opcode, map, width, extension, kinds of operands.
+        const KEPT: u64 = 0xFF | 1 << 8 | W16 | W64 | DIGIT | 7 << 19 | 0xFF << 38;
+        if self.has(RARE) { None } else { Some(Self { bits: self.bits & KEPT, name: 0 }) }
+    }
+
     /// The number of the prefix.
     #[inline(always)]
     pub(crate) const fn prefix(self) -> u64 {

@@ -180,8 +180,12 @@ impl<'a> Emitter<'a, '_> {
         let body = self.ahead.ops;
         let innermost = innermost_size(body, self.out.cells);
         let ir = self.ir;
-        let promoted = ir.promoted.binary_search_by_key(&index, |promoted| promoted.open).ok();
-        let assigned = promoted.and_then(|found| ir.promoted.get(found)).map(Promoted::registers);
+        let assigned = if flags.contains(LoopFlags::PROMOTED) {
+            let promoted = ir.promoted.binary_search_by_key(&index, |promoted| promoted.open).ok();
+            promoted.and_then(|found| ir.promoted.get(found)).map(Promoted::registers)
+        } else {
+            None
+        };
         let size = innermost.filter(|_| checks.is_empty() && assigned.is_none());
         let (end, passed) = self.pass_over(op, size);
         for check in checks {
