@@ -42,9 +42,10 @@ pub use runner::{Called, End, Machine, Runner};
 pub use source_map::SourceMap;
 
 use super::Recorded;
+use alloc::vec::Vec;
 use barejit_asm::Code;
 use deopt::DeoptTable;
-use ir::Ir;
+use ir::{Ir, List};
 
 /// The width of a cell. Arithmetic wraps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,7 +119,20 @@ impl Passes {
     /// All passes.
     pub const FULL: Self =
         Self { propagation: true, unrolling: true, registers: true, layout: true, ..Self::CHEAP };
+
+    /// Those of them that are worth their time in a program of so many operations: of one that
+    /// is huge, most do not run often.
+    const fn worthwhile(self, operations: usize) -> Self {
+        if operations > HUGE {
+            Self { motion: self.motion, idioms: self.idioms, ..Self::BASELINE }
+        } else {
+            self
+        }
+    }
 }
+
+/// Operations beyond which a program gets only the cheap passes.
+const HUGE: usize = 1 << 17;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug)]
@@ -179,11 +193,11 @@ fn compile_from(
     if source.len() > i32::MAX as usize {
         return Err(Error::TooLarge);
     }
-    let baseline = Options { passes: Passes::BASELINE, ..*options };
     let mut ir = parse::parse(source, !options.passes.motion)?;
     watch("parse", Snapshot(&ir));
-    // The parser also falls back to it.
-    let options = if ir.is_baseline { &baseline } else { options };
+    // The parser also falls back to baseline code.
+    let passes = if ir.is_baseline { Passes::BASELINE } else { options.passes.worthwhile(ir.ops.len()) };
+    let options = &Options { passes, ..*options };
     for pass in Pass::ALL {
         if pass.is_wanted(&options.passes) {
             pass.run(&mut ir, options);
@@ -193,6 +207,10 @@ fn compile_from(
     if ir.is_baseline {
         bounds::mark_baseline(&mut ir, options, resume);
         watch("bounds checks", Snapshot(&ir));
+    }
+    if !options.passes.registers {
+        // Nothing asks for them any more, and there can be millions.
+        ir.loops = List::new(Vec::new());
     }
     emit::emit(&ir, options, resume)
 }

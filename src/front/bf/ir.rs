@@ -219,6 +219,15 @@ pub(super) enum Loop {
         /// The cells that exist after an iteration.
         exists: Interval,
     },
+    /// Being measured by bounds-check hoisting, which needs no other room for that.
+    Open {
+        /// The region that the loop interrupts.
+        region: u32,
+        /// The cells that exist where that region begins, besides its own.
+        known: Interval,
+        /// The cells that the loop around it wrote before, as a set of [`bit`]s.
+        writes: u64,
+    },
 }
 
 /// A program has as many as it has loops, and there can be millions.
@@ -228,8 +237,7 @@ impl Loop {
     pub(super) const NEW: Self = Self::Balanced { is_once: false, writes: 0, zeros: 0 };
 
     pub(super) const fn is_once(&self) -> bool {
-        let (Self::Balanced { is_once, .. } | Self::Unbalanced { is_once, .. }) = *self;
-        is_once
+        matches!(self, Self::Balanced { is_once: true, .. } | Self::Unbalanced { is_once: true, .. })
     }
 
     pub(super) const fn is_uniform(&self) -> bool {
@@ -240,7 +248,7 @@ impl Loop {
     pub(super) const fn writes(&self) -> u64 {
         match *self {
             Self::Balanced { writes, .. } => writes,
-            Self::Unbalanced { .. } => u64::MAX,
+            Self::Unbalanced { .. } | Self::Open { .. } => u64::MAX,
         }
     }
 
@@ -248,14 +256,14 @@ impl Loop {
     pub(super) const fn zeros(&self) -> u64 {
         match *self {
             Self::Balanced { zeros, .. } => zeros,
-            Self::Unbalanced { .. } => 0,
+            Self::Unbalanced { .. } | Self::Open { .. } => 0,
         }
     }
 
     /// The cells that are known to exist after an iteration of an unbalanced loop.
     pub(super) const fn exists(&self) -> Interval {
         match *self {
-            Self::Balanced { .. } => Interval::EMPTY,
+            Self::Balanced { .. } | Self::Open { .. } => Interval::EMPTY,
             Self::Unbalanced { exists, .. } => exists,
         }
     }
@@ -294,6 +302,10 @@ pub(super) struct List<T>(Vec<T>);
 impl<T> List<T> {
     pub(super) const fn new(elements: Vec<T>) -> Self {
         Self(elements)
+    }
+
+    pub(super) fn into_vec(self) -> Vec<T> {
+        self.0
     }
 
     /// As that of a slice.

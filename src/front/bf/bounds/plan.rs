@@ -20,26 +20,13 @@ use alloc::vec::Vec;
 /// program, with the body of a loop, behind an unbalanced loop.
 type Regions = List<Interval>;
 
-/// A loop that is open while it is measured.
-#[derive(Clone, Copy)]
-struct OpenLoop {
-    number: u32,
-    /// The region that a balanced loop interrupts, and the cells that it accesses.
-    region: u32,
-    accessed: Interval,
-    /// The cells that exist where the region around the loop begins, besides its own.
-    known: Interval,
-    /// The cells that the loop around it wrote before.
-    writes: u64,
-}
-
-const _: () = assert!(size_of::<OpenLoop>() == 32);
-
 /// The first walk.
 struct Measure<'a> {
     loops: &'a mut List<Loop>,
+    /// The cells that an interrupted region accesses stand here before it ends.
     regions: Regions,
-    open: Vec<OpenLoop>,
+    /// The numbers of the loops that are open; [`Loop::Open`] has the rest.
+    open: Vec<u32>,
     /// The region that the walk is in, and the cells that it accesses.
     region: u32,
     accessed: Interval,
@@ -53,7 +40,7 @@ struct Measure<'a> {
 }
 
 /// Fills in [`Ir::loops`] and returns the cells to check.
-fn measure(ir: &mut Ir) -> Regions {
+fn measure(ir: &mut Ir) -> Vec<Interval> {
     let Ir { ops, loops, .. } = ir;
     let mut walk = Measure {
         regions: List::new(Vec::with_capacity(loops.len() + 1)),
@@ -87,7 +74,7 @@ fn measure(ir: &mut Ir) -> Regions {
         }
     }
     walk.end_region();
-    walk.regions
+    walk.regions.into_vec()
 }
 
 impl Measure<'_> {
@@ -102,35 +89,33 @@ impl Measure<'_> {
 
     fn open(&mut self, flags: LoopFlags, cell: i32, number: u32) {
         self.accessed.include(cell);
-        self.open.push(OpenLoop {
-            number,
-            region: self.region,
-            accessed: self.accessed,
-            known: self.known,
-            writes: self.writes,
-        });
-        if flags.contains(LoopFlags::BALANCED) {
-            self.known = self.known.hull(self.accessed);
+        self.open.push(number);
+        self.loops[number as usize] =
+            Loop::Open { region: self.region, known: self.known, writes: self.writes };
+        self.end_region();
+        self.known = if flags.contains(LoopFlags::BALANCED) {
+            self.known.hull(self.accessed)
         } else {
-            self.end_region();
-            self.known = Interval::EMPTY;
-        }
+            Interval::EMPTY
+        };
         self.writes = bit(cell);
         self.begin_region();
         self.accessed = Interval::cell(cell);
     }
 
     fn close(&mut self, flags: LoopFlags, cell: i32, drift: i32, is_once: bool) {
-        let Some(closed) = self.open.pop() else { bug!("a loop ends that never began") };
+        let Some(number) = self.open.pop() else { bug!("a loop ends that never began") };
         self.end_region();
-        let facts = &mut self.loops[closed.number as usize];
+        let facts = &mut self.loops[number as usize];
+        let Loop::Open { region, known, writes } = *facts else { bug!("a loop that is not measured") };
+        let accessed = self.regions[region as usize];
         if flags.contains(LoopFlags::BALANCED) {
             *facts = Loop::Balanced { is_once, writes: self.writes, zeros: 0 };
             let high = self.accessed.high;
-            (self.region, self.accessed) = (closed.region, closed.accessed);
+            (self.region, self.accessed) = (region, accessed);
             self.accessed.high = self.accessed.high.max(high);
-            self.known = closed.known;
-            self.writes |= closed.writes;
+            self.known = known;
+            self.writes |= writes;
         } else {
             let mut exists = self.known.hull(self.accessed).shifted(drift);
             exists.include(cell);
@@ -138,8 +123,7 @@ impl Measure<'_> {
             let is_uniform = self.drifted != around + 1;
             self.drifted = around;
             *facts = Loop::Unbalanced { is_once, is_uniform, exists };
-            let before = closed.known.hull(closed.accessed);
-            self.known = facts.exists_after((cell, drift), before, exists);
+            self.known = facts.exists_after((cell, drift), known.hull(accessed), exists);
             self.writes = u64::MAX;
             self.begin_region();
             self.accessed = Interval::cell(cell);
@@ -150,7 +134,7 @@ impl Measure<'_> {
 /// The state of the second walk.
 struct Placement {
     /// Checks, each with the index of the operation that it comes behind.
-    checks: Vec<(usize, Op)>,
+    checks: Vec<(u32, Op)>,
     /// The cells that are known to exist.
     exists: Interval,
     cells: Cells,
@@ -187,7 +171,7 @@ impl Placement {
             let access = self.access(cell);
             if access != Access::InBounds {
                 let check = Op::Check { access, predicated: false, cell, pointer, position };
-                self.checks.push((index, check));
+                self.checks.push((index as u32, check));
                 self.exists.include(cell);
             }
         }
@@ -196,8 +180,7 @@ impl Placement {
 
 /// Measures the program and inserts its checks.
 pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
-    let regions = measure(ir);
-    let mut regions = regions.iter().copied();
+    let mut regions = measure(ir).into_iter();
     let mut walk = Placement::new(options);
     // For each open loop: its number, and the cells that exist before it.
     let mut open: Vec<(u32, Interval)> = Vec::new();
@@ -231,16 +214,17 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
         let Some(region) = regions.next() else { bug!("a region that was not measured") };
         walk.check(index, region, position, pointer);
     }
+    drop((regions, open));
     insert_all(&mut ir.ops, walk.checks);
 }
 
 /// Inserts each of `checks` behind the operation whose index comes with it. It goes from
 /// the last to the first, so that every operation moves at most once.
-fn insert_all(ops: &mut List<Op>, mut checks: Vec<(usize, Op)>) {
+fn insert_all(ops: &mut List<Op>, mut checks: Vec<(u32, Op)>) {
     let mut end = ops.len();
     ops.resize(end + checks.len(), Op::Nop);
     while let Some((index, check)) = checks.pop() {
-        let start = index + 1;
+        let start = index as usize + 1;
         // This check and those before it make room.
         ops.copy_within(start..end, start + checks.len() + 1);
         ops[start + checks.len()] = check;

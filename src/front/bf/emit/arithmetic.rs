@@ -37,6 +37,9 @@ impl Emitter<'_, '_> {
     /// The register that has a cell. If none has, the cell is loaded into one if the code
     /// behind reads it soon.
     pub(super) fn operand(&mut self, cell: i32, keep: Option<Gpr64>) -> Option<Gpr64> {
+        if !self.options.passes.registers {
+            return None;
+        }
         self.held(cell).or_else(|| {
             let register = self.hold(cell, keep)?;
             self.out.load(register, cell);
@@ -94,6 +97,9 @@ impl Emitter<'_, '_> {
         if value == 0 && !self.ir.is_baseline {
             return;
         }
+        if !self.options.passes.registers {
+            return self.out.add_mi(cell, value);
+        }
         let to = match self.held(cell) {
             None if self.ahead.only_tests(cell) => None,
             _ => self.operand(cell, None),
@@ -109,6 +115,9 @@ impl Emitter<'_, '_> {
 
     pub(super) fn set(&mut self, cell: i32, value: i32) {
         let value = self.out.cells.signed(value as u32);
+        if !self.options.passes.registers {
+            return self.out.mov_mi(cell, value);
+        }
         match self.assigned(cell) {
             Some(assigned) => self.out.mov_ri(assigned, value),
             None => {

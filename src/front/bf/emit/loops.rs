@@ -56,24 +56,25 @@ pub(super) struct OpenLoop {
 }
 
 /// The loops that are being emitted, one in another. There can be millions, so only those
-/// registers of a [`Cache`] are kept that hold a cell.
+/// registers of a [`Cache`] are kept that hold a cell, and only intervals that say something.
 #[derive(Default)]
 pub(super) struct LoopStack {
     loops: Vec<PackedLoop>,
     cells: Vec<i32>,
 }
 
-/// An [`OpenLoop`] whose caches are sets of registers; their cells lie on a stack.
+/// An [`OpenLoop`] whose caches are sets of registers; their cells lie on a stack, and so does
+/// the interval if it is not [`Interval::ALL`].
 struct PackedLoop {
     top: Label,
     end: Label,
-    exists: Interval,
     body: Body,
+    has_interval: bool,
     passed: Option<Registers>,
     outer_header: Registers,
 }
 
-const _: () = assert!(size_of::<PackedLoop>() == 20);
+const _: () = assert!(size_of::<PackedLoop>() <= 16);
 
 impl LoopStack {
     pub(super) fn is_empty(&self) -> bool {
@@ -84,11 +85,19 @@ impl LoopStack {
         let OpenLoop { top, end, body, passed, outer_header, exists } = open;
         let passed = passed.map(|passed| passed.push_to(&mut self.cells));
         let outer_header = outer_header.push_to(&mut self.cells);
-        self.loops.push(PackedLoop { top, end, exists, body, passed, outer_header });
+        let has_interval = exists != Interval::ALL;
+        if has_interval {
+            self.cells.extend([exists.low, exists.high]);
+        }
+        self.loops.push(PackedLoop { top, end, body, has_interval, passed, outer_header });
     }
 
     pub(super) fn pop(&mut self) -> Option<OpenLoop> {
-        let PackedLoop { top, end, exists, body, passed, outer_header } = self.loops.pop()?;
+        let PackedLoop { top, end, body, has_interval, passed, outer_header } = self.loops.pop()?;
+        let mut exists = Interval::ALL;
+        if has_interval {
+            (exists.high, exists.low) = (self.cells.pop()?, self.cells.pop()?);
+        }
         let outer_header = Cache::pop_from(&mut self.cells, outer_header);
         let passed = passed.map(|passed| Cache::pop_from(&mut self.cells, passed));
         Some(OpenLoop { top, end, body, passed, outer_header, exists })
@@ -113,8 +122,12 @@ impl<'a> Emitter<'a, '_> {
     /// The cells that exist after an iteration of a loop, as far as registers care.
     pub(super) fn exists_after(&self, open: &Op) -> Interval {
         match *open {
-            // Registers hold cells that existed before.
-            Op::Open { flags, .. } if flags.contains(LoopFlags::BALANCED) => Interval::ALL,
+            // Registers hold cells that existed before, if any.
+            Op::Open { flags, .. }
+                if flags.contains(LoopFlags::BALANCED) || !self.options.passes.registers =>
+            {
+                Interval::ALL
+            }
             Op::Open { number, .. } => self.ir.facts(number).exists(),
             _ => bug!("not the start of a loop"),
         }
@@ -194,7 +207,7 @@ impl<'a> Emitter<'a, '_> {
         let (outer_header, exists) = (self.ahead.header, self.exists_after(op));
         if let Some(assigned) = assigned {
             self.load_promoted(assigned);
-        } else if !flags.contains(LoopFlags::ONCE) {
+        } else if !flags.contains(LoopFlags::ONCE) && self.options.passes.registers {
             self.set_header(exists);
         }
         if innermost.is_some() && !flags.contains(LoopFlags::ONCE) && self.options.passes.layout {
@@ -308,9 +321,15 @@ impl<'a> Emitter<'a, '_> {
     /// the loop's cell, which may not exist.
     fn jump_back(&mut self, point: Point, header: Cache, exists: Interval) {
         let cell = point.cell;
+        let may_fault = point.access != Access::InBounds && !self.ir.is_baseline;
+        if !self.options.passes.registers {
+            if may_fault {
+                self.deopt_point(point);
+            }
+            return self.test(cell);
+        }
         self.rejoin_by_moves(header);
         let needs_loads = self.cache.lacking(header).any(|(_, other)| other != cell);
-        let may_fault = point.access != Access::InBounds && !self.ir.is_baseline;
         if may_fault {
             self.deopt_point(point);
         }
