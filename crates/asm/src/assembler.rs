@@ -57,7 +57,7 @@ use crate::code::address::{Address, Base};
 use crate::code::form::{Form, Third};
 use crate::code::spec::order_number;
 use crate::code::{Code, Hole, Mark, Record, RecordKind, Relocation, Symbol};
-use encode::{Fault, encode, encode_specialised, fits_i8, fits_i32};
+use encode::{Bytes, Fault, encode, encode_specialised, fits_i8, fits_i32};
 use tables::{FixupKind, Table, UNBOUND};
 
 /// Why code could not be finished.
@@ -189,29 +189,66 @@ impl<'a> Asm<'a> {
         } else {
             encode(form, reg, rm, third)
         };
-        self.put(inst.word, inst.size, form, [reg, rm, third]);
+        self.put_encoded(inst, form, [reg, rm, third], !cfg!(feature = "compact") && form.is_brief())
+    }
+
+    /// Puts an instruction, and notes its record, its fixup and its error.
+    #[inline(always)]
+    const fn put_encoded(
+        &mut self,
+        inst: Bytes,
+        form: Form,
+        operands: [u64; 3],
+        is_brief: bool,
+    ) -> &mut Self {
+        self.put_window(inst.word, inst.size, form, operands, is_brief);
         if !matches!(inst.fault, Fault::None) {
             self.refuse(inst.fault, inst.size);
         }
-        if form.is_memory() && matches!(Address::unpack(rm).relative_to(), Base::Label) {
-            self.fix(Address::unpack(rm).target(), FixupKind::Rel32, inst.after as u8, 4);
+        let address = Address::unpack(operands[1]);
+        if form.is_memory() && matches!(address.relative_to(), Base::Label) {
+            self.fix(address.target(), FixupKind::Rel32, inst.after as u8, 4);
         }
         self
+    }
+
+    /// The same, folded into its caller even with the feature `compact`.
+    #[inline(always)]
+    pub(crate) const fn emit_folded(&mut self, form: Form, reg: u64, rm: u64, third: u64) {
+        self.put_encoded(encode(form, reg, rm, third), form, [reg, rm, third], form.is_brief());
+    }
+
+    /// The methods for instructions that are emitted most often, folded into their callers:
+    /// each call is larger and faster than one of the same method here with the feature
+    /// `compact`.
+    #[inline(always)]
+    pub const fn folded(&mut self) -> Folded<'_, 'a> {
+        Folded(self)
     }
 
     /// Puts an instruction: the low `size` bytes of `word`.
     #[inline(always)]
     pub(crate) const fn put(&mut self, word: u128, size: u32, form: Form, operands: [u64; 3]) -> &mut Self {
+        self.put_window(word, size, form, operands, !cfg!(feature = "compact") && form.is_brief())
+    }
+
+    /// The same; `is_brief` if eight bytes are enough for it.
+    #[inline(always)]
+    const fn put_window(
+        &mut self,
+        word: u128,
+        size: u32,
+        form: Form,
+        operands: [u64; 3],
+        is_brief: bool,
+    ) -> &mut Self {
         let start = self.pos as usize;
         // One unaligned store of the whole window: what lies past `size` is
         // overwritten by the next instruction.
         if start + 16 <= self.open.len()
             && let Some(window) = self.open.split_at_mut(start).1.first_chunk_mut::<16>()
         {
-            if !cfg!(feature = "compact")
-                && form.is_brief()
-                && let Some(half) = window.first_chunk_mut::<8>()
-            {
+            if is_brief && let Some(half) = window.first_chunk_mut::<8>() {
                 *half = (word as u64).to_le_bytes();
             } else {
                 *window = word.to_le_bytes();
@@ -566,6 +603,10 @@ impl<'a> Asm<'a> {
         }
     }
 }
+
+/// [`Asm::folded`]: general-purpose instructions by the names of [`Asm`]'s methods.
+#[derive(Debug)]
+pub struct Folded<'a, 'b>(pub(crate) &'a mut Asm<'b>);
 
 /// The offset that a label is bound to.
 const fn target_of(slots: &[Slot], label: Label) -> u32 {

@@ -69,17 +69,27 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
         cells << self.cells as u32
     }
 
-    /// The address of a cell.
+    /// The address of a cell. Folded into its caller, like all that only adds to it: the encoder
+    /// then knows that it is a base with a displacement.
+    #[inline(always)]
     pub(super) const fn address(&self, at: i32) -> Mem<0> {
         address(RBX).disp(self.bytes(at))
     }
 
     /// The operand of an instruction on a cell, which comes next.
+    #[inline(always)]
     fn operand(&mut self, cell: i32) -> Mem<0> {
+        if self.pending.is_some() {
+            self.take_check(cell);
+        }
+        self.address(cell)
+    }
+
+    /// Makes the next instruction, an access to `[cell]`, a deopt point if a check waits for it.
+    fn take_check(&mut self, cell: i32) {
         if let Some((position, pointer)) = fuse::due(&mut self.pending, cell) {
             self.deopt_point(cell, position, pointer);
         }
-        self.address(cell)
     }
 
     /// Notes that the zero flag describes `[at]`.
@@ -107,9 +117,9 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     pub(super) fn add_mi(&mut self, at: i32, value: i32) {
         let cell = self.operand(at);
         by_width!(self, W => match value {
-            1 => self.a.inc_m::<W>(cell.resize()),
-            -1 => self.a.dec_m::<W>(cell.resize()),
-            _ => self.a.add_mi::<W>(cell.resize(), value),
+            1 => self.a.folded().inc_m::<W>(cell.resize()),
+            -1 => self.a.folded().dec_m::<W>(cell.resize()),
+            _ => self.a.folded().add_mi::<W>(cell.resize(), value),
         });
         self.flag_describes(at);
     }
@@ -117,20 +127,20 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     /// `[at] = value`
     pub(super) fn mov_mi(&mut self, at: i32, value: i32) {
         let cell = self.operand(at);
-        by_width!(self, W => self.a.mov_mi::<W>(cell.resize(), value));
+        by_width!(self, W => self.a.folded().mov_mi::<W>(cell.resize(), value));
     }
 
     /// Sets the zero flag by `[at]`.
     pub(super) fn cmp_m(&mut self, at: i32) {
         let cell = self.operand(at);
-        by_width!(self, W => self.a.cmp_mi::<W>(cell.resize(), 0));
+        by_width!(self, W => self.a.folded().cmp_mi::<W>(cell.resize(), 0));
         self.flag_describes(at);
     }
 
     /// Accesses `[at]` and changes only flags.
     pub(super) fn access(&mut self, at: i32) {
         let cell = self.operand(at);
-        by_width!(self, W => self.a.test_mr::<W>(cell.resize(), RAX.resize()));
+        by_width!(self, W => self.a.folded().test_mr::<W>(cell.resize(), RAX.resize()));
     }
 
     /// `register = [at]`, zero-extended; keeps flags.
@@ -138,9 +148,9 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
         let before = self.flag.0 == self.a.offset();
         let (to, cell) = (low(register), self.operand(at));
         match self.cells {
-            Cells::Eight => self.a.movzx_m8(to, cell.resize()),
-            Cells::Sixteen => self.a.movzx_m16(to, cell.resize()),
-            Cells::ThirtyTwo => self.a.mov_rm(to, cell.resize()),
+            Cells::Eight => self.a.folded().movzx_m8(to, cell.resize()),
+            Cells::Sixteen => self.a.folded().movzx_m16(to, cell.resize()),
+            Cells::ThirtyTwo => self.a.folded().mov_rm(to, cell.resize()),
         };
         self.flag_kept(before);
     }
@@ -149,7 +159,7 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
     pub(super) fn store(&mut self, at: i32, register: Gpr64) {
         let before = self.flag.0 == self.a.offset();
         let cell = self.operand(at);
-        by_width!(self, W => self.a.mov_mr::<W>(cell.resize(), register.resize()));
+        by_width!(self, W => self.a.folded().mov_mr::<W>(cell.resize(), register.resize()));
         self.flag_kept(before);
     }
 
@@ -192,13 +202,13 @@ impl<'a, 'b> CellEmitter<'a, 'b> {
 
     /// `register += value`; the register is the cell at `at`.
     pub(super) fn add_ri(&mut self, at: i32, register: Gpr64, value: i32) {
-        by_width!(self, W => self.a.add_ri::<W>(register.resize(), value));
+        by_width!(self, W => self.a.folded().add_ri::<W>(register.resize(), value));
         self.flag_describes(at);
     }
 
     /// Sets the zero flag by a register, which is the cell at `at`.
     pub(super) fn test_r(&mut self, at: i32, register: Gpr64) {
-        by_width!(self, W => self.a.test_rr::<W>(register.resize(), register.resize()));
+        by_width!(self, W => self.a.folded().test_rr::<W>(register.resize(), register.resize()));
         self.flag_describes(at);
     }
 

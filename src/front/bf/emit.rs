@@ -190,11 +190,12 @@ impl<'a> Emitter<'a, '_> {
         while rest.len() > ops.len() - count
             && let Some((op, behind)) = rest.split_first()
         {
-            if self.loops.is_empty() && self.threaded.is_none() && !self.cold.is_empty() {
+            if !self.cold.is_empty() && self.loops.is_empty() && self.threaded.is_none() {
                 self.emit_cold();
             }
             self.ahead.ops = behind;
-            if !matches!(op, Op::Open { .. } | Op::Scan { .. })
+            if self.threaded.is_some()
+                && !matches!(op, Op::Open { .. } | Op::Scan { .. })
                 && let Some((end, passed)) = self.threaded.take()
             {
                 self.end_loop(end, passed);

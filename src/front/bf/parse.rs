@@ -140,7 +140,7 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
                 parser.ir.ops.push(Op::Input { access, cell, position });
             }
             Command::Move => {
-                let more = run_length(source, next, byte);
+                let more = if source.get(next) == Some(&byte) { run_length(source, next, byte) } else { 0 };
                 next += more;
                 let distance = step(byte) * (more as i32 + 1);
                 if baseline {
@@ -153,7 +153,7 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
                 }
             }
             Command::Add => {
-                let more = run_length(source, next, byte);
+                let more = if source.get(next) == Some(&byte) { run_length(source, next, byte) } else { 0 };
                 next += more;
                 parser.changes(cell);
                 parser.add(step(byte) * (more as i32 + 1), position);

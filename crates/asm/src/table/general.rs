@@ -2,6 +2,7 @@
 //! [`table`](super) tells how to read a line.
 
 lines! {
+    #![folded]
     "add" "00+w /r" MR [8 16 32 64] (rw rm, r r) "lock xacquire xrelease w=oszapc" "" [add_rr add_mr] + [M Lock lock_add_mr];
     "add" "02+w /r" RM [8 16 32 64] (rw r, r rm) "w=oszapc" "" [_ add_rm];
     "add" "04+w i" FI [8 16 32 64] (rw A, r imm) "w=oszapc" "" [];

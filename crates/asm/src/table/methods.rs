@@ -269,6 +269,29 @@ macro_rules! method {
     };
 }
 
+/// The same method of [`Folded`](crate::Folded).
+macro_rules! folded {
+    (
+        ($($arg:ident $kind:ident),*) ($reg:expr, $rm:expr, $third:expr $(; $cond:ident)?)
+        $name:ident [] $variant:ident $($form:tt)*
+    ) => {
+        #[inline(always)]
+        pub const fn $name(&mut self, $($arg: $crate::__operand_type!($variant $kind)),*) {
+            self.0.emit_folded(const { $crate::__form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third);
+        }
+    };
+    (
+        ($($arg:ident $kind:ident),*) ($reg:expr, $rm:expr, $third:expr $(; $cond:ident)?)
+        $name:ident [$($width:literal)+] $variant:ident $($form:tt)*
+    ) => {
+        #[inline(always)]
+        pub const fn $name<const W: u16>(&mut self, $($arg: $crate::__operand_type!($variant $kind)),*) {
+            const { assert!(matches!(W, $($width)|+), "the instruction does not exist at this width") }
+            self.0.emit_folded(const { $crate::__form!($variant $($form)*) } $(.on($cond as u8))?, $reg, $rm, $third);
+        }
+    };
+}
+
 /// The documentation of a method.
 macro_rules! describe {
     ($variant:ident $prefix:ident $bits:tt $text:literal $opcode:literal $order:ident ($($kind:ident)*)) => {
@@ -351,8 +374,28 @@ macro_rules! exercise {
     };
 }
 
-/// The lines of a file: methods, rows, and what tests them.
+/// The lines of a file: methods, rows, and what tests them. `#![folded]` stands before lines
+/// whose methods [`Folded`](crate::Folded) has, too.
 macro_rules! lines {
+    (#![folded] $($lines:tt)*) => {
+        lines! { $($lines)* }
+        lines! { @folded $($lines)* }
+    };
+    (@folded @methods
+        $($text:literal $opcode:literal $order:ident $widths:tt $kinds:tt $methods:tt $(+ $prefixed:tt)?;)*
+    ) => {
+        #[doc(hidden)]
+        #[allow(missing_docs, reason = "the methods of Asm have it")]
+        impl Folded<'_, '_> {
+            $(each_method! { folded $widths $methods { $text $opcode $order $kinds } })*
+        }
+    };
+    (@folded $(
+        $text:literal $opcode:literal $order:ident $widths:tt ($($access:ident $kind:ident),*)
+        $effects:literal $features:literal $methods:tt $(+ $prefixed:tt)?;
+    )*) => {
+        lines! { @folded @methods $($text $opcode $order $widths ($($kind)*) $methods;)* }
+    };
     ($(
         $text:literal $opcode:literal $order:ident [$($width:tt)*] ($($access:ident $kind:ident),*)
         $effects:literal $features:literal $methods:tt $(+ $prefixed:tt)?;

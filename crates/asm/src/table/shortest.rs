@@ -7,6 +7,7 @@
 //! sign-extended; `pushed` a byte or 32 bits; `count` a form of its own for 1.
 
 lines! {
+    #![folded]
     @methods
     "add" "80+w /0" MI [8 16 32 64] (rm alu) [add_ri add_mi] + [M Lock lock_add_mi];
     "or" "80+w /1" MI [8 16 32 64] (rm alu) [or_ri or_mi] + [M Lock lock_or_mi];

@@ -26,6 +26,8 @@ fn innermost_size(behind: &[Op], width: Cells) -> Option<usize> {
                 return Some(if is_far { usize::MAX } else { bytes });
             }
             Op::Open { .. } => break,
+            // No jump is that short.
+            _ if bytes > 127 => {}
             _ => bytes += cells::size(op, width),
         }
     }
