@@ -438,9 +438,20 @@ impl<'a> Asm<'a> {
     #[cfg_attr(feature = "compact", inline(never))]
     #[cfg_attr(not(feature = "compact"), inline(always))]
     const fn branch(&mut self, form: Form, short: u8, label: Label) -> &mut Self {
+        let target = self.bound(label);
+        self.branch_to(form, short, target, label);
+        if target.is_none() {
+            self.fix(label, FixupKind::Rel32, 0, 4);
+        }
+        self
+    }
+
+    /// The same to an offset, if it is known. `label` is for the record.
+    #[cfg_attr(feature = "compact", inline(never))]
+    #[cfg_attr(not(feature = "compact"), inline(always))]
+    const fn branch_to(&mut self, form: Form, short: u8, target: Option<u32>, label: Label) {
         let opcode = form.opcode();
         let (near, size) = if form.opcode_map() == 0 { (opcode, 5) } else { (opcode << 8 | 0x0F, 6) };
-        let target = self.bound(label);
         let (word, size) = match target {
             None => (near, size),
             Some(target) => {
@@ -454,9 +465,19 @@ impl<'a> Asm<'a> {
             }
         };
         self.put(word as u128, size, form, [0, 0, label.0 as u64]);
-        if target.is_none() {
-            self.fix(label, FixupKind::Rel32, 0, 4);
+    }
+
+    /// The next byte, to jump back to. Unlike a label it takes no slot, if no record is kept.
+    pub const fn backward(&mut self) -> Backward {
+        Backward(if self.records.items.is_empty() { self.pos } else { self.here().0 })
+    }
+
+    /// [`Asm::jcc`] back to a place that this assembler has given out.
+    pub const fn jcc_backward(&mut self, cond: Cond, to: Backward) -> &mut Self {
+        if !self.records.items.is_empty() {
+            return self.jcc(cond, Label(to.0));
         }
+        self.branch_to(JCC.on(cond as u8), 0x70 | cond as u8, Some(to.0), Label(0));
         self
     }
 
@@ -603,6 +624,11 @@ impl<'a> Asm<'a> {
         }
     }
 }
+
+/// A place behind the cursor of an assembler, by [`Asm::backward`]: its offset, or its label if a
+/// record is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backward(u32);
 
 /// [`Asm::folded`]: general-purpose instructions by the names of [`Asm`]'s methods.
 #[derive(Debug)]

@@ -96,7 +96,8 @@ fn room(ir: &Ir, options: &Options) -> Needs {
         let (bytes, slots) = match op {
             Op::Nop => (0, 0),
             Op::Open { .. } if op.is_unlikely() => (cells::LARGEST, 5),
-            Op::Open { .. } | Op::Exit { .. } => (cells::LARGEST, 3),
+            Op::Open { .. } => (cells::LARGEST, 2),
+            Op::Exit { .. } => (cells::LARGEST, 3),
             Op::Scan { .. } => {
                 scans += 1;
                 if scans > scan::SCANS {

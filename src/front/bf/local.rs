@@ -30,6 +30,9 @@ const LOOKAHEAD: usize = 16;
 pub(super) struct Registers(u8);
 
 impl Registers {
+    /// No set of registers that hold cells.
+    pub(super) const NEVER: Self = Self(u8::MAX);
+
     /// The registers of the set, the first one first.
     fn iter(self) -> impl Iterator<Item = usize> {
         let mut rest = self.0;
@@ -49,7 +52,7 @@ pub(super) struct Cache {
     cells: [i32; ROOM],
 }
 
-const _: () = assert!(HELD <= REGISTERS && HELD <= ROOM);
+const _: () = assert!(HELD <= REGISTERS && HELD < ROOM);
 
 impl Cache {
     pub(super) const EMPTY: Self = Self { holding: Registers(0), cells: [NONE; ROOM] };

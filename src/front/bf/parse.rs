@@ -2,7 +2,8 @@
 //!
 //! Consecutive commands of one kind become one operation. `<` and `>` only change the
 //! distance at which the next commands name their cell; `[-]` and `[+]` become a `Set`.
-//! A loop whose cell is certain to be zero is dead code and is not parsed.
+//! A loop whose cell is certain to be zero is dead code and is not parsed. A loop that is nothing
+//! but a loop over the same cell is that loop.
 //!
 //! Invariant: the list does to cells, input and output what the source does, in the same
 //! order. Every byte but the eight commands is a comment. Linear in the source.
@@ -110,6 +111,8 @@ struct Parser {
     /// A cell that exists and is certain to be zero here: the first at the start; then the one
     /// whose loop ended or that was cleared last, until it changes.
     zero: Option<i32>,
+    /// Where the loop that ended last begins.
+    ended: u32,
 }
 
 /// Parses `source`: with deferred motion, or as `baseline`, where every command acts on
@@ -119,7 +122,7 @@ pub(super) fn parse(source: &[u8], baseline: bool) -> Result<Ir, Error> {
     ops.push(Op::Nop);
     let loops = List::new(Vec::with_capacity(source.len() / 64));
     let ir = Ir { ops, loops, promoted: Vec::new(), is_baseline: baseline };
-    let mut parser = Parser { ir, opens: Vec::new(), cell: 0, zero: Some(0) };
+    let mut parser = Parser { ir, opens: Vec::new(), cell: 0, zero: Some(0), ended: 0 };
     let mut next = 0;
     while let Some(&byte) = source.get(next) {
         let position = next as u32;
@@ -222,8 +225,17 @@ impl Parser {
         if let Some(&outer) = self.opens.last() {
             *self.opened(outer).0 &= flags;
         }
+        let is_inner = !self.ir.is_baseline
+            && self.ended == open + 1
+            && matches!(self.ir.ops.last(), Some(Op::Close { cell, .. }) if *cell == current)
+            && drift == 0;
         self.cell = cell;
         self.zero = Some(cell);
+        self.ended = open;
+        if is_inner && let Some(outer) = self.ir.ops.get_mut(open as usize) {
+            *outer = Op::Nop;
+            return Ok(());
+        }
         self.ir.ops.push(Op::Close { access: Access::InBounds, flags, cell, drift, position });
         Ok(())
     }

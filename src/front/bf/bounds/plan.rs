@@ -186,7 +186,7 @@ pub(in crate::front::bf) fn insert(ir: &mut Ir, options: &Options) {
     let mut open: Vec<(u32, Interval)> = Vec::new();
     for (index, op) in ir.ops.iter_mut().enumerate() {
         let (position, pointer) = match op {
-            Op::Nop => (0, 0),
+            Op::Nop if index == 0 => (0, 0),
             Op::Open { flags, cell, number, position, .. } => {
                 let facts = &ir.loops[*number as usize];
                 open.push((*number, walk.exists));

@@ -46,7 +46,7 @@ pub(super) enum Body {
 
 /// A loop that is being emitted.
 pub(super) struct OpenLoop {
-    pub(super) top: Label,
+    pub(super) top: Backward,
     pub(super) end: Label,
     pub(super) body: Body,
     /// The cells in registers where it is passed over, if it ever is.
@@ -68,15 +68,16 @@ pub(super) struct LoopStack {
 /// An [`OpenLoop`] whose caches are sets of registers; their cells lie on a stack, and so does
 /// the interval if it is not [`Interval::ALL`].
 struct PackedLoop {
-    top: Label,
+    top: Backward,
     end: Label,
     body: Body,
     has_interval: bool,
-    passed: Option<Registers>,
+    /// [`Registers::NEVER`] if it is never passed over.
+    passed: Registers,
     outer_header: Registers,
 }
 
-const _: () = assert!(size_of::<PackedLoop>() <= 16);
+const _: () = assert!(size_of::<PackedLoop>() == 12);
 
 impl LoopStack {
     pub(super) fn is_empty(&self) -> bool {
@@ -85,7 +86,7 @@ impl LoopStack {
 
     pub(super) fn push(&mut self, open: OpenLoop) {
         let OpenLoop { top, end, body, passed, outer_header, exists } = open;
-        let passed = passed.map(|passed| passed.push_to(&mut self.cells));
+        let passed = passed.map_or(Registers::NEVER, |passed| passed.push_to(&mut self.cells));
         let outer_header = outer_header.push_to(&mut self.cells);
         let has_interval = exists != Interval::ALL;
         if has_interval {
@@ -101,7 +102,7 @@ impl LoopStack {
             (exists.high, exists.low) = (self.cells.pop()?, self.cells.pop()?);
         }
         let outer_header = Cache::pop_from(&mut self.cells, outer_header);
-        let passed = passed.map(|passed| Cache::pop_from(&mut self.cells, passed));
+        let passed = (passed != Registers::NEVER).then(|| Cache::pop_from(&mut self.cells, passed));
         Some(OpenLoop { top, end, body, passed, outer_header, exists })
     }
 }
@@ -215,8 +216,8 @@ impl<'a> Emitter<'a, '_> {
         if innermost.is_some() && !flags.contains(LoopFlags::ONCE) && self.options.passes.layout {
             self.out.a.align_code(16);
         }
-        let top = self.out.a.label();
-        self.out.bind(top);
+        let top = self.out.a.backward();
+        self.out.forget_flag();
         let body = if assigned.is_some() { Body::Promoted } else { Body::InLine };
         self.loops.push(OpenLoop { top, end, body, passed, outer_header, exists });
     }
@@ -295,7 +296,7 @@ impl<'a> Emitter<'a, '_> {
         }
         if !flags.contains(LoopFlags::ONCE) {
             self.jump_back(Point { access, cell, position, pointer: cell }, header, exists);
-            self.out.a.jcc(Cond::Ne, top);
+            self.out.a.jcc_backward(Cond::Ne, top);
         }
         if !self.exits.is_empty() {
             let over = self.out.a.label();
