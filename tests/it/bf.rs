@@ -369,23 +369,51 @@ fn a_mark_of_code_behind_the_program_describes_the_loop_of_its_check() {
 }
 
 #[test]
-fn of_too_many_small_loops_the_first_65536_are_unrolled() {
-    // Each goes on to the next cell if there is a byte in its own, which there is not.
-    let source = scratch("loops");
-    std::fs::write(&source, ">+[->]<".repeat(70_000) + "+++.").expect("written");
+fn a_huge_program_gets_the_cheap_passes_only() {
+    // Each loop goes on to the next cell if there is a byte in its own, which there is not. Four
+    // operations, three around them.
+    let source = |loops: usize| ">+[->]<".repeat(loops) + "+++.";
+    let passes = |loops: usize| {
+        let (mut names, mut operations) = (Vec::new(), 0);
+        let source = source(loops);
+        let options = options(Cells::Eight, Eof::Zero);
+        let runner = Runner::new(source.as_bytes(), &options, &mut |name, ir| {
+            if names.is_empty() {
+                operations = ir.operations();
+            }
+            names.push(name);
+        });
+        drop(runner.expect("it compiles"));
+        (operations, names)
+    };
+    let (cheap, full) = (passes(32_768), passes(32_767));
+    assert_eq!((full.0, cheap.0), (131_070, 131_074));
+    assert_eq!(cheap.1, ["parse", "bounds-check hoisting", "loop idiom recognition"]);
+    assert_eq!(full.1[..3], cheap.1);
+    assert!(full.1.contains(&"loop unrolling") && full.1.contains(&"register promotion"), "{full:?}");
+    let path = scratch("huge");
+    std::fs::write(&path, source(40_000)).expect("written");
     let run = finish({
-        let mut command = command(&["bf", "--stats"]);
-        command.arg(&source);
+        let mut command = command(&["bf"]);
+        command.arg(&path);
         command
     });
-    std::fs::remove_file(&source).expect("was there");
-    let counted = |pass: &str| -> usize {
-        let (_, rest) = run.stderr.split_once(&format!("{pass}: ")).expect("a pass");
-        rest.split(' ').next().expect("a number").parse().expect("a number")
-    };
+    std::fs::remove_file(&path).expect("was there");
     assert_eq!((run.stdout.as_slice(), run.status), (&b"\x03"[..], 0), "{}", run.stderr);
-    // Three rounds more, each of a subtraction and its way out.
-    assert_eq!(counted("loop unrolling") - counted("constant propagation"), 65_536 * 3 * 2, "{}", run.stderr);
+}
+
+#[test]
+fn code_is_the_same_with_a_record_of_it() {
+    // A jump back goes to a label or to an offset, and a record takes the slow way.
+    let source = std::fs::read("benches/bf/primes.b").expect("it is there");
+    for cells in [Cells::Eight, Cells::Sixteen, Cells::ThirtyTwo] {
+        let code = |explain| {
+            let options = Options { explain, ..options(cells, Eof::Zero) };
+            let runner = Runner::new(&source, &options, &mut |_, _| {}).expect("it compiles");
+            runner.program().code().bytes().to_vec()
+        };
+        assert!(code(true) == code(false));
+    }
 }
 
 #[test]

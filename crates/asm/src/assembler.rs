@@ -627,7 +627,7 @@ impl<'a> Asm<'a> {
 
 /// A place behind the cursor of an assembler, by [`Asm::backward`]: its offset, or its label if a
 /// record is kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Backward(u32);
 
 /// [`Asm::folded`]: general-purpose instructions by the names of [`Asm`]'s methods.

@@ -69,13 +69,18 @@ impl Cache {
 
     /// Puts the cells that registers hold on a stack, and returns these registers.
     pub(super) fn push_to(&self, stack: &mut Vec<i32>) -> Registers {
-        stack.extend(self.holding.iter().map(|register| self.cells[register]));
+        for register in self.holding.iter() {
+            stack.push(self.cells[register]);
+        }
         self.holding
     }
 
     /// Takes the cells of these registers from a stack.
     pub(super) fn pop_from(stack: &mut Vec<i32>, registers: Registers) -> Self {
         let mut cache = Self::EMPTY;
+        if registers.0 == 0 {
+            return cache;
+        }
         let Some(start) = stack.len().checked_sub(registers.0.count_ones() as usize) else {
             bug!("a register whose cell is not on the stack")
         };

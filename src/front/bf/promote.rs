@@ -15,9 +15,6 @@ use super::ir::{Ir, LoopFlags, Op, Promoted};
 use crate::front::bug;
 use alloc::vec::Vec;
 
-/// Loops that are promoted at most: of more, most do not run often.
-const LOOPS: usize = 1 << 16;
-
 /// Loops in so many others are not promoted, nor are those around them. A [`Candidate`] is as
 /// large as many operations, which millions of nested loops would each pay for.
 const DEEPEST: usize = 256;
@@ -103,9 +100,7 @@ pub(super) fn promote(ir: &mut Ir, _: &Options) {
             closed.iterates |= !flags.contains(LoopFlags::ONCE);
             if !closed.ineligible && closed.iterates {
                 while found.pop_if(|inner| inner.open > closed.promoted.open).is_some() {}
-                if found.len() < LOOPS {
-                    found.push(closed.promoted);
-                }
+                found.push(closed.promoted);
             }
             if let Some(outer) = open.last_mut() {
                 // Ifs in one another, as in a carry, name the same cells.

@@ -20,9 +20,6 @@ const UNROLLED: i32 = 4;
 /// Operations of a body at most.
 const LARGEST: usize = 8;
 
-/// Loops that are unrolled at most: of more, most do not run often.
-const LOOPS: usize = 1 << 16;
-
 /// The largest drift.
 const FARTHEST: u32 = 1 << 12;
 
@@ -52,7 +49,6 @@ fn small_loops(ops: &List<Op>) -> Vec<(usize, usize)> {
             Op::Scan { .. } => open = None,
             Op::Close { access, flags, drift, .. } => {
                 if let Some(open) = open.take()
-                    && loops.len() < LOOPS
                     && access != Access::Explicit
                     && !flags.contains(LoopFlags::ONCE)
                     && drift != 0

@@ -461,3 +461,59 @@ fn addresses_are_left_to_the_loader() {
     assert_eq!(code.bytes()[2..10], 11u64.to_le_bytes());
     assert_eq!(code.bytes()[11..19], 11u64.to_le_bytes());
 }
+
+/// The bytes of what `emit` puts, without and with a record.
+fn both_ways(emit: &dyn Fn(&mut Asm<'_>)) -> Vec<u8> {
+    let made = [0, 64].map(|records| {
+        let (mut bytes, mut slots) = ([0; 1024], [Slot::EMPTY; 64]);
+        let mut records = vec![Record::EMPTY; records];
+        let tables = Tables { slots: &mut slots, records: &mut records, ..Tables::none() };
+        let mut a = Asm::new(&mut bytes, tables);
+        emit(&mut a);
+        a.finish().expect("it fits").bytes().to_vec()
+    });
+    let [plain, recorded] = made;
+    assert_eq!(plain, recorded);
+    plain
+}
+
+#[test]
+fn a_jump_back_needs_no_label() {
+    for size in [0, 100, 124, 125, 126, 127, 200] {
+        let by_label = both_ways(&|a| {
+            let top = a.here();
+            a.bytes(&[0x90; 256][..size]).jcc(Cond::Ne, top);
+        });
+        let by_offset = both_ways(&|a| {
+            let top = a.backward();
+            a.bytes(&[0x90; 256][..size]).jcc_backward(Cond::Ne, top);
+        });
+        assert_eq!(by_offset, by_label, "{size} bytes");
+    }
+}
+
+#[test]
+fn a_folded_method_emits_what_the_method_emits() {
+    for disp in [0, 1, -128, 128, i32::MIN] {
+        for base in [RAX, RBX, RSP, RBP, R12, R13] {
+            let cell = address(base).disp(disp);
+            let called = both_ways(&|a| {
+                a.inc_m::<8>(cell.resize()).add_mi::<16>(cell.resize(), 300).mov_mi::<32>(cell.resize(), -1);
+                a.movzx_m8(R9D, cell.resize()).mov_mr::<8>(cell.resize(), SIL).add_ri(EAX, 1000);
+            });
+            let folded = both_ways(&|a| {
+                a.folded().inc_m::<8>(cell.resize());
+                a.folded().add_mi::<16>(cell.resize(), 300);
+                a.folded().mov_mi::<32>(cell.resize(), -1);
+                a.folded().movzx_m8(R9D, cell.resize());
+                a.folded().mov_mr::<8>(cell.resize(), SIL);
+                a.folded().add_ri(EAX, 1000);
+            });
+            assert_eq!(folded, called, "{base:?} {disp}");
+        }
+    }
+    let mut bytes = [0; 16];
+    let mut a = Asm::new(&mut bytes, Tables::none());
+    a.folded().add_mi::<8>(byte(RBX), 1000);
+    assert_eq!(a.finish().err(), Some(Error::Immediate(0)));
+}

@@ -49,7 +49,6 @@ impl<'a> Emitter<'a, '_> {
         let (entry, back) = (self.out.a.label(), self.out.a.label());
         self.out.a.jcc(Cond::Ne, entry);
         self.out.bind(back);
-        let top = self.out.a.backward();
         let cache = self.cache;
         // Behind the body other cells may not exist.
         let exists = self.exists_after(op);
@@ -58,7 +57,8 @@ impl<'a> Emitter<'a, '_> {
             after.reads(cell) && (exists.contains(cell) || leading_check(cell, after.ops).is_some())
         });
         let open = OpenLoop {
-            top,
+            // It runs at most once.
+            top: Backward::default(),
             end: back,
             passed: Some(self.cache),
             outer_header: self.ahead.header,
