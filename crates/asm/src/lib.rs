@@ -61,7 +61,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `alloc` | `Growing`, an assembler that owns and grows its buffers |
-//! | `compact` | one encoder and each method once, in place of an encoder folded into every call: about 2 KB and the arguments of each call, for programs that want to be small |
+//! | `compact` | one encoder and each method once, in place of an encoder folded into every call: about 7 KB and the arguments of each call, for programs that want to be small; [`Asm::folded`] has methods that are folded all the same |
 //!
 //! # Guarantees
 //! - The first operand that cannot be encoded, label that is not bound or displacement that
