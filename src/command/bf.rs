@@ -32,7 +32,7 @@ Options:
                     the cell after a , at the end of the input (unchanged)
   --tape CELLS      cells of the tape, rounded up to whole pages (4194304)
   --opt 0|1|2       optimisation: none, cheap passes, all passes (2). --sandbox
-                    implies 0; a program of more than 131072 operations gets 1
+                    implies 0; a program of more than 1048576 operations gets 1
                     at most
   --stats           report sizes and times on standard error
   --ir              print the program after each pass of the compiler instead of

@@ -132,7 +132,7 @@ impl Passes {
 }
 
 /// Operations beyond which a program gets only the cheap passes.
-const HUGE: usize = 1 << 17;
+const HUGE: usize = 1 << 20;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug)]

@@ -386,13 +386,13 @@ fn a_huge_program_gets_the_cheap_passes_only() {
         drop(runner.expect("it compiles"));
         (operations, names)
     };
-    let (cheap, full) = (passes(32_768), passes(32_767));
-    assert_eq!((full.0, cheap.0), (131_070, 131_074));
+    let (cheap, full) = (passes(262_144), passes(262_143));
+    assert_eq!((full.0, cheap.0), (1_048_574, 1_048_578));
     assert_eq!(cheap.1, ["parse", "bounds-check hoisting", "loop idiom recognition"]);
     assert_eq!(full.1[..3], cheap.1);
     assert!(full.1.contains(&"loop unrolling") && full.1.contains(&"register promotion"), "{full:?}");
     let path = scratch("huge");
-    std::fs::write(&path, source(40_000)).expect("written");
+    std::fs::write(&path, source(262_144)).expect("written");
     let run = finish({
         let mut command = command(&["bf"]);
         command.arg(&path);
