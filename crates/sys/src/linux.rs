@@ -182,10 +182,11 @@ pub unsafe fn mprotect(address: NonNull<u8>, size: usize, prot: Prot) -> Result<
 pub unsafe fn mremap(address: NonNull<u8>, old: usize, new: usize) -> Result<NonNull<u8>, Error> {
     const MAYMOVE: usize = 1;
     let before = address.as_ptr() as usize;
-    // SAFETY: duty 1 of the caller.
-    let answer = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) }?;
+    // At once the kernel can give the old addresses to another thread.
     mapped::forget(before);
-    let result = mapped(Sysno::mremap, answer, new);
+    // SAFETY: duty 1 of the caller.
+    let answer = unsafe { syscall!(mremap, address.as_ptr(), old, new, MAYMOVE) };
+    let result = answer.and_then(|answer| mapped(Sysno::mremap, answer, new));
     if result.is_err() {
         mapped::remember(before, old);
     }
@@ -210,10 +211,14 @@ pub unsafe fn prefer_huge(address: NonNull<u8>, size: usize) {
 /// # Errors
 /// The errno of the call.
 pub unsafe fn munmap(address: NonNull<u8>, size: usize) -> Result<(), Error> {
-    // SAFETY: duty 1 of the caller.
-    unsafe { syscall!(munmap, address.as_ptr(), size) }?;
+    // At once the kernel can give the addresses to another thread.
     mapped::forget(address.as_ptr() as usize);
-    Ok(())
+    // SAFETY: duty 1 of the caller.
+    let result = unsafe { syscall!(munmap, address.as_ptr(), size) };
+    if result.is_err() {
+        mapped::remember(address.as_ptr() as usize, size);
+    }
+    result.map(drop)
 }
 
 /// The event that [`poll`] waits for.

@@ -116,3 +116,34 @@ pub(super) fn program_break(asked: usize, answer: usize) -> Option<usize> {
     }
     Some(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::super::{Fd, MapFlags, Prot, linux};
+    use std::thread;
+
+    #[test]
+    fn addresses_can_pass_from_thread_to_thread() {
+        const SIZE: usize = 1 << 16;
+        let one = || {
+            // SAFETY: (1) the mapping is not fixed.
+            unsafe { linux::mmap(0, SIZE, Prot::READ_WRITE, MapFlags::PRIVATE_ANONYMOUS, Fd::NONE, 0) }
+        };
+        let pass = || {
+            for _ in 0..20_000 {
+                let base = one().expect("a mapping");
+                // SAFETY: (1) this thread made the mapping, and nothing points into it.
+                let moved = unsafe { linux::mremap(base, SIZE, 2 * SIZE) }.expect("a larger one");
+                // SAFETY: (1) as above.
+                unsafe { linux::munmap(moved, 2 * SIZE) }.expect("unmapped");
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(pass);
+            }
+        });
+    }
+}
