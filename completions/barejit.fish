@@ -116,7 +116,7 @@ complete -c barejit -n '__fish_seen_subcommand_from bf' -s e -r -d 'the program 
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l cells -x -a '8 16 32' -d 'bits of a cell; arithmetic wraps (8)'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l eof -x -a 'unchanged zero minus-one' -d 'the cell after a , at the end of the input (unchanged)'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l tape -r -d 'cells of the tape, rounded up to whole pages (4194304)'
-complete -c barejit -n '__fish_seen_subcommand_from bf' -l opt -x -a '0 1 2' -d 'optimisation: none, cheap passes, all passes (2). --sandbox implies 0; a program of more than 131072 operations gets 1 at most'
+complete -c barejit -n '__fish_seen_subcommand_from bf' -l opt -x -a '0 1 2' -d 'optimisation: none, cheap passes, all passes (2). --sandbox implies 0; a program of more than 1048576 operations gets 1 at most'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l stats -d 'report sizes and times on standard error'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l ir -d 'print the program after each pass of the compiler instead of running it'
 complete -c barejit -n '__fish_seen_subcommand_from bf' -l map -x -a 'wx rwx dual sealed file' -d 'the way into executable memory. wx: pages that are written, then made executable; rwx: one mapping for both; dual: two views of a memory file; sealed: a sealed memory file; file: two views of a nameless file. By default the first that the host grants, and never rwx'
