@@ -625,8 +625,7 @@ impl<'a> Asm<'a> {
     }
 }
 
-/// A place behind the cursor of an assembler, by [`Asm::backward`]: its offset, or its label if a
-/// record is kept.
+/// A target for jumps back, by [`Asm::backward`]: its offset, or its label if a record is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Backward(u32);
 
