@@ -6,6 +6,7 @@
 //! bench                         everything, written to docs/figures
 //! bench emission                the assemblers only
 //! bench text                    text to instructions and back only
+//! bench playing                 the prompt and the stepper only
 //! bench relations SEED COUNT    that many random relations of each kind
 //! bench bf DIR NAME=COMMAND…    the programs of a folder, by anybody
 //! ```
@@ -19,6 +20,7 @@ mod dispatch;
 mod emission;
 mod functions;
 mod measure;
+mod playing;
 mod relations;
 mod start;
 mod text;
@@ -31,25 +33,6 @@ fn probe() -> Row {
     let mut command = silent(BAREJIT, &["probe", "--quiet"]);
     let shot: Shot<'_> = Box::new(move || run(&mut command).wall);
     Row::alone("probe", "every way into executable memory", medians(21, &mut [shot])[0])
-}
-
-/// How long a session at the prompt takes that has one line, and the share of each step of
-/// `--step`.
-fn playing(scratch: &Scratch) -> [Row; 2] {
-    let lines = scratch.path();
-    std::fs::write(&lines, "inc rax\n").expect("written");
-    let mut session = silent(BAREJIT, &["repl", lines.to_str().expect("text")]);
-    let session: Shot<'_> = Box::new(move || run(&mut session).wall);
-    const STEPS: u32 = 100_000;
-    let count = format!("mov ecx, {}; 1: dec ecx; jnz 1b; ret", STEPS / 2);
-    let mut steps = silent(BAREJIT, &["run", "--step", "-a", &count]);
-    steps.stderr(std::process::Stdio::null());
-    let steps: Shot<'_> = Box::new(move || run(&mut steps).wall / f64::from(STEPS));
-    let times = [session, steps].map(|shot| medians(21, &mut [shot])[0]);
-    [
-        Row::alone("repl", "a session of one line", times[0]),
-        Row::alone("step", "an instruction shown by --step", times[1]),
-    ]
 }
 
 /// Names the machine and the compilers that are measured.
@@ -78,7 +61,7 @@ fn everything(scratch: &Scratch) {
     rows.extend(relations::rows(scratch));
     rows.extend(bf::rows(scratch));
     rows.extend(text::rows(scratch));
-    rows.extend(playing(scratch));
+    rows.extend(playing::rows(scratch));
     rows.push(probe());
     let page = format!(
         "# barejit next to others\n\n{}\n\n{}\n{}",
@@ -103,6 +86,7 @@ fn main() {
         [] => everything(&scratch),
         ["emission"] => print!("{}", measure::markdown(&emission::rows())),
         ["text"] => print!("{}", measure::markdown(&text::rows(&scratch))),
+        ["playing"] => print!("{}", measure::markdown(&playing::rows(&scratch))),
         ["relations", seed, count] => {
             let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("{word} is no number"));
             let rows = relations::random(number(seed), number(count) as usize, &scratch);

@@ -100,7 +100,7 @@ fn elf(scratch: &Scratch, code: fn(&mut Asm<'_>)) -> PathBuf {
 
 /// A copy, as installing makes one: a file that a linker has just written is 4 % slower to
 /// start, as long as the page cache holds it the way it was written.
-fn installed(scratch: &Scratch, program: impl AsRef<Path>) -> PathBuf {
+pub fn installed(scratch: &Scratch, program: impl AsRef<Path>) -> PathBuf {
     let path = scratch.path();
     std::fs::copy(program, &path).expect("copied");
     path

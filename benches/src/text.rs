@@ -31,8 +31,7 @@ const STATEMENTS: [&str; 16] = [
 /// The code of bash without its file.
 fn code(scratch: &Scratch) -> Vec<u8> {
     let bare = scratch.path();
-    let made =
-        Command::new("objcopy").args(["-O", "binary", "-j", ".text", "/bin/bash"]).arg(&bare).status();
+    let made = Command::new("objcopy").args(["-O", "binary", "-j", ".text", "/bin/bash"]).arg(&bare).status();
     assert!(made.expect("objcopy runs").success());
     std::fs::read(&bare).expect("written")
 }
@@ -43,10 +42,8 @@ fn disassembly(scratch: &Scratch) -> Vec<Row> {
     let name = path.to_str().expect("text");
     let what = format!("{:.1} MB of bash to text", code.len() as f64 / 1e6);
     let theirs = ["-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel", name];
-    let times = medians(
-        ROUNDS,
-        &mut [cpu(silent(BAREJIT, &["disasm", name])), cpu(silent("objdump", &theirs))],
-    );
+    let times =
+        medians(ROUNDS, &mut [cpu(silent(BAREJIT, &["disasm", name])), cpu(silent("objdump", &theirs))]);
     let ours: Shot<'_> = Box::new(|| {
         let (start, mut at, mut text) = (Instant::now(), 0, String::new());
         while at < code.len() {
