@@ -6,7 +6,8 @@
 //! bit the loop writes only one, and each iteration ends with it zero; loops inside are
 //! balanced too.
 //!
-//! A forward data-flow analysis of one walk. The written cells of an inner loop, at most
+//! A forward data-flow analysis of one walk (Kildall, *A unified approach to global program
+//! optimization*, 1973). The written cells of an inner loop, at most
 //! 64, are added to the loop around it, so the pass is linear in the program.
 
 use super::Options;

@@ -1,5 +1,8 @@
 //! Parsing, with runs folded and pointer motion deferred.
 //!
+//! These are known of Brainfuck as contraction, operation offsets and clear loops (Linander,
+//! *brainfuck optimization strategies*, 2016).
+//!
 //! Consecutive commands of one kind become one operation. `<` and `>` only change the
 //! distance at which the next commands name their cell; `[-]` and `[+]` become a `Set`.
 //! A loop whose cell is certain to be zero is dead code and is not parsed. A loop that is nothing

@@ -2,7 +2,8 @@
 //!
 //! One routine per direction and stride, shared by all scans. A vector load of cells that
 //! were just written one by one waits for the stores, so a scan tests some cells one by one
-//! before it comes here. A stride that does not divide a vector has no routine.
+//! before it comes here. A stride that does not divide a vector has no routine. The size of a
+//! routine does not depend on the program.
 //!
 //! Invariant: a routine reads only blocks that hold a cell of the tape; blocks and pages
 //! are aligned, so such a read does not fault.

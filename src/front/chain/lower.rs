@@ -1,4 +1,5 @@
-//! Translation of the operators of the text to the intermediate representation.
+//! Syntax-directed translation of the operators of the text to the intermediate representation
+//! (Aho, Lam, Sethi, Ullman, *Compilers*, chapter 5).
 //!
 //! Each operator becomes one operation; a division by a negative number becomes two, a
 //! quotient and a negation. The result is as long as the text says: nothing is left out

@@ -6,7 +6,8 @@
 //! after    first { middle  last·first } n − 1 times, middle  last
 //! ```
 //!
-//! Invariant: rotation happens only if the new body is shorter. Linear time.
+//! To move an operation over the back edge is retiming (Leiserson, Saxe, *Retiming synchronous
+//! circuitry*, 1991). Invariant: rotation happens only if the new body is shorter. Linear time.
 
 use super::combine::append;
 use super::ir::Operation;

@@ -1,5 +1,5 @@
 //! Transfer functions: the abstract value of a term behind an operation, from the one
-//! before it.
+//! before it (Cousot, Cousot, *Abstract interpretation*, 1977).
 //!
 //! Invariant: sound. If x is among the values before, the operation's result for x is
 //! among the values behind it. Constant time.

@@ -1,4 +1,5 @@
-//! The code of bounds checks, and the code out of line that they jump to.
+//! The code of bounds checks, and the code out of line that they jump to. Constant time and
+//! code for each check.
 
 use super::super::abi::{DEOPT, POINTER};
 use super::super::cells::CellEmitter;

@@ -2,7 +2,8 @@
 //! register alone.
 //!
 //! Invariant: memory equals a register that the [cache](crate::front::bf::local) has when
-//! the next operation begins, unless that operation changes the cell again.
+//! the next operation begins, unless that operation changes the cell again. Constant time for
+//! each operation.
 
 use super::{ASSIGNABLE, Emitter};
 use crate::front::bf::cells::low;

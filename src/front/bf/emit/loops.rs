@@ -1,7 +1,8 @@
 //! Loops: their tests, their ends, and what registers hold at control-flow merges.
 //!
-//! A loop has its test at the end (*loop inversion*), and one at the start that passes it
-//! over, unless it is known to be entered. Invariant: at a merge, registers hold their join,
+//! A loop has its test at the end (loop inversion; Muchnick, *Advanced Compiler Design and
+//! Implementation*, 18.5), and one at the start that passes it over, unless it is known to be
+//! entered. A merge looks at six registers: constant time for each loop. Invariant: at a merge, registers hold their join,
 //! what they hold on every edge; on the edge back to the loop's top, they hold what they
 //! held when it was reached first, the *loop-header state*.
 

@@ -4,6 +4,7 @@
 //! before the end: such a jump costs less than one that is. Most scans are over by then. A
 //! stride that divides a vector goes on in [`vector_scan`](crate::front::bf::vector_scan).
 //! A program of very many scans has plain loops for the others, which take less memory.
+//! Constant time and code for each scan.
 
 use super::{Emitter, Outline, Point};
 use crate::front::bf::ir::{Access, Op};
