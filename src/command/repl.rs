@@ -12,7 +12,7 @@ use barejit::{
     repl::{
         editor::{Complete, Editor, Typed},
         expression::{self, Value},
-        line::Kind,
+        line::{Kind, Runner},
         memory::peek,
         session::{Refusal, Session},
         show::{self, Quoted},
@@ -95,7 +95,7 @@ pub(crate) fn run(mut cli: Cli) -> Outcome {
     let modes = if file.is_none() { job::modes(Fd::STDIN) } else { None };
     let terminal = modes.map(|modes| (Fd::STDIN, modes));
     let patience = timeout.unwrap_or(if terminal.is_some() { 0 } else { PATIENCE }) as u64;
-    let session = Session::new(terminal, patience, kind, cli.own_memory());
+    let session = Runner::new(terminal, patience, kind, cli.own_memory()).and_then(Session::new);
     let session = session.map_err(|error| cli.fail(Status::Refused, format_args!("{error}")))?;
     let mut prompt = Prompt { cli: &cli, session, json, worst: 0, number: 0, at: None, ended: false };
     if kind == Kind::Protected

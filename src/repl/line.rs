@@ -187,7 +187,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Prepares to run lines, on `terminal` if there is one.
+    /// Prepares to run lines, which may take `patience` milliseconds, on `terminal` if there is
+    /// one, where `kind` says. Their processes need not have `own`.
     ///
     /// # Errors
     /// The syscall that refused.
@@ -493,7 +494,7 @@ extern "sysv64" fn be_child(report: usize) -> ! {
 ///
 /// # Safety
 /// 1. As [`Runner::run`], for this process.
-#[inline(never)]
+#[inline(never)] // Its frame has a state, which is more than a page, and most lines do without.
 unsafe fn execute_any(report: &mut Report, job: &mut Job) -> Stop {
     let own = linux::getpid();
     // SAFETY: (1) this process runs the line and needs no others.

@@ -6,7 +6,7 @@
 
 use super::{
     change::{self, Bytes, Difference},
-    line::{self, Code, Kind, Outcome, OwnMemory, Runner, Stop},
+    line::{self, Code, Outcome, Runner, Stop},
     memory::Space,
 };
 use crate::front::assembly::{self, Assembled, Mistake, Semicolon};
@@ -14,7 +14,7 @@ use crate::run::step::Printer;
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use barejit_asm as asm;
 use barejit_exec::{Executable, Guard, Memory, PageSize, State, Strategy};
-use barejit_sys::{Error, Fd, linux::job::Modes};
+use barejit_sys::Error;
 
 /// States that can be gone back to.
 const UNDO: usize = 1000;
@@ -129,19 +129,12 @@ impl<T> Tail<T> {
 }
 
 impl Session {
-    /// A fresh session. Lines may take `patience` milliseconds, use `terminal`, and run
-    /// where `kind` says; their processes need not have `own`.
+    /// A fresh session, whose lines `runner` runs.
     ///
     /// # Errors
-    /// The syscall that refused what a session cannot be without.
-    pub fn new(
-        terminal: Option<(Fd<'static>, Modes)>,
-        patience: u64,
-        kind: Kind,
-        own: OwnMemory,
-    ) -> Result<Self, Error> {
+    /// The syscall that refused its memory.
+    pub fn new(runner: Runner) -> Result<Self, Error> {
         let space = Space::new()?;
-        let runner = Runner::new(terminal, patience, kind, own)?;
         let mut session = Self {
             state: Box::new(State::INITIAL),
             previous: Box::new(State::INITIAL),

@@ -344,7 +344,7 @@ fn an_unknown_status_is_no_deoptimisation() {
     assert_eq!(runner.run(&mut Foreign).expect("it compiles"), bf::End::Otherwise);
 }
 
-/// What each mark of the program's code says of the source, in the order of the code.
+/// The pieces of source that the marks of the program's code describe, in the order of the code.
 fn described(source: &str) -> Vec<String> {
     let options = Options { explain: true, ..options(Cells::Eight, Eof::Unchanged) };
     let runner = Runner::new(source.as_bytes(), &options, &mut |_, _| {}).expect("it compiles");
